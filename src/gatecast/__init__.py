@@ -1,0 +1,1 @@
+"""gatecast: LSTM forecasting, from the cell to the forecast."""

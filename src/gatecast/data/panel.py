@@ -1,0 +1,206 @@
+"""The panel: one or many series on a regular time grid, as views into flat arrays.
+
+Rows of all series lie behind one another. Series ``i`` is stored in rows ``begin[i] … stop[i] - 1``; its past, the
+only part a model may learn from, ends at ``end[i]``; rows from ``end[i]`` on hold covariates that are known in
+advance. To move the forecast origin is to move ``end``: a panel as it looked three weeks ago is a view, not a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gatecast.data.frequency import Frequency
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One thing that was changed or decided while the data was read.
+
+    Args:
+        kind: short stable word, e.g. ``"sorted"``, ``"gap"``, ``"duplicates"``, ``"column dropped"``.
+        message: one sentence for people, with counts and the first place.
+        count: number of cells, rows or columns touched.
+        place: series, column or row it happened in; empty for the whole source.
+    """
+
+    kind: str
+    message: str
+    count: int = 1
+    place: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Series on a regular grid, ready for windows. Made by :func:`gatecast.read_panel`; never changed afterwards.
+
+    Args:
+        ids: ``(series,)`` names.
+        begin: ``(series,)`` first row of each series in the flat arrays.
+        end: ``(series,)`` one past the last row whose target may be seen (the forecast origin).
+        stop: ``(series,)`` one past the last stored row; ``stop > end`` where covariates reach into the future.
+        starts: ``(series,)`` time of row ``begin``: datetime64[ns] (UTC where ``tz`` is set) or int64.
+        freq: distance of two rows.
+        target: ``(rows, targets)`` floats; NaN where missing.
+        past: ``(rows, past covariates)`` floats, known up to ``end`` only.
+        known: ``(rows, known covariates)`` floats, known in advance (up to ``stop``).
+        static: ``(series, static covariates)`` floats.
+        category: ``(series, categorical covariates)`` int64 codes into ``levels``; -1 for missing.
+        target_names, past_names, known_names, static_names, category_names: column names, in order.
+        levels: for each categorical covariate the names behind its codes.
+        time_name, id_name: columns of the source, for output in the user's own words; ``id_name`` is "" for one series.
+        tz: time zone in which times are shown; None for naive times.
+        repairs: what was changed while reading.
+        source: file name or kind of object read.
+    """
+
+    ids: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
+    stop: np.ndarray
+    starts: np.ndarray
+    freq: Frequency
+    target: np.ndarray
+    past: np.ndarray
+    known: np.ndarray
+    static: np.ndarray
+    category: np.ndarray
+    target_names: tuple[str, ...] = ("y",)
+    past_names: tuple[str, ...] = ()
+    known_names: tuple[str, ...] = ()
+    static_names: tuple[str, ...] = ()
+    category_names: tuple[str, ...] = ()
+    levels: tuple[tuple[str, ...], ...] = ()
+    time_name: str = "ds"
+    id_name: str = ""
+    tz: str | None = None
+    repairs: tuple[Repair, ...] = ()
+    source: str = "arrays"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        series: Sequence[np.ndarray],
+        *,
+        ids: Sequence[str] | None = None,
+        starts: np.ndarray | None = None,
+        freq: Frequency | str = "",
+        **fields: object,
+    ) -> Panel:
+        """Panel from clean arrays, one ``(time,)`` or ``(time, targets)`` array a series; no checks, no repairs."""
+        freq = Frequency(freq) if isinstance(freq, str) else freq
+        values = [np.asarray(s, dtype=np.float32).reshape(len(s), -1) for s in series]
+        edges = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
+        count, rows = len(values), int(edges[-1])
+        if starts is None:
+            zero: object = np.int64(0) if freq.is_integer else np.datetime64("2000-01-01", "ns")
+            starts = np.array([zero] * count)
+        empty = {
+            "past": np.zeros((rows, 0), np.float32),
+            "known": np.zeros((rows, 0), np.float32),
+            "static": np.zeros((count, 0), np.float32),
+            "category": np.zeros((count, 0), np.int64),
+            "target_names": tuple(["y"] if values[0].shape[1] == 1 else [f"y{k}" for k in range(values[0].shape[1])]),
+        }
+        names = [str(name) for name in ids] if ids is not None else [f"s{i}" for i in range(count)]
+        return cls(
+            ids=np.array(names, dtype=object),
+            begin=edges[:-1],
+            end=edges[1:],
+            stop=edges[1:],
+            starts=starts,
+            freq=freq,
+            target=np.concatenate(values),
+            **{**empty, **fields},  # type: ignore[arg-type]
+        )
+
+    # ── size and shape ────────────────────────────────────────────────────────────────────────────────────────────
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """``(series,)`` number of rows up to the forecast origin."""
+        return self.end - self.begin
+
+    @property
+    def targets(self) -> int:
+        """Number of target columns."""
+        return self.target.shape[1]
+
+    @cached_property
+    def season(self) -> int:
+        """Shortest natural season that every other series holds at least twice, in steps; 1 for none."""
+        typical = int(np.median(self.lengths)) if len(self) else 0
+        return next((cycle for cycle in self.freq.cycles if 2 * cycle <= typical), 1)
+
+    def __repr__(self) -> str:
+        shape = f"{len(self)} series, {int(self.lengths.sum())} rows, freq {self.freq}"
+        return f"Panel({shape}, target {', '.join(self.target_names)}, {len(self.repairs)} repairs)"
+
+    # ── series ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def series(self, index: int) -> np.ndarray:
+        """``(time, targets)`` view of one series up to the forecast origin."""
+        return self.target[self.begin[index] : self.end[index]]
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        return ((str(self.ids[i]), self.series(i)) for i in range(len(self)))
+
+    def select(self, ids: Sequence[str]) -> Panel:
+        """The panel with these series only, in this order (views). Raises KeyError with the nearest known names."""
+        rows = {name: row for row, name in enumerate(self.ids)}
+        missing = [name for name in ids if name not in rows]
+        if missing:
+            known = ", ".join(map(str, self.ids[:8]))
+            raise KeyError(f"no series named {missing[0]!r}; the panel has {len(self)} series: {known} …")
+        return self.take(np.array([rows[name] for name in ids], dtype=np.int64))
+
+    def take(self, index: np.ndarray) -> Panel:
+        """The panel with the series at these positions (views)."""
+        per_series = ("ids", "begin", "end", "stop", "starts", "static", "category")
+        return replace(self, **{name: getattr(self, name)[index] for name in per_series})
+
+    # ── the forecast origin ───────────────────────────────────────────────────────────────────────────────────────
+    def cut(self, steps: int) -> Panel:
+        """The panel as it was ``steps`` rows ago (a view): targets after that origin are hidden, known covariates stay.
+
+        Series that would become empty are left out.
+        """
+        moved = replace(self, end=np.maximum(self.end - steps, self.begin))
+        alive = np.flatnonzero(moved.end > moved.begin)
+        return moved if len(alive) == len(self) else moved.take(alive)
+
+    def actual(self, horizon: int) -> np.ndarray:
+        """``(series, horizon, targets)`` stored target values after the origin; NaN where there are none."""
+        rows = self.end[:, None] + np.arange(horizon)
+        inside = rows < self.stop[:, None]
+        values = self.target[np.where(inside, rows, 0)]
+        return np.where(inside[..., None], values, np.nan)
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def times(self, index: int) -> np.ndarray:
+        """Times of one series up to the forecast origin: datetime64[ns] (UTC where ``tz`` is set) or int64."""
+        return self.freq.times(self.starts[index], 0, int(self.lengths[index]))
+
+    @cached_property
+    def cutoffs(self) -> np.ndarray:
+        """``(series,)`` time of the last row before the origin."""
+        return self._times_at(-1, 1)[:, 0]
+
+    def future_times(self, horizon: int) -> np.ndarray:
+        """``(series, horizon)`` times after the origin."""
+        return self._times_at(0, horizon)
+
+    def _times_at(self, first: int, count: int) -> np.ndarray:
+        rows = [self.freq.times(self.starts[i], int(self.lengths[i]) + first, count) for i in range(len(self))]
+        return np.stack(rows) if rows else np.empty((0, count), "datetime64[ns]")
+
+    @cached_property
+    def clock(self) -> np.ndarray:
+        """``(series,)`` steps from the earliest start in the panel to each series' first row."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        return np.rint(self.freq.position(self.starts.min(), self.starts)).astype(np.int64)

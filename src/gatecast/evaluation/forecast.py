@@ -1,0 +1,136 @@
+"""What a forecaster returns: point, quantiles, sample paths, and the frame that the field's tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gatecast.data.panel import Panel
+
+DEFAULT_LEVELS = (80, 95)
+
+
+def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
+    """Probabilities of the ends of central intervals, with the median: ``[80] → (0.1, 0.5, 0.9)``.
+
+    Raises:
+        ValueError: for a level outside (0, 100).
+    """
+    for level in levels:
+        if not 0 < level < 100:
+            raise ValueError(f"levels are percentages between 0 and 100, e.g. levels=[80, 95]; got {level}")
+    tails = {round((100 - level) / 200, 6) for level in levels}
+    return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """A forecast of every series of a panel from its origin.
+
+    Args:
+        model: name of the model; the column of the long frame.
+        panel: the panel forecast from (its origin is the cutoff).
+        mean: ``(series, horizon, targets)`` point forecast in the target's unit.
+        probabilities: the quantile probabilities given, ascending; may be empty.
+        quantiles: ``(series, horizon, targets, probabilities)``, never crossing.
+        samples: ``(series, samples, horizon, targets)`` joint paths, or None.
+        notes: what the user should know about this forecast (fallbacks, clipping), one sentence each.
+    """
+
+    model: str
+    panel: Panel
+    mean: np.ndarray
+    probabilities: tuple[float, ...] = ()
+    quantiles: np.ndarray = field(default_factory=lambda: np.empty(0))
+    samples: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps ahead."""
+        return self.mean.shape[1]
+
+    @property
+    def ids(self) -> np.ndarray:
+        """``(series,)`` names."""
+        return self.panel.ids
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """``(series, horizon)`` times of the forecast."""
+        return self.panel.future_times(self.horizon)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Central interval levels in percent whose two ends are among the quantiles, ascending."""
+        known = {round(p, 6) for p in self.probabilities}
+        lower = [p for p in self.probabilities if p < 0.5 and round(1 - p, 6) in known]
+        return tuple(sorted(_percent(100 * (1 - 2 * p)) for p in lower))
+
+    def quantile(self, probability: float) -> np.ndarray:
+        """``(series, horizon, targets)`` of one given probability. Raises KeyError when it was not asked for."""
+        for position, known in enumerate(self.probabilities):
+            if abs(known - probability) < 1e-6:
+                return self.quantiles[..., position]
+        raise KeyError(f"quantile {probability} is not in this forecast; it has {list(self.probabilities)}")
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the central interval, each ``(series, horizon, targets)``."""
+        tail = (100 - level) / 200
+        return self.quantile(tail), self.quantile(1 - tail)
+
+    def rename(self, model: str) -> Forecast:
+        """The same forecast under another model name."""
+        return replace(self, model=model)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long pandas frame after the contract of utilsforecast.
+
+        Columns: ``unique_id, ds, cutoff[, variable], <model>[, <model>-lo-80, <model>-hi-80 …]``; ``variable`` names
+        the target where there are several. Times carry the panel's time zone.
+        """
+        import pandas as pd
+
+        series, horizon, targets = self.mean.shape
+        per_series = horizon * targets
+        columns: dict[str, Any] = {
+            "unique_id": np.repeat(self.ids, per_series),
+            "ds": _zoned(np.repeat(self.times.reshape(-1), targets), self.panel),
+            "cutoff": _zoned(np.repeat(self.panel.cutoffs, per_series), self.panel),
+        }
+        if targets > 1:
+            columns["variable"] = np.tile(np.array(self.panel.target_names, dtype=object), series * horizon)
+        columns[self.model] = self.mean.reshape(-1)
+        for level in self.levels:
+            low, high = self.interval(level)
+            columns[f"{self.model}-lo-{level:g}"] = low.reshape(-1)
+            columns[f"{self.model}-hi-{level:g}"] = high.reshape(-1)
+        return pd.DataFrame(columns)
+
+    def plot(self, ids: Sequence[str] | None = None, *, history: int | None = None, ax: Any = None) -> Any:
+        """Fan chart by matplotlib; returns the axes. Needs ``pip install "gatecast[plot]"``."""
+        from gatecast.report.plots import plot_forecast
+
+        return plot_forecast(self, ids=ids, history=history, ax=ax)
+
+
+def _percent(level: float) -> float:
+    rounded = round(level, 4)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _zoned(times: np.ndarray, panel: Panel) -> Any:
+    """Times as pandas shows them: in the panel's time zone, or the plain integers."""
+    import pandas as pd
+
+    if panel.freq.is_integer:
+        return times
+    stamps = pd.DatetimeIndex(times)
+    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
