@@ -1,1 +1,76 @@
-"""gatecast: LSTM forecasting, from the cell to the forecast."""
+"""gatecast: LSTM forecasting, from the cell to the forecast.
+
+The names below load on first use, so that ``import gatecast`` costs PyTorch and nothing heavier.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import torch as _torch  # noqa: F401  the one heavy import; everything else waits until it is asked for
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "read_panel": "gatecast.data",
+    "Panel": "gatecast.data",
+    "Frequency": "gatecast.data",
+    "datasets": "gatecast.data",
+    "Forecast": "gatecast.evaluation",
+    "Forecaster": "gatecast.forecasters",
+    "LSTMForecaster": "gatecast.forecasters",
+    "Naive": "gatecast.forecasters",
+    "SeasonalNaive": "gatecast.forecasters",
+    "Drift": "gatecast.forecasters",
+    "Mean": "gatecast.forecasters",
+    "LinearAR": "gatecast.forecasters",
+    "AutoETS": "gatecast.forecasters",
+    "AutoARIMA": "gatecast.forecasters",
+    "AutoTheta": "gatecast.forecasters",
+    "Ensemble": "gatecast.forecasters",
+    "backtest": "gatecast.forecasters",
+    "load": "gatecast.forecasters",
+    "NetConfig": "gatecast.models",
+    "FitConfig": "gatecast.training",
+    "write_report": "gatecast.report",
+    "GatecastError": "gatecast.errors",
+    "DataError": "gatecast.errors",
+}
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from gatecast.data import Frequency, Panel, datasets, read_panel
+    from gatecast.errors import DataError, GatecastError
+    from gatecast.evaluation import Forecast
+    from gatecast.forecasters import (
+        AutoARIMA,
+        AutoETS,
+        AutoTheta,
+        Drift,
+        Ensemble,
+        Forecaster,
+        LinearAR,
+        LSTMForecaster,
+        Mean,
+        Naive,
+        SeasonalNaive,
+        backtest,
+        load,
+    )
+    from gatecast.models import NetConfig
+    from gatecast.report import write_report
+    from gatecast.training import FitConfig
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gatecast' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
