@@ -1,0 +1,118 @@
+"""What the calendar says about a row: the hour, the weekday, the time of year, as numbers a network can use.
+
+Each cycle that is longer than the step gives a sine and a cosine, so that 23:59 lies beside 00:00; steps of a day or
+less get a weekend flag. Series without dates have no calendar. NumPy only: a forecast does not import pandas.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from gatecast.data.frequency import Frequency
+
+_DAY = 86400 * 10**9
+_MONTH_ALIASES = {"M": 1, "ME": 1, "MS": 1, "BMS": 1, "BME": 1, "Q": 3, "QE": 3, "QS": 3}
+_YEAR_ALIASES = {"Y", "YE", "YS", "A", "BYS", "BYE"}
+
+
+def calendar_names(freq: Frequency) -> tuple[str, ...]:
+    """Names of the calendar features that steps of this frequency have; empty for series without dates.
+
+    Example:
+        >>> from gatecast.data.frequency import Frequency
+        >>> calendar_names(Frequency("MS"))
+        ('year_sin', 'year_cos')
+    """
+    waves = [f"{cycle}_{wave}" for cycle in _cycles(freq) for wave in ("sin", "cos")]
+    return (*waves, "weekend") if _has_weekends(freq) else tuple(waves)
+
+
+def calendar_table(
+    freq: Frequency, start: np.datetime64 | np.int64, first: int, count: int, tz: str | None = None
+) -> np.ndarray:
+    """Calendar features of rows ``first … first + count - 1`` counted from ``start``: ``(count, features)`` float32.
+
+    Args:
+        freq: distance of two rows.
+        start: time of row 0; in UTC where ``tz`` is given.
+        first: first row, may be negative.
+        count: number of rows.
+        tz: time zone whose clock on the wall counts; None for naive times.
+    """
+    names = calendar_names(freq)
+    if not names:
+        return np.zeros((count, 0), np.float32)
+    moments = freq.times(start, first, count)
+    if tz is not None:
+        moments = local_times(moments, tz)
+    phases = {cycle: 2 * np.pi * _fraction(cycle, moments) for cycle in _cycles(freq)}
+    columns = [wave(phase) for phase in phases.values() for wave in (np.sin, np.cos)]
+    if _has_weekends(freq):
+        columns.append(_weekday(moments) >= 5)
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def local_times(moments: np.ndarray, tz: str) -> np.ndarray:
+    """Wall clock of UTC moments in a time zone, as naive datetime64[ns]."""
+    quarter = moments.astype("datetime64[s]").astype(np.int64) // 900  # no clock changes within a quarter of an hour
+    if not len(quarter):
+        return moments
+    days, row = np.unique(quarter // 96, return_inverse=True)
+    at_start = np.array([_offset(tz, int(day) * 86400) for day in days])
+    at_end = np.array([_offset(tz, int(day) * 86400 + 86399) for day in days])
+    seconds = at_start[row]
+    for k in np.flatnonzero((at_start != at_end)[row]):
+        seconds[k] = _offset(tz, int(quarter[k]) * 900)
+    return moments + seconds.astype("timedelta64[s]")
+
+
+@lru_cache(maxsize=65536)
+def _offset(tz: str, second: int) -> int:
+    """Seconds by which the clock in ``tz`` is ahead of UTC at this second of the epoch."""
+    moment = datetime.fromtimestamp(second, tz=UTC).astimezone(ZoneInfo(tz))
+    offset = moment.utcoffset()
+    return int(offset.total_seconds()) if offset is not None else 0
+
+
+def _cycles(freq: Frequency) -> tuple[str, ...]:
+    """Cycles longer than one step, shortest first; a step that is a multiple of a cycle does not see it."""
+    if freq.is_integer:
+        return ()
+    step = freq.nanoseconds
+    if step is None:
+        multiple, unit = freq._parts
+        if unit in _YEAR_ALIASES:
+            return ()
+        if unit in _MONTH_ALIASES:
+            return ("year",) if _MONTH_ALIASES[unit] * multiple % 12 else ()
+        return ("week", "year")  # business days and their kind
+    lengths = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY, "week": 7 * _DAY}
+    seen = tuple(cycle for cycle, length in lengths.items() if step % length and (length <= 60 * step or length >= _DAY))
+    return (*seen, "year")
+
+
+def _has_weekends(freq: Frequency) -> bool:
+    step = freq.nanoseconds
+    return step is not None and step <= _DAY
+
+
+def _weekday(moments: np.ndarray) -> np.ndarray:
+    """Day of the week, Monday 0."""
+    return (moments.astype("datetime64[D]").astype(np.int64) + 3) % 7
+
+
+def _fraction(cycle: str, moments: np.ndarray) -> np.ndarray:
+    """How far through the cycle each moment is, from 0 to 1."""
+    if cycle == "year":
+        year = moments.astype("datetime64[Y]")
+        first, following = year.astype("datetime64[ns]"), (year + 1).astype("datetime64[ns]")
+        return (moments - first).astype(np.float64) / (following - first).astype(np.float64)
+    nanoseconds = moments.astype("datetime64[ns]").astype(np.int64)
+    if cycle == "week":
+        return _weekday(moments) / 7 + (nanoseconds % _DAY) / (7 * _DAY)
+    length = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY}[cycle]
+    return (nanoseconds % length) / length
