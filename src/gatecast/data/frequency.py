@@ -38,10 +38,12 @@ class Frequency:
     Args:
         alias: pandas offset alias with an optional multiple, e.g. ``"15min"``; ``""`` for series without dates.
         step: distance of two rows where the index is an integer; 1 otherwise.
+        seasons: season lengths in steps, shortest first, where the user names them (data without dates).
     """
 
     alias: str
     step: int = 1
+    seasons: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.alias or ("integer" if self.step == 1 else f"integer step {self.step}")
@@ -72,9 +74,11 @@ class Frequency:
     @cached_property
     def cycles(self) -> tuple[int, ...]:
         """Natural season lengths in steps, shortest first; ``(1,)`` where none is known."""
-        multiple, unit = self._parts
+        if self.seasons:
+            return self.seasons
         if self.is_integer:
             return (1,)
+        multiple, unit = self._parts
         months = {"M": 1, "ME": 1, "MS": 1, "Q": 3, "QE": 3, "QS": 3, "Y": 12, "YE": 12, "YS": 12}.get(unit)
         if months is not None:
             return _MONTHLY_CYCLES.get(months * multiple, (max(1, 12 // (months * multiple)),))

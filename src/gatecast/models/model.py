@@ -1,0 +1,111 @@
+"""A network with its scaler and its head: windows in, loss or quantiles in the unit of the data out."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from gatecast.data.scalers import Scaler
+from gatecast.data.windows import Batch
+from gatecast.errors import SettingError
+from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
+from gatecast.models.recursive import RecursiveLSTM
+from gatecast.nn.heads import Head
+
+NETWORKS = {"segment": SegmentLSTM, "direct": DirectLSTM, "seq2seq": Seq2SeqLSTM, "recursive": RecursiveLSTM}
+
+
+class ForecastModel(nn.Module):
+    """``scaler → network → head``, and back.
+
+    Args:
+        shapes: sizes of the data.
+        config: shape of the network; its ``kind`` must be settled (not ``"auto"``).
+        scaler: brings each window to a common size.
+        head: meaning of the outputs.
+        loss_weight: ``"seasonal"`` weights each window by ``scale / seasonal naive error`` of its context, so that the
+            loss is measured as MASE measures; ``"none"`` counts all windows alike.
+    """
+
+    def __init__(
+        self, shapes: Shapes, config: NetConfig, scaler: Scaler, head: Head, *, loss_weight: str = "none"
+    ) -> None:
+        super().__init__()
+        self.shapes, self.config, self.scaler, self.head, self.loss_weight = shapes, config, scaler, head, loss_weight
+        self.network = NETWORKS[config.kind](shapes, config, head.initial)
+        if head.counts and scaler.name != "mean_abs":
+            raise SettingError(
+                f"the negative binomial head keeps zero at zero and needs scaler='mean_abs', got {scaler.name!r}"
+            )
+
+    @property
+    def recursive(self) -> bool:
+        """True where the horizon is forecast by feeding draws back."""
+        return isinstance(self.network, RecursiveLSTM)
+
+    def forward(self, batch: Batch) -> Float[Tensor, ""]:
+        """Mean loss of the windows; missing targets do not count."""
+        past, location, scale = self.scale(batch)
+        target = ((self.scaler.forward(batch.target) - location) / scale).to(past.dtype)
+        raw = self._raw(past, batch, target, scale)
+        cells = self.head.loss(raw, batch.target.to(past.dtype) if self.head.counts else target)
+        weight = batch.mask * self._weight(past, batch)
+        return torch.where(batch.mask, cells * weight, 0.0).sum() / weight.sum().clamp(min=1e-6)
+
+    def scale(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Scaled context in float32, location and scale in the precision of the data."""
+        past, location, scale = self.scaler(batch.past, batch.observed)
+        return past.float(), location, scale
+
+    def quantiles(
+        self, batch: Batch, probabilities: Float[Tensor, " p"]
+    ) -> tuple[Float[Tensor, "batch horizon targets p"], Tensor, Tensor]:
+        """Quantiles of every step in scaled units (counts: unit of the data over scale), location and scale."""
+        past, location, scale = self.scale(batch)
+        raw = self._raw(past, batch, None, scale)
+        values = self.head.quantiles(raw, probabilities)
+        return (values / scale[..., None] if self.head.counts else values), location, scale
+
+    def paths(self, batch: Batch, paths: int) -> tuple[Float[Tensor, "batch paths horizon targets"], Tensor, Tensor]:
+        """Trajectories of a recursive network in scaled units, location and scale."""
+        past, location, scale = self.scale(batch)
+        repeated = scale[:, 0].repeat_interleave(paths, 0)
+
+        def draw(raw: Tensor) -> Tensor:
+            if self.head.counts:
+                return self.head.draw(self._counts(raw, repeated)) / repeated
+            return self.head.draw(raw)
+
+        assert isinstance(self.network, RecursiveLSTM)
+        return self.network.sample(past, batch, draw, paths), location, scale
+
+    def to_unit(self, scaled: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+        """Scaled values ``(batch, horizon, targets, …)`` in the unit of the data."""
+        extra = scaled.dim() - location.dim()
+        shape = (*location.shape, *[1] * extra)
+        return self.scaler.inverse(scaled.to(scale.dtype) * scale.view(shape) + location.view(shape))
+
+    def to_scaled(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+        """Values ``(batch, horizon, targets)`` in the unit of the data as scaled ones."""
+        return ((self.scaler.forward(values) - location) / scale).float()
+
+    def _raw(self, past: Tensor, batch: Batch, target: Tensor | None, scale: Tensor) -> Tensor:
+        raw: Tensor = self.network(past, batch, target) if self.recursive else self.network(past, batch)
+        return self._counts(raw, scale) if self.head.counts else raw
+
+    def _counts(self, raw: Tensor, scale: Tensor) -> Tensor:
+        """The centre of a count head as a mean in the unit of the data."""
+        mean = softplus(4 * raw[..., :1]) / 4 * scale[..., None].to(raw.dtype)  # softplus that is nearly the identity
+        return torch.cat([mean, raw[..., 1:]], -1)
+
+    def _weight(self, past: Tensor, batch: Batch) -> Tensor:
+        """Weight of each window and target."""
+        if self.loss_weight == "none":
+            return torch.ones_like(past[:, :1])
+        season = self.shapes.seasons[0] if self.shapes.seasons else 1
+        pairs = batch.observed[:, season:] & batch.observed[:, :-season]
+        error = ((past[:, season:] - past[:, :-season]).abs() * pairs).sum(1, keepdim=True)
+        return (pairs.sum(1, keepdim=True).clamp(min=1) / error.clamp(min=1e-6)).clamp(0.1, 10.0)

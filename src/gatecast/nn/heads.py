@@ -1,0 +1,227 @@
+"""Heads: from the network's raw outputs to a distribution of the target, its loss, quantiles and draws.
+
+All heads but the negative binomial live in scaled units (see :mod:`gatecast.data.scalers`); the forecaster brings
+their quantiles back to the unit of the data. ``raw`` has shape ``(batch, horizon, targets, outputs)``; its first output
+is the centre.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
+from torch.nn.functional import huber_loss, softplus
+
+Raw = Float[Tensor, "*cells outputs"]
+Cells = Float[Tensor, "*cells"]
+
+DRAWS = 2000  # sorted draws stand for the quantile function where a distribution has none in closed form
+
+
+class Head(ABC):
+    """What the network's outputs mean."""
+
+    counts = False  # True: loss and quantiles are in the unit of the data, not in scaled units
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Raw outputs for each target and step."""
+
+    @property
+    def initial(self) -> tuple[float, ...]:
+        """Bias of the raw outputs before training."""
+        return (0.0,) * self.outputs
+
+    @abstractmethod
+    def loss(self, raw: Raw, target: Cells) -> Cells:
+        """Loss of each cell; lower is better."""
+
+    @abstractmethod
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        """Quantiles in ascending order, never crossing."""
+
+    def mean(self, raw: Raw) -> Cells:
+        """The point forecast: the median, which is the point that a MAE-type score asks for."""
+        return self.quantiles(raw, torch.tensor([0.5], dtype=raw.dtype))[..., 0]
+
+    def draw(self, raw: Raw) -> Cells:
+        """One random value of each cell, by torch's global generator."""
+        return self.quantile_at(raw, torch.rand(raw.shape[:-1], dtype=raw.dtype))
+
+    def quantile_at(self, raw: Raw, uniform: Cells) -> Cells:
+        """The quantile function of each cell at its own probability."""
+        grid = torch.linspace(0.005, 0.995, 199, dtype=raw.dtype)
+        table = self.quantiles(raw, grid)
+        return interpolate(grid, table, uniform[..., None])[..., 0]
+
+
+@dataclass(frozen=True)
+class Point(Head):
+    """One value, no distribution (intervals then come from calibration alone).
+
+    Args:
+        loss_name: ``"mae"`` (forecasts the median), ``"mse"`` (the mean) or ``"huber"``.
+    """
+
+    loss_name: str = "mae"
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def loss(self, raw: Raw, target: Cells) -> Cells:
+        error = raw[..., 0] - target
+        if self.loss_name == "mse":
+            return error**2
+        if self.loss_name == "huber":
+            return huber_loss(raw[..., 0], target, reduction="none")
+        return error.abs()
+
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        return raw[..., :1].expand(*raw.shape[:-1], len(probabilities))
+
+
+@dataclass(frozen=True)
+class Quantiles(Head):
+    """A median and positive steps away from it on both sides, so that quantiles never cross; pinball loss.
+
+    Args:
+        probabilities: ascending, symmetric about 0.5, which must be among them.
+    """
+
+    probabilities: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def _middle(self) -> int:
+        return self.probabilities.index(0.5)
+
+    @property
+    def initial(self) -> tuple[float, ...]:
+        """Steps that begin as half a standard normal's, through the inverse of softplus."""
+        normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64))
+        steps = normal.diff().clamp(min=1e-3).expm1().log().tolist()
+        return (0.0, *reversed(steps[: self._middle]), *steps[self._middle :])
+
+    def _values(self, raw: Raw) -> Float[Tensor, "*cells p"]:
+        """Raw outputs are: median, steps downwards from it, steps upwards from it."""
+        middle, steps = raw[..., :1], softplus(raw[..., 1:])
+        down = middle - steps[..., : self._middle].cumsum(-1)
+        up = middle + steps[..., self._middle :].cumsum(-1)
+        return torch.cat([down.flip(-1), middle, up], -1)
+
+    def loss(self, raw: Raw, target: Cells) -> Cells:
+        """Twice the mean pinball loss (Koenker & Bassett 1978): an estimate of the CRPS, equal to MAE for a point."""
+        p = raw.new_tensor(self.probabilities)
+        error = target[..., None] - self._values(raw)
+        return 2 * torch.maximum(p * error, (p - 1) * error).mean(-1)
+
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        values = self._values(raw)
+        own = values.new_tensor(self.probabilities)
+        if len(probabilities) == len(own) and torch.allclose(probabilities.to(own), own):
+            return values
+        return interpolate(own, values, probabilities.to(values).expand(*values.shape[:-1], -1))
+
+
+class _Parametric(Head):
+    """A distribution of torch; quantiles from sorted draws unless it has an inverse distribution function."""
+
+    @abstractmethod
+    def distribution(self, raw: Raw) -> Distribution:
+        """The distribution of each cell."""
+
+    def loss(self, raw: Raw, target: Cells) -> Cells:
+        return -self.distribution(raw).log_prob(target)
+
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # the same draws each time: quantiles are a function of raw alone
+            draws = self.distribution(raw).sample(torch.Size([DRAWS]))
+        return torch.quantile(draws, probabilities.to(draws), dim=0).movedim(0, -1)
+
+    def draw(self, raw: Raw) -> Cells:
+        return self.distribution(raw).sample()
+
+
+@dataclass(frozen=True)
+class Gaussian(_Parametric):
+    """Normal distribution with learned mean and standard deviation."""
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def distribution(self, raw: Raw) -> Normal:
+        return Normal(raw[..., 0], softplus(raw[..., 1]) + 1e-4)
+
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        normal = self.distribution(raw)
+        return normal.loc[..., None] + normal.scale[..., None] * torch.special.ndtri(probabilities.to(raw))
+
+
+@dataclass(frozen=True)
+class Student(_Parametric):
+    """Student's t with learned location, scale and degrees of freedom: heavy tails.
+
+    Args:
+        min_df: least degrees of freedom; above 2 the variance is finite.
+    """
+
+    min_df: float = 2.0
+
+    @property
+    def outputs(self) -> int:
+        return 3
+
+    def distribution(self, raw: Raw) -> StudentT:
+        return StudentT(self.min_df + softplus(raw[..., 2]), raw[..., 0], softplus(raw[..., 1]) + 1e-4)
+
+
+@dataclass(frozen=True)
+class NegBinomial(_Parametric):
+    """Negative binomial for counts: mean ``m`` and variance ``m + a m²`` (Salinas et al. 2020, DeepAR, eq. 3).
+
+    ``raw`` holds the mean in the unit of the data (already through softplus and the scale) and the raw dispersion.
+    """
+
+    counts = True
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def distribution(self, raw: Raw) -> NegativeBinomial:
+        mean, dispersion = raw[..., 0].clamp(min=1e-6), softplus(raw[..., 1]).clamp(1e-4, 1e4)
+        return NegativeBinomial(1 / dispersion, logits=(mean * dispersion).log())
+
+
+HEADS: dict[str, type[Head]] = {
+    "quantiles": Quantiles,
+    "normal": Gaussian,
+    "student": Student,
+    "negative_binomial": NegBinomial,
+    "point": Point,
+}
+
+
+def interpolate(
+    grid: Float[Tensor, " knots"], table: Float[Tensor, "*cells knots"], at: Float[Tensor, "*cells p"]
+) -> Float[Tensor, "*cells p"]:
+    """Quantile function through its knots: linear in the normal score, so that the tails go on like a normal's.
+
+    Beyond the last knot the slope of the last two goes on. Results ascend with ``at`` where ``table`` ascends.
+    """
+    score, wanted = torch.special.ndtri(grid.double()).to(table), torch.special.ndtri(at.double()).to(table)
+    right = torch.searchsorted(score, wanted.contiguous()).clamp(1, len(grid) - 1)
+    low, high = score[right - 1], score[right]
+    low_value, high_value = table.gather(-1, right - 1), table.gather(-1, right)
+    return low_value + (wanted - low) / (high - low) * (high_value - low_value)
