@@ -1,0 +1,65 @@
+# The five commands: make demo, make test, make check, make format, make bench
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DEMO   ?= demo-out
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Stamps: a second make does not install again. They lie in the environment, so deleting it starts afresh.
+TORCH   := $(VENV)/.torch
+RUNTIME := $(VENV)/.runtime
+DEV     := $(VENV)/.dev
+
+.PHONY: demo test check format bench docs install constraints clean
+
+demo: $(RUNTIME)  ## forecast of bundled real data, from a fresh clone
+	$(BIN)/gatecast demo --out $(DEMO)
+
+test: $(DEV)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(DEV)  ## what CI runs; pytest last, so that its own lines close the output
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+format: $(DEV)  ## write the format and the safe fixes of the linter
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV)  ## the quick benchmarks; docs/benchmarks.md tells of all of them
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+docs: $(DEV)  ## documentation on http://127.0.0.1:8000
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+install: $(DEV)
+
+$(TORCH):
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install "$$(grep '^torch==' constraints.txt)"
+	@touch $@
+
+# The build tool goes in first: without build isolation no second PyTorch is pulled.
+$(RUNTIME): $(TORCH) pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt setuptools
+	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot]"
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot,parquet,polars,dev]"
+	@touch $@
+
+constraints:  ## pin what the newest releases give, in an environment of its own
+	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin
+	.venv-pin/bin/python -m pip install -q "$$(grep '^torch==' constraints.txt)" "setuptools>=77"
+	.venv-pin/bin/python -m pip install -q --no-build-isolation --editable ".[stats,plot,parquet,polars,dev]"
+	(echo "# Exactly what was tested, for a fresh machine. Written by: make constraints"; \
+	 .venv-pin/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+cpu//') > constraints.new
+	mv constraints.new constraints.txt && rm -rf .venv-pin
+
+clean:
+	rm -rf .venv .venv-pin site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
