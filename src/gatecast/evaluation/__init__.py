@@ -1,0 +1,44 @@
+"""How good a forecast is: the forecast object, metrics, significance tests and the verdict in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+
+if TYPE_CHECKING:
+    from gatecast.evaluation.metrics import METRICS, Metric, metric, metric_names
+    from gatecast.evaluation.significance import TestResult, compare, diebold_mariano, holm, sign_flip
+    from gatecast.evaluation.verdict import Comparison, Verdict, judge
+
+__all__ = [
+    "DEFAULT_LEVELS",
+    "METRICS",
+    "Comparison",
+    "Forecast",
+    "Metric",
+    "TestResult",
+    "Verdict",
+    "compare",
+    "diebold_mariano",
+    "holm",
+    "judge",
+    "level_quantiles",
+    "metric",
+    "metric_names",
+    "sign_flip",
+]
+
+_HOME = {
+    **dict.fromkeys(("METRICS", "Metric", "metric", "metric_names"), "metrics"),
+    **dict.fromkeys(("TestResult", "compare", "diebold_mariano", "holm", "sign_flip"), "significance"),
+    **dict.fromkeys(("Comparison", "Verdict", "judge"), "verdict"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

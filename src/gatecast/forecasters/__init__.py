@@ -1,0 +1,55 @@
+"""Models behind two doors: ``fit(panel) → self`` and ``predict(horizon) → Forecast``, and the backtest over them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gatecast.forecasters.backtest import Backtest, backtest  # at once: the function hides the module of its name
+from gatecast.forecasters.base import Forecaster
+
+if TYPE_CHECKING:
+    from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
+    from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
+    from gatecast.forecasters.linear import LinearAR
+    from gatecast.forecasters.neural import LSTMForecaster
+    from gatecast.forecasters.persist import load
+    from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
+
+__all__ = [
+    "AutoARIMA",
+    "AutoETS",
+    "AutoSelect",
+    "AutoTheta",
+    "Backtest",
+    "Drift",
+    "Ensemble",
+    "Forecaster",
+    "LSTMForecaster",
+    "LinearAR",
+    "Mean",
+    "Naive",
+    "SeasonalNaive",
+    "backtest",
+    "best_of",
+    "default_baselines",
+    "load",
+]
+
+_HOME = {
+    **dict.fromkeys(("Drift", "Mean", "Naive", "SeasonalNaive"), "baselines"),
+    **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
+    "LinearAR": "linear",
+    "LSTMForecaster": "neural",
+    "load": "persist",
+    **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,354 @@
+"""Rolling origins: every model forecasts the same stretches of the past, and is measured on what then happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gatecast.data.blocks import blocks
+from gatecast.data.panel import Panel
+from gatecast.errors import DataError, GatecastError, MissingExtraError, SettingError
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.forecasters.base import Forecaster
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gatecast.evaluation.verdict import Verdict
+
+_KEYS = ("series", "cutoff", "step")
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts of the past beside what happened. Made by :func:`backtest`.
+
+    Args:
+        frame: long frame, one row per origin, series, step and target: ``unique_id, ds, cutoff[, variable], y``, then
+            for each model ``<model>`` and its interval ends ``<model>-lo-80``, ``<model>-hi-80`` …
+        models: names of the models that ran, in the order given.
+        horizon: steps ahead.
+        season: season of MASE and RMSSE, in steps.
+        panel: the series that took part, up to their last rows.
+        cutoffs: ``(origins,)`` time of the last row seen at each origin (the latest over the series).
+        levels: interval levels in percent.
+        step: rows between two origins.
+        seconds: model → ``{"fit": …, "predict": …}``, summed over the origins.
+        failed: model → reason.
+        left_out: models that could not take part (a missing extra), with the reason.
+        notes: what was decided: windows reduced, series left out.
+        scales: ``(series, targets, 2)`` mean absolute and root mean squared seasonal difference before the first
+            origin; NaN where it is zero or unknown.
+    """
+
+    frame: pd.DataFrame
+    models: list[str]
+    horizon: int
+    season: int
+    panel: Panel
+    cutoffs: np.ndarray
+    levels: tuple[float, ...]
+    step: int
+    seconds: dict[str, dict[str, float]]
+    failed: dict[str, str]
+    left_out: list[str]
+    notes: list[str]
+    scales: np.ndarray = field(repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The long frame (a copy)."""
+        return self.frame.copy()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(origins, series, horizon, targets)``: the rows of the frame in this order."""
+        return len(self.cutoffs), len(self.panel), self.horizon, self.panel.targets
+
+    def scores(self, by: str = "model", metrics: Sequence[str] | None = None) -> pd.DataFrame:
+        """Metrics of every model (see :data:`gatecast.evaluation.METRICS` for formulas and units).
+
+        Args:
+            by: ``"model"`` for one row a model; ``"series"``, ``"cutoff"`` or ``"step"`` (1 … horizon) for one row
+                per such group and model.
+            metrics: names; None takes all.
+
+        Returns:
+            Frame indexed by ``model``, or by the group's key(s) and ``model``; one column a metric.
+        """
+        from gatecast.evaluation.metrics import Rows, metric_names, score
+
+        if by != "model" and by not in _KEYS:
+            raise SettingError(f'by is "model", "series", "cutoff" or "step"; got {by!r}')
+        scale = np.broadcast_to(self.scales[None, :, None], (*self.shape, 2)).reshape(-1, 2)
+        rows = Rows(self.frame, self.models, self.levels, scale[:, 0], scale[:, 1])
+        code = np.arange(len(self.panel) * self.panel.targets).reshape(1, len(self.panel), 1, -1)
+        series = np.broadcast_to(code, self.shape).reshape(-1)
+        return score(rows, self._keys(by), series, metrics or metric_names(self.levels))
+
+    def _keys(self, by: str) -> pd.DataFrame:
+        import pandas as pd
+
+        if by == "model":
+            return pd.DataFrame(index=self.frame.index)
+        if by == "series":
+            return self.frame[["unique_id", "variable"] if "variable" in self.frame else ["unique_id"]]
+        steps = np.arange(1, self.horizon + 1)[:, None]
+        values = self.cutoffs[:, None, None, None] if by == "cutoff" else steps
+        return pd.DataFrame({by: np.broadcast_to(values, self.shape).reshape(-1)}, index=self.frame.index)
+
+    def losses(self) -> tuple[str, dict[str, np.ndarray]]:
+        """The metric compared, and for each model the ``(series × targets, origins)`` mean absolute (scaled) error.
+
+        The metric is MASE, or MAE where no series has a scale. Only values that every model forecast count.
+        """
+        origins, series, _, targets = self.shape
+        known = bool(np.isfinite(self.scales[..., 0]).any())
+        scale = self.scales[..., 0] if known else np.ones((series, targets))
+        actual = self.frame["y"].to_numpy().reshape(self.shape)
+        errors = {m: np.abs(actual - self.frame[m].to_numpy().reshape(self.shape)) for m in self.models}
+        common = np.all([np.isfinite(e) for e in errors.values()], axis=0)
+        count = common.sum(axis=2)
+        sums = {m: np.where(common, e, 0.0).sum(axis=2) for m, e in errors.items()}
+        mean = {m: np.where(count > 0, s / np.maximum(count, 1), np.nan) / scale for m, s in sums.items()}
+        return "MASE" if known else "MAE", {m: v.reshape(origins, -1).T for m, v in mean.items()}
+
+    def verdict(self, candidate: str | None = None) -> Verdict:
+        """Judge one model against the others, in words.
+
+        Args:
+            candidate: name of the model judged; None takes ``"LSTM"``, or the first model that ran where there is none.
+        """
+        from gatecast.evaluation.verdict import judge
+
+        metric, losses = self.losses()
+        if candidate is not None and candidate not in {*self.models, *self.failed}:
+            raise SettingError(f"no model named {candidate!r} in this backtest; it has {', '.join(self.models)}")
+        chosen = candidate or "LSTM"
+        return judge(
+            losses,
+            candidate=chosen if chosen in self.models else self.models[0],
+            metric=metric,
+            overlap=-(-self.horizon // self.step) - 1,
+            left_out=self.left_out,
+            failed=self.failed,
+            covariates_used=bool(self.panel.past_names or self.panel.known_names),
+            remarks=self._unscaled(),
+        )
+
+    def _unscaled(self) -> list[str]:
+        missing = ~np.isfinite(self.scales[..., 0])
+        if not missing.any() or missing.all():
+            return ["MASE is undefined here (constant or short history), so MAE decides."] if missing.all() else []
+        return [f"MASE leaves out {int(missing.sum())} of {missing.size} series: constant or shorter than a season."]
+
+
+def backtest(
+    models: Sequence[Forecaster],
+    panel: Panel,
+    horizon: int,
+    *,
+    windows: int = 5,
+    step: int | None = None,
+    refit: bool = False,
+    levels: Sequence[float] = DEFAULT_LEVELS,
+    future_known: bool = True,
+    season: int | None = None,
+    left_out: Sequence[str] = (),
+    progress: bool | None = None,
+) -> Backtest:
+    """Let every model forecast the last ``windows`` stretches of the panel from what was known before each.
+
+    Args:
+        models: forecasters with different names; each is cloned, never changed. One that fails is recorded in
+            ``failed``, and the others go on.
+        panel: the series.
+        horizon: steps ahead.
+        windows: number of origins; reduced, with a note, where the series are too short.
+        step: rows between two origins; None takes ``horizon`` (no overlap).
+        refit: fit again at every origin; False fits once, before the first.
+        levels: central interval levels in percent.
+        future_known: known covariates of the steps ahead may be read as they turned out; False makes them past
+            covariates, known only up to each origin.
+        season: of MASE and RMSSE in steps; None takes ``panel.season``.
+        left_out: names of models that are not run at all, with the reason; the verdict tells.
+        progress: show a progress bar; None shows it in a terminal.
+
+    Raises:
+        DataError: where no series is long enough for a single window.
+        SettingError: for arguments that do not fit.
+    """
+    step = horizon if step is None else step
+    _check(models, horizon, windows, step)
+    panel = panel if future_known else _hide_future(panel)
+    season = panel.season if season is None else season
+    windows, alive, notes = _plan(panel, horizon, windows, step, season)
+    panel = panel.take(alive) if len(alive) < len(panel) else panel
+    origins = [panel.cut(horizon + step * back) for back in reversed(range(windows))]
+    runs, failed, missing = {}, {}, list(left_out)
+    with _ticker(progress, len(models) * windows) as tick:
+        for model in models:
+            try:
+                runs[model.name] = _run(model, origins, horizon, tuple(levels), refit, tick)
+            except MissingExtraError as error:
+                missing.append(f"{model.name} ({error})")
+            except Exception as error:  # one model must not end the run; its reason is reported
+                failed[model.name] = f"{type(error).__name__}: {error}"
+                reason = error
+    if not runs:
+        raise GatecastError(_all_failed(failed, missing)) from (reason if failed else None)
+    return Backtest(
+        frame=_frame(origins, horizon, [run.columns for run in runs.values()]),
+        models=list(runs),
+        horizon=horizon,
+        season=season,
+        panel=panel,
+        cutoffs=np.array([origin.cutoffs.max() for origin in origins]),
+        levels=tuple(sorted(levels)),
+        step=step,
+        seconds={name: run.seconds for name, run in runs.items()},
+        failed=failed,
+        left_out=missing,
+        notes=notes + [f"{name}: {note}" for name, run in runs.items() for note in run.notes],
+        scales=seasonal_scales(origins[0], season),
+    )
+
+
+def seasonal_scales(panel: Panel, season: int) -> np.ndarray:
+    """``(series, targets, 2)`` mean |y[t] - y[t-season]| and √mean (y[t] - y[t-season])²; NaN where 0 or unknown."""
+    scales = np.full((len(panel), panel.targets, 2), np.nan)
+    for chosen, values in blocks(panel):
+        if values.shape[1] <= season:
+            continue
+        change = np.abs(values[:, season:] - values[:, :-season])
+        count = np.maximum(np.isfinite(change).sum(axis=1), 1)
+        scales[chosen, :, 0] = np.nansum(change, axis=1) / count
+        scales[chosen, :, 1] = np.sqrt(np.nansum(change**2, axis=1) / count)
+    return np.where(scales > 0, scales, np.nan)
+
+
+# ── the plan ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def _check(models: Sequence[Forecaster], horizon: int, windows: int, step: int) -> None:
+    if not models:
+        raise SettingError("backtest needs at least one model, e.g. backtest([Naive()], panel, 14)")
+    for name, value in {"horizon": horizon, "windows": windows, "step": step}.items():
+        if value < 1:
+            raise SettingError(f"{name} must be at least 1, got {name}={value}")
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingError(f"two models are named {twice[0]!r}; give one another name, e.g. name='{twice[0]} 2'")
+
+
+def _hide_future(panel: Panel) -> Panel:
+    return replace(
+        panel,
+        past=np.concatenate([panel.past, panel.known], axis=1),
+        past_names=panel.past_names + panel.known_names,
+        known=panel.known[:, :0],
+        known_names=(),
+    )
+
+
+def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> tuple[int, np.ndarray, list[str]]:
+    """Number of windows that most series can hold, the series that can, and what the user should know."""
+    comfortable = 2 * horizon + season  # rows left to learn from at the first origin
+    typical = int(np.median(panel.lengths)) if len(panel) else 0
+    fitting = max(1, (typical - comfortable - horizon) // step + 1)
+    reduced = min(windows, fitting)
+    least = horizon + step * (reduced - 1) + (comfortable if reduced > 1 else 2)
+    alive = np.flatnonzero(panel.lengths >= least)
+    if not len(alive):
+        raise DataError(_too_short(panel, horizon, least))
+    notes = []
+    if reduced < windows:
+        some = "1 window" if reduced == 1 else f"{reduced} windows"
+        notes.append(f"Only {some} of the {windows} asked for: the series are too short for more ({typical} rows).")
+    if len(alive) < len(panel):
+        short = len(panel) - len(alive)
+        notes.append(f"{short} of {len(panel)} series left out of the backtest: fewer than {least} rows.")
+    return reduced, alive, notes
+
+
+def _too_short(panel: Panel, horizon: int, least: int) -> str:
+    longest = int(panel.lengths.max()) if len(panel) else 0
+    return (
+        f"a backtest with horizon={horizon} needs a series of at least {least} rows, but the longest has {longest}; "
+        f"take a shorter horizon (at most {max(1, longest - 2)} here) or more data"
+    )
+
+
+def _all_failed(failed: dict[str, str], left_out: list[str]) -> str:
+    return "no model could be run: " + "; ".join([*[f"{k}: {v}" for k, v in failed.items()], *left_out])
+
+
+# ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Run:
+    columns: dict[str, np.ndarray]
+    seconds: dict[str, float]
+    notes: list[str]
+
+
+def _run(
+    model: Forecaster,
+    origins: list[Panel],
+    horizon: int,
+    levels: tuple[float, ...],
+    refit: bool,
+    tick: Callable[[str], None],
+) -> _Run:
+    """One model over all origins, each column ``(origins, series, horizon, targets)`` flattened."""
+    seconds, parts, notes = {"fit": 0.0, "predict": 0.0}, [], dict[str, None]()
+    fitted = model
+    for position, origin in enumerate(origins):
+        start = perf_counter()
+        if position == 0 or refit:
+            fitted = model.clone().fit(origin)
+        middle = perf_counter()
+        forecast = fitted.predict(horizon, panel=origin, levels=levels)
+        seconds["fit"] += middle - start
+        seconds["predict"] += perf_counter() - middle
+        parts.append(_columns(model.name, forecast, (len(origin), horizon, origin.targets), levels))
+        notes.update(dict.fromkeys(forecast.notes))
+        tick(model.name)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _Run(columns, seconds, list(notes))
+
+
+def _columns(name: str, forecast: Forecast, shape: tuple[int, ...], levels: tuple[float, ...]) -> dict[str, np.ndarray]:
+    if forecast.mean.shape != shape:
+        raise ValueError(f"the forecast has shape {forecast.mean.shape}, expected (series, horizon, targets) = {shape}")
+    columns = {name: np.asarray(forecast.mean, np.float64).reshape(-1)}
+    for level in sorted(set(levels) & set(forecast.levels)):
+        low, high = forecast.interval(level)
+        columns[f"{name}-lo-{level:g}"] = np.asarray(low, np.float64).reshape(-1)
+        columns[f"{name}-hi-{level:g}"] = np.asarray(high, np.float64).reshape(-1)
+    return columns
+
+
+def _frame(origins: list[Panel], horizon: int, columns: list[dict[str, np.ndarray]]) -> pd.DataFrame:
+    import pandas as pd
+
+    actual = [Forecast("y", origin, origin.actual(horizon).astype(np.float64)).to_frame() for origin in origins]
+    merged = {name: values for part in columns for name, values in part.items()}
+    return pd.concat([pd.concat(actual, ignore_index=True), pd.DataFrame(merged)], axis=1)
+
+
+@contextmanager
+def _ticker(progress: bool | None, total: int) -> Iterator[Callable[[str], None]]:
+    """A function that counts one forecast; draws a progress bar where asked for or in a terminal."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("backtest", total=total)
+        yield lambda name: bar.update(task, advance=1, description=f"backtest {name}")
