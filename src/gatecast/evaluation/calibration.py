@@ -1,0 +1,170 @@
+"""Calibration on held-back windows: how wide the quantiles must be, and how the steps hang together.
+
+Widths: each quantile's distance from the median is stretched by the factor that gives it its coverage on the held-back
+windows (conformal, multiplicative, one side at a time: Romano, Patterson & Candès 2019, CQR, in normalised form).
+Few windows pull the factor towards 1. Dependence: a Gaussian copula whose correlation between two steps depends on
+their distance, from the normal scores of the held-back windows; it turns quantiles into joint sample paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gatecast.nn.heads import interpolate
+
+Table = Float[Tensor, "windows horizon targets p"]
+Cells = Float[Tensor, "windows horizon targets"]
+
+GROUP = 200  # held-back values for one group of steps with factors of its own
+PRIOR_WINDOWS = 5.0  # so many windows weigh as much as the belief that the factor is 1
+WIDEST = 6.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the held-back windows taught; the identity without any.
+
+    Args:
+        probabilities: of the quantile table it applies to.
+        factors: ``(horizon, p)`` stretch of each quantile's distance from the median.
+        spread: ``(horizon, targets)`` standard deviation given to a point forecast, or None for a real distribution.
+        steps: ``(horizon,)`` correlation of normal scores by distance in steps, 1 first.
+        targets: ``(targets, targets)`` correlation of normal scores between targets.
+        windows: number of held-back windows.
+    """
+
+    probabilities: tuple[float, ...]
+    factors: Float[Tensor, "horizon p"]
+    spread: Float[Tensor, "horizon targets"] | None
+    steps: Float[Tensor, " horizon"]
+    targets: Float[Tensor, "targets targets"]
+    windows: int = 0
+
+    def __call__(self, table: Table) -> Table:
+        """The quantile table with its calibrated widths, ascending."""
+        middle = self.probabilities.index(0.5)
+        centre = table[..., middle : middle + 1]
+        distance = table - centre
+        if self.spread is not None:
+            distance = self.spread[..., None] * _scores(self.probabilities, table)
+        distance = distance * self.factors[:, None]
+        below = distance[..., :middle].flip(-1).cummin(-1).values.flip(-1)
+        above = distance[..., middle + 1 :].cummax(-1).values
+        return torch.cat([centre + below, centre, centre + above], -1)
+
+    def paths(self, table: Table, count: int, generator: torch.Generator) -> Float[Tensor, "windows n horizon targets"]:
+        """Joint paths whose values at each step follow the (calibrated) quantiles."""
+        windows, horizon, targets, _ = table.shape
+        noise = torch.randn(windows, count, horizon, targets, generator=generator)
+        noise = torch.einsum("st,wntk->wnsk", _root(_toeplitz(self.steps[:horizon])), noise)
+        noise = noise @ _root(self.targets).T
+        uniform = torch.special.ndtr(noise).clamp(1e-4, 1 - 1e-4).permute(0, 2, 3, 1)
+        return interpolate(torch.tensor(self.probabilities), table, uniform).permute(0, 3, 1, 2)
+
+
+def identity(probabilities: tuple[float, ...], horizon: int, targets: int) -> Calibration:
+    """No calibration: widths as the head gives them, neighbouring steps correlated by 0.9 per step."""
+    decay = 0.9 ** torch.arange(horizon, dtype=torch.float32)
+    return Calibration(probabilities, torch.ones(horizon, len(probabilities)), None, decay, torch.eye(targets))
+
+
+def calibrate(
+    table: Table, target: Cells, mask: Bool[Tensor, "windows horizon targets"], probabilities: tuple[float, ...]
+) -> Calibration:
+    """Learn widths and dependence from held-back windows.
+
+    Args:
+        table: quantiles forecast for the held-back windows, in scaled units.
+        target: what came, in scaled units.
+        mask: which of it was observed.
+        probabilities: of the table, ascending, with 0.5.
+    """
+    windows, horizon, targets, _ = table.shape
+    base = identity(probabilities, horizon, targets)
+    is_point = bool((table[..., 0] == table[..., -1]).all())
+    spread = _point_spread(table, target, mask, probabilities) if is_point else None
+    plain = Calibration(probabilities, base.factors, spread, base.steps, base.targets)
+    factors = _factors(plain(table), target, mask, probabilities)
+    widths = Calibration(probabilities, factors, spread, base.steps, base.targets)
+    steps, between = _dependence(normal_scores(widths(table), target, probabilities), mask)
+    return Calibration(probabilities, factors, spread, steps, between, windows)
+
+
+def normal_scores(table: Table, target: Cells, probabilities: tuple[float, ...]) -> Cells:
+    """``z`` with ``quantile(Φ(z)) = target``, by linear interpolation between the quantiles, within ±3."""
+    scores = _scores(probabilities, table)
+    right = torch.searchsorted(table.contiguous(), target[..., None].contiguous()).clamp(1, table.shape[-1] - 1)
+    low, high = table.gather(-1, right - 1), table.gather(-1, right)
+    share = (target[..., None] - low) / (high - low).clamp(min=1e-9)
+    return (scores[right - 1] + share * (scores[right] - scores[right - 1]))[..., 0].clamp(-3, 3)
+
+
+def _factors(table: Table, target: Cells, mask: Tensor, probabilities: tuple[float, ...]) -> Tensor:
+    """``(horizon, p)``: for each group of steps the stretch at which ``P(y ≤ quantile)`` is right."""
+    windows, horizon, _, _ = table.shape
+    middle = probabilities.index(0.5)
+    centre = table[..., middle]
+    groups = min(horizon, max(1, int(mask.sum()) // GROUP))
+    trust = windows / (windows + PRIOR_WINDOWS)
+    factors = torch.ones(horizon, len(probabilities))
+    for rows in torch.arange(horizon).chunk(groups):
+        for column, probability in enumerate(probabilities):
+            if column == middle:
+                continue
+            reach = (table[:, rows, :, column] - centre[:, rows]).abs().clamp(min=1e-9)
+            side = -1.0 if probability < 0.5 else 1.0
+            ratio = (side * (target[:, rows] - centre[:, rows]) / reach)[mask[:, rows]]
+            if len(ratio):
+                factors[rows, column] = 1 + trust * (_conformal(ratio, max(probability, 1 - probability)) - 1)
+    return factors
+
+
+def _conformal(ratio: Tensor, level: float) -> float:
+    """The level's quantile of the ratios with the small-sample rank ``(n + 1) level``, within sensible bounds."""
+    rank = min(len(ratio) - 1, max(0, int(torch.ceil(torch.tensor((len(ratio) + 1) * level))) - 1))
+    return float(ratio.sort().values[rank].clamp(0.2, WIDEST))
+
+
+def _point_spread(table: Table, target: Cells, mask: Tensor, probabilities: tuple[float, ...]) -> Tensor:
+    """Standard deviation of the errors of a point forecast by step, smoothed by the overall growth."""
+    error = torch.where(mask, (target - table[..., probabilities.index(0.5)]) ** 2, 0.0)
+    by_step = error.sum(0) / mask.sum(0).clamp(min=1)
+    overall = error.sum((0, 1)) / mask.sum((0, 1)).clamp(min=1)
+    trust = mask.sum(0) / (mask.sum(0) + 20.0)
+    return (trust * by_step + (1 - trust) * overall).sqrt().clamp(min=1e-6)
+
+
+def _dependence(scores: Cells, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlation by distance in steps, and between targets; shrunk towards none as the pairs get few."""
+    scores = torch.where(mask, scores, 0.0)
+    horizon, targets = scores.shape[1:]
+    power = (scores**2).sum().clamp(min=1e-6) / mask.sum().clamp(min=1)
+    steps = torch.ones(horizon)
+    for distance in range(1, horizon):
+        pairs = (mask[:, distance:] & mask[:, :-distance]).sum()
+        product = (scores[:, distance:] * scores[:, :-distance]).sum() / pairs.clamp(min=1)
+        steps[distance] = (product / power).clamp(-0.99, 0.99) * pairs / (pairs + 10.0)
+    flat = scores.flatten(0, 1)
+    between = flat.T @ flat / (flat**2).sum(0).clamp(min=1e-6).sqrt().outer((flat**2).sum(0).clamp(min=1e-6).sqrt())
+    between = 0.95 * between + 0.05 * torch.eye(targets)
+    return steps, between.fill_diagonal_(1.0)
+
+
+def _scores(probabilities: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.special.ndtri(torch.tensor(probabilities, dtype=torch.float64)).to(like)
+
+
+def _toeplitz(row: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:
+    index = torch.arange(len(row))
+    return row[(index[:, None] - index).abs()]
+
+
+def _root(correlation: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """``R`` with ``R Rᵀ`` the nearest correlation matrix (negative eigenvalues cut)."""
+    values, vectors = torch.linalg.eigh(correlation.double())
+    root = vectors * values.clamp(min=0).sqrt()
+    return (root / root.norm(dim=1, keepdim=True).clamp(min=1e-9)).float()

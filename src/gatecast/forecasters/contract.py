@@ -1,0 +1,114 @@
+"""The data contract of a fitted forecaster: the columns it was trained on, checked when it meets other data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from gatecast.data.panel import Panel
+from gatecast.errors import DataError
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Names and levels that every panel given to the forecaster must have.
+
+    Args:
+        freq: alias of the frequency; "" for integer steps.
+        target_names, past_names, known_names, static_names, category_names: columns in order.
+        levels: levels of each categorical covariate, in the order of their codes.
+        ids: series of training, in order (for models that learn a vector for each series).
+        time_name, id_name: columns of the source.
+    """
+
+    freq: str
+    target_names: tuple[str, ...]
+    past_names: tuple[str, ...]
+    known_names: tuple[str, ...]
+    static_names: tuple[str, ...]
+    category_names: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    ids: tuple[str, ...]
+    time_name: str
+    id_name: str
+
+    @classmethod
+    def of(cls, panel: Panel) -> Self:
+        """The contract that this panel sets."""
+        names = ("target_names", "past_names", "known_names", "static_names", "category_names", "time_name", "id_name")
+        return cls(
+            freq=panel.freq.alias,
+            levels=tuple(tuple(level) for level in panel.levels),
+            ids=tuple(map(str, panel.ids)),
+            **{name: getattr(panel, name) for name in names},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """From what :meth:`to_dict` gave, through JSON."""
+        frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        frozen["levels"] = tuple(tuple(level) for level in fields["levels"])
+        return cls(**frozen)
+
+    def adapt(self, panel: Panel) -> Panel:
+        """The panel with its categories coded as in training.
+
+        Raises:
+            DataError: columns or frequency differ from training.
+        """
+        for role in ("target", "past", "known", "static", "category"):
+            mine, theirs = getattr(self, f"{role}_names"), getattr(panel, f"{role}_names")
+            if mine != theirs:
+                raise DataError(
+                    f"{panel.source}: the forecaster was fitted with {role} columns {_list(mine)}, this panel has "
+                    f"{_list(theirs)}; read it with the same roles ({role}={list(mine)})"
+                )
+        if panel.freq.alias != self.freq:
+            raise DataError(
+                f"{panel.source}: the forecaster was fitted on frequency {self.freq or 'integer'!r}, this panel has "
+                f"{str(panel.freq)!r}; resample it, or fit a forecaster for it"
+            )
+        if panel.levels == self.levels:
+            return panel
+        codes = [
+            np.array([*(mine.index(level) if level in mine else -1 for level in theirs), -1])[panel.category[:, column]]
+            for column, (mine, theirs) in enumerate(zip(self.levels, panel.levels, strict=True))
+        ]
+        return replace(panel, category=np.stack(codes, 1), levels=self.levels)
+
+    def require_future(self, panel: Panel, horizon: int) -> None:
+        """Check that every known covariate is given over the horizon.
+
+        Raises:
+            DataError: naming series, columns and times that lack a value.
+        """
+        if not self.known_names:
+            return
+        rows = panel.end[:, None] + np.arange(horizon)
+        inside = rows < panel.stop[:, None]
+        values = np.where(inside[..., None], panel.known[np.where(inside, rows, 0)], np.nan)
+        missing = np.argwhere(~np.isfinite(values))
+        if not len(missing):
+            return
+        series, step, column = missing[0]
+        columns = sorted({self.known_names[k] for k in missing[:, 2]})
+        when = panel.future_times(horizon)[series]
+        raise DataError(
+            f"{panel.source}: known covariate{'s' if len(columns) > 1 else ''} {_list(columns)} must be given for all "
+            f"{horizon} steps of the forecast; {len(missing)} values are missing, the first for series "
+            f"{panel.ids[series]} at {_moment(when[step])}. Fill panel.future_frame({horizon}) and pass it as future="
+        )
+
+
+def _list(names: Any) -> str:
+    return ", ".join(map(repr, names)) or "none"
+
+
+def _moment(time: Any) -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ") if isinstance(time, np.datetime64) else str(time)

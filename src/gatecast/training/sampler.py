@@ -1,0 +1,36 @@
+"""Which windows make up a step: a function of seed and step alone, so that a resumed run sees the same batches."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+SHUFFLED = 2_000_000  # up to here an epoch is shuffled; beyond, windows are drawn, and memory does not grow
+
+
+class Sampler:
+    """Batches of window numbers.
+
+    Args:
+        total: number of windows.
+        batch_size: windows in one step (all of them where there are fewer).
+        seed: of the order.
+    """
+
+    def __init__(self, total: int, batch_size: int, seed: int) -> None:
+        self.total, self.batch_size, self.seed = total, min(batch_size, total), seed
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def __call__(self, step: int) -> Int[Tensor, " batch"]:
+        """Window numbers of step ``step`` (counted from 0)."""
+        if self.total > SHUFFLED:
+            return torch.randint(self.total, (self.batch_size,), generator=self._generator(step))
+        steps_per_epoch = self.total // self.batch_size
+        epoch, within = divmod(step, steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, torch.randperm(self.total, generator=self._generator(epoch))
+        return self._order[within * self.batch_size : (within + 1) * self.batch_size]
+
+    def _generator(self, part: int) -> torch.Generator:
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + part) % 2**63)
