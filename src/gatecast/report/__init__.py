@@ -1,0 +1,6 @@
+"""The report: one HTML file that needs no network, and static plots by matplotlib."""
+
+from gatecast.report.html import write_report
+from gatecast.report.plots import plot_backtest, plot_forecast
+
+__all__ = ["plot_backtest", "plot_forecast", "write_report"]

@@ -1,0 +1,219 @@
+"""What the backtest says, made ready for the page: metric table, errors by step, coverage, forecasts by origin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gatecast.report.charts import Json, time_numbers, values_list
+from gatecast.report.format import decimals_for, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gatecast.data.panel import Panel
+    from gatecast.forecasters.backtest import Backtest
+
+_MOST_ORIGIN_VALUES = 300_000
+
+
+_MEANING = {
+    "MASE": "error in units of the seasonal naive error in the past; below 1 is better than that",
+    "RMSSE": "like MASE, but large errors weigh more",
+    "MAE": "average error",
+    "RMSE": "like MAE, but large errors weigh more",
+    "MAPE": "error relative to the actual value; misleading near zero",
+    "sMAPE": "error relative to the size of both values, 0 to 200 %",
+    "WQL": "error of the whole distribution, relative to the values",
+    "coverage": "should be near the level",
+    "width": "narrower is sharper, where the coverage holds",
+}
+_UNITS = {"target": "in the unit of the target", "%": "in percent", "": "without a unit"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name, formula and unit of a metric, shown with its numbers."""
+
+    name: str
+    label: str
+    unit: str
+    formula: str
+    meaning: str
+    lower_is_better: bool | None
+
+    @property
+    def level(self) -> float:
+        """Level of a coverage or width, in percent."""
+        return float(self.name.rpartition("-")[2])
+
+
+def column(name: str) -> Column:
+    """What is known about a metric by its name."""
+    from gatecast.evaluation.metrics import metric
+
+    found = metric(name)
+    kind, _, level = name.partition("-")
+    label = f"{kind.capitalize()} {level} %" if level else name
+    meaning = f"{_MEANING.get(kind, '')}; {_UNITS[found.unit]}".removeprefix("; ")
+    return Column(name, label, found.unit, found.formula, meaning, None if kind == "width" else found.lower_is_better)
+
+
+def scores(backtest: Backtest, by: str) -> pd.DataFrame:
+    """``backtest.scores`` with its keys as columns."""
+    return backtest.scores(by=by).reset_index()
+
+
+def metric_columns(frame: pd.DataFrame) -> list[str]:
+    """Metrics that have a value, the leading one first."""
+    keys = {"model", "unique_id", "variable", "cutoff", "step"}
+    return [str(name) for name in frame.columns if name not in keys and frame[name].notna().any()]
+
+
+def metric_table(backtest: Backtest, candidate: str) -> Json:
+    """Rows of the metric table, best first by the leading metric; the best of each column is marked."""
+    frame = scores(backtest, "model")
+    columns = [column(name) for name in metric_columns(frame)]
+    frame = frame.sort_values(columns[0].name, kind="stable")
+    cells = [_cells(one, frame[one.name].to_numpy(np.float64)) for one in columns]
+    lead = frame[columns[0].name].to_numpy(np.float64)
+    rows = [
+        {
+            "model": str(model),
+            "candidate": str(model) == candidate,
+            "bar": float(np.nan_to_num(lead[i] / max(np.nanmax(lead), 1e-300))),
+            "cells": [cell[i] for cell in cells],
+            "seconds": float(sum(backtest.seconds[str(model)].values())),
+        }
+        for i, model in enumerate(frame["model"])
+    ]
+    return {"columns": columns, "rows": rows, "lead": columns[0].label}
+
+
+def _cells(one: Column, values: np.ndarray) -> list[Json]:
+    decimals = {"%": 1, "": 3}.get(one.unit, decimals_for(values))
+    best = _best(one, values)
+    return [{"text": number(v, decimals), "best": i in best} for i, v in enumerate(values)]
+
+
+def _best(one: Column, values: np.ndarray) -> set[int]:
+    """Rows with the best value: the smallest, or for coverage the one nearest to its level; none for widths."""
+    if one.name.startswith("coverage-"):
+        values = np.abs(values - one.level)
+    elif not one.lower_is_better:
+        return set()
+    if not np.isfinite(values).any():
+        return set()
+    return set(np.flatnonzero(np.isclose(values, np.nanmin(values), rtol=1e-9, atol=0)).tolist())
+
+
+def step_chart(backtest: Backtest) -> Json:
+    """Error of each model by step ahead, for each metric where lower is better."""
+    frame = scores(backtest, "step").sort_values("step", kind="stable")
+    columns = [one for name in metric_columns(frame) if (one := column(name)).lower_is_better]
+    by_model = {model: frame[frame["model"] == model] for model in ordered_models(backtest)}
+    return {
+        "step": sorted({int(step) for step in frame["step"]}),
+        "metrics": [
+            {
+                "label": one.label,
+                "unit": one.unit,
+                "values": {model: values_list(rows[one.name].to_numpy(np.float64)) for model, rows in by_model.items()},
+            }
+            for one in columns
+        ],
+    }
+
+
+def ordered_models(backtest: Backtest) -> list[str]:
+    """Model names, best first by the leading metric."""
+    frame = scores(backtest, "model")
+    order = frame.sort_values(metric_columns(frame)[0], kind="stable")["model"]
+    return [str(name) for name in order]
+
+
+def coverage(frame: pd.DataFrame, model: str) -> list[Json]:
+    """Share of actual values inside each central interval of a model, over all origins, series and steps."""
+    prefix = f"{model}-lo-"
+    levels = sorted(float(name.removeprefix(prefix)) for name in frame.columns if str(name).startswith(prefix))
+    points = []
+    for level in levels:
+        low, high = (frame[f"{model}-{end}-{level:g}"].to_numpy(np.float64) for end in ("lo", "hi"))
+        actual = frame["y"].to_numpy(np.float64)
+        known = np.isfinite(actual) & np.isfinite(low) & np.isfinite(high)
+        inside = (actual >= low) & (actual <= high)
+        if known.any():
+            points.append({"level": level, "share": float(inside[known].mean()), "n": int(known.sum())})
+    return points
+
+
+def calibration_chart(backtest: Backtest) -> Json | None:
+    """Coverage of every model that gives intervals; None when none does."""
+    found = {model: coverage(backtest.frame, model) for model in ordered_models(backtest)}
+    found = {model: points for model, points in found.items() if points}
+    return found or None
+
+
+def rank_series(backtest: Backtest, candidate: str) -> tuple[dict[str, float], str]:
+    """Error of the candidate on each series, the worst first, and the name of the metric."""
+    frame = scores(backtest, "series")
+    lead = metric_columns(frame)[0]
+    mine = frame[frame["model"] == candidate].groupby("unique_id", sort=False)[lead].mean().dropna()
+    ranked = mine.sort_values(ascending=False, kind="stable")
+    return {str(name): float(value) for name, value in ranked.items()}, column(lead).label
+
+
+def origin_charts(backtest: Backtest, panel: Panel, shown: Sequence[str]) -> Json:
+    """Forecasts of every model by origin for the shown series, origins apart by None."""
+    frame, models = backtest.frame, ordered_models(backtest)
+    per_series = max(1, len(frame) // max(frame["unique_id"].nunique(), 1) * 3 * len(models))
+    kept = list(shown)[: max(1, _MOST_ORIGIN_VALUES // per_series)]
+    known = frame[frame["unique_id"].isin(kept)]
+    levels = [point["level"] for point in coverage(frame, models[0])]
+    groups = {str(name): rows for name, rows in known.groupby("unique_id", sort=False)}
+    return {
+        "level": min(levels, default=None),
+        "kept": len(kept),
+        "series": {name: _origins(rows, panel, models, levels) for name, rows in groups.items()},
+    }
+
+
+def _origins(rows: pd.DataFrame, panel: Panel, models: list[str], levels: list[float]) -> list[Json]:
+    """One entry a target."""
+    parts = [rows]
+    if "variable" in rows.columns:
+        parts = [rows[rows["variable"] == name] for name in panel.target_names]
+    return [_origins_of_target(part.sort_values(["cutoff", "ds"]), panel, models, levels) for part in parts]
+
+
+def _origins_of_target(rows: pd.DataFrame, panel: Panel, models: list[str], levels: list[float]) -> Json:
+    breaks = np.flatnonzero(np.diff(rows["cutoff"].factorize()[0])) + 1
+
+    def apart(values: list[Any]) -> list[Any]:
+        pieces = np.split(np.arange(len(values)), breaks)
+        return [v for piece in pieces for v in (*(values[i] for i in piece), None)][:-1]
+
+    lines: dict[str, Json] = {}
+    for model in models:
+        lines[model] = {"middle": apart(values_list(rows[model].to_numpy()))}
+        if levels and f"{model}-lo-{min(levels):g}" in rows.columns:
+            for key, end in (("low", "lo"), ("high", "hi")):
+                lines[model][key] = apart(values_list(rows[f"{model}-{end}-{min(levels):g}"].to_numpy()))
+    return {
+        "time": apart(_column_numbers(rows["ds"], panel).tolist()),
+        "cutoffs": np.unique(_column_numbers(rows["cutoff"], panel)).tolist(),
+        "actual": apart(values_list(rows["y"].to_numpy())),
+        "models": lines,
+    }
+
+
+def _column_numbers(column: pd.Series, panel: Panel) -> np.ndarray:
+    """Times of a frame column as the charts hold them."""
+    if panel.freq.is_integer:
+        return column.to_numpy()
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return time_numbers(column.to_numpy().astype("datetime64[ns]"), panel)

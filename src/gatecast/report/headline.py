@@ -1,0 +1,112 @@
+"""The top of the page: title, verdict, and the few numbers a reader looks for first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gatecast.data.panel import Panel
+from gatecast.evaluation.forecast import Forecast
+from gatecast.report.accuracy import column, coverage, metric_columns, scores
+from gatecast.report.format import decimals_for, number, percent, steps_ahead, time_texts
+
+if TYPE_CHECKING:
+    from gatecast.evaluation.verdict import Verdict
+    from gatecast.forecasters.backtest import Backtest
+
+NO_BACKTEST = "No backtest was run, so nothing is known yet about how good this forecast is."
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number with its name above and a remark below."""
+
+    label: str
+    value: str
+    remark: str = ""
+
+
+def subject(panel: Panel) -> str:
+    """What is forecast, in the user's words."""
+    names = ", ".join(panel.target_names[:3]) + (" …" if panel.targets > 3 else "")
+    single = len(panel) == 1 and panel.targets == 1 and panel.target_names == ("y",)
+    return str(panel.ids[0]) if single else names
+
+
+def title(panel: Panel, forecast: Forecast) -> str:
+    """``air passengers: the next 12 months``."""
+    ahead = steps_ahead(forecast.horizon, panel.freq)
+    return f"{subject(panel)}: the next {ahead if forecast.horizon > 1 else ahead.removeprefix('1 ')}"
+
+
+def candidate_of(backtest: Backtest, forecast: Forecast) -> str:
+    """The model of the forecast where the backtest has it, else the first one."""
+    return forecast.model if forecast.model in backtest.models else str(backtest.models[0])
+
+
+def cards(panel: Panel, forecast: Forecast, backtest: Backtest | None) -> list[Card]:
+    """At most four numbers: what comes next, how good the model was, how far its intervals can be trusted."""
+    first = [_size(panel)] if len(forecast.ids) > 1 or panel.targets > 1 else _ends(panel, forecast)
+    return [*first, *(_quality(backtest, candidate_of(backtest, forecast)) if backtest is not None else [])]
+
+
+def _size(panel: Panel) -> Card:
+    rows = f"{int(panel.lengths.sum()):,} rows, {panel.freq}"
+    return Card("Series", f"{len(panel):,}", f"{panel.targets} targets each, {rows}" if panel.targets > 1 else rows)
+
+
+def _ends(panel: Panel, forecast: Forecast) -> list[Card]:
+    middle = forecast.quantile(0.5) if 0.5 in forecast.probabilities else forecast.mean
+    decimals = decimals_for(panel.series(0))
+    times = time_texts(forecast.times[0], panel)
+    steps = [0, forecast.horizon - 1] if forecast.horizon > 1 else [0]
+    made = []
+    for step in steps:
+        remark = ""
+        if forecast.levels:
+            level = min(forecast.levels)
+            low, high = (number(float(end[0, step, 0]), decimals) for end in forecast.interval(level))
+            remark = f"{low} to {high} ({level:g} %)"
+        made.append(Card(times[step], number(float(middle[0, step, 0]), decimals), remark))
+    return made
+
+
+def _quality(backtest: Backtest, candidate: str) -> list[Card]:
+    frame = scores(backtest, "model")
+    lead = metric_columns(frame)[0]
+    order = [str(name) for name in frame.sort_values(lead, kind="stable")["model"]]
+    value = float(frame.loc[frame["model"] == candidate, lead].iloc[0])
+    place = f"rank {order.index(candidate) + 1} of {len(order)}: {candidate}"
+    made = [
+        Card(f"{column(lead).label} in the backtest", number(value, max(2, decimals_for(np.array([value])))), place)
+    ]
+    points = coverage(backtest.frame, candidate)
+    if points:
+        remark = f"of {points[0]['n']:,} actual values"
+        made.append(Card(f"Inside the {points[0]['level']:g} % interval", percent(points[0]["share"]), remark))
+    return made
+
+
+def comparisons(verdict: Verdict) -> list[dict[str, str]]:
+    """Rows of the table behind the verdict."""
+    return [
+        {
+            "rival": item.rival,
+            "metric": item.metric,
+            "difference": _difference(item.difference),
+            "outcome": item.outcome,
+            "p": "< 0.001" if item.p_value < 0.001 else number(item.p_value, 3 if item.p_value < 0.1 else 2),
+            "test": item.test,
+            "n": f"{item.n:,}",
+        }
+        for item in verdict.comparisons
+    ]
+
+
+def _difference(gain: float) -> str:
+    """``12.3 % lower`` error than the rival's."""
+    if not np.isfinite(gain):
+        return "–"
+    return f"{number(abs(100 * gain), 1)} % {'lower' if gain > 0 else 'higher'}"

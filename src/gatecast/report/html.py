@@ -1,0 +1,170 @@
+"""The report: one HTML file with everything in it, plotly.js included, so that it opens without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatecast.data.panel import Panel
+from gatecast.errors import MissingExtraError
+from gatecast.evaluation.forecast import Forecast
+from gatecast.report import accuracy, charts, facts, headline
+from gatecast.report.format import duration, number, steps_ahead
+
+if TYPE_CHECKING:
+    from gatecast.forecasters.backtest import Backtest
+
+_HERE = Path(__file__).parent
+
+
+def write_report(
+    path: str | Path,
+    *,
+    panel: Panel,
+    forecast: Forecast,
+    backtest: Backtest | None = None,
+    training: Sequence[Mapping[str, Any]] | None = None,
+    run: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a self-contained HTML page about a forecast, and return its path.
+
+    Args:
+        path: file to write; its folder is made. An older file is replaced at once, never left half written.
+        panel: the data forecast from; its repairs are listed.
+        forecast: the forecast to show.
+        backtest: past forecasts beside baselines; without it the page says that the quality is unknown.
+        training: one mapping a step with ``step``, ``train_loss`` and perhaps ``val_loss`` (``forecaster.history_``).
+        run: what ran (settings, seed, seconds …); versions, machine and a hash of the data are added.
+
+    Raises:
+        MissingExtraError: when plotly or jinja2 is not installed.
+
+    Example:
+        >>> import numpy as np, gatecast, tempfile
+        >>> panel = gatecast.Panel.from_arrays([np.arange(30.0)], ids=["sales"])
+        >>> forecast = gatecast.Drift().fit(panel).predict(7)
+        >>> gatecast.write_report(tempfile.mkdtemp() + "/report.html", panel=panel, forecast=forecast).name
+        'report.html'
+    """
+    path = Path(path)
+    text = render(panel, forecast, backtest, list(training or []), dict(run or {}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def render(
+    panel: Panel, forecast: Forecast, backtest: Backtest | None, training: list[Any], run: Mapping[str, Any]
+) -> str:
+    """The page as text."""
+    shown, labels, selection = _choose(forecast, backtest)
+    page: dict[str, Any] = {
+        "title": headline.title(panel, forecast),
+        "source": panel.source,
+        "verdict": headline.NO_BACKTEST,
+        "cards": headline.cards(panel, forecast, backtest),
+        "model": forecast.model,
+        "levels": [f"{level:g}" for level in forecast.levels],
+        "notes": forecast.notes,
+        "selection": selection,
+        "repairs": panel.repairs,
+        "facts": [
+            ("Data", facts.data_facts(panel)),
+            ("Model", facts.run_facts(run)),
+            ("Versions and machine", facts.machine_facts()),
+        ],
+        "series": list(zip(shown, labels, strict=True)),
+        "targets": panel.target_names,
+        "training": charts.training_chart(training),
+    }
+    data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
+    if backtest is not None:
+        page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, forecast, backtest, shown)
+    return _fill(page, data)
+
+
+def _choose(forecast: Forecast, backtest: Backtest | None) -> tuple[list[str], list[str], str]:
+    """Series that go into the page, their names in the picker, and a sentence when some were left out."""
+    ids, most = [str(name) for name in forecast.ids], charts.MOST_SERIES
+    if len(ids) == 1 or backtest is None:
+        left = f"The first {most} of {len(ids):,} series are shown." if len(ids) > most else ""
+        return ids[:most], ids[:most], left
+    errors, metric = accuracy.rank_series(backtest, headline.candidate_of(backtest, forecast))
+    known = set(ids)
+    ranked = [name for name in errors if name in known] + [name for name in ids if name not in errors]
+    if len(ranked) > most:
+        ranked = [ranked[round(i * (len(ranked) - 1) / (most - 1))] for i in range(most)]
+    labels = [f"{name} · {metric} {number(errors[name], 2)}" if name in errors else name for name in ranked]
+    order = f"from the largest {metric} of the backtest to the smallest"
+    left = f"{len(ranked)} of {len(ids):,} series are shown, " if len(ids) > most else "Series are listed "
+    return ranked, labels, f"{left}{order}{', in even steps of rank' if len(ids) > most else ''}."
+
+
+def _accuracy(
+    panel: Panel, forecast: Forecast, backtest: Backtest, shown: list[str]
+) -> tuple[str, dict[str, Any], charts.Json]:
+    candidate = headline.candidate_of(backtest, forecast)
+    verdict = backtest.verdict(candidate)
+    origins = accuracy.origin_charts(backtest, panel, shown)
+    table = {
+        "candidate": candidate,
+        "metrics": accuracy.metric_table(backtest, candidate),
+        "comparisons": headline.comparisons(verdict),
+        "left_out": list(backtest.left_out),
+        "notes": list(backtest.notes),
+        "failed": dict(backtest.failed),
+        "ahead": steps_ahead(backtest.horizon, panel.freq),
+        "origins": len(backtest.cutoffs),
+        "season": backtest.season,
+        "capped": origins["kept"] if origins["kept"] < len(shown) else 0,
+        "calibration": accuracy.calibration_chart(backtest),
+    }
+    data = {
+        "candidate": candidate,
+        "models": accuracy.ordered_models(backtest),
+        "origins": origins,
+        "steps": accuracy.step_chart(backtest),
+        "calibration": table["calibration"],
+    }
+    return verdict.text, table, data
+
+
+def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError("jinja2 is needed for the report: pip install jinja2") from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["seconds"] = duration
+    return environment.get_template("page.html.j2").render(
+        **page,
+        css=(_HERE / "page.css").read_text("utf-8"),
+        script=(_HERE / "page.js").read_text("utf-8"),
+        plotly=_plotly_script(),
+        data=safe_json(data),
+    )
+
+
+def safe_json(data: object) -> str:
+    """JSON that may stand inside ``<script>``: no ``<``, ``>`` or ``&`` is left to be read as HTML."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plotly_script() -> str:
+    """plotly.js as the plotly package brings it; the package itself is not imported (that takes a second)."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or not found.submodule_search_locations:
+        raise MissingExtraError("plotly is needed for the report's charts: pip install plotly")
+    return (Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js").read_text("utf-8")
