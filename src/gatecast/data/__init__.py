@@ -1,0 +1,25 @@
+"""Data: one or many series as they come, turned into a panel on a regular grid."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gatecast.data.calendar import calendar_names, calendar_table
+from gatecast.data.frequency import Frequency
+from gatecast.data.panel import Panel, Repair
+
+if TYPE_CHECKING:
+    from gatecast.data import datasets
+    from gatecast.data.read import read_panel
+
+__all__ = ["Frequency", "Panel", "Repair", "calendar_names", "calendar_table", "datasets", "read_panel"]
+
+
+def __getattr__(name: str) -> Any:
+    """Reading brings pandas; it is loaded when it is asked for."""
+    if name == "read_panel":
+        return importlib.import_module("gatecast.data.read").read_panel
+    if name == "datasets":
+        return importlib.import_module("gatecast.data.datasets")
+    raise AttributeError(f"module 'gatecast.data' has no attribute {name!r}")

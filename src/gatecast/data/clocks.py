@@ -1,0 +1,84 @@
+"""Local clocks: from the time on the wall to UTC, with the hour that comes twice in autumn and the one that is skipped."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from gatecast.data.table import Log, plural
+from gatecast.errors import SettingError
+
+# The zone to propose for (month, local hour) of the hours that came twice.
+_PROPOSALS = {
+    (10, 2): "Europe/Berlin",
+    (10, 1): "Europe/London",
+    (10, 3): "Europe/Helsinki",
+    (11, 1): "America/New_York",
+}
+_SPRING = {(3, 2): "Europe/Berlin or America/New_York", (3, 1): "Europe/London", (3, 3): "Europe/Helsinki"}
+
+
+def check_zone(tz: str) -> str:
+    """The zone's name, if this machine knows it."""
+    try:
+        return str(ZoneInfo(tz).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f'tz={tz!r} is not a known time zone; expected a name like "Europe/Berlin" or "UTC"'
+        raise SettingError(message) from None
+
+
+def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log) -> np.ndarray:
+    """Local times as UTC, series by series.
+
+    The hour that comes twice in autumn is told apart by its order: the first row is summer time.
+
+    Raises:
+        DataError: for a time that the clock in ``tz`` skips.
+    """
+    local = pd.DatetimeIndex(times)
+    utc = local.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    open_rows = np.flatnonzero(utc.isna())
+    if not len(open_rows):
+        return _naive(utc)
+    some = local[open_rows]
+    skipped = some.tz_localize(tz, ambiguous=np.ones(len(some), bool), nonexistent="NaT").isna()
+    if skipped.any():
+        row = int(open_rows[int(np.flatnonzero(skipped)[0])])
+        log.fail(
+            f"{pd.Timestamp(times[row]):%Y-%m-%d %H:%M} does not exist in {tz}: the clock skips it",
+            "if the times are in UTC or at a fixed offset, leave tz out",
+            column=column,
+            row=row,
+        )
+    nth = pd.DataFrame({"code": codes[open_rows], "time": times[open_rows]}).groupby(["code", "time"]).cumcount()
+    result = _naive(utc)
+    result[open_rows] = _naive(some.tz_localize(tz, ambiguous=(nth == 0).to_numpy()))
+    message = f"{plural(len(open_rows), 'row')} in the hour that comes twice in {tz}: the first counts as summer time"
+    log.note("clock change", message, len(open_rows), column)
+    return result
+
+
+def doubled_hour(times: np.ndarray) -> str | None:
+    """The zone to propose where all these repeated times lie in the hour that clocks repeat in autumn."""
+    stamps = pd.DatetimeIndex(times)
+    if not len(stamps):
+        return None
+    hours = set(zip(stamps.month.tolist(), stamps.hour.tolist(), strict=True))
+    last_sunday = (stamps.weekday == 6) & (stamps.day >= 25)
+    first_sunday = (stamps.weekday == 6) & (stamps.day <= 7)
+    sunday = last_sunday if stamps.month[0] == 10 else first_sunday
+    return _PROPOSALS.get(hours.pop()) if len(hours) == 1 and sunday.all() else None
+
+
+def skipped_hour(times: np.ndarray) -> str | None:
+    """The zone to propose where one of these missing times is the hour that clocks skip in spring."""
+    stamps = pd.DatetimeIndex(times)
+    sunday = (stamps.month == 3) & (stamps.weekday == 6) & ((stamps.day >= 25) | (stamps.day.isin(range(8, 15))))
+    hours = {(3, int(hour)) for hour in stamps[sunday].hour}
+    return next((_SPRING[hour] for hour in sorted(hours) if hour in _SPRING), None)
+
+
+def _naive(index: pd.DatetimeIndex) -> np.ndarray:
+    return index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]").copy()

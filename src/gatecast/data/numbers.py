@@ -1,0 +1,150 @@
+"""Text to numbers: decimal comma or point, groups of thousands, and the spellings of "no value"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gatecast.data.table import Log, Table, is_missing_text, plural, shorten
+
+_SPACES = str.maketrans("", "", "\u00a0\u202f\u2009'")  # no-break, narrow and thin spaces, Swiss apostrophe
+_MINUS = str.maketrans({"\u2212": "-"})
+_EXPONENT = r"(?:[eE][+-]?\d+)?"
+_PATTERNS = {
+    ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
+    ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
+}
+_BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "ja": 1.0, "nein": 0.0, "t": 1.0, "f": 0.0}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How numbers are written: the decimal sign, and whether the cells seen proved it."""
+
+    decimal: str
+    proven: bool
+
+
+def looks_like_number(cell: str) -> bool:
+    """True for ``12``, ``-1.5e3``, ``1.234,56``, ``1,234.5``; not for dates and times."""
+    cell = cell.strip().translate(_SPACES).translate(_MINUS)
+    return any(character.isdigit() for character in cell) and any(p.fullmatch(cell) for p in _PATTERNS.values())
+
+
+def number_style(cells: Iterable[str]) -> Style | None:
+    """Decimal sign that the cells prove; None where ``1,234`` could be either and nothing decides.
+
+    A comma is the decimal sign where some cell has it followed by other than three digits (``12,5``) or after a
+    group point (``1.234,56``); it groups thousands where a point follows or it comes twice (``1,234,567``).
+    """
+    comma = point = weak = False
+    for cell in cells:
+        head, _, tail = cell.strip().lstrip("+-").rpartition(",")
+        if not head and "," not in cell:
+            point = point or bool(re.fullmatch(r"[+-]?\d*\.(\d{1,2}|\d{4,})", cell.strip()))
+            continue
+        if not looks_like_number(cell):
+            continue
+        if "." in tail or "," in head:
+            point = True
+        elif "." in head or not re.fullmatch(r"\d{3}", tail) or not re.fullmatch(r"[1-9]\d{0,2}", head):
+            comma = True
+        else:
+            weak = True
+    if comma and point:
+        return None
+    if comma:
+        return Style(",", True)
+    return Style(".", point) if point or not weak else None
+
+
+def to_float(table: Table, name: str, *, decimal: str | None, missing: Sequence[object]) -> np.ndarray:
+    """One column as float64, NaN where missing.
+
+    Raises:
+        DataError: at the first cell that is no number.
+    """
+    column = table.frame[name]
+    if not table.is_text(name):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = _from_text(table, name, decimal, missing)
+    return _without_codes(values, name, missing, table.log)
+
+
+def is_numeric_text(table: Table, name: str, *, missing: Sequence[object], share: float = 0.9) -> bool:
+    """True where at least this share of a text column's filled cells are numbers (or yes/no)."""
+    texts = table.texts(name)
+    filled = texts[~is_missing_text(texts, missing)]
+    if filled.empty:
+        return False
+    sample = filled.iloc[:: max(1, len(filled) // 2000)]
+    if sample.str.lower().isin(_BOOLEANS).all() and sample.str.lower().nunique() <= 2:
+        return sample.str.lower().isin({"true", "false", "yes", "no"}).all()
+    return sample.map(looks_like_number).mean() >= share
+
+
+def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[object]) -> np.ndarray:
+    texts = table.texts(name)
+    codes, uniques = pd.factorize(texts)
+    cells = pd.Series(np.asarray(uniques, dtype=object), dtype=object)
+    absent = is_missing_text(cells, missing)
+    values = np.full(len(cells), np.nan)
+    filled = cells[~absent]
+    values[~absent] = _parse(filled, decimal or _style_or_fail(filled, name, table.log))
+    bad = np.flatnonzero(np.isnan(values[codes]) & ~absent[codes] & ~cells.str.lower().eq("nan").to_numpy()[codes])
+    if len(bad):
+        remedy = f'write missing values as NA or empty, or tell the code: missing=["{texts.iloc[bad[0]]}"]'
+        more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
+        table.log.fail(f"expected a number, got {texts.iloc[bad[0]]!r}{more}", remedy, column=name, row=int(bad[0]))
+    _note_codes(cells, codes, absent, name, table.log)
+    return values[codes]
+
+
+def _style_or_fail(cells: pd.Series, name: str, log: Log) -> str:
+    style = number_style(cells)
+    if style is None:
+        example = next(cell for cell in cells if "," in cell)
+        log.fail(
+            f"{example!r} can be read with a decimal comma or with a comma between thousands",
+            'say which: decimal="," or decimal="."',
+            column=name,
+        )
+    return style.decimal
+
+
+def _parse(cells: pd.Series, decimal: str) -> np.ndarray:
+    """Numbers written with this decimal sign; NaN where a cell is none."""
+    plain = cells.str.translate(_SPACES).str.translate(_MINUS)
+    fits = plain.str.fullmatch(_PATTERNS[decimal]) & plain.str.contains(r"\d")
+    bare = plain.str.replace("." if decimal == "," else ",", "", regex=False).str.replace(",", ".", regex=False)
+    values = pd.to_numeric(bare.where(fits), errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    lower = plain.str.lower()
+    values[lower.isin({"inf", "+inf", "infinity"})] = np.inf
+    values[lower.isin({"-inf", "-infinity"})] = -np.inf
+    truth = lower.map(_BOOLEANS).to_numpy(dtype=np.float64)
+    return np.where(np.isnan(values), truth, values)
+
+
+def _note_codes(cells: pd.Series, codes: np.ndarray, absent: np.ndarray, name: str, log: Log) -> None:
+    """List the spellings of "no value" that were met, apart from empty cells and NA."""
+    unusual = {cell: int((codes == k).sum()) for k, cell in enumerate(cells) if absent[k]}
+    unusual = {cell: count for cell, count in unusual.items() if cell.lower() not in {"", "na", "nan"}}
+    if unusual:
+        listed = shorten([f"{cell!r}" for cell in unusual])
+        total = sum(unusual.values())
+        log.note("missing code", f"{plural(total, 'cell')} of {name} read {listed}: taken as missing", total, name)
+
+
+def _without_codes(values: np.ndarray, name: str, missing: Sequence[object], log: Log) -> np.ndarray:
+    """NaN in the place of the numeric codes that the user told."""
+    told = [float(code) for code in missing if looks_like_number(str(code))]
+    hit = np.isin(values, told)
+    if hit.any():
+        values = np.where(hit, np.nan, values)
+        log.note("missing code", f"{plural(int(hit.sum()), 'cell')} of {name} held a code for missing", hit.sum(), name)
+    return values

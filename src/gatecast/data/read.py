@@ -1,0 +1,334 @@
+"""One door for data: files, frames and arrays become a :class:`Panel`, and nothing is changed in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gatecast.data import rows as row_layout
+from gatecast.data.arrays import read_arrays
+from gatecast.data.build import assemble, smallest_float
+from gatecast.data.clocks import check_zone, to_utc
+from gatecast.data.columns import (
+    Wishes,
+    check_ids,
+    check_names,
+    codes_of,
+    find_ids,
+    find_target,
+    find_time,
+    names_of,
+    note_unused,
+    read_times,
+    series_names,
+)
+from gatecast.data.grid import DUPLICATE_RULES, Grid, Long, to_grid
+from gatecast.data.infer import parse_alias
+from gatecast.data.numbers import to_float
+from gatecast.data.panel import Panel
+from gatecast.data.sources import load_table
+from gatecast.data.statics import read_category, read_static
+from gatecast.data.table import Log, Table
+from gatecast.errors import SettingError
+
+_DAY = np.timedelta64(86400 * 10**9, "ns")
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Settings that are no column names."""
+
+    freq: str | None
+    tz: str | None
+    duplicates: str
+    infinite: str
+    decimal: str | None
+    start: object | None
+
+
+def read_panel(
+    source: Any,
+    *,
+    time: str | Sequence[str] | bool | None = None,
+    target: str | Sequence[str] | None = None,
+    id: str | Sequence[str] | None = None,
+    past: str | Sequence[str] = (),
+    known: str | Sequence[str] = (),
+    static: str | Sequence[str] = (),
+    category: str | Sequence[str] = (),
+    freq: str | None = None,
+    layout: Literal["auto", "long", "wide", "rows"] = "auto",
+    missing: object | Sequence[object] = (),
+    duplicates: str = "error",
+    infinite: Literal["error", "missing"] = "error",
+    tz: str | None = None,
+    date_format: str | None = None,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: int | None = None,
+    start: object | None = None,
+) -> Panel:
+    """Read one or many series; whatever is repaired or decided is listed in ``panel.repairs``.
+
+    Args:
+        source: path of a CSV/TSV file (also .gz) or Parquet file, an open text file, a pandas, polars or pyarrow frame,
+            a NumPy array (``(time,)``, ``(series, time)`` or ``(series, time, targets)``), a dict of columns, or a dict
+            or list of series of unequal lengths.
+        time: column with the times, or several that belong together (date and clock; year, month, day, hour);
+            None to find it; False to count rows.
+        target: column to forecast, or several (forecast jointly; with ``layout="wide"`` each is a series of its own).
+        id: column or columns that tell the series apart; None to find them; ``()`` for one series.
+        past: numeric columns known up to the forecast origin only.
+        known: numeric columns known in advance; rows after the last target value are taken as the future.
+        static: numeric columns with one value a series.
+        category: columns of names or codes with one value a series.
+        freq: pandas offset alias such as ``"h"``; None to infer it. Given, it is checked.
+        layout: ``"long"`` (one row a time and series), ``"wide"`` (one column a series), ``"rows"`` (one row a series).
+        missing: further codes for missing values, e.g. ``-9999`` or ``["x", -1]``.
+        duplicates: what to do with rows of the same series and time: ``"error"``, ``"first"``, ``"last"``, ``"mean"``,
+            ``"sum"``, ``"min"``, ``"max"`` or ``"median"``.
+        infinite: ``"missing"`` takes ±inf as missing values.
+        tz: time zone of the clock, e.g. ``"Europe/Berlin"``; times with an offset are shown in it.
+        date_format: ``"day-first"``, ``"month-first"`` or a strptime pattern.
+        decimal, delimiter, encoding: of a text file, where the first lines do not show them.
+        header: 1-based line of the column names in a text file.
+        start: time of the first row, for data without times.
+
+    Returns:
+        The series on a regular grid. The target is float32, or float64 (listed) where float32 would lose its steps.
+
+    Raises:
+        DataError: for what cannot be repaired safely: it names file, column and line, what was expected, the remedy.
+        SettingError: for an argument that cannot be understood.
+
+    Example:
+        >>> import numpy as np, gatecast
+        >>> panel = gatecast.read_panel({"ds": ["2024-01-01", "2024-01-02", "2024-01-04"], "y": [1.0, 2.0, 4.0]})
+        >>> panel.freq.alias, panel.series(0)[:, 0].tolist()
+        ('D', [1.0, 2.0, nan, 4.0])
+        >>> [repair.kind for repair in panel.repairs]
+        ['time column', 'target column', 'gap', 'missing']
+    """
+    _check_settings(layout, duplicates, infinite)
+    codes = tuple(missing) if isinstance(missing, Iterable) and not isinstance(missing, str) else (missing,)
+    rules = _Rules(
+        freq=parse_alias(freq) if freq else None,
+        tz=check_zone(tz) if tz else None,
+        duplicates=duplicates,
+        infinite=infinite,
+        decimal=decimal,
+        start=start,
+    )
+    panel = read_arrays(source, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout)
+    if panel is not None:
+        return panel
+    table = load_table(source, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
+    wishes = Wishes(
+        time=names_of(time) if isinstance(time, str | list | tuple) else time,
+        ids=None if id is None else names_of(id),
+        target=None if target is None else names_of(target),
+        past=names_of(past),
+        known=names_of(known),
+        static=names_of(static),
+        category=names_of(category),
+        missing=codes,
+        date_format=date_format,
+        layout=layout,
+        relaxed=duplicates != "error",
+    )
+    check_names(table, wishes)
+    if layout == "rows" or (layout == "auto" and wishes.time is None and wishes.target is None):
+        values = row_layout.value_columns(table)
+        if values or layout == "rows":
+            return _read_rows(table, wishes, rules, values)
+    return _read_columns(table, wishes, rules)
+
+
+def _check_settings(layout: str, duplicates: str, infinite: str) -> None:
+    for name, value, allowed in (
+        ("layout", layout, ("auto", "long", "wide", "rows")),
+        ("duplicates", duplicates, DUPLICATE_RULES),
+        ("infinite", infinite, ("error", "missing")),
+    ):
+        if value not in allowed:
+            raise SettingError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+# ── one row a time ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
+    """Long and wide tables."""
+    time = find_time(table, wishes)
+    moments = read_times(table, time, wishes.date_format) if time else None
+    ids = find_ids(table, wishes, None if moments is None else moments.values, time)
+    check_ids(table, ids)
+    codes = codes_of(table, ids) if ids else np.zeros(len(table), np.int64)
+    target = find_target(table, wishes, [*time, *ids])
+    note_unused(table, wishes, [*time, *ids, *target], codes)
+    if moments is None:
+        times, tz, freq = *_counted(codes, rules, table.log), rules.freq if rules.start is None else None
+    else:
+        times, tz = _zoned(moments.values, moments.tz, codes, rules, " + ".join(time), table.log)
+        freq = rules.freq
+    names = series_names(table, ids, codes) if ids else [target[0]]
+    numeric = [*target, *wishes.past, *wishes.known]
+    values = {name: to_float(table, name, decimal=rules.decimal, missing=wishes.missing) for name in numeric}
+    long = Long(names, codes, times, values, np.arange(len(table)), " + ".join(time) or "row")
+    if wishes.layout == "wide":
+        long, target = _stack(long, target, wishes), (target[0] if len(target) == 1 else "y",)
+    grid = to_grid(long, freq=freq, duplicates=rules.duplicates, tz=tz, log=table.log)
+    return _panel(grid, table, codes, target, wishes, rules, time=" + ".join(time) or "step", ids=ids, tz=tz)
+
+
+def _panel(
+    grid: Grid,
+    table: Table,
+    codes: np.ndarray,
+    target: Sequence[str],
+    wishes: Wishes,
+    rules: _Rules,
+    *,
+    time: str,
+    ids: tuple[str, ...],
+    tz: str | None,
+) -> Panel:
+    def block(names: Sequence[str], word: str) -> np.ndarray:
+        if not names:
+            return np.zeros((int(grid.edges[-1]), 0), np.float32)
+        stacked = np.stack([grid.values[name] for name in names], axis=1)
+        _note_holes(stacked, names, word, table.log)
+        return smallest_float(stacked, grid.edges, word, table.log)
+
+    wide = wishes.layout == "wide"
+    static, category, levels = read_static(table, codes, wishes, rules.decimal), *read_category(table, codes, wishes)
+    panel = assemble(
+        ids=grid.ids,
+        edges=grid.edges,
+        starts=grid.starts,
+        freq=grid.freq,
+        target=np.stack([grid.values[name] for name in target], axis=1),
+        log=table.log,
+        infinite=rules.infinite,
+        past=block(wishes.past, "past covariates"),
+        known=block(wishes.known, "known covariates"),
+        static=np.repeat(static, len(grid.ids), 0) if wide else static,
+        category=np.repeat(category, len(grid.ids), 0) if wide else category,
+        target_names=tuple(target),
+        past_names=wishes.past,
+        known_names=wishes.known,
+        static_names=wishes.static,
+        category_names=wishes.category,
+        levels=levels,
+        time_name=time,
+        id_name="/".join(ids) or ("series" if wide else ""),
+        tz=tz,
+        source=table.log.source,
+    )
+    return _with_repairs(panel, table.log)
+
+
+def _with_repairs(panel: Panel, log: Log) -> Panel:
+    from dataclasses import replace
+
+    return replace(panel, repairs=tuple(log.repairs))
+
+
+def _note_holes(values: np.ndarray, names: Sequence[str], word: str, log: Log) -> None:
+    infinite = np.isinf(values).any(axis=0)
+    if infinite.any():
+        name = names[int(np.flatnonzero(infinite)[0])]
+        log.fail("an infinite value in a covariate", "mend it or leave the column out", column=name)
+    holes = np.isnan(values).sum(axis=0)
+    for name, count in zip(names, holes, strict=True):
+        if count:
+            log.note("missing", f"{count:,} values of {name} missing ({word})", int(count), name)
+
+
+def _counted(codes: np.ndarray, rules: _Rules, log: Log) -> tuple[np.ndarray, None]:
+    """Row numbers within each series, or times counted from ``start``."""
+    number = pd.Series(codes).groupby(codes).cumcount().to_numpy().astype(np.int64)
+    if rules.freq is None:
+        return number, None
+    from gatecast.data.arrays import first_time
+    from gatecast.data.frequency import Frequency
+
+    freq = Frequency(rules.freq)
+    moments = freq.times(first_time(rules.freq, rules.start, log), 0, int(number.max()) + 1)
+    return moments[number], None
+
+
+def _zoned(
+    times: np.ndarray, own: str | None, codes: np.ndarray, rules: _Rules, column: str, log: Log
+) -> tuple[np.ndarray, str | None]:
+    """UTC times and the zone to show them in; whole days have no clock and stay as they are."""
+    if times.dtype.kind == "i":
+        return times, None
+    if own is not None:
+        zone = rules.tz or own
+        from gatecast.data.calendar import local_times
+
+        local = local_times(times, zone)
+        if (local == local.astype("datetime64[D]")).all():
+            log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
+            return local, None
+        return times, zone
+    if rules.tz is None:
+        return times, None
+    if (times == times.astype("datetime64[D]")).all():
+        log.note("time zone", f"{column} holds dates without a clock: tz={rules.tz!r} was not needed", place=column)
+        return times, None
+    return to_utc(times, codes, rules.tz, column, log), rules.tz
+
+
+def _stack(long: Long, target: Sequence[str], wishes: Wishes) -> Long:
+    """Columns of a wide table one below the other."""
+    count, length = len(target), len(long.times)
+    name = target[0] if count == 1 else "y"
+    values = {name: np.concatenate([long.values[column] for column in target])}
+    values |= {column: np.tile(long.values[column], count) for column in (*wishes.past, *wishes.known)}
+    codes = np.repeat(np.arange(count), length)
+    return Long(list(target), codes, np.tile(long.times, count), values, np.tile(long.rows, count), long.time_name)
+
+
+# ── one row a series ──────────────────────────────────────────────────────────────────────────────────────────────────
+def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -> Panel:
+    ids = row_layout.row_ids(table, wishes, values)
+    if not values:
+        taken = {*ids, *wishes.covariates()}
+        values = [name for name in table.names if name not in taken and not table.is_text(name)]
+    row_layout.note_layout(table, ids, values)
+    matrix = row_layout.read_matrix(table, values, wishes, rules.decimal)
+    moments = row_layout.header_times(table, values, wishes)
+    codes = np.arange(len(table), dtype=np.int64)
+    names = series_names(table, ids, codes) if ids else [f"row {k + 1}" for k in range(len(table))]
+    if len(set(names)) < len(names):
+        twice = pd.Series(names)
+        row = int(np.flatnonzero(twice.duplicated())[0])
+        table.log.fail(
+            f"the series {names[row]!r} comes twice", 'name the columns that tell rows apart: id=["…", "…"]', row=row
+        )
+    note_unused(table, wishes, [*ids, *values], codes)
+    if moments is None:
+        times, _ = _counted(np.zeros(len(values), np.int64), rules, table.log)
+    else:
+        times, _ = _zoned(moments.values, moments.tz, codes, rules, "header", table.log)
+    count = len(table)
+    long = Long(
+        names,
+        np.repeat(codes, len(values)),
+        np.tile(times, count),
+        {"y": matrix.reshape(-1)},
+        np.repeat(np.arange(count), len(values)),
+        "header",
+    )
+    grid = to_grid(long, freq=rules.freq, duplicates=rules.duplicates, tz=None, log=table.log)
+    return _panel(
+        grid, table, codes, ("y",), wishes, rules, time="ds" if moments else "step", ids=ids or ("series",), tz=None
+    )
+
+
+__all__ = ["Mapping", "read_panel"]
