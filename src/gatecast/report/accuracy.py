@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gatecast.forecasters.backtest import Backtest
 
 _MOST_ORIGIN_VALUES = 300_000
+_BY_STEP = ("MASE", "MAE", "RMSE", "sMAPE")
 
 
 _MEANING = {
@@ -57,38 +59,57 @@ def column(name: str) -> Column:
 
     found = metric(name)
     kind, _, level = name.partition("-")
-    label = f"{kind.capitalize()} {level} %" if level else name
+    label = f"{'Cover' if kind == 'coverage' else 'Width'} {level} %" if level else name
     meaning = f"{_MEANING.get(kind, '')}; {_UNITS[found.unit]}".removeprefix("; ")
     return Column(name, label, found.unit, found.formula, meaning, None if kind == "width" else found.lower_is_better)
 
 
-def scores(backtest: Backtest, by: str) -> pd.DataFrame:
-    """``backtest.scores`` with its keys as columns."""
-    return backtest.scores(by=by).reset_index()
+class Accuracy:
+    """A backtest with the scores that the page needs more than once.
+
+    Args:
+        backtest: what ran.
+        wanted: the model judged; the first one of the backtest where it did not run.
+    """
+
+    def __init__(self, backtest: Backtest, wanted: str) -> None:
+        self.backtest = backtest
+        self.candidate = wanted if wanted in backtest.models else str(backtest.models[0])
+
+    @cached_property
+    def overall(self) -> pd.DataFrame:
+        """One row a model, best first; one column a metric that has a value, the leading one first."""
+        frame = self.backtest.scores().dropna(axis=1, how="all")
+        return frame.sort_values(str(frame.columns[0]), kind="stable")
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics."""
+        return [str(name) for name in self.overall.columns]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, best first."""
+        return [str(name) for name in self.overall.index]
+
+    def coverage(self, model: str) -> list[Json]:
+        """Share of actual values inside each central interval of a model, over all origins, series and steps."""
+        return _coverage(self.backtest.frame, model)
 
 
-def metric_columns(frame: pd.DataFrame) -> list[str]:
-    """Metrics that have a value, the leading one first."""
-    keys = {"model", "unique_id", "variable", "cutoff", "step"}
-    return [str(name) for name in frame.columns if name not in keys and frame[name].notna().any()]
-
-
-def metric_table(backtest: Backtest, candidate: str) -> Json:
+def metric_table(accuracy: Accuracy) -> Json:
     """Rows of the metric table, best first by the leading metric; the best of each column is marked."""
-    frame = scores(backtest, "model")
-    columns = [column(name) for name in metric_columns(frame)]
-    frame = frame.sort_values(columns[0].name, kind="stable")
+    frame, seconds = accuracy.overall, accuracy.backtest.seconds
+    columns = [column(name) for name in accuracy.metrics]
     cells = [_cells(one, frame[one.name].to_numpy(np.float64)) for one in columns]
-    lead = frame[columns[0].name].to_numpy(np.float64)
     rows = [
         {
-            "model": str(model),
-            "candidate": str(model) == candidate,
-            "bar": float(np.nan_to_num(lead[i] / max(np.nanmax(lead), 1e-300))),
+            "model": model,
+            "candidate": model == accuracy.candidate,
             "cells": [cell[i] for cell in cells],
-            "seconds": float(sum(backtest.seconds[str(model)].values())),
+            "seconds": float(sum(seconds[model].values())),
         }
-        for i, model in enumerate(frame["model"])
+        for i, model in enumerate(accuracy.models)
     ]
     return {"columns": columns, "rows": rows, "lead": columns[0].label}
 
@@ -110,33 +131,25 @@ def _best(one: Column, values: np.ndarray) -> set[int]:
     return set(np.flatnonzero(np.isclose(values, np.nanmin(values), rtol=1e-9, atol=0)).tolist())
 
 
-def step_chart(backtest: Backtest) -> Json:
-    """Error of each model by step ahead, for each metric where lower is better."""
-    frame = scores(backtest, "step").sort_values("step", kind="stable")
-    columns = [one for name in metric_columns(frame) if (one := column(name)).lower_is_better]
-    by_model = {model: frame[frame["model"] == model] for model in ordered_models(backtest)}
+def step_chart(accuracy: Accuracy) -> Json:
+    """Error of each model by step ahead, for the leading metrics."""
+    names = [name for name in accuracy.metrics if name in _BY_STEP]
+    frame = accuracy.backtest.scores(by="step", metrics=names).reset_index().sort_values("step", kind="stable")
+    by_model = {model: frame[frame["model"] == model] for model in accuracy.models}
     return {
         "step": sorted({int(step) for step in frame["step"]}),
         "metrics": [
             {
-                "label": one.label,
-                "unit": one.unit,
-                "values": {model: values_list(rows[one.name].to_numpy(np.float64)) for model, rows in by_model.items()},
+                "label": name,
+                "unit": column(name).unit,
+                "values": {model: values_list(rows[name].to_numpy(np.float64)) for model, rows in by_model.items()},
             }
-            for one in columns
+            for name in names
         ],
     }
 
 
-def ordered_models(backtest: Backtest) -> list[str]:
-    """Model names, best first by the leading metric."""
-    frame = scores(backtest, "model")
-    order = frame.sort_values(metric_columns(frame)[0], kind="stable")["model"]
-    return [str(name) for name in order]
-
-
-def coverage(frame: pd.DataFrame, model: str) -> list[Json]:
-    """Share of actual values inside each central interval of a model, over all origins, series and steps."""
+def _coverage(frame: pd.DataFrame, model: str) -> list[Json]:
     prefix = f"{model}-lo-"
     levels = sorted(float(name.removeprefix(prefix)) for name in frame.columns if str(name).startswith(prefix))
     points = []
@@ -150,58 +163,56 @@ def coverage(frame: pd.DataFrame, model: str) -> list[Json]:
     return points
 
 
-def calibration_chart(backtest: Backtest) -> Json | None:
+def calibration_chart(accuracy: Accuracy) -> Json | None:
     """Coverage of every model that gives intervals; None when none does."""
-    found = {model: coverage(backtest.frame, model) for model in ordered_models(backtest)}
-    found = {model: points for model, points in found.items() if points}
+    found = {model: points for model in accuracy.models if (points := accuracy.coverage(model))}
     return found or None
 
 
-def rank_series(backtest: Backtest, candidate: str) -> tuple[dict[str, float], str]:
+def rank_series(accuracy: Accuracy) -> tuple[dict[str, float], str]:
     """Error of the candidate on each series, the worst first, and the name of the metric."""
-    frame = scores(backtest, "series")
-    lead = metric_columns(frame)[0]
-    mine = frame[frame["model"] == candidate].groupby("unique_id", sort=False)[lead].mean().dropna()
+    lead = accuracy.metrics[0]
+    frame = accuracy.backtest.scores(by="series", metrics=[lead]).reset_index()
+    mine = frame[frame["model"] == accuracy.candidate].groupby("unique_id", sort=False)[lead].mean().dropna()
     ranked = mine.sort_values(ascending=False, kind="stable")
-    return {str(name): float(value) for name, value in ranked.items()}, column(lead).label
+    return {str(name): float(value) for name, value in ranked.items()}, lead
 
 
-def origin_charts(backtest: Backtest, panel: Panel, shown: Sequence[str]) -> Json:
+def origin_charts(accuracy: Accuracy, panel: Panel, shown: Sequence[str]) -> Json:
     """Forecasts of every model by origin for the shown series, origins apart by None."""
-    frame, models = backtest.frame, ordered_models(backtest)
-    per_series = max(1, len(frame) // max(frame["unique_id"].nunique(), 1) * 3 * len(models))
+    frame, models = accuracy.backtest.frame, accuracy.models
+    per_series = max(1, len(frame) // max(len(accuracy.backtest.panel), 1) * 2 * len(models))
     kept = list(shown)[: max(1, _MOST_ORIGIN_VALUES // per_series)]
     known = frame[frame["unique_id"].isin(kept)]
-    levels = [point["level"] for point in coverage(frame, models[0])]
+    levels = [point["level"] for point in accuracy.coverage(accuracy.candidate)]
     groups = {str(name): rows for name, rows in known.groupby("unique_id", sort=False)}
     return {
         "level": min(levels, default=None),
         "kept": len(kept),
-        "series": {name: _origins(rows, panel, models, levels) for name, rows in groups.items()},
+        "series": {name: _origins(rows, panel, accuracy, levels) for name, rows in groups.items()},
     }
 
 
-def _origins(rows: pd.DataFrame, panel: Panel, models: list[str], levels: list[float]) -> list[Json]:
+def _origins(rows: pd.DataFrame, panel: Panel, accuracy: Accuracy, levels: list[float]) -> list[Json]:
     """One entry a target."""
     parts = [rows]
     if "variable" in rows.columns:
         parts = [rows[rows["variable"] == name] for name in panel.target_names]
-    return [_origins_of_target(part.sort_values(["cutoff", "ds"]), panel, models, levels) for part in parts]
+    return [_origins_of_target(part.sort_values(["cutoff", "ds"]), panel, accuracy, levels) for part in parts]
 
 
-def _origins_of_target(rows: pd.DataFrame, panel: Panel, models: list[str], levels: list[float]) -> Json:
+def _origins_of_target(rows: pd.DataFrame, panel: Panel, accuracy: Accuracy, levels: list[float]) -> Json:
+    models, candidate = accuracy.models, accuracy.candidate
     breaks = np.flatnonzero(np.diff(rows["cutoff"].factorize()[0])) + 1
 
     def apart(values: list[Any]) -> list[Any]:
         pieces = np.split(np.arange(len(values)), breaks)
         return [v for piece in pieces for v in (*(values[i] for i in piece), None)][:-1]
 
-    lines: dict[str, Json] = {}
-    for model in models:
-        lines[model] = {"middle": apart(values_list(rows[model].to_numpy()))}
-        if levels and f"{model}-lo-{min(levels):g}" in rows.columns:
-            for key, end in (("low", "lo"), ("high", "hi")):
-                lines[model][key] = apart(values_list(rows[f"{model}-{end}-{min(levels):g}"].to_numpy()))
+    lines: dict[str, Json] = {model: {"middle": apart(values_list(rows[model].to_numpy()))} for model in models}
+    if levels:
+        for key, end in (("low", "lo"), ("high", "hi")):
+            lines[candidate][key] = apart(values_list(rows[f"{candidate}-{end}-{min(levels):g}"].to_numpy()))
     return {
         "time": apart(_column_numbers(rows["ds"], panel).tolist()),
         "cutoffs": np.unique(_column_numbers(rows["cutoff"], panel)).tolist(),

@@ -7,6 +7,7 @@ the extremes of equal windows, so that peaks and the latest stretch stay as they
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def thin(values: np.ndarray, most: int) -> np.ndarray:
         return np.arange(rows)
     recent = rows - most // 2
     edges = np.linspace(0, recent, most // 4 + 1).astype(np.int64)
-    keep = [_extremes(values[a:b]) + a for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    keep = [_extremes(values[a:b]) + a for a, b in pairwise(edges.tolist()) if b > a]
     return np.unique(np.concatenate([*keep, np.arange(recent, rows)]))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gatecast.data.panel import Panel
-from gatecast.report.format import duration, number, time_texts
+from gatecast.report.format import duration, time_texts
 
 Facts = list[tuple[str, str]]
 
@@ -97,7 +97,7 @@ def _text(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return duration(float(value)) if key.endswith("seconds") else number(float(value))
+        return duration(float(value)) if key.endswith("seconds") else f"{float(value):,.6g}"
     if isinstance(value, (int, np.integer)):
         return f"{int(value):,}" if abs(int(value)) >= 10_000 else str(int(value))
     if isinstance(value, (list, tuple)):

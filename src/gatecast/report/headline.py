@@ -9,12 +9,11 @@ import numpy as np
 
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
-from gatecast.report.accuracy import column, coverage, metric_columns, scores
+from gatecast.report.accuracy import Accuracy
 from gatecast.report.format import decimals_for, number, percent, steps_ahead, time_texts
 
 if TYPE_CHECKING:
     from gatecast.evaluation.verdict import Verdict
-    from gatecast.forecasters.backtest import Backtest
 
 NO_BACKTEST = "No backtest was run, so nothing is known yet about how good this forecast is."
 
@@ -41,15 +40,10 @@ def title(panel: Panel, forecast: Forecast) -> str:
     return f"{subject(panel)}: the next {ahead if forecast.horizon > 1 else ahead.removeprefix('1 ')}"
 
 
-def candidate_of(backtest: Backtest, forecast: Forecast) -> str:
-    """The model of the forecast where the backtest has it, else the first one."""
-    return forecast.model if forecast.model in backtest.models else str(backtest.models[0])
-
-
-def cards(panel: Panel, forecast: Forecast, backtest: Backtest | None) -> list[Card]:
+def cards(panel: Panel, forecast: Forecast, accuracy: Accuracy | None) -> list[Card]:
     """At most four numbers: what comes next, how good the model was, how far its intervals can be trusted."""
     first = [_size(panel)] if len(forecast.ids) > 1 or panel.targets > 1 else _ends(panel, forecast)
-    return [*first, *(_quality(backtest, candidate_of(backtest, forecast)) if backtest is not None else [])]
+    return [*first, *(_quality(accuracy) if accuracy is not None else [])]
 
 
 def _size(panel: Panel) -> Card:
@@ -69,23 +63,20 @@ def _ends(panel: Panel, forecast: Forecast) -> list[Card]:
             level = min(forecast.levels)
             low, high = (number(float(end[0, step, 0]), decimals) for end in forecast.interval(level))
             remark = f"{low} to {high} ({level:g} %)"
-        made.append(Card(times[step], number(float(middle[0, step, 0]), decimals), remark))
+        made.append(
+            Card(f"{'Last' if step else 'Next'}: {times[step]}", number(float(middle[0, step, 0]), decimals), remark)
+        )
     return made
 
 
-def _quality(backtest: Backtest, candidate: str) -> list[Card]:
-    frame = scores(backtest, "model")
-    lead = metric_columns(frame)[0]
-    order = [str(name) for name in frame.sort_values(lead, kind="stable")["model"]]
-    value = float(frame.loc[frame["model"] == candidate, lead].iloc[0])
-    place = f"rank {order.index(candidate) + 1} of {len(order)}: {candidate}"
-    made = [
-        Card(f"{column(lead).label} in the backtest", number(value, max(2, decimals_for(np.array([value])))), place)
-    ]
-    points = coverage(backtest.frame, candidate)
-    if points:
-        remark = f"of {points[0]['n']:,} actual values"
-        made.append(Card(f"Inside the {points[0]['level']:g} % interval", percent(points[0]["share"]), remark))
+def _quality(accuracy: Accuracy) -> list[Card]:
+    model, lead, order = accuracy.candidate, accuracy.metrics[0], accuracy.models
+    value = float(accuracy.overall.loc[model, lead])
+    remark = f"{model}, rank {order.index(model) + 1} of {len(order)}"
+    made = [Card(f"{lead} in the backtest", number(value, max(2, decimals_for(np.array([value])))), remark)]
+    for point in accuracy.coverage(model)[:1]:
+        remark = f"of {point['n']:,} actual values"
+        made.append(Card(f"Inside the {point['level']:g} % interval", percent(point["share"]), remark))
     return made
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gatecast.data.panel import Panel
 from gatecast.errors import MissingExtraError
 from gatecast.evaluation.forecast import Forecast
-from gatecast.report import accuracy, charts, facts, headline
+from gatecast.report import charts, facts, headline
+from gatecast.report.accuracy import Accuracy, calibration_chart, metric_table, origin_charts, rank_series, step_chart
 from gatecast.report.format import duration, number, steps_ahead
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def render(
     panel: Panel, forecast: Forecast, backtest: Backtest | None, training: list[Any], run: Mapping[str, Any]
 ) -> str:
     """The page as text."""
-    shown, labels, selection = _choose(forecast, backtest)
+    accuracy = Accuracy(backtest, forecast.model) if backtest is not None else None
+    shown, labels, selection = _choose(forecast, accuracy)
     page: dict[str, Any] = {
         "title": headline.title(panel, forecast),
         "source": panel.source,
         "verdict": headline.NO_BACKTEST,
-        "cards": headline.cards(panel, forecast, backtest),
+        "cards": headline.cards(panel, forecast, accuracy),
         "model": forecast.model,
         "levels": [f"{level:g}" for level in forecast.levels],
         "notes": forecast.notes,
@@ -87,18 +89,18 @@ def render(
         "training": charts.training_chart(training),
     }
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
-    if backtest is not None:
-        page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, forecast, backtest, shown)
+    if accuracy is not None:
+        page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, accuracy, shown)
     return _fill(page, data)
 
 
-def _choose(forecast: Forecast, backtest: Backtest | None) -> tuple[list[str], list[str], str]:
+def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], list[str], str]:
     """Series that go into the page, their names in the picker, and a sentence when some were left out."""
     ids, most = [str(name) for name in forecast.ids], charts.MOST_SERIES
-    if len(ids) == 1 or backtest is None:
+    if len(ids) == 1 or accuracy is None:
         left = f"The first {most} of {len(ids):,} series are shown." if len(ids) > most else ""
         return ids[:most], ids[:most], left
-    errors, metric = accuracy.rank_series(backtest, headline.candidate_of(backtest, forecast))
+    errors, metric = rank_series(accuracy)
     known = set(ids)
     ranked = [name for name in errors if name in known] + [name for name in ids if name not in errors]
     if len(ranked) > most:
@@ -109,15 +111,14 @@ def _choose(forecast: Forecast, backtest: Backtest | None) -> tuple[list[str], l
     return ranked, labels, f"{left}{order}{', in even steps of rank' if len(ids) > most else ''}."
 
 
-def _accuracy(
-    panel: Panel, forecast: Forecast, backtest: Backtest, shown: list[str]
-) -> tuple[str, dict[str, Any], charts.Json]:
-    candidate = headline.candidate_of(backtest, forecast)
+def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, dict[str, Any], charts.Json]:
+    backtest, candidate = accuracy.backtest, accuracy.candidate
     verdict = backtest.verdict(candidate)
-    origins = accuracy.origin_charts(backtest, panel, shown)
-    table = {
+    origins = origin_charts(accuracy, panel, shown)
+    calibration = calibration_chart(accuracy)
+    page = {
         "candidate": candidate,
-        "metrics": accuracy.metric_table(backtest, candidate),
+        "metrics": metric_table(accuracy),
         "comparisons": headline.comparisons(verdict),
         "left_out": list(backtest.left_out),
         "notes": list(backtest.notes),
@@ -126,16 +127,16 @@ def _accuracy(
         "origins": len(backtest.cutoffs),
         "season": backtest.season,
         "capped": origins["kept"] if origins["kept"] < len(shown) else 0,
-        "calibration": accuracy.calibration_chart(backtest),
+        "calibration": calibration,
     }
     data = {
         "candidate": candidate,
-        "models": accuracy.ordered_models(backtest),
+        "models": accuracy.models,
         "origins": origins,
-        "steps": accuracy.step_chart(backtest),
-        "calibration": table["calibration"],
+        "steps": step_chart(accuracy),
+        "calibration": calibration,
     }
-    return verdict.text, table, data
+    return verdict.text, page, data
 
 
 def _fill(page: Mapping[str, Any], data: charts.Json) -> str:

@@ -4,7 +4,7 @@
   const { fan, backtest, training } = data;
   const byId = (id) => document.getElementById(id);
   const darkMode = matchMedia("(prefers-color-scheme: dark)");
-  const touch = matchMedia("(pointer: coarse)");
+  const touch = matchMedia("(pointer: coarse), (max-width: 600px)");
   const state = { series: 0, target: 0, span: 0, off: new Set(), metric: 0, printing: false };
 
   // ── colours ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -46,17 +46,24 @@
   const font = () => ({ family: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
     size: innerWidth < 600 ? 11 : 12.5, color: theme().soft });
   const axis = (extra) => ({ gridcolor: theme().line, zeroline: false, linecolor: theme().rule, tickcolor: theme().rule,
-    automargin: true, ...extra });
+    automargin: true, showline: false, ticks: "", ...extra });
+  const title = (text, standoff = 6) => ({ text: plain(text), standoff, font: font() });
   const timeAxis = (extra) => axis({ type: fan.numeric ? "linear" : "date", showgrid: false, showline: true, ticks: "outside",
-    ticklen: 4, nticks: innerWidth < 600 ? 5 : 9, hoverformat: fan.hover || undefined,
-    title: fan.numeric ? { text: plain(fan.timeName), standoff: 8 } : undefined, ...extra });
+    ticklen: 4, nticks: innerWidth < 600 ? 6 : 9, hoverformat: fan.hover || undefined,
+    title: fan.numeric ? title(fan.timeName) : undefined, ...extra });
   const layout = (extra) => ({ font: font(), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     margin: { l: 8, r: 12, t: 14, b: 8 }, hovermode: "x unified", dragmode: touch.matches ? false : "zoom",
     hoverlabel: { bgcolor: theme().panel, bordercolor: theme().rule, font: { ...font(), color: theme().ink }, align: "left" },
     ...extra });
   const numberAxis = (extra) => axis({ separatethousands: true, exponentformat: "B", nticks: 7, ...extra });
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", scrollZoom: false, showTips: false };
-  const draw = (id, traces, shape) => Plotly.react(byId(id), traces, layout(shape), CONFIG);
+  // paper has no window to fit: A4 and Letter leave about 690 px between the margins
+  const paper = (box) => (state.printing ? { width: box.closest(".pair") ? 310 : 655, height: box.matches(".tall") ? 300 : 240 } : {});
+  function draw(id, traces, shape) {
+    const box = byId(id), size = paper(box);
+    box.style.height = size.height ? `${size.height}px` : "";
+    Plotly.react(box, traces, { ...layout(shape), ...size, autosize: !state.printing }, CONFIG);
+  }
   const describe = (id, text) => byId(id).setAttribute("aria-label", text);
 
   const verticals = (places) => places.map((x) => ({ type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", layer: "below",
@@ -255,7 +262,7 @@
       line: { color: modelColor(name), width: name === backtest.candidate ? 2.5 : 1.4 }, customdata: metric.values[name].map(show),
       hovertemplate: `%{customdata} ${plain(name)}<extra></extra>` })).reverse();
     draw("steps", traces, {
-      xaxis: axis({ title: { text: "steps ahead", standoff: 6 }, showgrid: false, showline: true, ticks: "outside", ticklen: 4,
+      xaxis: axis({ title: title("steps ahead"), showgrid: false, showline: true, ticks: "outside", ticklen: 4,
         tickformat: "d", hoverformat: "d", dtick: step.length <= 8 ? 1 : undefined, unifiedhovertitle: { text: "step %{x}" } }),
       yaxis: numberAxis({ rangemode: "tozero", ticksuffix: metric.unit === "%" ? " %" : "" }) });
     legend("steps", modelLegend());
@@ -269,20 +276,23 @@
 
   function drawCalibration() {
     const names = Object.keys(backtest.calibration), colors = theme();
+    const levels = names.flatMap((name) => backtest.calibration[name].map((p) => p.level));
+    const shares = names.filter((name) => !state.off.has(name)).flatMap((name) => backtest.calibration[name].map((p) => 100 * p.share));
+    const left = Math.max(0, Math.min(...levels) - 8), bottom = Math.max(0, Math.floor((Math.min(left, ...shares) - 4) / 10) * 10);
     const traces = [
-      { type: "scatter", mode: "lines", x: [0, 95, 100, 100, 5, 0, 0], y: [5, 100, 100, 95, 0, 0, 5], fill: "toself", fillcolor: faded(colors.soft, 0.1), line: { width: 0 }, hoverinfo: "skip" },
-      { type: "scatter", mode: "lines", x: [0, 100], y: [0, 100], line: { color: colors.rule, width: 1.2, dash: "dash" }, hoverinfo: "skip" },
+      { type: "scatter", mode: "lines", x: [0, 95, 100, 100, 5, 0, 0], y: [5, 100, 100, 95, 0, 0, 5], fill: "toself", fillcolor: faded(colors.soft, 0.13), line: { width: 0 }, hoverinfo: "skip" },
+      { type: "scatter", mode: "lines", x: [0, 100], y: [0, 100], line: { color: colors.soft, width: 1, dash: "dash" }, hoverinfo: "skip" },
       ...names.filter((name) => !state.off.has(name)).map((name) => {
-        const points = backtest.calibration[name];
-        return { type: "scatter", mode: "lines+markers", x: [0, ...points.map((p) => p.level), 100], y: [0, ...points.map((p) => 100 * p.share), 100],
-          marker: { size: [0, ...points.map(() => (name === backtest.candidate ? 9 : 7)), 0], line: { width: 0 }, opacity: 1 },
-          line: { color: modelColor(name), width: name === backtest.candidate ? 2.3 : 1.2 },
-          text: ["", ...points.map((p) => `<b>${(100 * p.share).toFixed(1)} %</b> of ${p.n.toLocaleString("en")} inside the ${p.level} % interval<br>${plain(name)}`), ""],
-          hovertemplate: "%{text}<extra></extra>", hoverinfo: ["skip", ...points.map(() => "text"), "skip"] };
+        const points = backtest.calibration[name], mine = name === backtest.candidate;
+        return { type: "scatter", mode: "lines+markers", x: points.map((p) => p.level), y: points.map((p) => 100 * p.share),
+          marker: { size: mine ? 11 : 8 }, line: { color: modelColor(name), width: mine ? 2.3 : 1.2 },
+          text: points.map((p) => `<b>${(100 * p.share).toFixed(1)} %</b> of ${p.n.toLocaleString("en")} inside the ${p.level} % interval<br>${plain(name)}`),
+          hovertemplate: "%{text}<extra></extra>" };
       }).reverse()];
     draw("calibration", traces, { hovermode: "closest",
-      xaxis: axis({ range: [0, 102], title: { text: "promised", standoff: 6 }, ticksuffix: " %", dtick: 20, showline: true, ticks: "outside", ticklen: 4 }),
-      yaxis: axis({ range: [0, 103], title: { text: "inside the interval" }, ticksuffix: " %", dtick: 20 }) });
+      xaxis: axis({ range: [left, 100.5], title: title("promised"), ticksuffix: " %", showgrid: false, showline: true, ticks: "outside", ticklen: 4,
+        tickvals: [...new Set(levels)] }),
+      yaxis: axis({ range: [bottom, 102], title: title("inside the interval"), ticksuffix: " %", nticks: 7 }) });
     legend("calibration", modelLegend().filter(({ key }) => names.includes(key)));
     describe("calibration", names.map((name) => `${name}: ${backtest.calibration[name].map((p) =>
       `${p.level} % interval held ${(100 * p.share).toFixed(0)} %`).join(", ")}`).join("; "));
@@ -295,9 +305,9 @@
     const traces = [{ type: "scatter", mode, x: step, y: train, line: { color: colors.soft, width: 1.5 }, hovertemplate: "%{y:.4~g} training<extra></extra>" }];
     if (val) traces.push({ type: "scatter", mode, x: step, y: val, connectgaps: true, line: { color: colors.accent, width: 2.2 }, hovertemplate: "<b>%{y:.4~g}</b> validation<extra></extra>" },
       { type: "scatter", mode: "markers", x: [step[best]], y: [val[best]], marker: { size: 11, color: colors.panel, line: { color: colors.good, width: 2.5 } }, hoverinfo: "skip" });
-    draw("training", traces, { xaxis: axis({ title: { text: "step", standoff: 6 }, showgrid: false, showline: true, ticks: "outside", ticklen: 4, hoverformat: ",d", separatethousands: true,
+    draw("training", traces, { xaxis: axis({ title: title("step"), showgrid: false, showline: true, ticks: "outside", ticklen: 4, hoverformat: ",d", separatethousands: true,
       unifiedhovertitle: { text: "step %{x}" } }),
-      yaxis: numberAxis({ type: positive && Math.max(...all) > 20 * Math.min(...all) ? "log" : "linear", title: { text: "loss" } }),
+      yaxis: numberAxis({ type: positive && Math.max(...all) > 20 * Math.min(...all) ? "log" : "linear", title: title("loss") }),
       annotations: val ? [{ x: step[best], y: 1, yref: "paper", yanchor: "bottom", text: `best step ${step[best].toLocaleString("en")}`, showarrow: false, font: { ...font(), color: colors.good } }] : [],
       shapes: val ? verticals([step[best]]) : [], margin: { l: 8, r: 12, t: 26, b: 8 } });
     legend("training", [{ label: "Training", color: colors.soft }, ...(val ? [{ label: "Validation (the last windows of time)", color: colors.accent }] : [])]);
