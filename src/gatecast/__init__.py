@@ -1,14 +1,13 @@
 """gatecast: LSTM forecasting, from the cell to the forecast.
 
-The names below load on first use, so that ``import gatecast`` costs PyTorch and nothing heavier.
+The names below load on first use, so that ``import gatecast`` costs PyTorch at most and nothing heavier: PyTorch itself
+waits for the first name that needs it, which lets the command line answer ``--help`` at once.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
-
-import torch as _torch  # noqa: F401  the one heavy import; everything else waits until it is asked for
 
 __version__ = "0.1.0"
 

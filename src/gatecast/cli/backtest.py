@@ -1,0 +1,86 @@
+"""``gatecast backtest``: models compared on the past of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatecast.cli import models
+from gatecast.cli.console import Console, scores_json
+from gatecast.cli.flags import (
+    BASIC,
+    LEVELS,
+    OUTPUT,
+    DataFlags,
+    FitFlags,
+    Levels,
+    ModelFlags,
+    NetFlags,
+    ShowFlags,
+    check_horizon,
+    fit_config,
+    net_config,
+)
+from gatecast.cli.folder import Folder
+from gatecast.cli.frames import summary
+from gatecast.cli.reading import read
+from gatecast.cli.run import Task, compare
+from gatecast.errors import SettingError
+
+FILES = ("backtest.csv", "scores.csv")
+
+
+def backtest(
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    /,
+    *,
+    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    windows: Annotated[int, Parameter(help="Origins.", group=BASIC)] = 5,
+    step: Annotated[
+        int | None, Parameter(help="Rows between two origins; the horizon unless told.", group=BASIC)
+    ] = None,
+    refit: Annotated[
+        bool, Parameter(help="Fit again at every origin.", group=BASIC, negative=(), show_default=False)
+    ] = False,
+    levels: Levels = LEVELS,
+    out: Annotated[Path | None, Parameter(help="Folder for backtest.csv and scores.csv.", group=OUTPUT)] = None,
+    overwrite: Annotated[
+        bool,
+        Parameter(
+            help="Replace files in the folder that gatecast did not write.",
+            group=OUTPUT,
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
+    data: DataFlags = DataFlags(),  # noqa: B008  frozen
+    model: ModelFlags = ModelFlags(),  # noqa: B008
+    show: ShowFlags = ShowFlags(),  # noqa: B008
+    net: NetFlags = NetFlags(),  # noqa: B008
+    fit: FitFlags = FitFlags(),  # noqa: B008
+) -> None:
+    """Forecast the past of a file and compare models on what then happened."""
+    console = Console(show)
+    if windows < 1:
+        raise SettingError(f"--windows counts origins and must be at least 1, got {windows}")
+    folder = Folder(out, FILES, overwrite=overwrite) if out else None
+    settings = fit_config(fit, progress=False)
+    task = Task(check_horizon(horizon), model, net_config(net), settings, tuple(levels), windows, step, refit)
+    name = models.check_name(model.model)
+    panel = read(file, data)
+    console.panel(panel)
+    tested = compare(panel, task, console, name)
+    verdict = tested.verdict(models.candidate(tested, name))
+    console.say()
+    console.scores(tested)
+    console.say(f"\n{verdict.text}")
+    paths: list[str] = []
+    if folder is not None:
+        folder.write_frame("backtest.csv", tested.frame)
+        folder.write_frame("scores.csv", tested.scores().reset_index())
+        paths = folder.close("backtest", {"horizon": horizon, "windows": windows, "seconds": tested.seconds})
+        console.files(paths)
+    facts = {"command": "backtest", "data": summary(panel), "verdict": verdict.to_dict()}
+    console.document({**facts, "scores": scores_json(tested), "notes": tested.notes, "files": paths})

@@ -1,0 +1,45 @@
+"""``gatecast data``: what is understood of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatecast.cli.console import Console
+from gatecast.cli.flags import BASIC, DataFlags, ShowFlags
+from gatecast.cli.frames import summary
+from gatecast.cli.reading import read
+
+MOST_SERIES = 10
+
+
+def data(
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    /,
+    *,
+    flags: DataFlags = DataFlags(),  # noqa: B008  frozen
+    show: ShowFlags = ShowFlags(),  # noqa: B008
+) -> None:
+    """Show what is understood of a file and what is repaired. Nothing is written."""
+    console = Console(show)
+    panel = read(file, flags)
+    facts = summary(panel)
+    labels = {"source": "file", "time": "time column", "id": "id column", "rows": "rows", "missing": "missing values"}
+    plain = {labels.get(key, key.replace("_", " ")): value for key, value in facts.items() if key != "repairs"}
+    shown = {key: value for key, value in plain.items() if value not in (None, [], "")}
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        console.say(f"{key:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else _plain(value)}")
+    if len(panel) > 1:
+        names = ", ".join(map(str, panel.ids[:MOST_SERIES])) + (" …" if len(panel) > MOST_SERIES else "")
+        console.say(f"{'names':<{width}}  {names}")
+    console.say(f"\n{len(panel.repairs) or 'No'} repair{'' if len(panel.repairs) == 1 else 's'} and decisions")
+    for one in panel.repairs:
+        console.say(f"  {one.kind}: {one.message}")
+    console.document({"command": "data", **facts, "ids": [str(name) for name in panel.ids]})
+
+
+def _plain(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,161 @@
+"""Options shared by the commands. ``--net.…`` and ``--fit.…`` are the fields of NetConfig and FitConfig themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import Field, dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from cyclopts import Group, Parameter, Token
+
+from gatecast.errors import SettingError
+from gatecast.models.config import NetConfig
+from gatecast.training.config import FitConfig
+
+BASIC = Group("Main options", sort_key=1)
+DATA = Group("Data", sort_key=2)
+MODEL = Group("Model", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
+NET = Group("Network (fields of NetConfig)", sort_key=5)
+FIT = Group("Training (fields of FitConfig)", sort_key=6)
+
+LEVELS = (80.0, 95.0)
+DEFAULT_OUT = Path("gatecast-out")
+
+
+def split_commas(kind: Callable[[str], Any]) -> Callable[[Any, Sequence[Token]], tuple[Any, ...]]:
+    """A converter for ``--known a,b`` and ``--known a --known b`` alike."""
+
+    def convert(type_: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
+        parts = [part.strip() for token in tokens for part in token.value.split(",")]
+        return tuple(kind(part) for part in parts if part)
+
+    return convert
+
+
+def _names(help: str) -> Parameter:
+    return Parameter(help=help, group=DATA, converter=split_commas(str), negative=(), n_tokens=1, show_default=False)
+
+
+def _one(help: str) -> Parameter:
+    return Parameter(help=help, group=DATA)
+
+
+Names = tuple[str, ...]
+Levels = Annotated[
+    tuple[float, ...],
+    Parameter(
+        help="Interval levels in percent: --levels 50,90. [default: 80,95]",
+        group=BASIC,
+        converter=split_commas(float),
+        negative=(),
+        n_tokens=1,
+        show_default=False,
+    ),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DataFlags:
+    """How the file is to be read; everything that is not said is found out (and shown by ``gatecast data``)."""
+
+    time: Annotated[Names, _names("Column of the time, or several that belong together (date,clock).")] = ()
+    target: Annotated[Names, _names("Column(s) to forecast, e.g. --target cases.")] = ()
+    id: Annotated[Names, _names("Column(s) that tell the series apart.")] = ()
+    past: Annotated[Names, _names("Covariates known up to now only.")] = ()
+    known: Annotated[Names, _names("Covariates known in advance (prices, holidays, weather forecasts).")] = ()
+    static: Annotated[Names, _names("Numbers that do not change within a series.")] = ()
+    category: Annotated[Names, _names("Categories that do not change within a series.")] = ()
+    freq: Annotated[str | None, _one("Frequency: D, h, 15min, MS …; checked.")] = None
+    layout: Annotated[
+        Literal["auto", "long", "wide", "rows"],
+        _one("long: a row a time and series; wide: a column a series; rows: a row a series."),
+    ] = "auto"
+    missing: Annotated[Names, _names("Further codes for missing values, e.g. --missing=-9999.")] = ()
+    duplicates: Annotated[
+        Literal["error", "first", "last", "mean", "sum", "min", "max", "median"],
+        _one("Rule for rows of the same series and time."),
+    ] = "error"
+    infinite: Annotated[Literal["error", "missing"], _one("What infinite values are.")] = "error"
+    tz: Annotated[str | None, _one("Time zone of the clock: Europe/Berlin.")] = None
+    date_format: Annotated[str | None, _one("day-first, month-first or a pattern such as %d.%m.%y.")] = None
+    decimal: Annotated[Literal[".", ","] | None, _one("Decimal sign.")] = None
+    delimiter: Annotated[str | None, _one("Sign between the cells.")] = None
+    encoding: Annotated[str | None, _one("Encoding of the text: utf-8, cp1252 …")] = None
+    header: Annotated[int | None, _one("Line of the column names, counted from 1.")] = None
+    start: Annotated[str | None, _one("Time of the first row, for data without times.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ShowFlags:
+    """What is printed."""
+
+    json: Annotated[
+        bool, Parameter(help="Print one JSON document and nothing else.", group=OUTPUT, negative=(), show_default=False)
+    ] = False
+    quiet: Annotated[bool, Parameter(help="Print errors only.", group=OUTPUT, negative=(), show_default=False)] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model."""
+
+    model: Annotated[
+        str,
+        Parameter(
+            help="lstm, auto (the one the backtest recommends), ensemble (of the best), naive, seasonal-naive, drift, "
+            "mean, linear, ets, arima or theta.",
+            group=MODEL,
+        ),
+    ] = "lstm"
+    context: Annotated[int | None, Parameter(help="Rows the network sees.", group=MODEL)] = None
+    head: Annotated[
+        str, Parameter(help="quantiles, normal, student, negative_binomial (counts) or point.", group=MODEL)
+    ] = "quantiles"
+    scaler: Annotated[str, Parameter(help="auto, standard, last, robust, mean_abs, log1p or none.", group=MODEL)] = (
+        "auto"
+    )
+    members: Annotated[int, Parameter(help="Networks of different seeds that are averaged.", group=MODEL)] = 1
+    seed: Annotated[int, Parameter(help="Seed of everything random.", group=MODEL)] = 1
+
+
+def flags_of(config: type, group: Group, leave_out: Sequence[str] = ()) -> Any:
+    """A dataclass of command-line flags with the fields, types, defaults and help texts of a config dataclass."""
+    hints = get_type_hints(config)
+
+    def flag(one: Field[Any]) -> tuple[str, Any, Any]:
+        note = Parameter(help=_sentence(one.metadata["help"]), group=group, negative=None)
+        return one.name, Annotated[hints[one.name], note], field(default=one.default)
+
+    wanted = [flag(one) for one in fields(config) if one.name not in leave_out]
+    return make_dataclass(f"{config.__name__}Flags", wanted, frozen=True, namespace={"__module__": __name__})
+
+
+def _sentence(text: str) -> str:
+    first = text if text.partition(" ")[0].endswith(":") else text[:1].upper() + text[1:]  # "segment: …" is a value
+    return first + ("" if text.endswith(".") else ".")
+
+
+NetFlags = flags_of(NetConfig, NET)
+FitFlags = flags_of(FitConfig, FIT, leave_out=("progress",))
+
+
+def net_config(flags: Any) -> NetConfig:
+    """The NetConfig of ``--net.…``."""
+    return NetConfig(**vars(flags))
+
+
+def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
+    """The FitConfig of ``--fit.…``."""
+    return FitConfig(**vars(flags), progress=progress)
+
+
+def check_horizon(horizon: int) -> int:
+    """The horizon, when it is one."""
+    if horizon < 1:
+        raise SettingError(f"--horizon counts steps ahead and must be at least 1, got {horizon}")
+    return horizon

@@ -1,0 +1,80 @@
+"""The output folder: the only place that is written, and never over a file that is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatecast import __version__
+from gatecast.errors import SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD = "run.json"
+
+
+class Folder:
+    """A folder that takes a run's files. ``run.json`` in it lists them, so that the next run knows which are ours.
+
+    Args:
+        path: the folder; made when the first file is written.
+        names: files that this run may write.
+        overwrite: replace files of these names that another program or person put there.
+
+    Raises:
+        SettingError: a file of such a name is there and was not written by gatecast.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], *, overwrite: bool = False) -> None:
+        self.path = path
+        self.written: list[str] = []
+        self._ours = self._listed()
+        if path.exists() and not path.is_dir():
+            raise SettingError(f"--out {path} is a file; name a folder")
+        foreign = [name for name in [*names, RECORD] if (path / name).exists() and name not in self._ours]
+        if foreign and not overwrite:
+            raise SettingError(
+                f"{path / foreign[0]} is there already and was not written by gatecast; "
+                f"name another folder with --out, or give --overwrite"
+            )
+
+    def _listed(self) -> set[str]:
+        try:
+            record = json.loads((self.path / RECORD).read_text("utf-8"))
+            return {RECORD, *record["files"]} if str(record["written_by"]).startswith("gatecast") else set()
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+
+    def file(self, name: str) -> Path:
+        """Where to write a file of this name."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.written.append(name)
+        return self.path / name
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file at once: a reader never meets half of it."""
+        path = self.file(name)
+        draft = path.with_name(f".{name}.{os.getpid()}.tmp")
+        try:
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
+
+    def write_frame(self, name: str, frame: pd.DataFrame) -> Path:
+        """Write a frame as CSV."""
+        return self.write_text(name, frame.to_csv(index=False, float_format="%.10g"))
+
+    def close(self, command: str, run: Mapping[str, Any]) -> list[str]:
+        """Write ``run.json``, remove what an earlier run left that this one did not renew; paths of all files."""
+        for stale in self._ours - {*self.written, RECORD}:
+            (self.path / stale).unlink(missing_ok=True)
+        files = list(self.written)
+        record = {"written_by": f"gatecast {__version__}", "command": command, "files": files, "run": run}
+        self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+        return [str(self.path / name) for name in self.written]

@@ -1,0 +1,136 @@
+"""``gatecast forecast``: from a file to a forecast with a verdict and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from gatecast.cli.console import Console, scores_json
+from gatecast.cli.flags import (
+    BASIC,
+    DATA,
+    DEFAULT_OUT,
+    LEVELS,
+    OUTPUT,
+    DataFlags,
+    FitFlags,
+    Levels,
+    ModelFlags,
+    NetFlags,
+    ShowFlags,
+    check_horizon,
+    fit_config,
+    net_config,
+)
+from gatecast.cli.folder import Folder
+from gatecast.cli.frames import forecast_frame, records, summary
+from gatecast.cli.reading import read
+from gatecast.cli.run import Outcome, Task, run
+
+if TYPE_CHECKING:
+    from gatecast.data import Panel
+
+FILES = ("forecast.csv", "backtest.csv", "report.html", "model.gatecast")
+
+
+def forecast(
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    /,
+    *,
+    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    levels: Levels = LEVELS,
+    future: Annotated[
+        Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
+    ] = None,
+    windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
+    refit: Annotated[
+        bool, Parameter(help="Fit again at every origin of the backtest.", group=BASIC, negative=(), show_default=False)
+    ] = False,
+    out: Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)] = DEFAULT_OUT,
+    overwrite: Annotated[
+        bool,
+        Parameter(
+            help="Replace files in the folder that gatecast did not write.",
+            group=OUTPUT,
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
+    data: DataFlags = DataFlags(),  # noqa: B008  frozen
+    model: ModelFlags = ModelFlags(),  # noqa: B008
+    show: ShowFlags = ShowFlags(),  # noqa: B008
+    net: NetFlags = NetFlags(),  # noqa: B008
+    fit: FitFlags = FitFlags(),  # noqa: B008
+) -> None:
+    """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
+    console = Console(show)
+    task = Task(
+        check_horizon(horizon),
+        model,
+        net_config(net),
+        fit_config(fit, progress=console.progress),
+        tuple(levels),
+        windows,
+        refit=refit,
+        future=future,
+    )
+    folder = Folder(out, FILES, overwrite=overwrite)
+    forecast_panel(read(file, data), task, console, folder, command="forecast")
+
+
+def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *, command: str) -> Outcome:
+    """Run the task on a panel that has been read; print and write what it gives."""
+    console.panel(panel)
+    outcome = run(panel, task, console)
+    console.say()
+    for note in outcome.notes:
+        console.say(note)
+    if outcome.backtest is not None:
+        console.scores(outcome.backtest)
+        console.say(f"\n{outcome.verdict.text}")
+    console.say()
+    console.forecast(outcome.forecast)
+    paths = _write(outcome, folder, command, console)
+    console.files(paths)
+    console.document(_document(outcome, command, paths))
+    return outcome
+
+
+def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> list[str]:
+    from gatecast.report import write_report
+
+    record = {"command": command, **outcome.record()}
+    folder.write_frame("forecast.csv", forecast_frame(outcome.forecast))
+    if outcome.backtest is not None:
+        folder.write_frame("backtest.csv", outcome.backtest.frame)
+    write_report(
+        folder.file("report.html"),
+        panel=outcome.panel,
+        forecast=outcome.forecast,
+        backtest=outcome.backtest,
+        training=getattr(outcome.forecaster, "history_", None),
+        run=record,
+    )
+    save = getattr(outcome.forecaster, "save", None)
+    if save is not None:
+        save(folder.file("model.gatecast"))
+    else:
+        console.say(f"No model file: {outcome.forecaster.name} learns nothing that is worth keeping.")
+    return folder.close(command, record)
+
+
+def _document(outcome: Outcome, command: str, paths: list[str]) -> dict[str, Any]:
+    tested = outcome.backtest
+    return {
+        "command": command,
+        "data": summary(outcome.panel),
+        "model": outcome.forecast.model,
+        "verdict": outcome.verdict.to_dict() if outcome.verdict else None,
+        "scores": scores_json(tested) if tested is not None else None,
+        "forecast": records(forecast_frame(outcome.forecast)),
+        "notes": [*outcome.notes, *outcome.forecast.notes],
+        "run": outcome.record(),
+        "files": paths,
+    }

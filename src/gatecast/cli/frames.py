@@ -1,0 +1,89 @@
+"""Frames in the user's own words: their names for the id and the time, and plain columns for the forecast."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gatecast.data import Panel
+    from gatecast.evaluation import Forecast
+
+
+def forecast_frame(forecast: Forecast) -> pd.DataFrame:
+    """Columns: the user's id column (``series`` where the file was wide; none for one series), the user's time column,
+    ``target`` (where there are several), ``model``, ``forecast``, ``lo-80``, ``hi-80`` …
+    """
+    panel, frame = forecast.panel, forecast.to_frame().drop(columns="cutoff")
+    single = len(panel) == 1 and not panel.id_name
+    names = {
+        "unique_id": panel.id_name or "series",
+        "ds": panel.time_name,
+        "variable": "target",
+        forecast.model: "forecast",
+    }
+    for level in forecast.levels:
+        for side in ("lo", "hi"):
+            names[f"{forecast.model}-{side}-{level:g}"] = f"{side}-{level:g}"
+    frame = frame.drop(columns="unique_id") if single else frame
+    taken = {panel.id_name, panel.time_name}
+    ours = {old: _free(new, taken) if old not in ("unique_id", "ds") else new for old, new in names.items()}
+    frame = frame.rename(columns=ours)
+    frame.insert(int(frame.columns.get_loc(ours[forecast.model])), _free("model", taken), forecast.model)
+    return frame
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with ``_`` behind it as long as the user's own columns have it."""
+    return _free(f"{name}_", taken) if name in taken else name
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON holds them: ISO dates, null for missing."""
+    return list(json.loads(frame.to_json(orient="records", date_format="iso", double_precision=10)))
+
+
+def summary(panel: Panel) -> dict[str, Any]:
+    """What was understood of the data."""
+    return {
+        "source": panel.source,
+        "series": len(panel),
+        "rows": int(panel.lengths.sum()),
+        "frequency": str(panel.freq),
+        "season": panel.season,
+        "start": moment(panel, panel.starts.min()) if len(panel) else None,
+        "end": moment(panel, panel.cutoffs.max()) if len(panel) else None,
+        "time": panel.time_name,
+        "id": panel.id_name or None,
+        "target": list(panel.target_names),
+        "past": list(panel.past_names),
+        "known": list(panel.known_names),
+        "static": list(panel.static_names),
+        "category": list(panel.category_names),
+        "time_zone": panel.tz,
+        "missing": missing(panel),
+        "future_rows": int((panel.stop - panel.end).max(initial=0)),
+        "repairs": [
+            {"kind": one.kind, "message": one.message, "count": one.count, "place": one.place} for one in panel.repairs
+        ],
+    }
+
+
+def missing(panel: Panel) -> int:
+    """Number of missing target values up to the origin."""
+    import numpy as np
+
+    return int(sum(np.isnan(values).sum() for _, values in panel))
+
+
+def moment(panel: Panel, time: Any) -> str:
+    """One time as people write it: without a clock where it is midnight."""
+    import pandas as pd
+
+    if panel.freq.is_integer:
+        return str(int(time))
+    stamp = pd.Timestamp(time)
+    stamp = stamp.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamp
+    return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"

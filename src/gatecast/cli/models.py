@@ -1,0 +1,73 @@
+"""Names of models on the command line, and the forecasters behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gatecast.errors import SettingError
+
+if TYPE_CHECKING:
+    from gatecast.cli.flags import ModelFlags
+    from gatecast.forecasters import Backtest, Forecaster
+    from gatecast.models import NetConfig
+    from gatecast.training import FitConfig
+
+CHOSEN_BY_BACKTEST = ("auto", "ensemble")
+_CLASSES = {
+    "naive": "Naive",
+    "seasonal-naive": "SeasonalNaive",
+    "drift": "Drift",
+    "mean": "Mean",
+    "linear": "LinearAR",
+    "ets": "AutoETS",
+    "arima": "AutoARIMA",
+    "theta": "AutoTheta",
+}
+NAMES = ("lstm", *CHOSEN_BY_BACKTEST, *_CLASSES)
+
+
+def check_name(name: str) -> str:
+    """The name in its plain spelling.
+
+    Raises:
+        SettingError: no model of that name.
+    """
+    plain = name.lower().replace("_", "-")
+    plain = {"seasonalnaive": "seasonal-naive", "linearar": "linear"}.get(plain, plain.removeprefix("auto") or "auto")
+    if plain not in NAMES:
+        raise SettingError(f"--model must be one of {', '.join(NAMES)}; got {name!r}")
+    return plain
+
+
+def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> Forecaster:
+    """The LSTM as the flags describe it."""
+    from gatecast.forecasters import LSTMForecaster
+
+    return LSTMForecaster(
+        horizon,
+        context=flags.context,
+        net=net,
+        head=flags.head,
+        scaler=flags.scaler,
+        fit=fit,
+        members=flags.members,
+        seed=flags.seed,
+    )
+
+
+def baseline(name: str, horizon: int) -> Forecaster:
+    """The baseline of that name."""
+    from gatecast import forecasters
+
+    make: Callable[..., Any] = getattr(forecasters, _CLASSES[name])
+    forecaster: Forecaster = make(horizon) if name == "linear" else make()
+    return forecaster
+
+
+def candidate(tested: Backtest, name: str) -> str | None:
+    """Name of the model in the backtest that the verdict judges; None for the LSTM."""
+    if name in ("lstm", *CHOSEN_BY_BACKTEST):
+        return None
+    wanted = baseline(name, tested.horizon).name
+    return wanted if wanted in tested.models else None

@@ -1,0 +1,70 @@
+"""``gatecast predict``: a saved model on new data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gatecast.cli.console import Console
+from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, ShowFlags
+from gatecast.cli.folder import Folder
+from gatecast.cli.frames import forecast_frame, records, summary
+from gatecast.cli.reading import read, roles_of
+
+if TYPE_CHECKING:
+    from gatecast.evaluation import Forecast
+
+FILES = ("forecast.csv", "report.html")
+
+
+def predict(
+    model: Annotated[Path, Parameter(help="A model.gatecast file.", group=BASIC)],
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    /,
+    *,
+    horizon: Annotated[int | None, Parameter(help="Steps ahead, at most the model's own.", group=BASIC)] = None,
+    levels: Levels = LEVELS,
+    future: Annotated[
+        Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
+    ] = None,
+    out: Annotated[Path | None, Parameter(help="Folder for forecast.csv and report.html.", group=OUTPUT)] = None,
+    overwrite: Annotated[
+        bool,
+        Parameter(
+            help="Replace files in the folder that gatecast did not write.",
+            group=OUTPUT,
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
+    data: DataFlags = DataFlags(),  # noqa: B008  frozen
+    show: ShowFlags = ShowFlags(),  # noqa: B008
+) -> None:
+    """Forecast new data with a saved model, without training. Nothing is written unless --out is given."""
+    from gatecast.forecasters import load
+
+    console = Console(show)
+    folder = Folder(out, FILES, overwrite=overwrite) if out else None
+    forecaster = load(model)
+    panel = read(file, data, roles_of(forecaster))
+    forecast = forecaster.predict(horizon, panel=panel, levels=tuple(levels), future=future)
+    console.panel(panel)
+    console.say()
+    console.forecast(forecast)
+    paths = _write(forecast, folder, str(model)) if folder is not None else []
+    if paths:
+        console.files(paths)
+    facts = {"command": "predict", "data": summary(panel), "model": forecast.model}
+    rows = records(forecast_frame(forecast))
+    console.document({**facts, "forecast": rows, "notes": list(forecast.notes), "files": paths})
+
+
+def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:
+    from gatecast.report import write_report
+
+    record = {"command": "predict", "model": model, "horizon": forecast.horizon, "levels": list(forecast.levels)}
+    folder.write_frame("forecast.csv", forecast_frame(forecast))
+    write_report(folder.file("report.html"), panel=forecast.panel, forecast=forecast, run=record)
+    return folder.close("predict", record)

@@ -1,0 +1,142 @@
+"""One run, step by step: backtest, verdict, fit on all data, forecast. The commands print and write what it gives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gatecast.cli import models
+from gatecast.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from gatecast.cli.console import Console
+    from gatecast.cli.flags import ModelFlags
+    from gatecast.data import Panel
+    from gatecast.evaluation import Forecast
+    from gatecast.forecasters import Backtest, Forecaster
+    from gatecast.models import NetConfig
+    from gatecast.training import FitConfig
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for.
+
+    Args:
+        horizon: steps ahead.
+        flags: which model.
+        net, fit: its network and training.
+        levels: interval levels in percent.
+        windows: origins of the backtest; 0 for none.
+        step: rows between two origins; None takes the horizon.
+        refit: fit again at every origin.
+        future: frame or file with the known covariates of the steps ahead.
+    """
+
+    horizon: int
+    flags: ModelFlags
+    net: NetConfig
+    fit: FitConfig
+    levels: tuple[float, ...] = (80.0, 95.0)
+    windows: int = 5
+    step: int | None = None
+    refit: bool = False
+    future: Any = None
+
+
+@dataclass
+class Outcome:
+    """What a run gives."""
+
+    panel: Panel
+    forecast: Forecast
+    forecaster: Forecaster
+    backtest: Backtest | None = None
+    verdict: Any = None
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """What ran, for the report and ``run.json``."""
+        describe = getattr(self.forecaster, "describe", None)
+        return {
+            "model": describe() if describe else {"name": self.forecaster.name},
+            "horizon": self.forecast.horizon,
+            "levels": list(self.forecast.levels),
+            **{f"{name}_seconds": round(value, 2) for name, value in self.seconds.items()},
+        }
+
+
+def run(panel: Panel, task: Task, console: Console) -> Outcome:
+    """Backtest, judge, fit on everything and forecast."""
+    name = models.check_name(task.flags.model)
+    clock = time.perf_counter()
+    tested, notes = None, []
+    if task.windows:
+        try:
+            tested = compare(panel, task, console, name)
+        except DataError as error:
+            notes.append(f"No backtest: {error}")
+    if tested is None and name in models.CHOSEN_BY_BACKTEST:
+        raise SettingError(f"--model {name} needs a backtest to choose by. {' '.join(notes)}".rstrip())
+    verdict = tested.verdict(models.candidate(tested, name)) if tested else None
+    middle = time.perf_counter()
+    forecaster = _chosen(name, tested, verdict, task, console)
+    with console.doing(f"Fitting {forecaster.name} on all data"):
+        forecaster = forecaster.fit(panel)
+        forecast = forecaster.predict(task.horizon, levels=task.levels, future=task.future)
+    seconds = {"backtest": middle - clock, "fit_and_forecast": time.perf_counter() - middle}
+    return Outcome(panel, forecast, forecaster, tested, verdict, notes, seconds)
+
+
+def compare(panel: Panel, task: Task, console: Console, name: str) -> Backtest:
+    """The backtest of the chosen model beside the baselines."""
+    from gatecast.forecasters import backtest
+
+    candidates, left_out = line_up(panel, task, name)
+    with console.doing("Backtesting " + ", ".join(one.name for one in candidates)):
+        return backtest(
+            candidates,
+            panel,
+            task.horizon,
+            windows=task.windows,
+            step=task.step,
+            refit=task.refit,
+            levels=task.levels,
+            left_out=left_out,
+            progress=False,
+        )
+
+
+def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], list[str]]:
+    """The models of a backtest: the LSTM (or the baseline that was asked for) and the default baselines."""
+    from gatecast.forecasters import default_baselines
+
+    baselines, left_out = default_baselines(panel, task.horizon)
+    quiet = replace(task.fit, progress=False)
+    own = (
+        [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
+    )
+    asked = [] if own else [models.baseline(name, task.horizon)]
+    asked = [one for one in asked if one.name not in {other.name for other in baselines}]
+    return [*own, *asked, *baselines], list(left_out)
+
+
+def _chosen(name: str, tested: Backtest | None, verdict: Any, task: Task, console: Console) -> Forecaster:
+    """The model that makes the forecast, unfitted."""
+    own = models.lstm(task.horizon, task.flags, task.net, replace(task.fit, progress=console.progress))
+    if name == "lstm":
+        return own
+    if name not in models.CHOSEN_BY_BACKTEST:
+        return models.baseline(name, task.horizon)
+    assert tested is not None
+    candidates, _ = line_up(tested.panel, task, name)
+    by_name = {one.name: one for one in [*candidates, own]}
+    if name == "auto":
+        return by_name[verdict.recommended]
+    from gatecast.forecasters import Ensemble
+
+    ranked = sorted(tested.models, key=lambda model: verdict.scores[model])[:3]
+    return Ensemble([by_name[model] for model in ranked])

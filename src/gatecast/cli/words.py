@@ -1,0 +1,68 @@
+"""Help texts, apart from the commands, so that listing the commands loads none of them."""
+
+MAIN = """LSTM forecasting, from the cell to the forecast.
+
+For example
+
+    gatecast demo                              bundled data
+    gatecast data sales.csv                    what is understood and repaired
+    gatecast forecast sales.csv --horizon 14   forecast, verdict and report
+    gatecast backtest sales.csv --horizon 14   models compared on the past
+    gatecast predict model.gatecast new.csv    no training
+
+Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted.
+"""
+
+FORECAST = """Forecast a file: backtest beside baselines, verdict, forecast, report and model.
+
+The folder (--out) gets forecast.csv, backtest.csv, report.html, model.gatecast and run.json; nothing else is written.
+Any option can stand in a TOML file instead: --config settings.toml.
+
+For example
+
+    gatecast forecast sales.csv --horizon 14
+    gatecast forecast load.csv --horizon 48 --target load --known temperature --future weather.csv
+    gatecast forecast cases.csv --horizon 7 --id region --model auto --levels 50,90 --out week
+    gatecast forecast sales.csv --horizon 14 --json | jq .verdict.text
+"""
+
+BACKTEST = """Forecast the past of a file and compare models on what then happened.
+
+Nothing is written unless --out is given.
+
+For example
+
+    gatecast backtest sales.csv --horizon 14 --windows 10
+    gatecast backtest sales.csv --horizon 14 --model seasonal-naive --out test
+"""
+
+PREDICT = """Forecast new data with a saved model, without training.
+
+The file is read with the columns that the model was fitted on; options override them.
+Nothing is written unless --out is given.
+
+For example
+
+    gatecast predict gatecast-out/model.gatecast new.csv
+    gatecast predict model.gatecast new.csv --levels 90 --out today
+"""
+
+DATA = """Show what is understood of a file and what is repaired.
+
+Nothing is written.
+
+For example
+
+    gatecast data sales.csv
+    gatecast data sales.csv --time date --target units --id store
+"""
+
+DEMO = """Forecast bundled real data (daily COVID-19 cases in India).
+
+For example
+
+    gatecast demo
+    gatecast demo --dataset air_passengers --horizon 12
+"""
+
+COMMANDS = {"forecast": FORECAST, "backtest": BACKTEST, "predict": PREDICT, "data": DATA, "demo": DEMO}
