@@ -77,6 +77,15 @@ class Last(Scaler):
 
 
 @dataclass(frozen=True)
+class Shift(Scaler):
+    """Last observed value and scale 1: for series already on one scale (NLinear: Zeng et al. 2023)."""
+
+    def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
+        last = last_observed(values, observed)
+        return last, torch.ones_like(last)
+
+
+@dataclass(frozen=True)
 class Robust(Scaler):
     """Median and interquartile range / 1.349 (the standard deviation of a normal): spikes do not count."""
 
@@ -112,6 +121,7 @@ SCALERS: dict[str, type[Scaler]] = {
     "none": Scaler,
     "standard": Standard,
     "last": Last,
+    "shift": Shift,
     "robust": Robust,
     "mean_abs": MeanAbs,
     "log1p": Log1p,

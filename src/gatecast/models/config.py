@@ -38,7 +38,7 @@ class NetConfig:
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "
         "none; auto: mixture",
     )
-    skip: bool = option(True, "add a linear map from the scaled context to the horizon beside the LSTM")
+    skip: bool = option(False, "add a linear map from the scaled context to the horizon beside the LSTM")
 
     def __post_init__(self) -> None:
         _one_of("kind", self.kind, KINDS)

@@ -62,7 +62,7 @@ class DirectForecaster(nn.Module):
         self.row = shapes.targets * (2 if shapes.flags else 1) + shapes.past_inputs
         self.dropout = nn.Dropout(config.dropout)
         if config.base in ("auto", "mixture"):
-            self.base: nn.Module = BaseMixture(shapes, self.width)
+            self.base: BaseMixture | SingleBase = BaseMixture(shapes)
         else:
             self.base = SingleBase(shapes, config.base)
         self.skip = nn.Linear(shapes.context, shapes.horizon, bias=False) if config.skip else None
@@ -80,7 +80,7 @@ class DirectForecaster(nn.Module):
         raise NotImplementedError
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
-        """What the network adds to the base, from the encoder's last state."""
+        """Raw outputs and gates of the base, ``(batch, horizon, targets, outputs + bases)``, from the last state."""
         raise NotImplementedError
 
     def forward(self, past: Scaled, batch: Batch) -> Raw:
@@ -89,8 +89,9 @@ class DirectForecaster(nn.Module):
         if self.shapes.flags:
             rows.append((~batch.observed).to(past.dtype))
         state = self.encode(torch.cat([*rows, batch.past_inputs], -1))
-        raw = self.decode(state, self.static(batch), batch.future_inputs) + self.initial
-        centre = self.base(past, batch.observed, last_hidden(state, bidirectional=self.config.bidirectional))
+        raw = self.decode(state, self.static(batch), batch.future_inputs)
+        raw, gates = raw[..., : self.shapes.outputs] + self.initial, raw[..., self.shapes.outputs :]
+        centre = self.base(past, batch.observed, gates)
         if self.skip is not None:
             centre = centre + self.skip(past.transpose(1, 2)).transpose(1, 2)
         return torch.cat([raw[..., :1] + centre[..., None], raw[..., 1:]], -1)
@@ -107,7 +108,7 @@ class DirectForecaster(nn.Module):
         )
 
     def _out(self, width: int, steps: int) -> nn.Linear:
-        layer = nn.Linear(width, steps * self.shapes.targets * self.shapes.outputs)
+        layer = nn.Linear(width, steps * self.shapes.targets * (self.shapes.outputs + self.base.bases))
         nn.init.normal_(layer.weight, std=0.1 * width**-0.5)  # begin near the base
         nn.init.zeros_(layer.bias)
         return layer
@@ -125,7 +126,8 @@ class SegmentLSTM(DirectForecaster):
         self.embed = nn.Linear(self.segment * self.row, width)
         self.lstm = self._lstm(width)
         self.position = nn.Parameter(torch.randn(self.queries, width) * 0.1)
-        self.query = nn.Linear(self.static.width + self.ahead * shapes.future_inputs, width, bias=False)
+        given = self.static.width + self.ahead * shapes.future_inputs
+        self.query = nn.Linear(given, width, bias=False) if given else None
         self.out = self._out(self.width, self.ahead)
 
     def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
@@ -138,7 +140,9 @@ class SegmentLSTM(DirectForecaster):
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         batch, horizon = len(future), self.shapes.horizon
-        query = self.position + self.query(self._given(static, future))
+        query = self.position.expand(batch, -1, -1)
+        if self.query is not None:
+            query = query + self.query(self._given(static, future))
         h, c = (s.repeat_interleave(self.queries, dim=1) for s in state)
         steps, _ = self.lstm(query.flatten(0, 1)[:, None], (h, c))
         raw = self.out(self.dropout(steps[:, 0])).view(batch, self.queries * self.ahead, self.shapes.targets, -1)

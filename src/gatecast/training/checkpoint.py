@@ -18,18 +18,25 @@ FORMAT = "gatecast-checkpoint-1"
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor] | None, facts: dict[str, Any]
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+    average: dict[str, Tensor],
+    facts: dict[str, Any],
 ) -> None:
     """Write to a temporary name, then rename: a reader never meets half a checkpoint.
 
     Args:
         path: file to write.
         model, optimizer: their states, with the random state of the process.
-        best: best weights so far, or None.
+        best: best weights so far; empty before the first evaluation.
+        average: exponential average of the weights; empty where none is kept.
         facts: step, history and whatever else fits JSON.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
     tensors["random"] = torch.get_rng_state()
     state = optimizer.state_dict()
     scalars: dict[str, Any] = {}
@@ -47,9 +54,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
-    """Put the states back and return the best weights and the facts.
+    """Put the states back (``average`` is filled in place) and return the best weights and the facts.
 
     Raises:
         ModelFileError: the file is missing, not a checkpoint, or of another network.
@@ -71,6 +78,7 @@ def load_checkpoint(
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": json.loads(meta["groups"])})
+    average.update(_part(tensors, "average."))
     torch.set_rng_state(tensors["random"])
     return _part(tensors, "best.") or None, json.loads(meta["facts"])
 

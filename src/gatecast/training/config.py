@@ -20,6 +20,7 @@ class FitConfig:
     learning_rate: float = option(3e-3, "highest learning rate of the schedule")
     schedule: str = option("one_cycle", "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant")
     weight_decay: float = option(1e-2, "decoupled weight decay of AdamW")
+    ema: float = option(0.0, "decay of an exponential average of the weights, which is evaluated and kept; 0: none")
     clip: float = option(1.0, "largest gradient norm; longer ones are cut to it")
     validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
     patience: int = option(6, "stop after this many evaluations without a better one")

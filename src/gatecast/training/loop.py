@@ -64,9 +64,10 @@ def train(
     optimizer = _optimizer(model, config)
     network, optimizer = fabric.setup(model, optimizer)
     sampler, run, best = Sampler(training.total, config.batch_size, seed), Run(), None
+    average = Average(model, config.ema)
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
-        best, facts = load_checkpoint(config.checkpoint, model, optimizer.optimizer)
+        best, facts = load_checkpoint(config.checkpoint, model, optimizer.optimizer, average.weights)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals():
@@ -81,23 +82,25 @@ def train(
                 fabric.backward(loss)
                 fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
                 optimizer.step()
+                average.update(step)
                 if (step + 1) % evaluate_every == 0 or step + 1 == steps:
-                    held_loss = evaluate(network, windows, held_back)
+                    with average:
+                        held_loss, weights = evaluate(network, windows, held_back), copied(model.state_dict())
                     run.history.append(_entry(step + 1, losses, held_loss, rate, time.perf_counter() - clock))
                     losses = []
                     if held_loss is None or not held_loss >= run.best_loss:
                         run.best_step, run.best_loss, stale = step + 1, held_loss or math.nan, 0
-                        best = {name: value.clone() for name, value in model.state_dict().items()}
+                        best = weights
                     else:
                         stale += 1
                 progress(step + 1, run.history)
                 if config.checkpoint is not None and (step + 1) % config.checkpoint_every == 0:
-                    _checkpoint(config, model, optimizer.optimizer, best, run, step + 1, stale, losses)
+                    _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step + 1, stale, losses)
                 if stale >= config.patience:
                     break
         except KeyboardInterrupt:
             if config.checkpoint is not None:
-                _checkpoint(config, model, optimizer.optimizer, best, run, step, stale, losses)
+                _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step, stale, losses)
             raise
     if best is not None:
         model.load_state_dict(best)
@@ -127,6 +130,42 @@ def learning_rate(step: int, steps: int, config: FitConfig) -> float:
         return config.learning_rate * (0.04 + 0.96 * share)
     share = 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1.0, steps - warm_up)))
     return config.learning_rate * (1e-3 + (1 - 1e-3) * share)
+
+
+class Average:
+    """Exponential average of the weights; a context in which the model has them (Polyak & Juditsky 1992).
+
+    Args:
+        model: whose weights are averaged.
+        decay: share of the old average kept at each step (less in the first steps); 0 averages nothing.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model, self.decay = model, decay
+        self.weights = copied(model.state_dict()) if decay else {}
+
+    def update(self, step: int) -> None:
+        """Take the weights of this step in."""
+        if not self.decay:
+            return
+        share = 1 - min(self.decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            current = self.model.state_dict()
+            torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], share)
+
+    def __enter__(self) -> None:
+        if self.decay:
+            self._own = copied(self.model.state_dict())
+            self.model.load_state_dict(self.weights)
+
+    def __exit__(self, *error: object) -> None:
+        if self.decay:
+            self.model.load_state_dict(self._own)
+
+
+def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights as they are now, safe from later steps."""
+    return {name: value.clone() for name, value in weights.items()}
 
 
 @contextmanager
@@ -175,6 +214,7 @@ def _checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor] | None,
+    average: dict[str, Tensor],
     run: Run,
     step: int,
     stale: int,
@@ -182,4 +222,4 @@ def _checkpoint(
 ) -> None:
     assert config.checkpoint is not None
     facts = {"run": vars(run), "step": step, "stale": stale, "losses": losses}
-    save_checkpoint(config.checkpoint, model, optimizer, best, facts)
+    save_checkpoint(config.checkpoint, model, optimizer, best or {}, average, facts)
