@@ -1,0 +1,218 @@
+"""One file for a fitted forecaster: a zip of safetensors and JSON, checked from end to end when it is loaded.
+
+Inside: ``manifest.json`` (format, version, checksum of every other entry), ``model.json`` (settings, shapes, data
+contract, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration). Nothing in
+it can run code, and the training data is not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+import gatecast
+from gatecast.data.scalers import SCALERS, Scaler
+from gatecast.data.windows import InputScales, Standardizer
+from gatecast.errors import ModelFileError, NotFittedError
+from gatecast.evaluation.calibration import Calibration
+from gatecast.forecasters.contract import Contract
+from gatecast.forecasters.neural import PROBABILITIES, LSTMForecaster
+from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
+from gatecast.nn.heads import HEADS, Head
+from gatecast.training.config import FitConfig
+
+FORMAT = 1
+SUFFIX = ".gatecast"
+_ENTRIES = ("model.json", "tensors.safetensors")
+_EPOCH = (2020, 1, 1, 0, 0, 0)  # a fixed date in the zip: the same model gives the same bytes
+
+
+def save(forecaster: LSTMForecaster, path: str | Path) -> Path:
+    """Write a fitted forecaster; the file appears whole or not at all.
+
+    Raises:
+        NotFittedError: before ``fit``.
+    """
+    if not hasattr(forecaster, "models_"):
+        raise NotFittedError("save needs a fitted forecaster; call fit(panel) first")
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        path = path.with_name(path.name + SUFFIX)
+    entries = {
+        "model.json": json.dumps(_facts(forecaster), indent=1).encode(),
+        "tensors.safetensors": save_tensors(_tensors(forecaster)),
+    }
+    manifest = {
+        "format": FORMAT,
+        "gatecast": gatecast.__version__,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
+    }
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with zipfile.ZipFile(partial, "w") as file:
+            for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **entries}.items():
+                file.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | Path) -> LSTMForecaster:
+    """Read a forecaster that :func:`save` wrote; it forecasts panels without training.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, altered, not gatecast's, or of a newer format.
+    """
+    path = Path(path)
+    entries = _read(path)
+    try:
+        facts, tensors = json.loads(entries["model.json"]), load_tensors(entries["tensors.safetensors"])
+        return _rebuild(facts, tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelFileError(f"{path}: the model's parts do not fit together ({error}); save it again") from error
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The checked entries of the file."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = set(file.namelist())
+            if "manifest.json" not in names:
+                raise ModelFileError(f"{path} is a zip but not a gatecast model: it has no manifest.json")
+            manifest = json.loads(file.read("manifest.json"))
+            if manifest.get("format", 0) > FORMAT:
+                raise ModelFileError(
+                    f"{path} has format {manifest['format']}, written by gatecast {manifest.get('gatecast')}; this is "
+                    f"gatecast {gatecast.__version__}, which reads up to {FORMAT}: upgrade with pip install -U gatecast"
+                )
+            missing = [name for name in _ENTRIES if name not in names]
+            if missing:
+                raise ModelFileError(f"{path} lacks {', '.join(missing)}; the file is incomplete, save the model again")
+            entries = {name: file.read(name) for name in _ENTRIES}
+    except FileNotFoundError as error:
+        raise ModelFileError(f"there is no model file {path}") from error
+    except (OSError, zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ModelFileError(f"{path} is not a gatecast model, or is truncated: {error}") from error
+    for name, data in entries.items():
+        if hashlib.sha256(data).hexdigest() != manifest.get("sha256", {}).get(name):
+            raise ModelFileError(f"{path}: {name} was altered after it was saved (its checksum differs); do not use it")
+    return entries
+
+
+def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
+    """Everything but tensors, as JSON."""
+    head, scaler = forecaster._head(), forecaster._scaler()
+    settings = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
+    return {
+        "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
+        "net": asdict(forecaster._net()),
+        "fit": {name: _plain(value) for name, value in asdict(forecaster.fit_config or FitConfig()).items()},
+        "head": {"name": _key(HEADS, type(head)), **asdict(head)},  # type: ignore[call-overload]
+        "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
+        "shapes": asdict(forecaster.shapes_),
+        "contract": forecaster.contract_.to_dict(),
+        "floor": forecaster.floor_,
+        "calibration": {"windows": forecaster.calibration_.windows},
+        "history": forecaster.history_,
+        "best_steps": forecaster.best_steps_,
+        "windows": forecaster.windows_,
+        "fit_seconds": forecaster.fit_seconds_,
+        "described": forecaster.describe(),
+    }
+
+
+def _tensors(forecaster: LSTMForecaster) -> dict[str, Tensor]:
+    """Weights, covariate statistics and calibration under plain names."""
+    tensors = {
+        f"member{k}.{name}": value.contiguous()
+        for k, model in enumerate(forecaster.models_)
+        for name, value in model.state_dict().items()
+    }
+    for role in fields(InputScales):
+        scales: Standardizer = getattr(forecaster.scales_, role.name)
+        tensors[f"scales.{role.name}.mean"] = torch.from_numpy(scales.mean.copy())
+        tensors[f"scales.{role.name}.spread"] = torch.from_numpy(scales.spread.copy())
+    calibration = forecaster.calibration_
+    for name in ("factors", "spread", "steps", "targets"):
+        value = getattr(calibration, name)
+        if value is not None:
+            tensors[f"calibration.{name}"] = value.clone().contiguous()
+    return tensors
+
+
+def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaster:
+    """A fitted forecaster from its parts."""
+    net, head, scaler = NetConfig(**facts["net"]), _object(HEADS, facts["head"]), _object(SCALERS, facts["scaler"])
+    fit = facts["fit"]
+    config = FitConfig(**{**fit, "checkpoint": Path(fit["checkpoint"]) if fit["checkpoint"] else None})
+    forecaster = LSTMForecaster(**facts["settings"], net=net, head=head, scaler=scaler, fit=config)
+    forecaster.shapes_ = shapes = Shapes(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts["shapes"].items()})
+    forecaster.context = shapes.context
+    forecaster.seasons_ = shapes.seasons
+    forecaster.contract_ = Contract.from_dict(facts["contract"])
+    forecaster.floor_ = tuple(facts["floor"])
+    forecaster.scales_ = InputScales(**{role.name: _standardizer(tensors, role.name) for role in fields(InputScales)})
+    forecaster.calibration_ = _calibration(tensors, facts["calibration"]["windows"])
+    forecaster.models_ = [_member(k, tensors, shapes, net, scaler, head, config) for k in range(forecaster.members)]
+    forecaster.history_, forecaster.best_steps_ = facts["history"], facts["best_steps"]
+    forecaster.windows_, forecaster.fit_seconds_ = facts["windows"], facts["fit_seconds"]
+    return forecaster
+
+
+def _member(
+    index: int, tensors: dict[str, Tensor], shapes: Shapes, net: NetConfig, scaler: Scaler, head: Head, config: FitConfig
+) -> ForecastModel:
+    model = ForecastModel(shapes, net, scaler, head, loss_weight=config.loss_weight)
+    prefix = f"member{index}."
+    model.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    return model.eval()
+
+
+def _standardizer(tensors: dict[str, Tensor], role: str) -> Standardizer:
+    mean, spread = (tensors[f"scales.{role}.{name}"].numpy() for name in ("mean", "spread"))
+    return Standardizer(np.array(mean), np.array(spread))
+
+
+def _calibration(tensors: dict[str, Tensor], windows: int) -> Calibration:
+    return Calibration(
+        PROBABILITIES,
+        tensors["calibration.factors"],
+        tensors.get("calibration.spread"),
+        tensors["calibration.steps"],
+        tensors["calibration.targets"],
+        windows,
+    )
+
+
+def _object(table: dict[str, Any], facts: dict[str, Any]) -> Any:
+    """A head or scaler from its name and fields."""
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k != "name"}
+    return table[facts["name"]](**settings)
+
+
+def _key(table: dict[str, Any], kind: type) -> str:
+    found = next((name for name, known in table.items() if known is kind), None)
+    if found is None:
+        raise ModelFileError(f"a {kind.__name__} of your own cannot be saved; only {', '.join(table)} can")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON holds it."""
+    if isinstance(value, Path):
+        return str(value)
+    return [int(v) for v in value] if isinstance(value, (tuple, list, np.ndarray)) else value
