@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gatecast.data.frequency import Frequency
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,10 @@ class Panel:
         """``(series, horizon)`` times after the origin."""
         return self._times_at(0, horizon)
 
+    def future_times_of(self, index: int) -> np.datetime64 | np.int64:
+        """Time of the first step after the origin of one series."""
+        return self.freq.times(self.starts[index], int(self.lengths[index]), 1)[0]  # type: ignore[no-any-return]
+
     def _times_at(self, first: int, count: int) -> np.ndarray:
         rows = [self.freq.times(self.starts[i], int(self.lengths[i]) + first, count) for i in range(len(self))]
         return np.stack(rows) if rows else np.empty((0, count), "datetime64[ns]")
@@ -204,3 +212,26 @@ class Panel:
         if not len(self):
             return np.zeros(0, np.int64)
         return np.rint(self.freq.position(self.starts.min(), self.starts)).astype(np.int64)
+
+    # ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def to_frame(self) -> pd.DataFrame:
+        """Long pandas frame of all stored rows in the user's own column names, in the panel's time zone."""
+        from gatecast.data.frames import to_frame
+
+        return to_frame(self)
+
+    def future_frame(self, horizon: int) -> pd.DataFrame:
+        """Frame to fill in with the known covariates: id, time and one row a series and step ahead."""
+        from gatecast.data.frames import future_frame
+
+        return future_frame(self, horizon)
+
+    def with_future(self, frame: Any, *, date_format: str | None = None) -> Panel:
+        """The panel with the known covariates of the future from a filled-in :meth:`future_frame`.
+
+        Raises:
+            DataError: naming the columns, series and dates that are missing.
+        """
+        from gatecast.data.frames import with_future
+
+        return with_future(self, frame, date_format=date_format)
