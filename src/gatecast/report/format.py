@@ -50,6 +50,12 @@ def steps_ahead(count: int, freq: Frequency) -> str:
     return f"{count:,} {_plural('step', count)} of {multiple} {_plural(word, multiple)}"
 
 
+def step_width(freq: Frequency) -> str:
+    """One step in words: ``1 hour``, ``15 minutes``."""
+    multiple, (_, _, word) = _unit(freq)
+    return f"{multiple} {_plural(word, multiple)}"
+
+
 def _plural(word: str, count: int) -> str:
     return word if count == 1 else word + "s"
 

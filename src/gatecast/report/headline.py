@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report.accuracy import Accuracy
-from gatecast.report.format import decimals_for, number, percent, steps_ahead, time_texts
+from gatecast.report.format import decimals_for, number, percent, step_width, steps_ahead, time_texts
 
 if TYPE_CHECKING:
     from gatecast.evaluation.verdict import Verdict
@@ -25,6 +26,11 @@ class Card:
     label: str
     value: str
     remark: str = ""
+
+
+def unbroken(text: str) -> str:
+    """The text with spaces that do not break inside ``12 %`` and ``p = 0.03``."""
+    return re.sub(r" (?=[%=<≤≥])|(?<=[=<≤≥]) ", "\u00a0", text)
 
 
 def subject(panel: Panel) -> str:
@@ -47,7 +53,8 @@ def cards(panel: Panel, forecast: Forecast, accuracy: Accuracy | None) -> list[C
 
 
 def _size(panel: Panel) -> Card:
-    rows = f"{int(panel.lengths.sum()):,} rows, {panel.freq}"
+    rows = f"{int(panel.lengths.sum()):,} rows"
+    rows += "" if panel.freq.is_integer else f", one step is {step_width(panel.freq)}"
     return Card("Series", f"{len(panel):,}", f"{panel.targets} targets each, {rows}" if panel.targets > 1 else rows)
 
 

@@ -136,7 +136,7 @@ def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, 
         "steps": step_chart(accuracy),
         "calibration": calibration,
     }
-    return verdict.text, page, data
+    return headline.unbroken(verdict.text), page, data
 
 
 def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
