@@ -14,9 +14,9 @@ from gatecast.data.table import Log, plural, shorten
 
 _CHUNK = 1 << 22  # rows looked at in one go, so that a large panel is not copied to be checked
 _SENTINELS = np.array(
-    [-9, -99, -200, -999, -9999, -99999, -999999, -99.9, -999.9, -999.99, -9999.9, -99.99]
-    + [999, 9999, 99999, 999999, 99.99, 999.9, 999.99, 9999.9, 1e20, 9.969209968386869e36, -32768, 32767, 65535]
-)
+    [-9, -99, -200, -999, -9999, -99999, -999999, -99.9, -999.9, -999.99, -9999.9, -99.99, -32768, 32767, 65535, 1e20,
+     999, 9999, 99999, 999999, 99.99, 999.9, 999.99, 9999.9, 9.969209968386869e36]
+)  # fmt: skip
 _LOSS = 1e-3  # share of a typical step that rounding to float32 may change
 
 
@@ -227,12 +227,22 @@ def _note_values(target: np.ndarray, found: Survey, ids: Sequence[str], log: Log
         log.note("missing", f"{plural(found.holes, 'value')} of the target missing (masked, not invented)", found.holes)
     constant = np.flatnonzero((found.low == found.high) & (found.observed > 2))
     if len(constant):
-        log.note("constant", f"never changing: {shorten([ids[k] for k in constant])} (kept)", len(constant))
+        log.note("constant", f"never changing: {shorten([ids[int(k)] for k in constant])} (kept)", len(constant))
     short = np.flatnonzero((found.observed > 0) & (found.observed < 3))
     if len(short):
-        log.note("short", f"fewer than three values: {shorten([ids[k] for k in short])} (kept)", len(short))
+        log.note("short", f"fewer than three values: {shorten([ids[int(k)] for k in short])} (kept)", len(short))
+    negative = sum(int((values < 0).sum()) for values in _blocks(target)) if np.nanmin(found.low, initial=0) < 0 else 0
+    if 0 < negative < 0.01 * target.size:
+        log.note(
+            "negative", f"{plural(negative, 'value')} of the target below zero among positive ones (kept)", negative
+        )
     for value in np.intersect1d(np.concatenate([found.low, found.high]), _SENTINELS.astype(target.dtype)):
         _note_sentinel(target, float(value), log)
+
+
+def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows, a stretch at a time."""
+    return (values[begin : begin + _CHUNK] for begin in range(0, len(values), _CHUNK))
 
 
 def _note_sentinel(target: np.ndarray, value: float, log: Log) -> None:

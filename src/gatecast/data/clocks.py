@@ -1,4 +1,4 @@
-"""Local clocks: from the time on the wall to UTC, with the hour that comes twice in autumn and the one that is skipped."""
+"""Local clocks: from the time on the wall to UTC, with the hour that autumn repeats and the one that spring skips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ _PROPOSALS = {
     (10, 3): "Europe/Helsinki",
     (11, 1): "America/New_York",
 }
-_SPRING = {(3, 2): "Europe/Berlin or America/New_York", (3, 1): "Europe/London", (3, 3): "Europe/Helsinki"}
+# Hour, first and last day of March on which a Sunday lacks it, and the zone to propose.
+_SPRING = (
+    (2, 25, 31, "Europe/Berlin"),
+    (1, 25, 31, "Europe/London"),
+    (3, 25, 31, "Europe/Helsinki"),
+    (2, 8, 14, "America/New_York"),
+)
 
 
 def check_zone(tz: str) -> str:
@@ -72,12 +78,14 @@ def doubled_hour(times: np.ndarray) -> str | None:
     return _PROPOSALS.get(hours.pop()) if len(hours) == 1 and sunday.all() else None
 
 
-def skipped_hour(times: np.ndarray) -> str | None:
-    """The zone to propose where one of these missing times is the hour that clocks skip in spring."""
+def skipped_hour(times: np.ndarray, gaps: int) -> str | None:
+    """The zone to propose where most of the gaps are the one hour that clocks skip in spring."""
     stamps = pd.DatetimeIndex(times)
-    sunday = (stamps.month == 3) & (stamps.weekday == 6) & ((stamps.day >= 25) | (stamps.day.isin(range(8, 15))))
-    hours = {(3, int(hour)) for hour in stamps[sunday].hour}
-    return next((_SPRING[hour] for hour in sorted(hours) if hour in _SPRING), None)
+    stamps = stamps[(stamps.month == 3) & (stamps.weekday == 6)]
+    for hour, first, last, zone in _SPRING:
+        if ((stamps.hour == hour) & (stamps.day >= first) & (stamps.day <= last)).sum() >= max(1, gaps / 2):
+            return zone
+    return None
 
 
 def _naive(index: pd.DatetimeIndex) -> np.ndarray:

@@ -15,13 +15,23 @@ from gatecast.data.numbers import is_numeric_text
 from gatecast.data.table import Table, is_missing_text, plural, shorten
 
 _TIME_NAMES = frozenset(
-    "time date datetime timestamp ds day month year week hour period epoch unix zeit datum tag jahr monat fecha".split()
-)
-_COUNTERS = frozenset("t step index no nr row obs n idx column_1 unnamed:_0".split())
+    {
+        "time", "date", "datetime", "timestamp", "ds", "day", "month", "year", "week", "hour", "period", "epoch",
+        "unix", "zeit", "datum", "tag", "jahr", "monat", "fecha",
+    }
+)  # fmt: skip
+_COUNTERS = frozenset(
+    {
+        "t", "step", "index", "no", "nr", "row", "obs", "n", "idx", "column_1", "unnamed:_0",
+    }
+)  # fmt: skip
 _ID_NAMES = frozenset(
-    "unique_id id series series_id item item_id sku store station sensor turbine region country province state city site "
-    "meter ticker symbol name group product customer".split()
-)
+    {
+        "unique_id", "id", "series", "series_id", "item", "item_id", "sku", "store", "station", "sensor", "turbine",
+        "region", "country", "province", "state", "city", "site", "meter", "ticker", "symbol", "name", "group",
+        "product", "customer",
+    }
+)  # fmt: skip
 _TARGET_NAMES = ("y", "target", "value")
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _PART_WORDS = {
@@ -216,6 +226,7 @@ def find_ids(table: Table, wishes: Wishes, times: np.ndarray | None, time: tuple
     if not texts or wishes.layout == "wide":
         return ()
     texts.sort(key=lambda name: (_plain(name) not in _ID_NAMES, table.names.index(name)))
+    found: tuple[str, ...]
     if times is None:
         found = next(((name,) for name in texts if _in_blocks(table, name)), ())
     elif len(np.unique(times)) == len(times):
@@ -346,8 +357,12 @@ def note_unused(table: Table, wishes: Wishes, used: Iterable[str], codes: np.nda
     """List the columns that play no part."""
     taken = {*used, *wishes.covariates()}
     rest = [name for name in table.names if name not in taken]
+    empty = [name for name in rest if _is_empty(table, name, wishes.missing)]
+    rest = [name for name in rest if name not in empty]
     text = [name for name in rest if not _is_numeric(table, name, wishes.missing) and not table.is_datetime(name)]
     numbers = [name for name in rest if name not in text]
+    if empty:
+        table.log.note("column dropped", f"columns without any value were left out: {shorten(empty, 20)}", len(empty))
     if text:
         fixed = [name for name in text if _constant_within(table, name, codes)] if codes.max(initial=0) > 0 else []
         hint = f"; {shorten(fixed)} could be category=" if fixed else ""
@@ -355,6 +370,12 @@ def note_unused(table: Table, wishes: Wishes, used: Iterable[str], codes: np.nda
     if numbers:
         message = f"columns without a role were left out: {shorten(numbers, 20)} (past= or known= uses them)"
         table.log.note("column unused", message, len(numbers))
+
+
+def _is_empty(table: Table, name: str, missing: tuple[object, ...]) -> bool:
+    if not table.is_text(name):
+        return bool(table.frame[name].isna().all())
+    return bool(is_missing_text(table.texts(name), missing).all())
 
 
 def _constant_within(table: Table, name: str, codes: np.ndarray) -> bool:

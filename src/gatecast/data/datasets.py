@@ -19,7 +19,8 @@ from gatecast.errors import SettingError
 
 _FOLDER = Path(__file__).parent / "bundled"
 _STATES = {
-    "AN": "Andaman and Nicobar Islands", "AP": "Andhra Pradesh", "AR": "Arunachal Pradesh", "AS": "Assam", "BR": "Bihar",
+    "AN": "Andaman and Nicobar Islands", "AP": "Andhra Pradesh", "AR": "Arunachal Pradesh", "AS": "Assam",
+    "BR": "Bihar",
     "CH": "Chandigarh", "CT": "Chhattisgarh", "DN": "Dadra and Nagar Haveli and Daman and Diu", "DD": "Daman and Diu",
     "DL": "Delhi", "GA": "Goa", "GJ": "Gujarat", "HR": "Haryana", "HP": "Himachal Pradesh", "JK": "Jammu and Kashmir",
     "JH": "Jharkhand", "KA": "Karnataka", "KL": "Kerala", "LA": "Ladakh", "LD": "Lakshadweep", "MP": "Madhya Pradesh",

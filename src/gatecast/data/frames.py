@@ -221,7 +221,7 @@ def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Repai
     series = np.repeat(np.arange(len(panel)), past)
     offset = np.arange(len(series)) - np.repeat(np.cumsum(past) - past, past)
     old, new = panel.begin[series] + offset, begin[series] + offset
-    blocks = {}
+    blocks: dict[str, Any] = {}
     for name in ("target", "past", "known"):
         source = getattr(panel, name)
         blocks[name] = np.full((total, source.shape[1]), np.nan, source.dtype)

@@ -93,7 +93,7 @@ class Frequency:
         steps = np.arange(first, first + count, dtype=np.int64)
         if self.is_integer:
             return np.int64(start) + self.step * steps
-        moment = np.datetime64(start, "ns")
+        moment = np.datetime64(start, "ns")  # type: ignore[call-overload]
         if self.nanoseconds is not None:
             return moment + (self.nanoseconds * steps).astype("timedelta64[ns]")
         if self._month_step is not None:
@@ -111,7 +111,7 @@ class Frequency:
         times = np.asarray(times)
         if self.is_integer:
             return (times.astype(np.int64) - np.int64(start)) / self.step
-        moment = np.datetime64(start, "ns")
+        moment = np.datetime64(start, "ns")  # type: ignore[call-overload]
         moments = times.astype("datetime64[ns]")
         if self.nanoseconds is not None:
             return (moments - moment).astype(np.int64) / self.nanoseconds
@@ -119,7 +119,8 @@ class Frequency:
 
     def _calendar_position(self, start: np.datetime64, moments: np.ndarray) -> np.ndarray:
         """Position on a calendar of uneven steps: exact on its points, half a step between two of them."""
-        earliest, latest = min(start, moments.min(initial=start)), max(start, moments.max(initial=start))
+        every = np.append(moments, start)
+        earliest, latest = every.min(), every.max()
         span_days = int((latest - earliest).astype("timedelta64[D]").astype(np.int64))
         count = span_days + 2  # no calendar step is shorter than a day
         if self._month_step is not None:

@@ -174,8 +174,9 @@ def _positions(
         where = int(np.flatnonzero(off)[0])
         series = f" of series {long.ids[long.codes[where]]!r}" if len(long.ids) > 1 else ""
         origin = f"freq={given!r}" if given is not None else f"the frequency {freq}"
+        count = plural(int(off.sum()), "row")
         log.fail(
-            f"{plural(int(off.sum()), 'row')} lie between the steps of {origin}, first {show(long.times[where])}{series}",
+            f"{count} lie between the steps of {origin}, first {show(long.times[where])}{series}",
             "leave freq out to have it found, or resample the data",
             column=long.time_name,
             row=int(long.rows[where]),
@@ -222,9 +223,9 @@ def _note_gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz
             + long.times[gaps]
             + np.timedelta64(freq.nanoseconds, "ns")
         )
-        zone = skipped_hour(after)
+        zone = skipped_hour(after[jumps[gaps] == 3600 * 10**9 // freq.nanoseconds], len(gaps))
         if zone is not None:
-            message += f'; some lie in the hour that clocks skip in spring: local times? Then tell tz="…" ({zone})'
+            message += f'; the hour that clocks skip in spring is among them: if times are local, tell e.g. tz="{zone}"'
     log.note("gap", message, total - len(position), long.time_name)
 
 

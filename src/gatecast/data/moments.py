@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ _CLOCK = r"(?:[T ,]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d+))?)?(?:\s*([Aa
 _OFFSET = r"\s*(Z|UTC|[+-]\d{2}:?\d{2})?"
 _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}){_CLOCK}{_OFFSET})?")
 _TWO_WAY = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}")
-_NAMED = re.compile(r"(?=.*[A-Za-z]{3})(?=.*\d)[A-Za-z0-9 ,.:/-]+")
+_MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_NAMED = re.compile(rf"(?=.*\b(?:{_MONTH_NAMES}))(?=.*\d)[a-z0-9 ,.:/-]+", re.IGNORECASE)
 _QUARTER = re.compile(r"(?:(\d{4})[- ]?[Qq]([1-4])|[Qq]([1-4])[- ](\d{4}))")
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})(?:-?(\d))?")
 _SHORT_MONTH = re.compile(r"(\d{1,2})-(\d{2})")
@@ -57,9 +59,18 @@ def is_time_text(cell: str) -> bool:
     """True for texts shaped like a date (not for numbers, nor for a bare time of day)."""
     if any(p.fullmatch(cell) for p in (_ISO, _TWO_WAY, _QUARTER, _WEEK)):
         return True
-    return bool(_NAMED.fullmatch(cell)) and any(
-        not pd.isna(pd.to_datetime(cell, format=f, errors="coerce")) for f in _NAMED_FORMATS
-    )
+    short = _SHORT_MONTH.fullmatch(cell)
+    if short:
+        return 1 <= int(short[2]) <= 12
+    return bool(_NAMED.fullmatch(cell)) and any(_fits(cell, form) for form in _NAMED_FORMATS)
+
+
+def _fits(cell: str, form: str) -> bool:
+    try:
+        datetime.strptime(cell, form)
+    except ValueError:
+        return False
+    return True
 
 
 def looks_like_compact(values: np.ndarray) -> bool:
@@ -133,7 +144,7 @@ def _by_shape(cells: pd.Series, codes: np.ndarray, name: str, order: str | None,
     if _SHORT_MONTH.fullmatch(first):
         return _short_months(cells, codes, name, log)
     for form in _NAMED_FORMATS:
-        if not pd.isna(pd.to_datetime(first, format=form, errors="coerce")):
+        if _fits(first, form):
             return _finish(_strptime(cells, form), cells, codes, name, f"dates like {first!r}", log)
     row = int(np.flatnonzero(codes == 0)[0])
     if re.fullmatch(r"\d{1,2}[-. ][A-Za-z]{3,}|[A-Za-z]{3,}[-. ]\d{1,2}", first):
@@ -231,7 +242,7 @@ def _from_two_way(cells: pd.Series, codes: np.ndarray, name: str, order: str | N
     if (parts[3].str.len() == 2).any():
         log.note(
             "date format", f"{name} has years of two digits: 69–99 are read as 19.., 00–68 as 20..", len(cells), name
-        )  # noqa: RUF001
+        )
     ways = {
         "day-first": _assemble(parts[3], second, first, parts, 4),
         "month-first": _assemble(parts[3], first, second, parts, 4),
@@ -356,4 +367,9 @@ def _refuse_missing(missing: np.ndarray, name: str, log: Log) -> None:
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
         count = plural(int(missing.sum()), "row")
-        log.fail(f"expected a time, got an empty cell ({count} without time)", "delete or mend", column=name, row=row)
+        log.fail(
+            f"expected a time, got an empty cell ({count} without time)",
+            "fill it or delete the row",
+            column=name,
+            row=row,
+        )

@@ -106,7 +106,9 @@ def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[o
 
 
 def _style_or_fail(cells: pd.Series, name: str, log: Log) -> str:
-    style = number_style(cells)
+    style = number_style(cells.iloc[:: max(1, len(cells) // 2000)])
+    if style is None or not style.proven:
+        style = number_style(cells)
     if style is None:
         example = next(cell for cell in cells if "," in cell)
         log.fail(
@@ -142,7 +144,7 @@ def _note_codes(cells: pd.Series, codes: np.ndarray, absent: np.ndarray, name: s
 
 def _without_codes(values: np.ndarray, name: str, missing: Sequence[object], log: Log) -> np.ndarray:
     """NaN in the place of the numeric codes that the user told."""
-    told = [float(code) for code in missing if looks_like_number(str(code))]
+    told = [float(str(code)) for code in missing if looks_like_number(str(code))]
     hit = np.isin(values, told)
     if hit.any():
         values = np.where(hit, np.nan, values)

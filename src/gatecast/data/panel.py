@@ -200,7 +200,7 @@ class Panel:
 
     def future_times_of(self, index: int) -> np.datetime64 | np.int64:
         """Time of the first step after the origin of one series."""
-        return self.freq.times(self.starts[index], int(self.lengths[index]), 1)[0]  # type: ignore[no-any-return]
+        return self.freq.times(self.starts[index], int(self.lengths[index]), 1)[0]
 
     def _times_at(self, first: int, count: int) -> np.ndarray:
         rows = [self.freq.times(self.starts[i], int(self.lengths[i]) + first, count) for i in range(len(self))]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from gatecast.data import rows as row_layout
-from gatecast.data.arrays import read_arrays
+from gatecast.data.arrays import first_time, open_arrays, read_arrays
 from gatecast.data.build import assemble, smallest_float
+from gatecast.data.calendar import local_times
 from gatecast.data.clocks import check_zone, to_utc
 from gatecast.data.columns import (
     Wishes,
@@ -26,6 +29,7 @@ from gatecast.data.columns import (
     read_times,
     series_names,
 )
+from gatecast.data.frequency import Frequency
 from gatecast.data.grid import DUPLICATE_RULES, Grid, Long, to_grid
 from gatecast.data.infer import parse_alias
 from gatecast.data.numbers import to_float
@@ -124,12 +128,14 @@ def read_panel(
         decimal=decimal,
         start=start,
     )
+    if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
+        source = open_arrays(Path(source))
     panel = read_arrays(source, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout)
     if panel is not None:
         return panel
     table = load_table(source, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
     wishes = Wishes(
-        time=names_of(time) if isinstance(time, str | list | tuple) else time,
+        time=time if time is None or isinstance(time, bool) else names_of(time),
         ids=None if id is None else names_of(id),
         target=None if target is None else names_of(target),
         past=names_of(past),
@@ -232,8 +238,6 @@ def _panel(
 
 
 def _with_repairs(panel: Panel, log: Log) -> Panel:
-    from dataclasses import replace
-
     return replace(panel, repairs=tuple(log.repairs))
 
 
@@ -253,9 +257,6 @@ def _counted(codes: np.ndarray, rules: _Rules, log: Log) -> tuple[np.ndarray, No
     number = pd.Series(codes).groupby(codes).cumcount().to_numpy().astype(np.int64)
     if rules.freq is None:
         return number, None
-    from gatecast.data.arrays import first_time
-    from gatecast.data.frequency import Frequency
-
     freq = Frequency(rules.freq)
     moments = freq.times(first_time(rules.freq, rules.start, log), 0, int(number.max()) + 1)
     return moments[number], None
@@ -269,8 +270,6 @@ def _zoned(
         return times, None
     if own is not None:
         zone = rules.tz or own
-        from gatecast.data.calendar import local_times
-
         local = local_times(times, zone)
         if (local == local.astype("datetime64[D]")).all():
             log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
@@ -331,4 +330,4 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
     )
 
 
-__all__ = ["Mapping", "read_panel"]
+__all__ = ["read_panel"]

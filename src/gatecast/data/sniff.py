@@ -10,16 +10,17 @@ import io
 import lzma
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from gatecast.data.numbers import looks_like_number
 from gatecast.data.table import MISSING_CODES, Log, shorten
 
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 300
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WHITESPACE = r"\s+"
 
@@ -48,7 +49,7 @@ def open_binary(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         magic = file.read(6)
     opener = next((opener for mark, opener in _OPENERS.items() if magic.startswith(mark)), open)
-    return opener(path, "rb")  # type: ignore[return-value]
+    return opener(path, "rb")
 
 
 def sniff(file: IO[bytes], log: Log, *, encoding: str | None, delimiter: str | None, header: int | None) -> Dialect:

@@ -47,6 +47,9 @@ def load_table(
         return _load_text(lambda: io.BytesIO(raw), log, delimiter, encoding, decimal, header)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
+        shapes = {name: values.shape for name, values in columns.items()}
+        if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
+            raise DataError(f"dict: expected columns of one length, got shapes {shapes}; grids (images) are not panels")
         return Table(_normal(pd.DataFrame(columns)), Log("dict"))
     if isinstance(source, np.ndarray) and source.dtype.names:
         return Table(_normal(pd.DataFrame({name: source[name] for name in source.dtype.names})), Log("array"))
@@ -104,6 +107,7 @@ def _parse(file: IO[bytes], dialect: Dialect, decimal: str | None) -> pd.DataFra
     style = number_style(cells)
     decimal = decimal or (style.decimal if style is not None else ".")
     text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
+    plain = set(text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         return pd.read_csv(
@@ -114,19 +118,15 @@ def _parse(file: IO[bytes], dialect: Dialect, decimal: str | None) -> pd.DataFra
             names=list(dialect.names),
             skiprows=dialect.first,
             index_col=False,
-            dtype={name: str for name in text},
+            dtype=dict.fromkeys(text, str),
             decimal=decimal,
             keep_default_na=False,
-            na_values={name: _FAST_CODES for name in dialect.names if name not in text},
+            na_values={name: _FAST_CODES for name in dialect.names if name not in plain},
             skip_blank_lines=False,
             skipinitialspace=True,
             low_memory=False,
-            **_quiet_bad_lines(),
+            on_bad_lines="error",
         )
-
-
-def _quiet_bad_lines() -> dict[str, Any]:
-    return {"on_bad_lines": "error"}
 
 
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
@@ -134,7 +134,7 @@ def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     filled = [cell for cell in cells if cell.lower() not in MISSING_CODES]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    return bool(filled) and not zeros and all(looks_like_number(cell) and grouped not in cell for cell in filled)
+    return not zeros and all(looks_like_number(cell) and grouped not in cell for cell in filled)
 
 
 def _parser_words(error: Exception) -> str:
@@ -181,12 +181,16 @@ def _check_short(file: IO[bytes], frame: pd.DataFrame, dialect: Dialect, log: Lo
     text = io.TextIOWrapper(file, encoding=dialect.encoding, errors="replace")
     need = min(len(dialect.names), len(dialect.sample[0])) - 1
     for number, content in enumerate(text, start=1):
-        if number in wanted and content.count(dialect.delimiter) < need and '"' not in content:
+        if number not in wanted:
+            continue
+        if content.count(dialect.delimiter) < need and '"' not in content:
             got = content.count(dialect.delimiter) + 1
+            text.detach()
             log.fail(
                 f"{log.word} {number}: expected {need + 1} cells, got {got} ({content.strip()[:60]!r})",
                 "the line is cut off: mend it or leave it out",
             )
+    text.detach()  # the caller closes the file
 
 
 def _load_frame(source: Any) -> Table:

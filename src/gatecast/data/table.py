@@ -14,7 +14,7 @@ from gatecast.errors import DataError
 
 # Spellings of "no value" that need no telling. Anything else is told by ``missing=``.
 MISSING_CODES = frozenset(
-    {"", "na", "n/a", "#n/a", "#na", "nan", "-nan", "null", "none", "nil", "<na>", "nat", "-", "--", "—", "–", "?", "."}  # noqa: RUF001
+    {"", "na", "n/a", "#n/a", "#na", "nan", "-nan", "null", "none", "nil", "<na>", "nat", "-", "--", "—", "–", "?", "."}
 )
 
 
