@@ -34,6 +34,7 @@ def build(config: Path | None = None) -> App:
         config=toml,
         exit_on_error=False,
         print_error=False,
+        suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
     for position, (name, text) in enumerate(words.COMMANDS.items()):

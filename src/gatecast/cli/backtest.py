@@ -20,6 +20,7 @@ from gatecast.cli.flags import (
     NetFlags,
     ShowFlags,
     check_horizon,
+    check_levels,
     fit_config,
     net_config,
 )
@@ -67,7 +68,7 @@ def backtest(
         raise SettingError(f"--windows counts origins and must be at least 1, got {windows}")
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     settings = fit_config(fit, progress=False)
-    task = Task(check_horizon(horizon), model, net_config(net), settings, tuple(levels), windows, step, refit)
+    task = Task(check_horizon(horizon), model, net_config(net), settings, check_levels(levels), windows, step, refit)
     name = models.check_name(model.model)
     panel = read(file, data)
     console.panel(panel)

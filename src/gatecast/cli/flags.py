@@ -154,6 +154,13 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
     return FitConfig(**vars(flags), progress=progress)
 
 
+def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """The interval levels, ascending, when they are levels."""
+    if not all(0 < level < 100 for level in levels):
+        raise SettingError(f"--levels are percentages between 0 and 100; got {', '.join(f'{x:g}' for x in levels)}")
+    return tuple(sorted(set(levels)))
+
+
 def check_horizon(horizon: int) -> int:
     """The horizon, when it is one."""
     if horizon < 1:

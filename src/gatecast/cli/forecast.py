@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
@@ -21,6 +22,7 @@ from gatecast.cli.flags import (
     NetFlags,
     ShowFlags,
     check_horizon,
+    check_levels,
     fit_config,
     net_config,
 )
@@ -66,12 +68,13 @@ def forecast(
 ) -> None:
     """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
     console = Console(show)
+    models.check_name(model.model, windows=windows)
     task = Task(
         check_horizon(horizon),
         model,
         net_config(net),
         fit_config(fit, progress=console.progress),
-        tuple(levels),
+        check_levels(levels),
         windows,
         refit=refit,
         future=future,

@@ -27,16 +27,18 @@ _CLASSES = {
 NAMES = ("lstm", *CHOSEN_BY_BACKTEST, *_CLASSES)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, *, windows: int = 1) -> str:
     """The name in its plain spelling.
 
     Raises:
-        SettingError: no model of that name.
+        SettingError: no model of that name, or one that a backtest chooses without a backtest.
     """
     plain = name.lower().replace("_", "-")
     plain = {"seasonalnaive": "seasonal-naive", "linearar": "linear"}.get(plain, plain.removeprefix("auto") or "auto")
     if plain not in NAMES:
         raise SettingError(f"--model must be one of {', '.join(NAMES)}; got {name!r}")
+    if plain in CHOSEN_BY_BACKTEST and windows < 1:
+        raise SettingError(f"--model {name} needs a backtest to choose by; give --windows of at least 1")
     return plain
 
 

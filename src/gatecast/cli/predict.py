@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gatecast.cli.console import Console
-from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, ShowFlags
+from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read, roles_of
@@ -49,7 +49,7 @@ def predict(
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     forecaster = load(model)
     panel = read(file, data, roles_of(forecaster))
-    forecast = forecaster.predict(horizon, panel=panel, levels=tuple(levels), future=future)
+    forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
     console.say()
     console.forecast(forecast)

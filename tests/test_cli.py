@@ -1,0 +1,384 @@
+"""The command line: what is printed, written and returned."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gatecast.cli import main
+from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
+from gatecast.models import NetConfig
+from gatecast.training import FitConfig
+
+QUICK = ["--fit.steps", "5", "--net.hidden-size", "8", "--windows", "2"]
+
+
+@pytest.fixture
+def sales(tmp_path: Path) -> Path:
+    """Six years of monthly sales with a season, under the user's own column names."""
+    months = pd.date_range("2018-01-01", periods=72, freq="MS")
+    units = [100 + k + 20 * math.sin(2 * math.pi * k / 12) for k in range(72)]
+    path = tmp_path / "sales.csv"
+    pd.DataFrame({"month": months.strftime("%Y-%m-%d"), "units": units}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def shops(tmp_path: Path, sales: Path) -> Path:
+    """The same for two shops, with a price that is known in advance for three months more."""
+    frame = pd.read_csv(sales)
+    ahead = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=3, freq="MS").strftime("%Y-%m-%d")})
+    parts = [pd.concat([frame.assign(units=frame.units * k), ahead]).assign(shop=f"shop {k}") for k in (1, 2)]
+    path = tmp_path / "shops.csv"
+    pd.concat(parts).assign(price=1.5).to_csv(path, index=False)
+    return path
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below the folder, with its hash."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+# ── forecast ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_forecast_prints_table_and_verdict_and_writes_its_folder_only(run: Run, sales: Path, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    code, out, err = run("forecast", sales, "--horizon", 12, *QUICK)
+    assert (code, err) == (0, "")
+    assert "sales.csv: 1 series, 72 rows, frequency MS, season 12" in out
+    assert "Backtest: 2 origins × 12 steps" in out
+    assert "The LSTM is" in out
+    assert "Forecast by LSTM" in out
+    written = set(tree(tmp_path)) - set(before)
+    names = ("forecast.csv", "backtest.csv", "report.html", "model.gatecast", "run.json")
+    assert written == {f"gatecast-out/{name}" for name in names}
+    assert all(tree(tmp_path)[name] == digest for name, digest in before.items())
+
+
+def test_forecast_csv_speaks_the_users_words(run: Run, sales: Path, shops: Path, tmp_path: Path) -> None:
+    assert run("forecast", sales, "--horizon", 3, "--levels", "50,90", *QUICK, "--out", "one")[0] == 0
+    one = pd.read_csv(tmp_path / "one" / "forecast.csv")
+    assert list(one) == ["month", "model", "forecast", "lo-50", "hi-50", "lo-90", "hi-90"]
+    assert list(one.month) == ["2024-01-01", "2024-02-01", "2024-03-01"]
+    assert set(one.model) == {"LSTM"}
+    assert (one["lo-90"] <= one["lo-50"]).all()
+    assert (one["hi-50"] <= one["hi-90"]).all()
+    options = ["--id", "shop", "--target", "units", "--known", "price", *QUICK, "--out", "two"]
+    assert run("forecast", shops, "--horizon", 3, *options)[0] == 0
+    two = pd.read_csv(tmp_path / "two" / "forecast.csv")
+    assert list(two)[:4] == ["shop", "month", "model", "forecast"]
+    assert list(two["shop"]) == ["shop 1"] * 3 + ["shop 2"] * 3
+
+
+def test_known_covariates_can_come_in_a_file_of_their_own(run: Run, shops: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(shops)
+    frame[frame.units.isna()].drop(columns="units").to_csv(tmp_path / "prices.csv", index=False)
+    frame[frame.units.notna()].to_csv(tmp_path / "past.csv", index=False)
+    options = ["--id", "shop", "--target", "units", "--known", "price", "--horizon", 3, "--windows", 0, *QUICK[:4]]
+    code, _, err = run("forecast", tmp_path / "past.csv", *options)
+    assert code == 2
+    assert "price" in err
+    code, _, err = run("forecast", tmp_path / "past.csv", *options, "--future", tmp_path / "prices.csv")
+    assert (code, err) == (0, "")
+
+
+def test_json_is_the_only_output(run: Run, sales: Path) -> None:
+    code, out, err = run("forecast", sales, "--horizon", 3, *QUICK, "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["model"] == "LSTM"
+    assert document["data"]["target"] == ["units"]
+    assert [row["month"][:10] for row in document["forecast"]] == ["2024-01-01", "2024-02-01", "2024-03-01"]
+    assert document["verdict"]["candidate"] == "LSTM"
+    assert {row["model"] for row in document["scores"]} >= {"LSTM", "Naive", "SeasonalNaive"}
+    assert "gatecast-out/report.html" in document["files"]
+
+
+def test_quiet_prints_nothing(run: Run, sales: Path) -> None:
+    assert run("forecast", sales, "--horizon", 3, *QUICK, "--quiet") == (0, "", "")
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Run, sales: Path, tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        assert run("forecast", sales, "--horizon", 3, *QUICK[:4], "--windows", 0, "--seed", 7, "--out", out)[0] == 0
+    assert run("forecast", sales, "--horizon", 3, *QUICK[:4], "--windows", 0, "--seed", 8, "--out", "c")[0] == 0
+    first, again, other = ((tmp_path / out / "forecast.csv").read_bytes() for out in "abc")
+    assert first == again
+    assert first != other
+
+
+def test_a_baseline_can_be_asked_for(run: Run, sales: Path, tmp_path: Path) -> None:
+    code, out, _ = run("forecast", sales, "--horizon", 12, "--model", "seasonal-naive", "--windows", 2)
+    assert code == 0
+    assert "Seasonal naive is" in out
+    forecast = pd.read_csv(tmp_path / "gatecast-out" / "forecast.csv")
+    assert forecast.forecast.tolist() == pytest.approx(pd.read_csv(sales).units[-12:].tolist(), rel=1e-5)
+    assert not (tmp_path / "gatecast-out" / "model.gatecast").exists()
+
+
+@pytest.mark.parametrize("name", ["auto", "ensemble"])
+def test_the_backtest_can_choose(run: Run, sales: Path, name: str) -> None:
+    code, out, _ = run("forecast", sales, "--horizon", 12, "--model", name, *QUICK, "--json")
+    document = json.loads(out)
+    assert code == 0
+    if name == "auto":
+        assert document["model"] == document["verdict"]["recommended"]
+    else:
+        assert document["model"] == "Ensemble"
+
+
+def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 9)))
+    code, out, _ = run("forecast", path, "--horizon", 6, *QUICK)
+    assert code == 0
+    assert "No backtest: a backtest with horizon=6 needs a series of at least" in out
+
+
+# ── the folder ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_foreign_file_is_never_overwritten_silently(run: Run, sales: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "forecast.csv").write_text("precious")
+    arguments = ["forecast", sales, "--horizon", 3, "--model", "naive", "--windows", 2, "--out", folder]
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "mine/forecast.csv is there already and was not written by gatecast" in err
+    assert "--overwrite" in err
+    assert (folder / "forecast.csv").read_text() == "precious"
+    assert run(*arguments, "--overwrite")[0] == 0
+    assert run(*arguments)[0] == 0, "a second run replaces what the first one wrote"
+
+
+def test_files_of_an_earlier_run_do_not_stay_behind(run: Run, sales: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "gatecast-out"
+    assert run("forecast", sales, "--horizon", 3, *QUICK)[0] == 0
+    (folder / "notes.txt").write_text("mine")
+    assert run("forecast", sales, "--horizon", 3, "--model", "naive", "--windows", 0)[0] == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["forecast.csv", "notes.txt", "report.html", "run.json"]
+
+
+def test_out_must_be_a_folder(run: Run, sales: Path) -> None:
+    code, _, err = run("forecast", sales, "--horizon", 3, "--out", sales)
+    assert code == 2
+    assert "is a file; name a folder" in err
+
+
+# ── the other commands ────────────────────────────────────────────────────────────────────────────────────────────────
+def test_data_shows_what_was_understood_and_repaired(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "messy.csv"
+    path.write_text("day;cases\n03.01.2024;3,5\n01.01.2024;1,5\n06.01.2024;6,5\n04.01.2024;4,5\n20.01.2024;2,5\n")
+    code, out, _ = run("data", path)
+    assert code == 0
+    assert "sorted: " in out
+    assert "gap: " in out
+    code, out, _ = run("data", path, "--json")
+    document = json.loads(out)
+    assert document["target"] == ["cases"]
+    assert document["start"] == "2024-01-01"
+    assert {repair["kind"] for repair in document["repairs"]} >= {"sorted", "gap"}
+    assert tree(tmp_path).keys() == {"messy.csv"}
+
+
+def test_data_flags_reach_the_reader(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    path.write_text("day,a,b\n" + "".join(f"2024-01-{k:02},{-9999 if k == 3 else k},{k}\n" for k in range(1, 10)))
+    code, out, _ = run("data", path, "--target", "a", "--missing=-9999", "--json")
+    assert code == 0
+    assert json.loads(out)["missing"] == 1
+
+
+def test_backtest_prints_and_writes_only_when_told(run: Run, sales: Path, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    code, out, _ = run("backtest", sales, "--horizon", 6, *QUICK)
+    assert code == 0
+    assert "Backtest: 2 origins × 6 steps" in out
+    assert tree(tmp_path) == before
+    assert run("backtest", sales, "--horizon", 6, *QUICK, "--out", "test")[0] == 0
+    frame = pd.read_csv(tmp_path / "test" / "backtest.csv")
+    assert {"unique_id", "ds", "cutoff", "y", "LSTM", "SeasonalNaive"} <= set(frame)
+    assert "MASE" in pd.read_csv(tmp_path / "test" / "scores.csv")
+
+
+def test_predict_repeats_the_forecast_without_training(run: Run, shops: Path, tmp_path: Path) -> None:
+    options = ["--id", "shop", "--target", "units", "--known", "price", "--windows", 0, *QUICK[:4]]
+    assert run("forecast", shops, "--horizon", 3, *options)[0] == 0
+    made = tmp_path / "gatecast-out"
+    code, _, err = run("predict", made / "model.gatecast", shops, "--out", "again")
+    assert (code, err) == (0, "")
+    pd.testing.assert_frame_equal(pd.read_csv(made / "forecast.csv"), pd.read_csv(tmp_path / "again" / "forecast.csv"))
+
+
+def test_predict_prints_and_writes_nothing_unless_told(run: Run, sales: Path, tmp_path: Path) -> None:
+    assert run("forecast", sales, "--horizon", 3, "--windows", 0, *QUICK[:4])[0] == 0
+    before = tree(tmp_path)
+    code, out, _ = run("predict", "gatecast-out/model.gatecast", sales)
+    assert code == 0
+    assert "Forecast by LSTM" in out
+    assert tree(tmp_path) == before
+    code, out, _ = run("predict", "gatecast-out/model.gatecast", sales, "--levels", 50, "--json")
+    assert list(json.loads(out)["forecast"][0]) == ["month", "model", "forecast", "lo-50", "hi-50"]
+
+
+def test_predict_says_what_is_wrong_with_a_foreign_file(run: Run, sales: Path) -> None:
+    code, _, err = run("predict", sales, sales)
+    assert code == 2
+    assert "sales.csv" in err
+    assert "Traceback" not in err
+
+
+# ── options ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("config", "flags"), [(NetConfig, NetFlags), (FitConfig, FitFlags)])
+def test_every_field_of_the_configs_is_a_flag(config: type, flags: type) -> None:
+    left_out = {"progress"}
+    ours = {field.name: field.default for field in dataclasses.fields(flags)}
+    theirs = {field.name: field.default for field in dataclasses.fields(config) if field.name not in left_out}
+    assert ours == theirs
+
+
+def test_help_texts_come_from_the_fields(run: Run) -> None:
+    code, out, _ = run("forecast", "--help")
+    words = " ".join(out.replace("│", " ").split()).lower()
+    assert code == 0
+    assert "--net.hidden-size" in out
+    assert "--fit.batch-size" in out
+    help_text: str = next(f.metadata["help"] for f in dataclasses.fields(NetConfig) if f.name == "hidden_size")
+    assert help_text.lower() in words
+    assert "gatecast forecast sales.csv --horizon 14" in words
+
+
+def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sales: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('horizon = 4\nwindows = 0\nout = "toml"\n[fit]\nsteps = 3\n[net]\nhidden_size = 8\n')
+    code, out, err = run("forecast", sales, "--config", settings, "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert len(document["forecast"]) == 4
+    assert document["run"]["model"]["net"]["hidden_size"] == 8
+    code, out, _ = run("forecast", sales, "--config", settings, "--horizon", 2, "--json")
+    assert (code, len(json.loads(out)["forecast"])) == (0, 2)
+    settings.write_text("horizn = 4\n")
+    code, _, err = run("forecast", sales, "--config", settings)
+    assert code == 2
+    assert "horizn" in err
+
+
+def test_flags_do_not_collide() -> None:
+    names = [field.name for flags in (DataFlags, ModelFlags, ShowFlags) for field in dataclasses.fields(flags)]
+    assert len(names) == len(set(names))
+
+
+# ── how it ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["forecast", "nowhere.csv", "--horizon", "3"], "nowhere.csv"),
+        (["forecast", "sales.csv"], "--horizon"),
+        (["forecast", "sales.csv", "--horizon", "0"], "--horizon counts steps ahead and must be at least 1, got 0"),
+        (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
+        (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "between 0 and 100; got 120"),
+        (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
+        (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "NetConfig.hidden_size must be"),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "needs a backtest"),
+        (["forecast", "sales.csv", "--horizon", "3", "--nonsense"], "--nonsense"),
+        (["forecast", "sales.csv", "--horizon", "3", "--config", "no.toml"], "--config no.toml: no such file"),
+        (["backtest", "sales.csv", "--horizon", "3", "--windows", "0"], "--windows counts origins"),
+        (["demo", "--dataset", "nothing"], "nothing"),
+        (["predict", "no.gatecast", "sales.csv"], "no.gatecast"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(
+    run: Run, sales: Path, arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    before = tree(tmp_path)
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.startswith("gatecast: ")
+    assert "Traceback" not in err
+    assert tree(tmp_path) == before
+
+
+def test_an_error_is_json_where_json_was_asked_for(run: Run, sales: Path) -> None:
+    code, out, err = run("forecast", sales, "--horizon", 0, "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["type"] == "SettingError"
+    assert "must be at least 1" in err
+
+
+def _fail_with(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_ctrl_c_is_130_and_a_fault_of_ours_is_1(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatecast.cli.data.read", _fail_with(KeyboardInterrupt()))
+    code, _, err = run("data", sales)
+    assert (code, err.strip()) == (130, "interrupted")
+    monkeypatch.setattr("gatecast.cli.data.read", _fail_with(RuntimeError("boom")))
+    code, _, err = run("data", sales)
+    assert code == 1
+    assert "RuntimeError: boom (set GATECAST_TRACEBACK=1 to see where)" in err
+    monkeypatch.setenv("GATECAST_TRACEBACK", "1")
+    with pytest.raises(RuntimeError, match="boom"):
+        main(["data", str(sales)])
+
+
+def test_version_and_bare_help(run: Run) -> None:
+    import gatecast
+
+    assert run("--version") == (0, f"{gatecast.__version__}\n", "")
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(name in out for name in ("forecast", "backtest", "predict", "data", "demo"))
+
+
+def test_a_real_process_waits_passively_and_prints_no_progress_when_piped(sales: Path, tmp_path: Path) -> None:
+    """The installed command itself: exit code, clean standard error."""
+    command = [sys.executable, "-c", "import sys; from gatecast.cli import main; sys.exit(main())"]
+    arguments = ["forecast", str(sales), "--horizon", "3", *QUICK, "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, timeout=300, check=False, env=os.environ
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert "Wrote" in done.stdout
+
+
+@pytest.mark.slow
+def test_demo(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("demo", *QUICK)
+    assert code == 0
+    assert "demo-out/report.html" in out
+    assert (tmp_path / "demo-out" / "model.gatecast").exists()
