@@ -1,0 +1,82 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gatecast.data.frequency import Frequency
+from gatecast.data.panel import Panel
+from gatecast.report.format import decimals_for, duration, number, percent, step_width, steps_ahead, time_texts
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (12345.678, 1, "12,345.7"),
+        (-3.2, 0, "−3"),
+        (-0.001, 2, "0.00"),
+        (0.012345, None, "0.01235"),
+        (1234.5, None, "1,234"),
+        (float("nan"), 2, "–"),
+        (float("inf"), 2, "–"),
+    ],
+)
+def test_number(value: float, decimals: int | None, text: str) -> None:
+    assert number(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [([1500.5, 2000.0], 0), ([400, 300, 200], 0), ([412.5, 380.2], 1), ([0.5, 0.7], 4), ([0, 0], 0), ([np.nan], 0)],
+)
+def test_decimals_for_about_four_figures(values: list[float], decimals: int) -> None:
+    assert decimals_for(np.array(values, dtype=float)) == decimals
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.25, "0.25 s"), (7.3, "7.3 s"), (42.4, "42 s"), (125, "2 min 05 s"), (7320, "2 h 02 min")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_percent() -> None:
+    assert percent(0.783) == "78 %"
+
+
+@pytest.mark.parametrize(
+    ("alias", "count", "text"),
+    [
+        ("D", 14, "14 days"),
+        ("MS", 1, "1 month"),
+        ("15min", 96, "96 steps of 15 minutes"),
+        ("W-SUN", 2, "2 weeks"),
+        ("", 3, "3 steps"),
+    ],
+)
+def test_horizon_in_words(alias: str, count: int, text: str) -> None:
+    assert steps_ahead(count, Frequency(alias)) == text
+
+
+def test_step_width_in_words() -> None:
+    assert (step_width(Frequency("h")), step_width(Frequency("15min"))) == ("1 hour", "15 minutes")
+
+
+@pytest.mark.parametrize(
+    ("alias", "text"),
+    [("YS", "2024"), ("MS", "2024-03"), ("D", "2024-03-31"), ("h", "2024-03-31 00:30"), ("s", "2024-03-31 00:30:00")],
+)
+def test_times_are_as_fine_as_the_frequency(alias: str, text: str) -> None:
+    panel = Panel.from_arrays([np.zeros(3)], freq=alias)
+    assert time_texts(np.array(["2024-03-31T00:30"], "datetime64[ns]"), panel) == [text]
+
+
+def test_times_are_shown_in_the_zone_of_the_panel() -> None:
+    panel = Panel.from_arrays([np.zeros(3)], freq="h", tz="Europe/Berlin")
+    times = np.array(["2024-03-31T00:00", "2024-03-31T01:00"], "datetime64[ns]")  # the clocks go forward between them
+    assert time_texts(times, panel) == ["2024-03-31 01:00", "2024-03-31 03:00"]
+
+
+def test_integer_times_are_plain() -> None:
+    assert time_texts(np.array([7, 8]), Panel.from_arrays([np.zeros(3)])) == ["7", "8"]
