@@ -10,7 +10,7 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel, Repair
 
 if TYPE_CHECKING:
-    from gatecast.data import datasets
+    import gatecast.data.datasets as datasets
     from gatecast.data.read import read_panel
 
 __all__ = ["Frequency", "Panel", "Repair", "calendar_names", "calendar_table", "datasets", "read_panel"]

@@ -91,7 +91,9 @@ def _cycles(freq: Frequency) -> tuple[str, ...]:
             return ("year",) if _MONTH_ALIASES[unit] * multiple % 12 else ()
         return ("week", "year")  # business days and their kind
     lengths = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY, "week": 7 * _DAY}
-    seen = tuple(cycle for cycle, length in lengths.items() if step % length and (length <= 60 * step or length >= _DAY))
+    seen = tuple(
+        cycle for cycle, length in lengths.items() if step % length and (length <= 60 * step or length >= _DAY)
+    )
     return (*seen, "year")
 
 

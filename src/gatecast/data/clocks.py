@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from gatecast.data.calendar import local_times
 from gatecast.data.table import Log, plural
 from gatecast.errors import SettingError
 
@@ -33,6 +34,27 @@ def check_zone(tz: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         message = f'tz={tz!r} is not a known time zone; expected a name like "Europe/Berlin" or "UTC"'
         raise SettingError(message) from None
+
+
+def settle_zone(
+    times: np.ndarray, own: str | None, codes: np.ndarray, tz: str | None, column: str, log: Log
+) -> tuple[np.ndarray, str | None]:
+    """UTC times and the zone to show them in; whole days have no clock and stay as they are."""
+    if times.dtype.kind == "i":
+        return times, None
+    if own is not None:
+        zone = tz or own
+        local = local_times(times, zone)
+        if (local == local.astype("datetime64[D]")).all():
+            log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
+            return local, None
+        return times, zone
+    if tz is None:
+        return times, None
+    if (times == times.astype("datetime64[D]")).all():
+        log.note("time zone", f"{column} holds dates without a clock: tz={tz!r} was not needed", place=column)
+        return times, None
+    return to_utc(times, codes, tz, column, log), tz
 
 
 def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from gatecast.data.clocks import doubled_hour, skipped_hour
 from gatecast.data.frequency import Frequency
-from gatecast.data.infer import check_given, infer_frequency, show, steps_between
+from gatecast.data.infer import check_given, infer_frequency, show
 from gatecast.data.table import Log, plural
 
 DUPLICATE_RULES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
@@ -40,6 +41,16 @@ class Long:
         """These rows."""
         values = {name: column[index] for name, column in self.values.items()}
         return Long(self.ids, self.codes[index], self.times[index], values, self.rows[index], self.time_name)
+
+
+def stack(long: Long, target: Sequence[str], shared: Sequence[str]) -> Long:
+    """Columns of a wide table one below the other; the columns that all series share are repeated."""
+    count, length = len(target), len(long.times)
+    name = target[0] if count == 1 else "y"
+    values = {name: np.concatenate([long.values[column] for column in target])}
+    values |= {column: np.tile(long.values[column], count) for column in shared}
+    codes = np.repeat(np.arange(count), length)
+    return Long(list(target), codes, np.tile(long.times, count), values, np.tile(long.rows, count), long.time_name)
 
 
 @dataclass
@@ -227,6 +238,3 @@ def _note_gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz
         if zone is not None:
             message += f'; the hour that clocks skip in spring is among them: if times are local, tell e.g. tz="{zone}"'
     log.note("gap", message, total - len(position), long.time_name)
-
-
-__all__ = ["DUPLICATE_RULES", "Grid", "Long", "steps_between", "to_grid"]

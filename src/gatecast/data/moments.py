@@ -10,7 +10,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from gatecast.data.table import Log, Table, is_missing_text, plural
+from gatecast.data.dayorder import assemble, prove_order
+from gatecast.data.table import Log, Table, plural
 
 _CLOCK = r"(?:[T ,]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d+))?)?(?:\s*([AaPp][Mm]))?)?"
 _OFFSET = r"\s*(Z|UTC|[+-]\d{2}:?\d{2})?"
@@ -109,15 +110,18 @@ def parse_times(table: Table, name: str, date_format: str | None, *, timelike: b
         return _from_datetimes(column, name, table.log)
     if pd.api.types.is_numeric_dtype(column):
         return _from_numbers(column, name, date_format, table.log, timelike)
-    texts = table.texts(name)
-    _refuse_missing(is_missing_text(texts), name, table.log)
-    return parse_texts(texts, name, date_format, table.log)
+    _refuse_missing(table.missing_text(name), name, table.log)
+    return _parse_distinct(*table.coded(name), name, date_format, table.log)
 
 
 def parse_texts(texts: pd.Series, name: str, date_format: str | None, log: Log) -> Moments:
     """Texts as times; each distinct text is parsed once."""
     codes, distinct = pd.factorize(texts)
     cells = pd.Series(np.asarray(distinct, dtype=object), dtype=object)
+    return _parse_distinct(codes, cells, name, date_format, log)
+
+
+def _parse_distinct(codes: np.ndarray, cells: pd.Series, name: str, date_format: str | None, log: Log) -> Moments:
     if date_format is not None and "%" in date_format:
         parsed = _strptime(cells, date_format)
         return _finish(parsed, cells, codes, name, f"date_format={date_format!r}", log)
@@ -217,7 +221,7 @@ def _from_iso(cells: pd.Series, codes: np.ndarray, name: str, log: Log) -> Momen
     parsed = pd.to_datetime(normal, format="ISO8601", errors="coerce", utc=bool(zoned.any()))
     if parsed.isna().any():
         shape = normal.str.extract(rf"^{_ISO.pattern}$")
-        parsed = parsed.fillna(_assemble(shape[0], shape[1], shape[2].fillna("1"), shape, 3))
+        parsed = parsed.fillna(assemble(shape[0], shape[1], shape[2].fillna("1"), shape, 3))
     if not zoned.any():
         return _finish(parsed, cells, codes, name, "", log)
     offsets = set(normal.str.extract(r"(Z|[+-]\d{2}:?\d{2})$")[0].str.replace(":", "", regex=False))
@@ -244,12 +248,12 @@ def _from_two_way(cells: pd.Series, codes: np.ndarray, name: str, order: str | N
             "date format", f"{name} has years of two digits: 69–99 are read as 19.., 00–68 as 20..", len(cells), name
         )
     ways = {
-        "day-first": _assemble(parts[3], second, first, parts, 4),
-        "month-first": _assemble(parts[3], first, second, parts, 4),
+        "day-first": assemble(parts[3], second, first, parts, 4),
+        "month-first": assemble(parts[3], first, second, parts, 4),
     }
     chosen, reason = order, "as told"
     if chosen is None:
-        chosen, reason = _prove_order(first, second, parts[1], ways, codes)
+        chosen, reason = prove_order(first, second, parts[1], ways, codes)
     if chosen is None:
         row = int(np.flatnonzero(codes == 0)[0])
         log.fail(
@@ -263,52 +267,6 @@ def _from_two_way(cells: pd.Series, codes: np.ndarray, name: str, order: str | N
             f"date_format={chosen!r} is unknown", 'expected "day-first", "month-first" or a pattern like "%d.%m.%Y"'
         )
     return _finish(ways[chosen], cells, codes, name, f"{_WORDS[chosen]} ({reason})", log)
-
-
-def _prove_order(
-    first: pd.Series, second: pd.Series, mark: pd.Series, ways: dict[str, pd.Series], codes: np.ndarray
-) -> tuple[str | None, str]:
-    if first.max() > 12 >= second.max():
-        return "day-first", f"{int(first.max())} cannot be a month"
-    if second.max() > 12 >= first.max():
-        return "month-first", f"{int(second.max())} cannot be a month"
-    if first.max() > 12 and second.max() > 12:
-        return "day-first" if first.iloc[0] > 12 else "month-first", "from the first rows"
-    if (mark == ".").all():
-        return "day-first", "dates with points are"
-    regular = [order for order, parsed in ways.items() if _regular(parsed, codes)]
-    return (regular[0], "the other order is not regular") if len(regular) == 1 else (None, "")
-
-
-def _regular(parsed: pd.Series, codes: np.ndarray) -> bool:
-    """True where the times in file order go up by one step."""
-    times = parsed.to_numpy()[codes].astype("datetime64[ns]")
-    steps = np.diff(times)
-    months = np.diff(times.astype("datetime64[M]").astype(np.int64))
-    days = times.astype("datetime64[D]") - times.astype("datetime64[M]")
-    return len(steps) > 1 and bool(
-        (steps > np.timedelta64(0)).all()
-        and (len(set(steps)) == 1 or (len(set(months)) == 1 and months[0] > 0 and len(set(days)) == 1))
-    )
-
-
-def _assemble(year: pd.Series, month: pd.Series, day: pd.Series, parts: pd.DataFrame, clock: int) -> pd.Series:
-    """Datetimes from columns of digits; ``clock`` is the first column of hour, minute, second, fraction, am/pm."""
-    years = pd.to_numeric(year)
-    years = years.where(year.str.len() != 2, years + np.where(years < 69, 2000, 1900))
-    hours = pd.to_numeric(parts[clock]).fillna(0)
-    half = parts[clock + 4].str.lower()
-    hours = hours.where(half.isna(), hours % 12) + np.where(half == "pm", 12, 0)
-    next_day = hours == 24  # 24:00 is the end of the day
-    fields = {
-        "year": years,
-        "month": pd.to_numeric(month),
-        "day": pd.to_numeric(day),
-        "hour": hours.where(~next_day, 0),
-    }
-    fields |= {word: pd.to_numeric(parts[clock + k]).fillna(0) for k, word in enumerate(("minute", "second"), 1)}
-    moments = pd.to_datetime(pd.DataFrame(fields), errors="coerce")
-    return moments + pd.to_timedelta(np.where(next_day, 1, 0), unit="D")
 
 
 def _quarters(cells: pd.Series) -> pd.Series:

@@ -78,8 +78,8 @@ def to_float(table: Table, name: str, *, decimal: str | None, missing: Sequence[
 
 def is_numeric_text(table: Table, name: str, *, missing: Sequence[object], share: float = 0.9) -> bool:
     """True where at least this share of a text column's filled cells are numbers (or yes/no)."""
-    texts = table.texts(name)
-    filled = texts[~is_missing_text(texts, missing)]
+    cells = table.coded(name)[1]
+    filled = cells[~is_missing_text(cells, missing)]
     if filled.empty:
         return False
     sample = filled.iloc[:: max(1, len(filled) // 2000)]
@@ -89,18 +89,19 @@ def is_numeric_text(table: Table, name: str, *, missing: Sequence[object], share
 
 
 def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[object]) -> np.ndarray:
-    texts = table.texts(name)
-    codes, uniques = pd.factorize(texts)
-    cells = pd.Series(np.asarray(uniques, dtype=object), dtype=object)
+    codes, cells = table.coded(name)
     absent = is_missing_text(cells, missing)
     values = np.full(len(cells), np.nan)
     filled = cells[~absent]
     values[~absent] = _parse(filled, decimal or _style_or_fail(filled, name, table.log))
     bad = np.flatnonzero(np.isnan(values[codes]) & ~absent[codes] & ~cells.str.lower().eq("nan").to_numpy()[codes])
     if len(bad):
-        remedy = f'write missing values as NA or empty, or tell the code: missing=["{texts.iloc[bad[0]]}"]'
+        cell = cells.iloc[codes[bad[0]]]
+        remedy = f'write missing values as NA or empty, or tell the code: missing=["{cell}"]'
         more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
-        table.log.fail(f"expected a number, got {texts.iloc[bad[0]]!r}{more}", remedy, column=name, row=int(bad[0]))
+        table.log.fail(
+            f"expected a number, got {cell!r}{more}", remedy, column=name, row=int(bad[0])
+        )
     _note_codes(cells, codes, absent, name, table.log)
     return values[codes]
 

@@ -14,8 +14,7 @@ import pandas as pd
 from gatecast.data import rows as row_layout
 from gatecast.data.arrays import first_time, open_arrays, read_arrays
 from gatecast.data.build import assemble, smallest_float
-from gatecast.data.calendar import local_times
-from gatecast.data.clocks import check_zone, to_utc
+from gatecast.data.clocks import check_zone, settle_zone
 from gatecast.data.columns import (
     Wishes,
     check_ids,
@@ -23,23 +22,20 @@ from gatecast.data.columns import (
     codes_of,
     find_ids,
     find_target,
-    find_time,
     names_of,
     note_unused,
-    read_times,
     series_names,
 )
 from gatecast.data.frequency import Frequency
-from gatecast.data.grid import DUPLICATE_RULES, Grid, Long, to_grid
+from gatecast.data.grid import DUPLICATE_RULES, Grid, Long, stack, to_grid
 from gatecast.data.infer import parse_alias
 from gatecast.data.numbers import to_float
 from gatecast.data.panel import Panel
 from gatecast.data.sources import load_table
 from gatecast.data.statics import read_category, read_static
 from gatecast.data.table import Log, Table
+from gatecast.data.timecolumn import find_time, read_times
 from gatecast.errors import SettingError
-
-_DAY = np.timedelta64(86400 * 10**9, "ns")
 
 
 @dataclass(frozen=True)
@@ -178,14 +174,14 @@ def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
     if moments is None:
         times, tz, freq = *_counted(codes, rules, table.log), rules.freq if rules.start is None else None
     else:
-        times, tz = _zoned(moments.values, moments.tz, codes, rules, " + ".join(time), table.log)
+        times, tz = settle_zone(moments.values, moments.tz, codes, rules.tz, " + ".join(time), table.log)
         freq = rules.freq
     names = series_names(table, ids, codes) if ids else [target[0]]
     numeric = [*target, *wishes.past, *wishes.known]
     values = {name: to_float(table, name, decimal=rules.decimal, missing=wishes.missing) for name in numeric}
     long = Long(names, codes, times, values, np.arange(len(table)), " + ".join(time) or "row")
     if wishes.layout == "wide":
-        long, target = _stack(long, target, wishes), (target[0] if len(target) == 1 else "y",)
+        long, target = stack(long, target, (*wishes.past, *wishes.known)), (target[0] if len(target) == 1 else "y",)
     grid = to_grid(long, freq=freq, duplicates=rules.duplicates, tz=tz, log=table.log)
     return _panel(grid, table, codes, target, wishes, rules, time=" + ".join(time) or "step", ids=ids, tz=tz)
 
@@ -262,37 +258,6 @@ def _counted(codes: np.ndarray, rules: _Rules, log: Log) -> tuple[np.ndarray, No
     return moments[number], None
 
 
-def _zoned(
-    times: np.ndarray, own: str | None, codes: np.ndarray, rules: _Rules, column: str, log: Log
-) -> tuple[np.ndarray, str | None]:
-    """UTC times and the zone to show them in; whole days have no clock and stay as they are."""
-    if times.dtype.kind == "i":
-        return times, None
-    if own is not None:
-        zone = rules.tz or own
-        local = local_times(times, zone)
-        if (local == local.astype("datetime64[D]")).all():
-            log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
-            return local, None
-        return times, zone
-    if rules.tz is None:
-        return times, None
-    if (times == times.astype("datetime64[D]")).all():
-        log.note("time zone", f"{column} holds dates without a clock: tz={rules.tz!r} was not needed", place=column)
-        return times, None
-    return to_utc(times, codes, rules.tz, column, log), rules.tz
-
-
-def _stack(long: Long, target: Sequence[str], wishes: Wishes) -> Long:
-    """Columns of a wide table one below the other."""
-    count, length = len(target), len(long.times)
-    name = target[0] if count == 1 else "y"
-    values = {name: np.concatenate([long.values[column] for column in target])}
-    values |= {column: np.tile(long.values[column], count) for column in (*wishes.past, *wishes.known)}
-    codes = np.repeat(np.arange(count), length)
-    return Long(list(target), codes, np.tile(long.times, count), values, np.tile(long.rows, count), long.time_name)
-
-
 # ── one row a series ──────────────────────────────────────────────────────────────────────────────────────────────────
 def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -> Panel:
     ids = row_layout.row_ids(table, wishes, values)
@@ -314,7 +279,7 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
     if moments is None:
         times, _ = _counted(np.zeros(len(values), np.int64), rules, table.log)
     else:
-        times, _ = _zoned(moments.values, moments.tz, codes, rules, "header", table.log)
+        times, _ = settle_zone(moments.values, moments.tz, codes, rules.tz, "header", table.log)
     count = len(table)
     long = Long(
         names,

@@ -61,6 +61,7 @@ class Table:
 
     frame: pd.DataFrame
     log: Log
+    _coded: dict[str, tuple[np.ndarray, pd.Series]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -79,14 +80,27 @@ class Table:
         """True for columns that came as datetimes."""
         return pd.api.types.is_datetime64_any_dtype(self.frame[name])
 
+    def coded(self, name: str) -> tuple[np.ndarray, pd.Series]:
+        """The column as stripped text: number of the text of each row, and the distinct texts; empty where missing."""
+        if name not in self._coded:
+            column = self.frame[name]
+            if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+                column = column.astype("Int64")  # 1.0 is the id "1" where a missing cell made integers floats
+            rows, distinct = pd.factorize(column, use_na_sentinel=False)
+            cells = pd.Series(distinct).astype("string").fillna("").astype(object).str.strip()
+            merged, texts = pd.factorize(cells)
+            self._coded[name] = merged[rows], pd.Series(np.asarray(texts, dtype=object), dtype=object)
+        return self._coded[name]
+
     def texts(self, name: str) -> pd.Series:
-        """The column as stripped text; empty where missing."""
-        column = self.frame[name]
-        if pd.api.types.is_float_dtype(column):  # 1.0 is the id "1" where a missing cell made integers floats
-            whole = column.dropna()
-            if len(whole) and (whole % 1 == 0).all():
-                column = column.astype("Int64")
-        return column.astype("string").fillna("").astype(object).str.strip()
+        """The column as stripped text, a row each."""
+        rows, cells = self.coded(name)
+        return pd.Series(cells.to_numpy()[rows], dtype=object)
+
+    def missing_text(self, name: str, codes: Sequence[object] = ()) -> np.ndarray:
+        """Which rows of the column are a spelling of "no value"."""
+        rows, cells = self.coded(name)
+        return is_missing_text(cells, codes)[rows]
 
 
 def is_missing_text(texts: pd.Series, codes: Sequence[object] = ()) -> np.ndarray:

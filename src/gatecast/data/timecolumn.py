@@ -1,0 +1,147 @@
+"""Which column holds the time: a date, a date with a clock beside it, year, month and day apart, or plain numbers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gatecast.data.columns import Wishes, plain, whole_numbers
+from gatecast.data.moments import TIME_OF_DAY, Moments, looks_like_compact, looks_like_time, parse_texts, parse_times
+from gatecast.data.table import Table, is_missing_text, shorten
+
+_TIME_NAMES = frozenset(
+    {
+        "time", "date", "datetime", "timestamp", "ds", "day", "month", "year", "week", "hour", "period", "epoch",
+        "unix", "zeit", "datum", "tag", "jahr", "monat", "fecha",
+    }
+)  # fmt: skip
+_COUNTERS = frozenset(
+    {
+        "t", "step", "index", "no", "nr", "row", "obs", "n", "idx", "column_1", "unnamed:_0",
+    }
+)  # fmt: skip
+_PARTS = ("year", "month", "day", "hour", "minute", "second")
+_PART_WORDS = {
+    "year": {"year", "yr", "jahr", "yyyy"},
+    "month": {"month", "mo", "monat", "mm"},
+    "day": {"day", "dy", "tag", "dd"},
+    "hour": {"hour", "hr", "stunde", "hh"},
+    "minute": {"minute", "min"},
+    "second": {"second", "sec"},
+}
+
+
+def find_time(table: Table, wishes: Wishes) -> tuple[str, ...]:
+    """The columns that hold the time; empty where rows are simply counted."""
+    if isinstance(wishes.time, tuple):
+        return wishes.time
+    if wishes.time is False:
+        return ()
+    used = {*(wishes.ids or ()), *(wishes.target or ()), *wishes.covariates()}
+    free = [name for name in table.names if name not in used]
+    found = _dates(table, free) or _date_parts(table, free) or _numbered(table, free)
+    if not found:
+        message = "no column holds times: rows are taken in the order they come, numbered from 0"
+        table.log.note("time column", f"{message} (time= names one)")
+    return found
+
+
+def read_times(table: Table, names: tuple[str, ...], date_format: str | None) -> Moments:
+    """The times of all rows, from one column, a date with a clock beside it, or year, month, day … apart."""
+    if len(names) == 1:
+        return parse_times(table, names[0], date_format, timelike=plain(names[0]) not in _COUNTERS)
+    joined = " + ".join(names)
+    numeric = [pd.api.types.is_numeric_dtype(table.frame[name]) for name in names]
+    if all(numeric):
+        return _assemble_parts(table, names)
+    texts = table.texts(names[0])
+    for name in names[1:]:
+        texts = texts + " " + table.texts(name)
+    empty = np.flatnonzero(table.missing_text(names[0]))
+    if len(empty):
+        table.log.fail("expected a date, got an empty cell", "delete the row", column=names[0], row=int(empty[0]))
+    return parse_texts(texts, joined, date_format, table.log)
+
+
+def _dates(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+    found = [name for name in free if table.is_datetime(name)]
+    found += [name for name in free if table.is_text(name) and name not in found and _is_time_text(table, name)]
+    if not found:
+        return ()
+    found.sort(key=lambda name: (not table.is_datetime(name), table.names.index(name)))
+    chosen = found[0]
+    clock = _clock_beside(table, chosen, free)
+    words = f"{chosen} + {clock}" if clock else chosen
+    others = f" (also hold times: {shorten(found[1:])})" if len(found) > 1 else ""
+    table.log.note("time column", f"the time is in {words}{others}", place=chosen)
+    return (chosen, clock) if clock else (chosen,)
+
+
+def _is_time_text(table: Table, name: str) -> bool:
+    cells = table.coded(name)[1]
+    return looks_like_time(cells[~is_missing_text(cells)])
+
+
+def _clock_beside(table: Table, date: str, free: Sequence[str]) -> str | None:
+    """A column of times of day, where the dates have none."""
+    if table.is_datetime(date) or table.texts(date).iloc[:200].str.contains(":").any():
+        return None
+    for name in free:
+        if name != date and table.is_text(name):
+            sample = table.texts(name).iloc[:200]
+            if sample.str.fullmatch(TIME_OF_DAY).all():
+                return name
+    return None
+
+
+def _date_parts(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+    """Columns named year, month, day, hour."""
+    by_part = {part: next((name for name in free if plain(name) in words), None) for part, words in _PART_WORDS.items()}
+    names = tuple(by_part[part] for part in _PARTS)
+    if names[0] is None or names[1] is None or not pd.api.types.is_numeric_dtype(table.frame[names[0]]):
+        return ()
+    found = tuple(itertools.takewhile(lambda name: name is not None, names))
+    table.log.note("time column", f"the time is spread over {', '.join(map(str, found))}", len(found))
+    return found  # type: ignore[return-value]
+
+
+def _numbered(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+    """A column of plain numbers or compact dates that counts the rows."""
+    integers = [name for name in free if whole_numbers(table, name)]
+    for test in (_has_time_name, _is_compact, _counts_rows):
+        for name in integers:
+            if test(table, name):
+                table.log.note("time column", f"the time is in {name} (whole numbers)", place=name)
+                return (name,)
+    return ()
+
+
+def _has_time_name(table: Table, name: str) -> bool:
+    return not _TIME_NAMES.isdisjoint(plain(name).split("_"))
+
+
+def _is_compact(table: Table, name: str) -> bool:
+    return looks_like_compact(table.frame[name].to_numpy())
+
+
+def _counts_rows(table: Table, name: str) -> bool:
+    values = table.frame[name].to_numpy()
+    return plain(name) in _COUNTERS and len(values) > 1 and bool((np.diff(values) == 1).all())
+
+
+def _assemble_parts(table: Table, names: tuple[str, ...]) -> Moments:
+    order = [next((part for part, words in _PART_WORDS.items() if plain(name) in words), None) for name in names]
+    parts = order if None not in order else list(_PARTS[: len(names)])
+    fields = {str(part): table.frame[name] for part, name in zip(parts, names, strict=True)}
+    fields.setdefault("day", pd.Series(1, index=table.frame.index))
+    moments = pd.to_datetime(pd.DataFrame(fields), errors="coerce")
+    bad = np.flatnonzero(moments.isna())
+    if len(bad):
+        got = ", ".join(f"{part} {value.iloc[bad[0]]}" for part, value in fields.items())
+        table.log.fail(
+            f"expected a date, got {got}", "mend or delete the row", column=" + ".join(names), row=int(bad[0])
+        )
+    return Moments(moments.to_numpy().astype("datetime64[ns]"))
