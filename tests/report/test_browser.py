@@ -57,20 +57,28 @@ addEventListener("load", () => setTimeout(() => {
     trouble: !document.getElementById("trouble").hidden,
     rows: document.querySelectorAll("#forecast-table tbody tr").length,
     loaded: entries.filter((name) => !name.startsWith("data:")) };
-  document.documentElement.dataset.found = JSON.stringify(found);
+  parent.postMessage(JSON.stringify(found), "*");
 }, 500));
 </script>"""
 
 
-def opened(path: Path, *flags: str, actions: str = "") -> dict[str, Any]:
+# A window cannot be narrower than 500 pixels, a frame can.
+FRAME = """<!doctype html><html><body><script>
+addEventListener("message", (event) => { document.documentElement.dataset.found = event.data; });
+</script><iframe src="probed.html" width="WIDTH" height="844"></iframe></body></html>"""
+
+
+def opened(path: Path, *flags: str, width: int = 1280, actions: str = "") -> dict[str, Any]:
     """What the probe found in the page."""
-    page = path.with_name("probed.html")
     head = '<head>\n<meta charset="utf-8">'
     text = path.read_text("utf-8")
     assert head in text
-    page.write_text(text.replace(head, head + PROBE.replace("ACTIONS", actions), 1), "utf-8")
+    probed = text.replace(head, head + PROBE.replace("ACTIONS", actions), 1)
+    path.with_name("probed.html").write_text(probed, "utf-8")
+    frame = path.with_name("frame.html")
+    frame.write_text(FRAME.replace("WIDTH", str(width)), "utf-8")
     profile = f"--user-data-dir={path.parent / 'profile'}"
-    command = [str(CHROMIUM), *FLAGS, *flags, profile, "--dump-dom", page.as_uri()]
+    command = [str(CHROMIUM), *FLAGS, *flags, profile, "--window-size=1400,1000", "--dump-dom", frame.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = re.search(r'data-found="([^"]*)"', done.stdout)
     assert found is not None, done.stderr[-2000:]
@@ -101,14 +109,14 @@ def check(found: dict[str, Any], charts: list[str]) -> None:
 
 
 def test_all_charts_are_drawn(panel: Panel, tmp_path: Path) -> None:
-    found = opened(full(tmp_path, panel), "--window-size=1280,900")
+    found = opened(full(tmp_path, panel))
     check(found, ["fan", "origins", "steps", "calibration", "training"])
     assert found["rows"] == 7
     assert "history and forecast" in found["charts"][0]["label"]
 
 
 def test_a_phone_shows_them_without_scrolling_sideways(panel: Panel, tmp_path: Path) -> None:
-    found = opened(full(tmp_path, panel), "--window-size=390,844")
+    found = opened(full(tmp_path, panel), width=390)
     check(found, ["fan", "origins", "steps", "calibration", "training"])
     assert found["window"] == 390
     assert found["width"] <= 390
