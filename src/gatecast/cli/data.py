@@ -28,7 +28,9 @@ def data(
     facts = summary(panel)
     labels = {"source": "file", "time": "time column", "id": "id column", "rows": "rows", "missing": "missing values"}
     plain = {labels.get(key, key.replace("_", " ")): value for key, value in facts.items() if key != "repairs"}
-    shown = {key: value for key, value in plain.items() if value not in (None, [], "")}
+    shown = {
+        key: value for key, value in plain.items() if value not in (None, [], "") and (value or key != "future rows")
+    }
     width = max(map(len, shown))
     for key, value in shown.items():
         console.say(f"{key:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else _plain(value)}")

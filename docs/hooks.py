@@ -1,0 +1,20 @@
+"""Equations without a script: ```` ```math ```` blocks become MathML when the site is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latex2mathml.converter import convert
+
+
+def on_config(config: Any) -> Any:
+    """Add the fence to the Markdown extension that knows fences."""
+    fence = {"name": "math", "class": "math", "format": _mathml}
+    config["mdx_configs"].setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
+    return config
+
+
+def _mathml(source: str, *_: Any, **__: Any) -> str:
+    """One equation a line."""
+    lines = [line for line in source.splitlines() if line.strip()]
+    return "".join(f"<p>{convert(line, display='block')}</p>" for line in lines)
