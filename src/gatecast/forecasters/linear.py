@@ -1,0 +1,348 @@
+"""Linear autoregression: the horizon as a ridge regression on the context, one set of weights for all series.
+
+With x the context in which missing values repeat the last one, s its scale (mean absolute deviation) and m the season,
+
+    ŷ = x[C] + s Wᵀ z,   z = ((x[1] - x[C]) / s, …, (x[C-1] - x[C]) / s, 1)
+    W = W₀ + (ZᵀZ + λI)⁻¹ Zᵀ(R - Z W₀),   R = (y - x[C]) / s
+
+W₀ is the naive or the seasonal naive forecast, so that the ridge shrinks towards a good forecast and not towards
+nonsense. Number of lags, λ and W₀ are chosen on the last windows of time, then W is fitted on all windows.
+
+Zeng, Chen, Zhang & Xu (2023), "Are Transformers Effective for Time Series Forecasting?", AAAI (NLinear),
+https://arxiv.org/abs/2205.13504; fitted in closed form as in Toner & Darlow (2024), https://arxiv.org/abs/2403.14587.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from gatecast.data.blocks import blocks
+from gatecast.data.panel import Panel
+from gatecast.errors import DataError, NotFittedError, SettingError
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.base import Forecaster
+
+RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # in units of the mean squared lag, times windows
+CELLS = 16_000_000  # float32 values of all windows together: 64 MB
+MAX_CONTEXT = 720
+MIN_CHECKS = 8  # fewer windows to choose by: residuals come from leaving one out
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Training windows of all series and targets.
+
+    Args:
+        lags: ``(windows, context)`` scaled differences to the last value, and 1 in the place of the last.
+        ahead: ``(windows, horizon)`` scaled differences to the last value; NaN where missing.
+        age: ``(windows,)`` rows from the last target of the window to the origin of the panel.
+    """
+
+    lags: np.ndarray
+    ahead: np.ndarray
+    age: np.ndarray
+
+    def where(self, mask: np.ndarray) -> Cases:
+        return Cases(self.lags[mask], self.ahead[mask], self.age[mask])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the last windows chose: number of lags, season of the prior (0: naive), relative ridge."""
+
+    lags: int
+    season: int
+    ridge: float
+
+
+class LinearAR(Forecaster):
+    """Ridge regression of the horizon on the context, pooled over all series and targets.
+
+    Args:
+        horizon: steps ahead.
+        context: rows looked at; None chooses among multiples of season and horizon by the last windows.
+        seed: of windows drawn where there are too many, and of the sample paths.
+        name: column of the forecast.
+
+    Attributes:
+        weights_: ``(context, horizon)`` W; the last row is the intercept.
+        choice_: lags, prior and ridge chosen.
+    """
+
+    def __init__(self, horizon: int, context: int | None = None, *, seed: int = 1, name: str = "LinearAR"):
+        self.horizon = horizon
+        self.context = context
+        self.seed = seed
+        self.name = name
+
+    def fit(self, panel: Panel) -> Self:
+        if self.horizon < 1 or (self.context is not None and self.context < 1):
+            raise SettingError(f"horizon and context are at least 1, got {self.horizon} and {self.context}")
+        options = self._contexts(panel)
+        self.context_ = options[-1]
+        cases = _collect(panel, self.context_, self.horizon, self.seed)
+        if not len(cases.age):
+            raise DataError(self._too_short(panel))
+        train, check = _split(cases, self.horizon)
+        seasons = [0, *([panel.season] if 1 < panel.season < self.context_ else [])]
+        self.choice_ = _choose(train, check, options, seasons)
+        self.weights_ = _ridge(cases, self.choice_, self.context_)
+        checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
+        weights = _ridge(train, self.choice_, self.context_) if checked else None
+        self.residuals_ = _residuals(check, weights) if weights is not None else _left_out(cases, self.choice_)
+        self.panel_ = panel
+        return self
+
+    def predict(
+        self,
+        horizon: int | None = None,
+        *,
+        panel: Panel | None = None,
+        levels: Sequence[float] = DEFAULT_LEVELS,
+        samples: int | None = None,
+        future: Any = None,
+    ) -> Forecast:
+        """Forecast from the origin of ``panel``; covariates (``future``) are not used.
+
+        Intervals are quantiles of the scaled residuals of the last windows, with a spread of its own for each step;
+        sample paths add residuals of whole windows, so that their errors hang together as in the past.
+        """
+        if not hasattr(self, "weights_"):
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
+        horizon = self.horizon if horizon is None else horizon
+        if not 1 <= horizon <= self.horizon:
+            raise SettingError(f"{self.name} was fitted for horizon={self.horizon}; got {horizon}")
+        panel = self.panel_ if panel is None else panel
+        mean, scale = self._point(panel, horizon)
+        probabilities = level_quantiles(levels)
+        spread = _spread(self.residuals_[:, :horizon], probabilities)
+        quantiles = np.sort(mean[..., None] + scale[:, None, :, None] * spread[:, None], axis=-1)
+        paths = None if samples is None else self._paths(mean, scale, samples)
+        empty = int(np.isnan(mean[:, 0]).any(axis=1).sum())
+        notes = (f"{empty} of {len(panel)} series has no observation at all and gets no forecast.",) if empty else ()
+        return Forecast(self.name, panel, mean, probabilities, quantiles, paths, notes)
+
+    def _point(self, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """``(series, horizon, targets)`` forecast and ``(series, targets)`` scale."""
+        mean = np.full((len(panel), horizon, panel.targets), np.nan)
+        scale = np.zeros((len(panel), panel.targets))
+        for chosen, values in blocks(panel, last=10 * self.context_):
+            filled = _fill(np.moveaxis(values, 1, 2))
+            context = _padded(filled, self.context_)
+            size = _scale(context, _floor(filled))
+            last = context[..., -1:]
+            lags = (context - last) / np.where(size > 0, size, 1)[..., None]
+            lags[..., -1] = size > 0
+            ahead = last + size[..., None] * (lags @ self.weights_[:, :horizon])
+            mean[chosen], scale[chosen] = np.moveaxis(ahead, 2, 1), np.nan_to_num(size)
+        return mean, scale
+
+    def _paths(self, mean: np.ndarray, scale: np.ndarray, samples: int) -> np.ndarray:
+        series, horizon, targets = mean.shape
+        drawn = np.random.default_rng(self.seed).integers(0, len(self.residuals_), (series, samples, targets))
+        errors = np.moveaxis(self.residuals_[drawn, :horizon], 3, 2)
+        return mean[:, None] + scale[:, None, None, :] * errors
+
+    def _contexts(self, panel: Panel) -> list[int]:
+        """Numbers of rows to choose among, ascending."""
+        if self.context is not None:
+            return [self.context]
+        typical = int(np.median(panel.lengths)) if len(panel) else 0
+        most = min(MAX_CONTEXT, (typical - self.horizon) // 2)
+        cycles = [cycle for cycle in panel.freq.cycles if cycle > 1]
+        wanted = {self.horizon, 2 * self.horizon, 4, 8, 16}
+        wanted |= {k * cycle + 1 for cycle in cycles for k in (1, 2, 3)}
+        return sorted(c for c in wanted if 2 <= c <= most) or [max(1, most)]
+
+    def _too_short(self, panel: Panel) -> str:
+        longest = int(panel.lengths.max()) if len(panel) else 0
+        return (
+            f"{self.name} needs a series with {self.context_ + self.horizon} rows (context {self.context_} + horizon "
+            f"{self.horizon}), mostly observed and not constant; the longest has {longest} rows"
+        )
+
+
+# ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def _collect(panel: Panel, context: int, horizon: int, seed: int) -> Cases:
+    """All windows of all series and targets, or as many as fit, spread over series and time."""
+    width = context + horizon
+    held = np.maximum(panel.lengths - width + 1, 0) * panel.targets
+    stride = _stride(int(held.sum()), max(1, CELLS // width), panel.season)
+    rng = np.random.default_rng(seed)
+    parts = list(_parts(panel, context, horizon, stride, rng))
+    if not parts:
+        return Cases(np.zeros((0, context), np.float32), np.zeros((0, horizon), np.float32), np.zeros(0, np.int64))
+    lags, ahead, age = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Cases(lags, ahead, age)
+
+
+def _stride(total: int, most: int, season: int) -> int:
+    """Distance of windows kept: at least total/most, and without a common factor with the season."""
+    stride = -(-total // most) if total else 1
+    while np.gcd(stride, season) > 1:
+        stride += 1
+    return stride
+
+
+def _parts(
+    panel: Panel, context: int, horizon: int, stride: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    width = context + horizon
+    for _, values in blocks(panel):
+        series = np.moveaxis(values, 1, 2).reshape(-1, values.shape[1])
+        count = series.shape[1] - width + 1
+        if count < 1:
+            return  # blocks come longest first
+        first = np.arange(count)
+        keep = (count - 1 - first[None]) % stride == rng.integers(0, stride, len(series))[:, None]
+        filled, seen = _fill(series), np.isfinite(series)
+        keep &= np.isfinite(filled[:, :count])  # begun
+        row, start = np.nonzero(keep)
+        yield _cut(series, filled, seen, row, start, context, horizon)
+
+
+def _cut(
+    series: np.ndarray,
+    filled: np.ndarray,
+    seen: np.ndarray,
+    row: np.ndarray,
+    start: np.ndarray,
+    context: int,
+    horizon: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lags, targets and ages of the windows that are mostly observed and not constant."""
+    view = np.lib.stride_tricks.sliding_window_view
+    inside, ahead = view(filled, context, axis=1)[row, start], view(series, horizon, axis=1)[row, start + context]
+    size = _scale(inside, _floor(filled[:, -10 * context :])[row])
+    total = np.concatenate([np.zeros((len(seen), 1), np.int64), seen.cumsum(axis=1)], axis=1)
+    observed = 2 * (total[row, start + context] - total[row, start]) >= context
+    good = observed & (2 * np.isfinite(ahead).sum(axis=1) >= horizon) & (size > 0)
+    inside, ahead, size = inside[good], ahead[good], size[good, None]
+    last = inside[:, -1:].copy()
+    lags = ((inside - last) / size).astype(np.float32)
+    lags[:, -1] = 1
+    age = series.shape[1] - start[good] - context - horizon
+    return lags, ((ahead - last) / size).astype(np.float32), age
+
+
+def _fill(values: np.ndarray) -> np.ndarray:
+    """The last observed value along the last axis in the place of a missing one; never a later one."""
+    steps = np.where(np.isfinite(values), np.arange(values.shape[-1]), 0)
+    return np.take_along_axis(values, np.maximum.accumulate(steps, axis=-1), axis=-1)
+
+
+def _padded(filled: np.ndarray, context: int) -> np.ndarray:
+    """The last ``context`` values; before the first observation that value itself."""
+    first = np.isfinite(filled).argmax(axis=-1)[..., None]
+    filled = np.where(np.isfinite(filled), filled, np.take_along_axis(filled, first, axis=-1))
+    missing = context - filled.shape[-1]
+    return np.concatenate([np.repeat(filled[..., :1], max(0, missing), axis=-1), filled[..., -context:]], axis=-1)
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    """Mean absolute deviation along the last axis, missing values skipped."""
+    count = np.maximum(np.isfinite(values).sum(axis=-1), 1)
+    centre = np.nansum(values, axis=-1) / count
+    return np.nansum(np.abs(values - centre[..., None]), axis=-1) / count
+
+
+def _floor(filled: np.ndarray) -> np.ndarray:
+    return 0.1 * _deviation(filled)
+
+
+def _scale(context: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Mean absolute deviation of the context, at least a tenth of the series' own: a quiet stretch is no yardstick."""
+    return np.maximum(_deviation(context), floor)
+
+
+# ── the regression ────────────────────────────────────────────────────────────────────────────────────────────────
+def _split(cases: Cases, horizon: int) -> tuple[Cases, Cases]:
+    """Windows to train on and later windows to choose by; no target row is in both where there are enough windows."""
+    last = max(1, int(np.quantile(cases.age, 0.2)))
+    check, train = cases.where(cases.age < last), cases.where(cases.age >= last + horizon - 1)
+    if len(train.age) < MIN_CHECKS:
+        train = cases.where(cases.age >= last)
+    if len(check.age) > 4000:
+        check = check.where(np.arange(len(check.age)) % (len(check.age) // 4000 + 1) == 0)
+    return train, check
+
+
+def _choose(train: Cases, check: Cases, options: list[int], seasons: list[int]) -> Choice:
+    """The choice with the least absolute error on the later windows."""
+    if len(train.age) < MIN_CHECKS or not len(check.age):
+        return Choice(options[0], seasons[-1] if seasons[-1] < options[0] else 0, 1.0)
+    tried = {}
+    for lags in options:
+        values, vectors = np.linalg.eigh(_gram(train, lags))
+        for season in [s for s in seasons if s < lags]:
+            prior = _prior(lags, train.ahead.shape[1], season)
+            moment = vectors.T @ _moment(train, lags, prior)
+            for ridge in RIDGES:
+                weights = prior + vectors @ (moment / (values + ridge * values.mean())[:, None])
+                tried[Choice(lags, season, ridge)] = _error(check, weights)
+    return min(tried, key=lambda choice: tried[choice])
+
+
+def _gram(cases: Cases, lags: int) -> np.ndarray:
+    part = cases.lags[:, -lags:]
+    return (part.T @ part).astype(np.float64)
+
+
+def _moment(cases: Cases, lags: int, prior: np.ndarray) -> np.ndarray:
+    """Zᵀ(R - Z W₀), a missing target counted as what the prior says."""
+    part = cases.lags[:, -lags:]
+    rest = np.nan_to_num(cases.ahead - part @ prior.astype(np.float32))
+    return (part.T @ rest).astype(np.float64)
+
+
+def _prior(lags: int, horizon: int, season: int) -> np.ndarray:
+    """``(lags, horizon)`` weights of the naive (season 0) or the seasonal naive forecast."""
+    weights = np.zeros((lags, horizon))
+    if season:
+        step = np.arange(horizon)
+        row = lags - season + step % season
+        inside = row < lags - 1  # the last value itself is the zero of the scaled lags
+        weights[row[inside], step[inside]] = 1
+    return weights
+
+
+def _solve(cases: Cases, choice: Choice) -> tuple[np.ndarray, np.ndarray]:
+    """Weights on the chosen lags, and the inverse of the penalised Gram matrix."""
+    gram = _gram(cases, choice.lags)
+    penalty = choice.ridge * np.trace(gram) / choice.lags
+    inverse = np.linalg.inv(gram + penalty * np.eye(choice.lags))
+    prior = _prior(choice.lags, cases.ahead.shape[1], choice.season)
+    return prior + inverse @ _moment(cases, choice.lags, prior), inverse
+
+
+def _ridge(cases: Cases, choice: Choice, context: int) -> np.ndarray:
+    """``(context, horizon)`` weights; lags not chosen have none."""
+    weights, _ = _solve(cases, choice)
+    return np.concatenate([np.zeros((context - choice.lags, weights.shape[1])), weights])
+
+
+def _error(cases: Cases, weights: np.ndarray) -> float:
+    return float(np.nanmean(np.abs(_residuals(cases, weights))))
+
+
+def _residuals(cases: Cases, weights: np.ndarray) -> np.ndarray:
+    return cases.ahead - cases.lags[:, -len(weights) :] @ weights.astype(np.float32)
+
+
+def _left_out(cases: Cases, choice: Choice) -> np.ndarray:
+    """Residuals of each window as if it had not been fitted on: e / (1 - zᵀ(ZᵀZ + λI)⁻¹z)."""
+    weights, inverse = _solve(cases, choice)
+    part = cases.lags[:, -choice.lags :]
+    leverage = np.einsum("ij,jk,ik->i", part, inverse, part)
+    return _residuals(cases, weights) / np.maximum(1 - leverage, 0.05)[:, None]
+
+
+def _spread(residuals: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """``(horizon, probabilities)`` quantiles of the scaled error: one shape for all steps, a width for each."""
+    width = np.sqrt(np.nanmean(residuals**2, axis=0))
+    shape = residuals / np.where(width > 0, width, 1)
+    return width[:, None] * np.nanquantile(shape, probabilities)
