@@ -26,8 +26,9 @@ _FIXED = {
 }
 _MONTHS = {"MS": 1, "QS": 3, "YS": 12}
 
-# Steps per cycle, shortest first: the first that fits the data is the season of the seasonal naive forecast.
-_CYCLES = {"s": (60, 3600), "min": (60, 1440, 10080), "h": (24, 168), "D": (7, 365), "B": (5, 260), "W": (52,)}
+# Steps per cycle, shortest first: the first that fits the data is the season of the seasonal naive forecast. The year
+# of daily data is not among them: a window cannot hold two of it, and the calendar features tell the time of year.
+_CYCLES = {"s": (60, 3600), "min": (60, 1440, 10080), "h": (24, 168), "D": (7,), "B": (5,), "W": (52,)}
 _MONTHLY_CYCLES = {1: (12,), 3: (4,), 12: (1,)}
 
 

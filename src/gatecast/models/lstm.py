@@ -21,6 +21,8 @@ from gatecast.models.bases import BaseMixture, SingleBase
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.nn.recurrent import State, last_hidden, make_lstm
 
+MOST_SEGMENTS = 24
+
 Scaled = Float[Tensor, "batch context targets"]
 Raw = Float[Tensor, "batch horizon targets outputs"]
 
@@ -216,8 +218,8 @@ class Seq2SeqLSTM(DirectForecaster):
 
 
 def segment_length(shapes: Shapes, config: NetConfig) -> int:
-    """Rows in one segment: as asked for, else the shortest season, within the context and a sensible range."""
+    """Rows in one segment: as asked for; else the shortest season, or as many as make at most 24 steps of it."""
     if config.segment is not None:
         return min(config.segment, shapes.context)
     season = shapes.seasons[0] if shapes.seasons else 12
-    return max(1, min(season, 48, shapes.context))
+    return max(1, min(max(season, -(-shapes.context // MOST_SEGMENTS)), 48, shapes.context))
