@@ -194,7 +194,7 @@ def test_out_must_be_a_folder(run: Run, sales: Path) -> None:
 # ── the other commands ────────────────────────────────────────────────────────────────────────────────────────────────
 def test_data_shows_what_was_understood_and_repaired(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "messy.csv"
-    path.write_text("day;cases\n03.01.2024;3,5\n01.01.2024;1,5\n06.01.2024;6,5\n04.01.2024;4,5\n20.01.2024;2,5\n")
+    path.write_text("day;cases\n" + "".join(f"{day}.01.2024;{day},5\n" for day in (13, 11, 12, 14, 15, 16, 19, 20)))
     code, out, _ = run("data", path)
     assert code == 0
     assert "sorted: " in out
@@ -202,7 +202,7 @@ def test_data_shows_what_was_understood_and_repaired(run: Run, tmp_path: Path) -
     code, out, _ = run("data", path, "--json")
     document = json.loads(out)
     assert document["target"] == ["cases"]
-    assert document["start"] == "2024-01-01"
+    assert document["start"] == "2024-01-11"
     assert {repair["kind"] for repair in document["repairs"]} >= {"sorted", "gap"}
     assert tree(tmp_path).keys() == {"messy.csv"}
 
