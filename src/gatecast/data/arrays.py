@@ -28,7 +28,14 @@ def open_arrays(path: Path) -> Any:
 
 
 def read_arrays(
-    source: Any, *, freq: str | None, start: object | None, missing: Sequence[object], infinite: str, layout: str
+    source: Any,
+    *,
+    freq: str | None,
+    start: object | None,
+    missing: Sequence[object],
+    infinite: str,
+    layout: str,
+    name: str | None = None,
 ) -> Panel | None:
     """Panel of bare arrays; None where the source is something else.
 
@@ -36,7 +43,7 @@ def read_arrays(
     ``(series, time, targets)``; a dict or list holds one ``(time,)`` array a series, of unequal lengths.
     """
     if isinstance(source, np.ndarray) and source.dtype.names is None:
-        log = Log("array")
+        log = Log(name or "array")
         values, edges, ids = _from_array(source, layout, log)
     elif isinstance(source, Mapping | list | tuple):
         series = as_series_list(source)
@@ -44,7 +51,7 @@ def read_arrays(
             if isinstance(source, Mapping):
                 return None
             series = _as_numbers(source)
-        log = Log(type(source).__name__)
+        log = Log(name or type(source).__name__)
         values, edges, ids = _from_series(series, source, log)
     else:
         return None

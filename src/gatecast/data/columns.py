@@ -128,7 +128,7 @@ def check_ids(table: Table, names: tuple[str, ...]) -> None:
 
 def _may_be_id(table: Table, name: str) -> bool:
     if table.is_text(name):
-        return not is_numeric_text(table, name, missing=())
+        return plain(name) in _ID_NAMES or not is_numeric_text(table, name, missing=())
     return plain(name) in _ID_NAMES and whole_numbers(table, name)
 
 

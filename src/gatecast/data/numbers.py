@@ -18,6 +18,7 @@ _PATTERNS = {
     ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
     ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
 }
+_INFINITE = frozenset({"inf", "infinity"})
 _BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "ja": 1.0, "nein": 0.0, "t": 1.0, "f": 0.0}
 
 
@@ -32,6 +33,8 @@ class Style:
 def looks_like_number(cell: str) -> bool:
     """True for ``12``, ``-1.5e3``, ``1.234,56``, ``1,234.5``; not for dates and times."""
     cell = cell.strip().translate(_SPACES).translate(_MINUS)
+    if cell.lower().lstrip("+-") in _INFINITE:
+        return True
     return any(character.isdigit() for character in cell) and any(p.fullmatch(cell) for p in _PATTERNS.values())
 
 
@@ -99,9 +102,7 @@ def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[o
         cell = cells.iloc[codes[bad[0]]]
         remedy = f'write missing values as NA or empty, or tell the code: missing=["{cell}"]'
         more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
-        table.log.fail(
-            f"expected a number, got {cell!r}{more}", remedy, column=name, row=int(bad[0])
-        )
+        table.log.fail(f"expected a number, got {cell!r}{more}", remedy, column=name, row=int(bad[0]))
     _note_codes(cells, codes, absent, name, table.log)
     return values[codes]
 

@@ -124,12 +124,15 @@ def read_panel(
         decimal=decimal,
         start=start,
     )
+    name = None
     if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
-        source = open_arrays(Path(source))
-    panel = read_arrays(source, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout)
+        name, source = Path(source).name, open_arrays(Path(source))
+    panel = read_arrays(
+        source, name=name, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout
+    )
     if panel is not None:
         return panel
-    table = load_table(source, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
+    table = load_table(source, name=name, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
     wishes = Wishes(
         time=time if time is None or isinstance(time, bool) else names_of(time),
         ids=None if id is None else names_of(id),

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gatecast.data.numbers import looks_like_number
 from gatecast.data.table import MISSING_CODES, Log, shorten
@@ -44,7 +44,7 @@ class Dialect:
     sample: tuple[tuple[str, ...], ...]
 
 
-def open_binary(path: Path) -> IO[bytes]:
+def open_binary(path: Path) -> io.BufferedIOBase:
     """The file, unpacked where it is packed (gzip, bzip2, xz; told by its first bytes)."""
     with path.open("rb") as file:
         magic = file.read(6)
@@ -52,7 +52,9 @@ def open_binary(path: Path) -> IO[bytes]:
     return opener(path, "rb")
 
 
-def sniff(file: IO[bytes], log: Log, *, encoding: str | None, delimiter: str | None, header: int | None) -> Dialect:
+def sniff(
+    file: io.BufferedIOBase, log: Log, *, encoding: str | None, delimiter: str | None, header: int | None
+) -> Dialect:
     """Look at the first lines of an open file.
 
     Raises:
@@ -72,8 +74,9 @@ def sniff(file: IO[bytes], log: Log, *, encoding: str | None, delimiter: str | N
         top = header - 1
     if top:
         log.note("preamble", f"{top} lines before the table were left out", top)
-    names = _names(rows[top : top + count], width, log)
     first = top + count
+    _check_widths(rows[top:first], rows[first:], first, log)
+    names = _names(rows[top:first], width, log)
     return Dialect(encoding, delimiter, first, names, tuple(row for row in rows[first:] if any(row)))
 
 
@@ -139,8 +142,17 @@ def _table_top(rows: list[tuple[str, ...]], width: int) -> int:
     for top, fits in enumerate(fitting):
         following = [fit for fit, row in zip(fitting[top:], rows[top:], strict=True) if row]
         if fits and sum(following[:5]) == len(following[:5]):
-            return top
+            return _below_blank(rows, top, width)
     return next(k for k, row in enumerate(rows) if row)
+
+
+def _below_blank(rows: list[tuple[str, ...]], top: int, width: int) -> int:
+    """The header further down, where a preamble of the table's width and an empty line stand over it."""
+    for k in range(min(top + 30, len(rows) - 2), top, -1):
+        numeric = _numeric_columns(rows[k:], width)
+        if not rows[k - 1] and rows[k] and numeric and _is_header(rows[k], numeric, first=True):
+            return k
+    return top
 
 
 def _numeric_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
@@ -162,6 +174,17 @@ def _is_header(row: tuple[str, ...], numeric: list[int], *, first: bool) -> bool
         return years == list(range(years[0], years[0] + len(years)))  # a row of years over numbers
     words = [cell for cell in cells if cell and cell.lower() not in MISSING_CODES]
     return not numbers and (bool(words) or (first and any(row)))
+
+
+def _check_widths(header: list[tuple[str, ...]], body: list[tuple[str, ...]], first: int, log: Log) -> None:
+    """Rows with more filled cells than the header has names are not understood: a decimal comma, or a name missing."""
+    named = max((len(row) for row in header), default=0)
+    for number, row in enumerate(body, start=first + 1):
+        if header and any(row[named:]):
+            log.fail(
+                f"{log.word} {number}: the header has {named} names, this row {len(row)} cells",
+                "numbers with a decimal comma need another delimiter or quotes; a column without name needs one",
+            )
 
 
 def _names(header: list[tuple[str, ...]], width: int, log: Log) -> tuple[str, ...]:

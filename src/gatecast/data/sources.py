@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -32,6 +32,7 @@ def load_table(
     encoding: str | None = None,
     decimal: str | None = None,
     header: int | None = None,
+    name: str | None = None,
 ) -> Table:
     """Whatever was given, as one table.
 
@@ -49,10 +50,12 @@ def load_table(
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
         if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
-            raise DataError(f"dict: expected columns of one length, got shapes {shapes}; grids (images) are not panels")
-        return Table(_normal(pd.DataFrame(columns)), Log("dict"))
+            raise DataError(
+                f"{name or 'dict'}: expected columns of one length, got shapes {shapes}; grids (images) are not panels"
+            )
+        return Table(_normal(pd.DataFrame(columns)), Log(name or "dict"))
     if isinstance(source, np.ndarray) and source.dtype.names:
-        return Table(_normal(pd.DataFrame({name: source[name] for name in source.dtype.names})), Log("array"))
+        return Table(_normal(pd.DataFrame({name: source[name] for name in source.dtype.names})), Log(name or "array"))
     return _load_frame(source)
 
 
@@ -101,7 +104,7 @@ def _load_text(
     return Table(frame.reset_index(drop=True), log)
 
 
-def _parse(file: IO[bytes], dialect: Dialect, decimal: str | None) -> pd.DataFrame:
+def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
     cells = [cell for row in dialect.sample for cell in row]
     style = number_style(cells)
@@ -169,7 +172,7 @@ def _all_empty(column: pd.Series) -> bool:
     return bool((column.isna() | (column == "")).all())
 
 
-def _check_short(file: IO[bytes], frame: pd.DataFrame, dialect: Dialect, log: Log) -> None:
+def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect, log: Log) -> None:
     """A row with fewer cells than the others is a broken line, and not a row of missing values."""
     if dialect.delimiter == r"\s+" or len(dialect.names) < 2:
         return

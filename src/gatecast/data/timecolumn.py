@@ -10,6 +10,7 @@ import pandas as pd
 
 from gatecast.data.columns import Wishes, plain, whole_numbers
 from gatecast.data.moments import TIME_OF_DAY, Moments, looks_like_compact, looks_like_time, parse_texts, parse_times
+from gatecast.data.numbers import is_numeric_text
 from gatecast.data.table import Table, is_missing_text, shorten
 
 _TIME_NAMES = frozenset(
@@ -23,6 +24,7 @@ _COUNTERS = frozenset(
         "t", "step", "index", "no", "nr", "row", "obs", "n", "idx", "column_1", "unnamed:_0",
     }
 )  # fmt: skip
+_SURE_NAMES = frozenset({"time", "date", "datetime", "timestamp", "ds", "zeit", "datum"})
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _PART_WORDS = {
     "year": {"year", "yr", "jahr", "yyyy"},
@@ -42,7 +44,8 @@ def find_time(table: Table, wishes: Wishes) -> tuple[str, ...]:
         return ()
     used = {*(wishes.ids or ()), *(wishes.target or ()), *wishes.covariates()}
     free = [name for name in table.names if name not in used]
-    found = _dates(table, free) or _date_parts(table, free) or _numbered(table, free)
+    found = _dates(table, free, wishes.date_format) or _date_parts(table, free) or _numbered(table, free)
+    found = found or next(((name,) for name in free if plain(name) in _SURE_NAMES and _is_words(table, name)), ())
     if not found:
         message = "no column holds times: rows are taken in the order they come, numbered from 0"
         table.log.note("time column", f"{message} (time= names one)")
@@ -66,9 +69,11 @@ def read_times(table: Table, names: tuple[str, ...], date_format: str | None) ->
     return parse_texts(texts, joined, date_format, table.log)
 
 
-def _dates(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+def _dates(table: Table, free: Sequence[str], date_format: str | None) -> tuple[str, ...]:
     found = [name for name in free if table.is_datetime(name)]
-    found += [name for name in free if table.is_text(name) and name not in found and _is_time_text(table, name)]
+    found += [
+        name for name in free if table.is_text(name) and name not in found and _is_time_text(table, name, date_format)
+    ]
     if not found:
         return ()
     found.sort(key=lambda name: (not table.is_datetime(name), table.names.index(name)))
@@ -80,9 +85,19 @@ def _dates(table: Table, free: Sequence[str]) -> tuple[str, ...]:
     return (chosen, clock) if clock else (chosen,)
 
 
-def _is_time_text(table: Table, name: str) -> bool:
+def _is_words(table: Table, name: str) -> bool:
+    """Text that is no number: under the name of a time it is to be read, or to be an error."""
+    return table.is_text(name) and not is_numeric_text(table, name, missing=())
+
+
+def _is_time_text(table: Table, name: str, date_format: str | None) -> bool:
     cells = table.coded(name)[1]
-    return looks_like_time(cells[~is_missing_text(cells)])
+    cells = cells[~is_missing_text(cells)]
+    if date_format is not None and "%" in date_format:
+        return bool(len(cells)) and bool(
+            pd.to_datetime(cells.iloc[:50], format=date_format, errors="coerce").notna().all()
+        )
+    return looks_like_time(cells)
 
 
 def _clock_beside(table: Table, date: str, free: Sequence[str]) -> str | None:
@@ -129,7 +144,12 @@ def _is_compact(table: Table, name: str) -> bool:
 
 def _counts_rows(table: Table, name: str) -> bool:
     values = table.frame[name].to_numpy()
-    return plain(name) in _COUNTERS and len(values) > 1 and bool((np.diff(values) == 1).all())
+    if plain(name) not in _COUNTERS or len(values) < 2:
+        return False
+    steps = np.diff(values)
+    if plain(name) in {"t", "step", "idx"}:  # numbers of steps, perhaps from the start again for each series
+        return bool(((steps > 0) | (values[1:] == values[0])).all())
+    return bool((steps == 1).all())
 
 
 def _assemble_parts(table: Table, names: tuple[str, ...]) -> Moments:
