@@ -64,11 +64,13 @@ class Standardizer:
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
-        """From ``(rows, columns)`` training values; a constant column gets spread 1."""
-        if not values.size:
-            return cls(np.zeros(values.shape[1], np.float32), np.ones(values.shape[1], np.float32))
-        mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        return cls(np.nan_to_num(mean).astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32))
+        """From ``(rows, columns)`` training values; a column without two different values gets spread 1."""
+        mean, spread = np.zeros(values.shape[1], np.float32), np.ones(values.shape[1], np.float32)
+        filled = np.flatnonzero(~np.isnan(values).all(axis=0)) if len(values) else []
+        if len(filled):
+            mean[filled] = np.nanmean(values[:, filled], axis=0)
+            spread[filled] = np.nanstd(values[:, filled], axis=0)
+        return cls(mean, np.where(spread > 0, spread, 1).astype(np.float32))
 
     def __call__(self, values: Float[Tensor, "*rows columns"]) -> Float[Tensor, "*rows columns"]:
         return ((values - torch.from_numpy(self.mean)) / torch.from_numpy(self.spread)).nan_to_num(0.0)

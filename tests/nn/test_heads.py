@@ -1,0 +1,146 @@
+"""Heads: known losses, quantiles against closed forms, and quantiles that never cross."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import StudentT
+from torch.nn.functional import softplus
+
+from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student, interpolate
+
+TABLE = Quantiles().probabilities
+P = torch.tensor(TABLE)
+
+
+def inverse_softplus(value: float) -> float:
+    return math.log(math.expm1(value))
+
+
+def raw_of(head: Head, seed: int, size: float = 3.0) -> torch.Tensor:
+    raw = torch.randn(4, 3, 2, head.outputs, generator=torch.Generator().manual_seed(seed)) * size
+    return torch.cat([raw[..., :1].abs() + 1, raw[..., 1:]], -1) if head.counts else raw
+
+
+@pytest.mark.parametrize("kind", list(HEADS))
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_quantiles_never_cross(kind: str, seed: int) -> None:
+    head = HEADS[kind]()
+    raw = raw_of(head, seed)
+    for probabilities in (P, torch.tensor([0.001, 0.01, 0.33, 0.5, 0.66, 0.99, 0.999])):
+        values = head.quantiles(raw, probabilities)
+        assert values.shape == (4, 3, 2, len(probabilities))
+        assert bool((values.diff(dim=-1) >= -1e-5).all())
+
+
+def test_pinball_loss_by_hand() -> None:
+    head = Quantiles((0.1, 0.5, 0.9))
+    step = inverse_softplus(1.0)
+    raw = torch.tensor([[10.0, step, step]])  # quantiles 9, 10, 11
+    assert head.quantiles(raw, torch.tensor([0.1, 0.5, 0.9])).tolist()[0] == pytest.approx([9.0, 10.0, 11.0], abs=1e-5)
+    # target 12: 0.1 · 3 + 0.5 · 2 + 0.9 · 1 = 2.2; target 8: 0.9 · 1 + 0.5 · 2 + 0.1 · 3 = 2.2; twice the mean of three
+    assert float(head.loss(raw, torch.tensor([12.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
+    assert float(head.loss(raw, torch.tensor([8.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
+    # target 9.5: 0.1 · 0.5 + 0.5 · 0.5 + 0.1 · 1.5
+    assert float(head.loss(raw, torch.tensor([9.5]))) == pytest.approx(2 * 0.45 / 3, rel=1e-5)
+
+
+def test_pinball_loss_of_the_true_quantiles_is_least() -> None:
+    target = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+    head = Quantiles((0.1, 0.5, 0.9))
+    losses = {}
+    for width in (0.8, 1.2816, 1.8):
+        step = inverse_softplus(width)
+        raw = torch.tensor([0.0, step, step]).expand(20_000, 3)
+        losses[width] = float(head.loss(raw, target).mean())
+    assert min(losses, key=losses.__getitem__) == 1.2816
+
+
+def test_initial_bias_gives_half_the_spread_of_a_normal() -> None:
+    head = Quantiles()
+    values = head.quantiles(torch.tensor(head.initial)[None], P)[0]
+    torch.testing.assert_close(values, 0.5 * torch.special.ndtri(P), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mae", 3.0), ("mse", 9.0), ("huber", 2.5)])
+def test_point_losses(name: str, expected: float) -> None:
+    assert float(Point(name).loss(torch.tensor([[2.0]]), torch.tensor([5.0]))) == pytest.approx(expected)
+
+
+def test_gaussian_against_torch() -> None:
+    raw = raw_of(Gaussian(), 3)
+    normal = torch.distributions.Normal(raw[..., 0], softplus(raw[..., 1]) + 1e-4)
+    expected = torch.stack([normal.icdf(p) for p in P], -1)
+    torch.testing.assert_close(Gaussian().quantiles(raw, P), expected, rtol=1e-4, atol=1e-4)
+    target = torch.zeros(raw.shape[:-1])
+    torch.testing.assert_close(Gaussian().loss(raw, target), -normal.log_prob(target))
+
+
+def test_gaussian_loss_by_hand() -> None:
+    raw = torch.tensor([[0.0, inverse_softplus(1.0 - 1e-4)]])
+    assert float(Gaussian().loss(raw, torch.tensor([2.0]))) == pytest.approx(0.5 * math.log(2 * math.pi) + 2.0, rel=1e-4)
+
+
+def test_student_quantiles_against_the_t_table() -> None:
+    df = inverse_softplus(3.0)  # 5 degrees of freedom
+    raw = torch.tensor([[1.0, inverse_softplus(2.0 - 1e-4), df]])
+    low, middle, high = Student().quantiles(raw, torch.tensor([0.05, 0.5, 0.95]))[0].tolist()
+    assert middle == pytest.approx(1.0, abs=0.15)
+    assert high == pytest.approx(1 + 2 * 2.015, abs=0.5)
+    assert low == pytest.approx(1 - 2 * 2.015, abs=0.5)
+    expected = -StudentT(5.0, 1.0, 2.0).log_prob(torch.tensor(4.0))
+    assert float(Student().loss(raw, torch.tensor([4.0]))) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_negative_binomial_mean_variance_and_quantiles() -> None:
+    raw = torch.tensor([20.0, inverse_softplus(0.1)]).expand(20_000, 2)  # mean 20, variance 20 + 0.1 · 400 = 60
+    torch.manual_seed(0)
+    draws = NegBinomial().draw(raw)
+    assert float(draws.mean()) == pytest.approx(20, rel=0.02)
+    assert float(draws.var()) == pytest.approx(60, rel=0.05)
+    assert bool((draws == draws.round()).all())
+    got = NegBinomial().quantiles(raw[:1], torch.tensor([0.1, 0.5, 0.9]))[0]
+    torch.testing.assert_close(got, torch.quantile(draws, torch.tensor([0.1, 0.5, 0.9])), atol=1.01, rtol=0)
+
+
+def test_negative_binomial_likelihood_sums_to_one() -> None:
+    raw = torch.tensor([3.0, inverse_softplus(0.5)]).expand(400, 2)
+    total = (-NegBinomial().loss(raw, torch.arange(400.0))).exp().sum()
+    assert float(total) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_quantiles_do_not_touch_the_random_state() -> None:
+    raw = raw_of(Student(), 0)
+    state = torch.get_rng_state()
+    first = Student().quantiles(raw, P)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first, Student().quantiles(raw, P))
+
+
+@pytest.mark.parametrize("kind", ["quantiles", "normal", "student"])
+def test_draws_follow_the_quantiles(kind: str) -> None:
+    head = HEADS[kind]()
+    raw = raw_of(head, 5, 1.0)[:1, :1, :1]
+    torch.manual_seed(0)
+    draws = head.draw(raw.expand(20_000, 1, 1, head.outputs)).flatten()
+    probabilities = torch.tensor([0.1, 0.5, 0.9])
+    wanted = head.quantiles(raw, probabilities).flatten()
+    spread = float(wanted[2] - wanted[0])
+    torch.testing.assert_close(torch.quantile(draws, probabilities), wanted, atol=0.08 * spread, rtol=0)
+
+
+def test_interpolate_is_exact_for_a_normal() -> None:
+    table = 3 + 2 * torch.special.ndtri(P)
+    at = torch.tensor([0.001, 0.03, 0.25, 0.5, 0.77, 0.999])
+    torch.testing.assert_close(interpolate(P, table, at), 3 + 2 * torch.special.ndtri(at), rtol=1e-4, atol=1e-4)
+
+
+def test_interpolate_hits_its_knots() -> None:
+    table = torch.tensor([[0.0, 1.0, 5.0], [2.0, 2.0, 2.0]])
+    grid = torch.tensor([0.1, 0.5, 0.9])
+    torch.testing.assert_close(interpolate(grid, table, grid.expand(2, 3)), table, atol=1e-5, rtol=0)
