@@ -28,7 +28,7 @@ def test_the_fan_shows_history_forecast_and_levels() -> None:
     panel = daily()
     ax = forecast_of(panel).plot(history=21)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["95 %", "80 %", "actual", "Drift"]
+    assert labels == ["actual", "Drift", "80 %", "95 %"]
     actual = next(line for line in ax.lines if line.get_label() == "actual")
     np.testing.assert_allclose(actual.get_ydata(), panel.series(0)[-21:, 0])
     assert ax.get_title(loc="left") == "cases"

@@ -42,7 +42,7 @@ def data_facts(panel: Panel) -> Facts:
     for label, names in _covariates(panel):
         facts += [(label, ", ".join(names))] if names else []
     facts += [("Time zone", panel.tz)] if panel.tz else []
-    return [*facts, ("SHA-256", data_hash(panel) + " …")]
+    return [*facts, ("SHA-256, first 16 digits", data_hash(panel))]
 
 
 def _covariates(panel: Panel) -> list[tuple[str, tuple[str, ...]]]:

@@ -69,7 +69,7 @@ def _ends(panel: Panel, forecast: Forecast) -> list[Card]:
         if forecast.levels:
             level = min(forecast.levels)
             low, high = (number(float(end[0, step, 0]), decimals) for end in forecast.interval(level))
-            remark = f"{low} to {high} ({level:g} %)"
+            remark = f"{low} to {high} ({level:g}\u00a0%)"
         made.append(
             Card(f"{'Last' if step else 'Next'}: {times[step]}", number(float(middle[0, step, 0]), decimals), remark)
         )

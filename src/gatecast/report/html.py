@@ -81,8 +81,8 @@ def render(
         "repairs": panel.repairs,
         "facts": [
             ("Data", facts.data_facts(panel)),
-            ("Model", facts.run_facts(run)),
             ("Versions and machine", facts.machine_facts()),
+            ("Settings", facts.run_facts(run)),
         ],
         "series": list(zip(shown, labels, strict=True)),
         "targets": panel.target_names,

@@ -218,7 +218,8 @@
   }
 
   // ── the backtest ──────────────────────────────────────────────────────────────────────────────────────────────
-  const modelLegend = () => backtest.models.map((name) => ({ label: name, key: name, color: modelColor(name) }));
+  const inOrder = () => [backtest.candidate, ...backtest.models.filter((name) => name !== backtest.candidate)];
+  const modelLegend = () => inOrder().map((name) => ({ label: name, key: name, color: modelColor(name) }));
   const visible = () => backtest.models.filter((name) => !state.off.has(name));
 
   function drawOrigins() {

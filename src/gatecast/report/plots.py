@@ -42,7 +42,7 @@ def plot_forecast(
     axes = _axes(ax, len(places))
     for one, (row, target) in zip(axes, places, strict=True):
         _draw_fan(one, forecast, row, target, history)
-    axes[0].legend(loc="upper left", frameon=False, ncols=4, fontsize="small", handlelength=1.6)
+    _legend(axes[0], ["actual", forecast.model, *(f"{level:g} %" for level in forecast.levels)])
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -73,7 +73,7 @@ def plot_backtest(
     axes = _axes(ax, len(places))
     for one, (row, target) in zip(axes, places, strict=True):
         _draw_origins(one, backtest, row, target, chosen)
-    axes[0].legend(loc="upper left", frameon=False, ncols=4, fontsize="small", handlelength=1.6)
+    _legend(axes[0], ["actual", *chosen])
     return axes[0] if len(axes) == 1 else axes
 
 
@@ -133,17 +133,27 @@ def _draw_origins(ax: Any, backtest: Backtest, row: int, target: int, models: li
     _dress(ax, panel, row, target)
 
 
+def _legend(ax: Any, names: Sequence[str]) -> None:
+    """These names, in one line above the data."""
+    handles, labels = ax.get_legend_handles_labels()
+    chosen = [handles[labels.index(name)] for name in names]
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.13 * (high - low))
+    ax.legend(chosen, names, loc="upper left", frameon=False, ncols=5, fontsize="small", handlelength=1.6)
+
+
 def _dress(ax: Any, panel: Panel, row: int, target: int) -> None:
-    """Light frame, light grid, room for the legend, times that read well."""
+    """Light frame, light grid, times that read well."""
     name = str(panel.ids[row])
     label = name if panel.targets == 1 else f"{name} · {panel.target_names[target]}"
-    ax.set_title(label.replace("$", r"\$"), loc="left", fontsize="medium", fontweight="semibold")
+    ax.set_title(label.replace("$", r"\$"), loc="left", fontsize="medium", fontweight="bold")
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(_SOFT)
     ax.tick_params(colors=_SOFT, labelsize="small", left=False)
     ax.grid(axis="y", color=_LINE, lw=0.8)
     ax.set_axisbelow(True)
-    ax.margins(x=0.01, y=0.18)
+    ax.locator_params(axis="y", nbins=6)
+    ax.margins(x=0.01, y=0.06)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     if panel.freq.is_integer:
         ax.set_xlabel(panel.time_name, color=_SOFT, fontsize="small")
