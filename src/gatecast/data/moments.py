@@ -53,6 +53,8 @@ class Moments:
 def looks_like_time(cells: pd.Series) -> bool:
     """True where nearly all of these texts have the shape of a date: a single odd one is for an error to name."""
     sample = cells.iloc[:: max(1, len(cells) // 200)]
+    if not any(map(is_time_text, sample.iloc[:10])):
+        return False
     hits = sum(map(is_time_text, sample))
     return hits > 0 and len(sample) - hits <= max(0.1 * len(sample), hits > 1)
 

@@ -13,12 +13,15 @@ from gatecast.data.table import Log, Table, is_missing_text, plural, shorten
 
 _SPACES = str.maketrans("", "", "\u00a0\u202f\u2009'")  # no-break, narrow and thin spaces, Swiss apostrophe
 _MINUS = str.maketrans({"\u2212": "-"})
+_ODD = {**_SPACES, **_MINUS}
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _PATTERNS = {
     ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
     ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
 }
-_INFINITE = frozenset({"inf", "infinity"})
+_NUMBER = re.compile(
+    rf"(?=[^\d]*\d)(?:{_PATTERNS[','].pattern}|{_PATTERNS['.'].pattern})|[+-]?inf(?:inity)?", re.IGNORECASE
+)
 _BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "ja": 1.0, "nein": 0.0, "t": 1.0, "f": 0.0}
 
 
@@ -31,11 +34,13 @@ class Style:
 
 
 def looks_like_number(cell: str) -> bool:
-    """True for ``12``, ``-1.5e3``, ``1.234,56``, ``1,234.5``; not for dates and times."""
-    cell = cell.strip().translate(_SPACES).translate(_MINUS)
-    if cell.lower().lstrip("+-") in _INFINITE:
-        return True
-    return any(character.isdigit() for character in cell) and any(p.fullmatch(cell) for p in _PATTERNS.values())
+    """True for ``12``, ``-1.5e3``, ``1.234,56``, ``1,234.5``, ``inf``; not for dates and times."""
+    return count_numbers((cell,)) == 1
+
+
+def count_numbers(cells: Iterable[str]) -> int:
+    """How many of these texts look like numbers."""
+    return sum(_NUMBER.fullmatch(cell.strip().translate(_ODD)) is not None for cell in cells)
 
 
 def number_style(cells: Iterable[str]) -> Style | None:
@@ -50,7 +55,7 @@ def number_style(cells: Iterable[str]) -> Style | None:
         if not head and "," not in cell:
             point = point or bool(re.fullmatch(r"[+-]?\d*\.(\d{1,2}|\d{4,})", cell.strip()))
             continue
-        if not looks_like_number(cell):
+        if not _NUMBER.fullmatch(cell.strip().translate(_ODD)):
             continue
         if "." in tail or "," in head:
             point = True
@@ -88,7 +93,7 @@ def is_numeric_text(table: Table, name: str, *, missing: Sequence[object], share
     sample = filled.iloc[:: max(1, len(filled) // 2000)]
     if sample.str.lower().isin(_BOOLEANS).all() and sample.str.lower().nunique() <= 2:
         return sample.str.lower().isin({"true", "false", "yes", "no"}).all()
-    return sample.map(looks_like_number).mean() >= share
+    return count_numbers(sample) >= share * len(sample)
 
 
 def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[object]) -> np.ndarray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatecast.data.numbers import looks_like_number
+from gatecast.data.numbers import count_numbers, looks_like_number
 from gatecast.data.table import MISSING_CODES, Log, shorten
 
 _SAMPLE_BYTES = 1 << 18
@@ -149,19 +149,21 @@ def _table_top(rows: list[tuple[str, ...]], width: int) -> int:
 def _below_blank(rows: list[tuple[str, ...]], top: int, width: int) -> int:
     """The header further down, where a preamble of the table's width and an empty line stand over it."""
     for k in range(min(top + 30, len(rows) - 2), top, -1):
+        if rows[k - 1] or not rows[k]:
+            continue
         numeric = _numeric_columns(rows[k:], width)
-        if not rows[k - 1] and rows[k] and numeric and _is_header(rows[k], numeric, first=True):
+        if numeric and _is_header(rows[k], numeric, first=True):
             return k
     return top
 
 
 def _numeric_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
     """Columns whose later cells are numbers."""
-    body = rows[2:] if len(rows) > 3 else rows[-1:]
+    body = rows[2:60] if len(rows) > 3 else rows[-1:]
     columns = []
     for k in range(width):
         cells = [row[k] for row in body if len(row) > k and row[k].lower() not in MISSING_CODES]
-        if cells and sum(map(looks_like_number, cells)) >= 0.8 * len(cells):
+        if cells and count_numbers(cells) >= 0.8 * len(cells):
             columns.append(k)
     return columns
 

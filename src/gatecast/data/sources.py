@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from gatecast.data.numbers import looks_like_number, number_style
+from gatecast.data.numbers import count_numbers, number_style
 from gatecast.data.sniff import Dialect, distinct, open_binary, sniff
 from gatecast.data.table import MISSING_CODES, Log, Table, plural
 from gatecast.errors import DataError, require
@@ -137,7 +137,7 @@ def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     filled = [cell for cell in cells if cell.lower() not in MISSING_CODES]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    return not zeros and all(looks_like_number(cell) and grouped not in cell for cell in filled)
+    return not zeros and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
 
 
 def _parser_words(error: Exception) -> str:
@@ -181,7 +181,7 @@ def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect,
     if not len(suspects):
         return
     wanted = {log.line(int(row)) for row in suspects}
-    text = io.TextIOWrapper(file, encoding=dialect.encoding, errors="replace")
+    text = io.TextIOWrapper(cast("IO[bytes]", file), encoding=dialect.encoding, errors="replace")
     need = min(len(dialect.names), len(dialect.sample[0])) - 1
     for number, content in enumerate(text, start=1):
         if number not in wanted:
