@@ -66,7 +66,7 @@ class Standardizer:
     def fit(cls, values: np.ndarray) -> Self:
         """From ``(rows, columns)`` training values; a column without two different values gets spread 1."""
         mean, spread = np.zeros(values.shape[1], np.float32), np.ones(values.shape[1], np.float32)
-        filled = np.flatnonzero(~np.isnan(values).all(axis=0)) if len(values) else []
+        filled = np.flatnonzero(~np.isnan(values).all(axis=0)) if len(values) else np.zeros(0, np.int64)
         if len(filled):
             mean[filled] = np.nanmean(values[:, filled], axis=0)
             spread[filled] = np.nanstd(values[:, filled], axis=0)
@@ -246,5 +246,3 @@ def split_origins(
     kept = series[enough]
     first_held = last[enough] - (held_back - 1) * stride
     return training, Origins(kept, first_held, torch.full_like(first_held, held_back), stride)
-
-

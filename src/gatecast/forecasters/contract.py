@@ -37,12 +37,17 @@ class Contract:
     @classmethod
     def of(cls, panel: Panel) -> Self:
         """The contract that this panel sets."""
-        names = ("target_names", "past_names", "known_names", "static_names", "category_names", "time_name", "id_name")
         return cls(
             freq=panel.freq.alias,
+            target_names=panel.target_names,
+            past_names=panel.past_names,
+            known_names=panel.known_names,
+            static_names=panel.static_names,
+            category_names=panel.category_names,
+            time_name=panel.time_name,
+            id_name=panel.id_name,
             levels=tuple(tuple(level) for level in panel.levels),
             ids=tuple(map(str, panel.ids)),
-            **{name: getattr(panel, name) for name in names},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +57,7 @@ class Contract:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """From what :meth:`to_dict` gave, through JSON."""
-        frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        frozen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
         frozen["levels"] = tuple(tuple(level) for level in fields["levels"])
         return cls(**frozen)
 
@@ -96,7 +101,7 @@ class Contract:
         missing = np.argwhere(~np.isfinite(values))
         if not len(missing):
             return
-        series, step, column = missing[0]
+        series, step, _ = missing[0]
         columns = sorted({self.known_names[k] for k in missing[:, 2]})
         when = panel.future_times(horizon)[series]
         raise DataError(

@@ -22,6 +22,7 @@ from gatecast.evaluation.calibration import Calibration, calibrate, identity
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.contract import Contract
+from gatecast.forecasters.linear import LinearAR
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head, Quantiles, interpolate
@@ -29,9 +30,11 @@ from gatecast.training.config import FitConfig
 
 PROBABILITIES = Quantiles().probabilities  # the quantile table kept inside, from which any level is read
 LONGEST_CONTEXT = 1024
-POINTWISE_CONTEXT = 48  # up to here each row is a recurrent step; longer contexts are cut into segments
 CHUNK = 1024  # windows in one forward pass of a forecast
 CALIBRATION_WINDOWS = 1024
+HELD_BACK = 24  # windows of each series to stop and calibrate by, at most
+CHEAP_WINDOWS = 20_000
+LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
 
 
 class LSTMForecaster(Forecaster):
@@ -114,26 +117,31 @@ class LSTMForecaster(Forecaster):
         windows = Windows(panel, context, self.horizon, scales=self.scales_, calendar=self.calendar)
         self.seasons_ = tuple(s for s in seasons if 1 < s <= context)
         stride = self.seasons_[0] if config.origins == "season" and self.seasons_ else 1
-        held = _held_back(panel, context, self.horizon, stride) if config.validation is None else config.validation
-        training, held_back = split_origins(panel, context, self.horizon, held_back=held, stride=stride)
+        held, apart = _held_back(panel, context, self.horizon, stride)
+        held, apart = (held, apart) if config.validation is None else (config.validation, stride)
+        training, held_back = split_origins(panel, context, self.horizon, held_back=held, stride=apart)
         if stride > 1:
             training = _aligned(training, panel, stride)
+        self.linear_ = self._linear(panel, context, self.horizon + (held - 1) * apart if held else 0)
         self.shapes_ = self._shapes(panel, windows, training)
         self.contract_ = Contract.of(panel)
         self.floor_ = self._floor(panel)
         self.models_: list[ForecastModel] = []
+        self.best_steps_: list[int] = []
         self.history_: list[dict[str, Any]] = []
         for member in range(self.members):
             self._train_member(member, windows, training, held_back, config)
         self.calibration_ = self._calibrate(windows, held_back)
-        if config.refit and held_back.total:
+        cheap = training.total <= CHEAP_WINDOWS if config.refit is None else config.refit
+        if cheap and held_back.total:
             everything, nothing = split_origins(panel, context, self.horizon, held_back=0)
             if stride > 1:
                 everything = _aligned(everything, panel, stride)
-            steps, self.models_ = self.best_steps_, []
+            steps, self.models_, self.best_steps_ = self.best_steps_, [], []
+            self.linear_ = self._linear(panel, context, 0, lags=self.shapes_.lags)
             for member in range(self.members):
                 self._train_member(member, windows, everything, nothing, replace(config, steps=steps[member]))
-            self.best_steps_ = steps
+            self.best_steps_ = steps  # of the run that chose them
         self.windows_ = training.total
         self.panel_ = panel
         self.fit_seconds_ = time.perf_counter() - clock
@@ -144,7 +152,6 @@ class LSTMForecaster(Forecaster):
     ) -> None:
         from gatecast.training.loop import train
 
-        first = not self.models_
         seed = self.seed + 1000 * member
         steps = config.steps or _steps(training.total, config.batch_size)
         with _threads(config.threads), torch.random.fork_rng(devices=[]):
@@ -152,13 +159,12 @@ class LSTMForecaster(Forecaster):
             model = ForecastModel(
                 self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight
             )
+            model.set_linear(self.linear_)
             run = train(model, windows, training, held_back, config, steps=steps, seed=seed)
         model.eval()
         self.models_.append(model)
-        if first:
-            self.best_steps_: list[int] = []
-            self.history_ = self.history_ or run.history
         self.best_steps_.append(run.best_step)
+        self.history_ = self.history_ or run.history
 
     def _check(self, panel: Panel) -> None:
         if self.horizon < 1:
@@ -168,11 +174,27 @@ class LSTMForecaster(Forecaster):
         longest = int(panel.lengths.max())
         if longest < self.horizon + 2:
             raise DataError(
-                f"{panel.source}: horizon {self.horizon} needs at least {self.horizon + 2} rows in a series, the longest "
-                f"({panel.ids[int(panel.lengths.argmax())]}) has {longest}; ask for a shorter horizon or bring more data"
+                f"{panel.source}: horizon {self.horizon} needs at least {self.horizon + 2} rows in a series, the "
+                f"longest ({panel.ids[int(panel.lengths.argmax())]}) has {longest}; ask for a shorter horizon or bring "
+                "more data"
             )
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
+
+    def _linear(self, panel: Panel, context: int, held: int, *, lags: int | None = None) -> Tensor:
+        """``(lags - 1, horizon)`` weights of a linear autoregression fitted before the held-back windows; or empty."""
+        net = self.net or NetConfig()
+        none = torch.zeros(0, self.horizon)
+        if not net.linear or net.base not in ("auto", "mixture") or net.kind == "recursive" or lags == 0:
+            return none
+        early = panel.cut(held)
+        try:
+            room = context - max(1, min(self.horizon, context // 4))  # rows left over to try it on
+            fitted = LinearAR(self.horizon, lags or min(room, LINEAR_LAGS), seed=self.seed).fit(early)
+        except DataError:  # too short for a regression: the naive forecasts stand alone
+            return none
+        weights = torch.from_numpy(fitted.weights_[:-1]).float()  # the last row is the intercept
+        return weights if lags else weights[-max(1, fitted.choice_.lags - 1) :]
 
     def _shapes(self, panel: Panel, windows: Windows, training: Origins) -> Shapes:
         padded = bool((training.first < windows.context).any())
@@ -187,13 +209,14 @@ class LSTMForecaster(Forecaster):
             series=len(panel),
             outputs=self._head().outputs,
             seasons=self.seasons_,
+            lags=len(self.linear_) + 1 if len(self.linear_) else 0,
             flags=padded or not np.isfinite(panel.target).all(),
         )
 
     def _net(self) -> NetConfig:
         config = self.net or NetConfig()
         if config.kind == "auto":
-            config = replace(config, kind="direct" if self.shapes_.context <= POINTWISE_CONTEXT else "segment")
+            config = replace(config, kind="segment")
         return config
 
     def _head(self) -> Head:
@@ -391,7 +414,7 @@ def _seasons(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, ...
     if season is not None:
         return tuple(sorted({int(s) for s in np.atleast_1d(season)}))
     typical = float(np.median(panel.lengths))
-    return tuple(s for s in panel.freq.cycles if 1 < s and 2 * s <= typical)
+    return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
 
 
 def _context(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
@@ -405,12 +428,19 @@ def _context(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
     return int(max(2, min(*[max(wanted)], room, LONGEST_CONTEXT)))
 
 
-def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> int:
-    """Windows of each series to stop and calibrate by: a tenth of its windows, at most 24, none where data are few."""
+def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> tuple[int, int]:
+    """Windows of each series to stop and calibrate by, and rows between them; none where data are few.
+
+    They span the last sixth of the typical series, so that they meet more than one mood of it.
+    """
     available = int(np.median(panel.lengths)) - context - 2 * horizon
     if available < max(8, horizon):
-        return 0
-    return int(min(24 if stride == 1 else 2, max(1, available // (10 * stride))))
+        return 0, stride
+    if stride > 1:
+        return int(min(2, max(1, available // (10 * stride)))), stride
+    span = min(available // 3, int(np.median(panel.lengths)) // 6)
+    windows = max(1, min(HELD_BACK, span))
+    return windows, max(1, span // windows)
 
 
 def _steps(windows: int, batch_size: int) -> int:

@@ -160,7 +160,7 @@ def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaste
     fit = facts["fit"]
     config = FitConfig(**{**fit, "checkpoint": Path(fit["checkpoint"]) if fit["checkpoint"] else None})
     forecaster = LSTMForecaster(**facts["settings"], net=net, head=head, scaler=scaler, fit=config)
-    forecaster.shapes_ = shapes = Shapes(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts["shapes"].items()})
+    forecaster.shapes_ = shapes = Shapes(**_tuples(facts["shapes"]))
     forecaster.context = shapes.context
     forecaster.seasons_ = shapes.seasons
     forecaster.contract_ = Contract.from_dict(facts["contract"])
@@ -174,7 +174,13 @@ def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaste
 
 
 def _member(
-    index: int, tensors: dict[str, Tensor], shapes: Shapes, net: NetConfig, scaler: Scaler, head: Head, config: FitConfig
+    index: int,
+    tensors: dict[str, Tensor],
+    shapes: Shapes,
+    net: NetConfig,
+    scaler: Scaler,
+    head: Head,
+    config: FitConfig,
 ) -> ForecastModel:
     model = ForecastModel(shapes, net, scaler, head, loss_weight=config.loss_weight)
     prefix = f"member{index}."
@@ -200,8 +206,12 @@ def _calibration(tensors: dict[str, Tensor], windows: int) -> Calibration:
 
 def _object(table: dict[str, Any], facts: dict[str, Any]) -> Any:
     """A head or scaler from its name and fields."""
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items() if k != "name"}
-    return table[facts["name"]](**settings)
+    return table[facts["name"]](**{k: v for k, v in _tuples(facts).items() if k != "name"})
+
+
+def _tuples(facts: dict[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, which JSON does not know."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
 
 
 def _key(table: dict[str, Any], kind: type) -> str:

@@ -35,7 +35,13 @@ class Statistical(Forecaster):
     bounds = (200, 2000)  # least and most rows used
 
     def __init__(
-        self, season: int | None = None, *, recent: int | None = None, jobs: int = 1, seed: int = 1, name: str | None = None
+        self,
+        season: int | None = None,
+        *,
+        recent: int | None = None,
+        jobs: int = 1,
+        seed: int = 1,
+        name: str | None = None,
     ) -> None:
         self.season = season
         self.recent = recent
@@ -73,7 +79,9 @@ class Statistical(Forecaster):
         if not hasattr(self, "season_"):
             raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before predict")
         if horizon is None or horizon < 1:
-            raise SettingError(f"{self.name}.predict needs a horizon of at least 1 step, e.g. predict(14); got {horizon}")
+            raise SettingError(
+                f"{self.name}.predict needs a horizon of at least 1 step, e.g. predict(14); got {horizon}"
+            )
         panel = self.panel_ if panel is None else panel
         probabilities = level_quantiles(levels)
         histories = [column for _, values in panel for column in self._history(values).T]

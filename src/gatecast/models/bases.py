@@ -64,33 +64,49 @@ def _seasonal(past: Context, observed: Mask, horizon: int, season: int, shortest
 
 
 class BaseMixture(nn.Module):
-    """Weights of the naive forecasts: ``softmax(gates + table + A log(error on the context))``.
+    """Weights of the candidates: ``softmax(gates + table + A log(error on the context))``.
 
-    ``gates`` come from the network for each window, target and step; the table is learned for each step; ``A`` starts
-    as ``-TRUST`` times the identity, so that before training a candidate counts by how well it did lately.
+    Where ``shapes.lags`` is not 0, a linear autoregression fitted in closed form stands beside the naive forecasts
+    (its weights are given, not trained: gradient descent would be slow to find them). ``gates`` come from the network
+    for each window, target and step; the table is learned for each step; ``A`` starts as ``-TRUST`` times the
+    identity, so that before training a candidate counts by how well it did lately.
     """
+
+    linear: Tensor
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
         self.horizon, self.seasons = shapes.horizon, shapes.seasons
-        self.bases = base_count(shapes.seasons)
+        self.lags = shapes.lags
+        self.bases = base_count(shapes.seasons) + (self.lags > 0)
+        self.register_buffer("linear", torch.zeros(max(0, self.lags - 1), shapes.horizon))
         longest = max((s for s in shapes.seasons if s < shapes.context), default=1)
-        self.tested = max(1, min(shapes.horizon, shapes.context - longest))
+        self.tested = max(1, min(shapes.horizon, shapes.context - max(longest, self.lags)))
         self.table = nn.Parameter(torch.zeros(shapes.horizon, 1, self.bases))
         self.trust = nn.Parameter(-TRUST * torch.eye(self.bases))
 
     def forward(self, past: Context, observed: Mask, gates: Candidates) -> Horizon:
         """The mixture forecast of each target."""
-        candidates = naive_forecasts(past, observed, self.horizon, self.seasons)
+        candidates = self.candidates(past, observed, self.horizon)
         weights = (gates + self.table + self._record(past, observed)[:, None] @ self.trust.T).softmax(-1)
         return (candidates * weights).sum(-1)
+
+    def candidates(self, past: Context, observed: Mask, horizon: int) -> Candidates:
+        """The naive forecasts and the linear one."""
+        naive = naive_forecasts(past, observed, horizon, self.seasons)
+        if not self.lags:
+            return naive
+        filled = past if bool(observed.all()) else _carried(past, observed)
+        last = filled[:, -1:]
+        lagged = (filled[:, -self.lags : -1] - last).transpose(1, 2)
+        return torch.cat([naive, (last + (lagged @ self.linear[:, :horizon]).transpose(1, 2))[..., None]], -1)
 
     def _record(self, past: Context, observed: Mask) -> Float[Tensor, "batch targets bases"]:
         """Log mean absolute error of each candidate on the last rows of the context, less its mean."""
         if past.shape[1] <= self.tested:
             return past.new_zeros(len(past), past.shape[2], self.bases)
         early, seen = past[:, : -self.tested], observed[:, : -self.tested]
-        candidates = naive_forecasts(early, seen, self.tested, self.seasons)
+        candidates = self.candidates(early, seen, self.tested)
         scored = observed[:, -self.tested :, :, None]
         error = ((candidates - past[:, -self.tested :, :, None]).abs() * scored).sum(1) / scored.sum(1).clamp(min=1)
         record = (error + 1e-2).log()
@@ -121,6 +137,13 @@ def _latest(values: Tensor, seen: Tensor) -> Tensor:
         return values[:, -1:]
     steps = torch.arange(1, values.shape[1] + 1, device=values.device).view(1, -1, *[1] * (values.dim() - 2))
     position = (seen * steps).amax(1, keepdim=True)
+    return torch.where(position > 0, values.gather(1, (position - 1).clamp(min=0)), 0.0)
+
+
+def _carried(values: Context, seen: Mask) -> Context:
+    """Missing values as the last observed one before them; 0 before the first."""
+    steps = torch.arange(1, values.shape[1] + 1, device=values.device)[:, None]
+    position = (seen * steps).cummax(1).values
     return torch.where(position > 0, values.gather(1, (position - 1).clamp(min=0)), 0.0)
 
 

@@ -22,15 +22,19 @@ class NetConfig:
 
     kind: str = option(
         "auto",
-        "segment: patches of the context are the recurrent steps; direct: one step a row; seq2seq: encoder and decoder; "
-        "recursive: one step ahead, fed back by sampling; auto: direct for short contexts, segment for long ones",
+        "segment: patches of the context are the recurrent steps; direct: one step a row; seq2seq: encoder and "
+        "decoder; recursive: one step ahead, fed back by sampling; auto: segment",
     )
     hidden_size: int = option(128, "width of the hidden and cell state")
     num_layers: int = option(1, "stacked LSTM layers")
-    dropout: float = option(0.1, "probability of dropping an activation in training (embedding, between layers, output)")
+    dropout: float = option(
+        0.1, "probability of dropping an activation in training (embedding, between layers, output)"
+    )
     bidirectional: bool = option(False, "let the encoder read the context backwards as well")
     bias: bool = option(True, "learn a bias in each gate")
-    segment: int | None = option(None, "rows in one segment (kind=segment); None: about the season, at most the horizon")
+    segment: int | None = option(
+        None, "rows in one segment (kind=segment); None: about the season, at most the horizon"
+    )
     embedding: int | None = option(None, "width of the segment embedding (kind=segment); None: hidden_size")
     id_embedding: int = option(0, "width of a learned vector for each series of a global model; 0 for none")
     base: str = option(
@@ -38,6 +42,7 @@ class NetConfig:
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "
         "none; auto: mixture",
     )
+    linear: bool = option(True, "put a linear autoregression, fitted in closed form, among the mixture's forecasts")
     skip: bool = option(False, "add a linear map from the scaled context to the horizon beside the LSTM")
 
     def __post_init__(self) -> None:
@@ -52,8 +57,8 @@ class NetConfig:
             raise SettingError(f"NetConfig.segment counts rows and must be at least 1, got {self.segment}")
         if self.kind == "recursive" and self.bidirectional:
             raise SettingError(
-                "NetConfig(kind='recursive') reads forwards only: a backward pass would see the values it must forecast; "
-                "take bidirectional=False, or kind='seq2seq' for a bidirectional encoder"
+                "NetConfig(kind='recursive') reads forwards only: a backward pass would see the values it must "
+                "forecast; take bidirectional=False, or kind='seq2seq' for a bidirectional encoder"
             )
 
 
@@ -69,6 +74,7 @@ class Shapes:
         series: number of training series (for ``id_embedding``).
         outputs: raw outputs of the head for each target and step.
         seasons: season lengths in rows that fit the context, shortest first; empty for none.
+        lags: rows that the linear autoregression among the bases looks at; 0 for none.
         flags: feed whether a value was missing.
     """
 
@@ -82,6 +88,7 @@ class Shapes:
     series: int = 1
     outputs: int = 1
     seasons: tuple[int, ...] = ()
+    lags: int = 0
     flags: bool = False
 
 

@@ -56,6 +56,8 @@ class DirectForecaster(nn.Module):
         initial: bias of the raw outputs (see :class:`gatecast.nn.heads.Head`).
     """
 
+    initial: Tensor
+
     def __init__(self, shapes: Shapes, config: NetConfig, initial: tuple[float, ...]) -> None:
         super().__init__()
         self.shapes, self.config = shapes, config
@@ -207,7 +209,7 @@ class Seq2SeqLSTM(DirectForecaster):
         steps, _ = self.decoder(inputs, self._start(state))
         return self.out(self.dropout(steps)).view(batch, horizon, self.shapes.targets, -1)
 
-    def _start(self, state: State) -> State:
+    def _start(self, state: State) -> tuple[Tensor, Tensor]:
         """The encoder's state as the decoder's; two directions are joined by a learned map."""
         if self.bridge is None:
             return state

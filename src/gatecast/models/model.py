@@ -10,6 +10,7 @@ from torch.nn.functional import softplus
 from gatecast.data.scalers import Scaler
 from gatecast.data.windows import Batch
 from gatecast.errors import SettingError
+from gatecast.models.bases import BaseMixture
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
 from gatecast.models.recursive import RecursiveLSTM
@@ -40,6 +41,12 @@ class ForecastModel(nn.Module):
             raise SettingError(
                 f"the negative binomial head keeps zero at zero and needs scaler='mean_abs', got {scaler.name!r}"
             )
+
+    def set_linear(self, weights: Float[Tensor, "lags horizon"]) -> None:
+        """Give the mixture its linear autoregression (``shapes.lags - 1`` rows); a recursive network has none."""
+        base = getattr(self.network, "base", None)
+        if isinstance(base, BaseMixture) and self.shapes.lags:
+            base.linear.copy_(weights)
 
     @property
     def recursive(self) -> bool:

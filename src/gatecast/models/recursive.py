@@ -90,7 +90,7 @@ class RecursiveLSTM(nn.Module):
         return state
 
     def _given(self, batch: Batch) -> Float[Tensor, "batch rows given"]:
-        """Covariates of each row: past-only ones of the row before (0 over the horizon), known ones of the row itself."""
+        """Covariates of each row: past-only ones of the row before (0 over the horizon), known ones of the row."""
         rows = self.shapes.context + self.shapes.horizon
         ahead = torch.zeros(len(batch), rows, 1)
         ahead[:, self.shapes.context + 1 :] = 1.0  # from the second step on, the row before is not known any more

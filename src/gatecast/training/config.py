@@ -25,7 +25,9 @@ class FitConfig:
     validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
     patience: int = option(6, "stop after this many evaluations without a better one")
     evaluations: int = option(20, "evaluations on the held-back windows over all steps")
-    refit: bool = option(False, "train again on all windows for the best number of steps")
+    refit: bool | None = option(
+        None, "train again on all windows for the best number of steps; None: where that is cheap (20,000 windows)"
+    )
     origins: str = option("all", "all: windows at every row; season: only at whole seasons from the end")
     loss_weight: str = option("none", "seasonal: weight windows by their seasonal naive error, as MASE does; none")
     threads: int | None = option(None, "CPU threads; None: PyTorch's setting")
@@ -45,8 +47,6 @@ class FitConfig:
             raise SettingError(f"FitConfig.schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
         for name, allowed in (("origins", ("all", "season")), ("loss_weight", ("none", "seasonal"))):
             if getattr(self, name) not in allowed:
-                raise SettingError(
-                    f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}"
-                )
+                raise SettingError(f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
         if self.resume and self.checkpoint is None:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
