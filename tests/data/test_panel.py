@@ -1,97 +1,107 @@
-"""The panel: views, origins, times."""
-
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from fixtures.cases import panel_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gatecast.data.frequency import Frequency
-from gatecast.data.panel import Panel
+from gatecast.data import Panel
+from gatecast.data.read import read_panel
 
-
-def months() -> Panel:
-    starts = np.array(["2023-11-01", "2024-01-01"], "datetime64[ns]")
-    return panel_of([1, 2, 3, 4, 5], [10, 20, 30], freq="MS", starts=starts, ids=["a", "b"])
+LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
-def test_sizes() -> None:
-    panel = months()
-    assert len(panel) == 2
-    assert panel.lengths.tolist() == [5, 3]
-    assert panel.targets == 1
-    assert panel.clock.tolist() == [0, 2]
-    assert repr(panel) == "Panel(2 series, 8 rows, freq MS, target y, 0 repairs)"
+def panel_of(lengths: list[int], freq: str = "D") -> Panel:
+    return Panel.from_arrays(
+        [np.arange(length, dtype=np.float32) + 100 * k for k, length in enumerate(lengths)], freq=freq
+    )
 
 
-def test_series_are_views() -> None:
-    panel = months()
-    assert panel.series(1)[:, 0].tolist() == [10, 20, 30]
-    assert np.shares_memory(panel.series(1), panel.target)
-    assert np.shares_memory(panel.cut(1).target, panel.target)
-    assert [name for name, _ in panel] == ["a", "b"]
+@given(lengths=LENGTHS, steps=st.integers(0, 12))
+def test_cut_is_a_view_of_the_past(lengths: list[int], steps: int) -> None:
+    panel = panel_of(lengths)
+    past = panel.cut(steps)
+    assert np.shares_memory(past.target, panel.target)
+    assert past.ids.tolist() == [name for name, length in zip(panel.ids, lengths, strict=True) if length > steps]
+    for name, values in past:
+        k = panel.ids.tolist().index(name)
+        np.testing.assert_array_equal(values, panel.series(k)[: lengths[k] - steps])
 
 
-def test_cut_moves_the_origin_and_hides_the_targets() -> None:
-    panel = months().cut(2)
-    assert panel.series(0)[:, 0].tolist() == [1, 2, 3]
-    assert panel.cutoffs.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-01-01"]
-    assert panel.future_times(2).astype("datetime64[D]").astype(str).tolist() == [["2024-02-01", "2024-03-01"]] * 2
-    assert panel.actual(3)[..., 0].tolist()[0][:2] == [4, 5]
-    assert np.isnan(panel.actual(3)[0, 2, 0])
+@given(lengths=LENGTHS, steps=st.integers(0, 11))
+def test_what_was_cut_off_is_the_actual(lengths: list[int], steps: int) -> None:
+    panel = panel_of([length + steps for length in lengths])
+    past = panel.cut(steps)
+    for k, actual in enumerate(past.actual(steps)):
+        np.testing.assert_array_equal(actual, panel.series(k)[len(panel.series(k)) - steps :])
+    assert np.isnan(panel.actual(3)).all()
 
 
-def test_cut_leaves_out_series_that_would_be_empty() -> None:
-    panel = months().cut(3)
-    assert panel.ids.tolist() == ["a"]
-    assert panel.series(0)[:, 0].tolist() == [1, 2]
+@given(lengths=LENGTHS, first=st.integers(0, 5), second=st.integers(0, 5))
+def test_cuts_add_up(lengths: list[int], first: int, second: int) -> None:
+    panel = panel_of([length + 10 for length in lengths])
+    np.testing.assert_array_equal(panel.cut(first).cut(second).end, panel.cut(first + second).end)
 
 
-def test_select_and_take() -> None:
-    panel = months().select(["b"])
-    assert panel.ids.tolist() == ["b"]
-    assert panel.series(0)[:, 0].tolist() == [10, 20, 30]
-    with pytest.raises(KeyError, match="no series named 'c'; the panel has 2 series: a, b"):
-        months().select(["c"])
+@given(lengths=LENGTHS, horizon=st.integers(1, 5), freq=st.sampled_from(["h", "D", "MS", "W-SAT", ""]))
+def test_the_future_follows_the_origin(lengths: list[int], horizon: int, freq: str) -> None:
+    panel = panel_of(lengths, freq)
+    future = panel.future_times(horizon)
+    for k in range(len(panel)):
+        times = panel.freq.times(panel.starts[k], 0, lengths[k] + horizon)
+        np.testing.assert_array_equal(np.concatenate([panel.times(k), future[k]]), times)
+        assert panel.cutoffs[k] == times[lengths[k] - 1]
+        assert panel.future_times_of(k) == future[k, 0]
 
 
-def test_several_targets_have_names() -> None:
-    panel = panel_of(np.zeros((4, 3)))
-    assert (panel.targets, panel.target_names) == (3, ("y0", "y1", "y2"))
-
-
-@pytest.mark.parametrize(
-    ("alias", "rows", "season"),
-    [("MS", 24, 12), ("MS", 23, 1), ("h", 100, 24), ("D", 100, 7), ("D", 13, 1), ("15min", 200, 96), ("", 50, 1)],
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(2, 10), min_size=1, max_size=4),
+    missing=st.floats(0, 0.5),
+    freq=st.sampled_from(["h", "D", "MS"]),
+    seed=st.integers(0, 10_000),
 )
-def test_season_is_the_shortest_that_is_held_twice(alias: str, rows: int, season: int) -> None:
-    assert panel_of(np.zeros(rows), freq=alias).season == season
+def test_a_panel_read_back_from_its_frame_is_the_same(lengths: list[int], missing: float, freq: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    series = [rng.normal(size=length).astype(np.float32) for length in lengths]
+    for values in series:
+        values[1:-1][rng.random(len(values) - 2) < missing] = np.nan
+    panel = Panel.from_arrays(series, freq=freq, id_name="shop")
+    again = read_panel(panel.to_frame(), id="shop", time="ds", target="y", freq=freq)
+    np.testing.assert_array_equal(again.target, panel.target)
+    np.testing.assert_array_equal(again.starts, panel.starts)
+    np.testing.assert_array_equal(again.end, panel.end)
+    assert again.freq == panel.freq
 
 
-def test_named_seasons_of_data_without_dates() -> None:
-    assert Panel.from_arrays([np.zeros(30)], freq=Frequency("", seasons=(6, 30))).season == 6
+@settings(max_examples=60, deadline=None)
+@given(length=st.integers(3, 40), seed=st.integers(0, 10_000))
+def test_the_order_of_rows_does_not_matter(length: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = Panel.from_arrays([np.arange(length), np.arange(length + 2)], freq="D", id_name="shop").to_frame()
+    shuffled = frame.sample(frac=1, random_state=rng.integers(2**31))
+    panel = read_panel(shuffled, id="shop", target="y").select(["s0", "s1"])
+    for k, (_, values) in enumerate(panel):
+        np.testing.assert_array_equal(values[:, 0], np.arange(length + 2 * k))
 
 
-@pytest.mark.parametrize(
-    ("alias", "start", "expected"),
-    [
-        ("h", "2024-02-28T23:00", ["2024-02-29T00:00", "2024-02-29T01:00"]),
-        ("15min", "2024-01-01T00:00", ["2024-01-01T00:15", "2024-01-01T00:30"]),
-        ("W-SUN", "2024-01-07T00:00", ["2024-01-14T00:00", "2024-01-21T00:00"]),
-        ("MS", "2023-12-01T00:00", ["2024-01-01T00:00", "2024-02-01T00:00"]),
-        ("QS", "2023-10-01T00:00", ["2024-01-01T00:00", "2024-04-01T00:00"]),
-        ("ME", "2024-01-31T00:00", ["2024-02-29T00:00", "2024-03-31T00:00"]),
-        ("B", "2024-01-05T00:00", ["2024-01-08T00:00", "2024-01-09T00:00"]),
-    ],
-)
-def test_times_and_back(alias: str, start: str, expected: list[str]) -> None:
-    freq, moment = Frequency(alias), np.datetime64(start, "ns")
-    times = freq.times(moment, 1, 2)
-    assert times.astype("datetime64[m]").astype(str).tolist() == expected
-    assert freq.position(moment, times).tolist() == [1, 2]
+def test_select_names_what_is_there() -> None:
+    panel = panel_of([3, 4])
+    assert panel.select(["s1"]).series(0)[0, 0] == 100
+    with pytest.raises(KeyError, match="no series named 'x'; the panel has 2 series: s0, s1"):
+        panel.select(["x"])
 
 
-def test_integer_times() -> None:
-    freq = Frequency("", step=5)
-    assert freq.times(np.int64(100), 0, 3).tolist() == [100, 105, 110]
-    assert freq.position(np.int64(100), np.array([100, 110])).tolist() == [0, 2]
+def test_season_needs_two_cycles() -> None:
+    assert panel_of([13], "D").season == 1
+    assert panel_of([14], "D").season == 7
+    assert panel_of([48], "h").season == 24
+
+
+def test_panel_imports_no_pandas() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, gatecast.data.windows, gatecast.data.calendar; print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -83,7 +83,9 @@ def test_gaussian_against_torch() -> None:
 
 def test_gaussian_loss_by_hand() -> None:
     raw = torch.tensor([[0.0, inverse_softplus(1.0 - 1e-4)]])
-    assert float(Gaussian().loss(raw, torch.tensor([2.0]))) == pytest.approx(0.5 * math.log(2 * math.pi) + 2.0, rel=1e-4)
+    assert float(Gaussian().loss(raw, torch.tensor([2.0]))) == pytest.approx(
+        0.5 * math.log(2 * math.pi) + 2.0, rel=1e-4
+    )
 
 
 def test_student_quantiles_against_the_t_table() -> None:

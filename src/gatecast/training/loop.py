@@ -17,6 +17,7 @@ from gatecast.data.windows import Batch, Origins, Windows
 from gatecast.errors import GatecastError
 from gatecast.training.checkpoint import load_checkpoint, save_checkpoint
 from gatecast.training.config import FitConfig
+from gatecast.training.interrupt import deferred_interrupt
 from gatecast.training.progress import progress_bar
 from gatecast.training.sampler import Sampler
 
@@ -44,7 +45,14 @@ class Run:
 
 
 def train(
-    model: nn.Module, windows: Windows, training: Origins, held_back: Origins, config: FitConfig, *, steps: int, seed: int
+    model: nn.Module,
+    windows: Windows,
+    training: Origins,
+    held_back: Origins,
+    config: FitConfig,
+    *,
+    steps: int,
+    seed: int,
 ) -> Run:
     """Minimise ``model(batch)`` over the training windows; keep the weights that are best on the held-back ones.
 
@@ -58,7 +66,7 @@ def train(
 
     Raises:
         TrainingError: a loss is not finite.
-        KeyboardInterrupt: passed on, after a checkpoint has been written where one is kept.
+        KeyboardInterrupt: after the step is finished and a checkpoint written, where one is kept.
     """
     fabric = Fabric(accelerator=config.accelerator, devices=1)
     optimizer = _optimizer(model, config)
@@ -70,38 +78,35 @@ def train(
         best, facts = load_checkpoint(config.checkpoint, model, optimizer.optimizer, average.weights)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
-    with progress_bar(steps, start, config.progress) as progress, flushed_denormals():
-        step = start
-        try:
-            for step in range(start, steps):
-                optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
-                batch = windows.gather(*training.locate(sampler(step))).to(fabric.device)
-                loss = network(batch)
-                losses.append(_finite(loss, step, batch, windows))
-                optimizer.zero_grad(set_to_none=True)
-                fabric.backward(loss)
-                fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
-                optimizer.step()
-                average.update(step)
-                if (step + 1) % evaluate_every == 0 or step + 1 == steps:
-                    with average:
-                        held_loss, weights = evaluate(network, windows, held_back), copied(model.state_dict())
-                    run.history.append(_entry(step + 1, losses, held_loss, rate, time.perf_counter() - clock))
-                    losses = []
-                    if held_loss is None or not held_loss >= run.best_loss:
-                        run.best_step, run.best_loss, stale = step + 1, held_loss or math.nan, 0
-                        best = weights
-                    else:
-                        stale += 1
-                progress(step + 1, run.history)
-                if config.checkpoint is not None and (step + 1) % config.checkpoint_every == 0:
-                    _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step + 1, stale, losses)
-                if stale >= config.patience:
-                    break
-        except KeyboardInterrupt:
-            if config.checkpoint is not None:
-                _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step, stale, losses)
-            raise
+    with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
+        for step in range(start, steps):
+            optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
+            batch = windows.gather(*training.locate(sampler(step))).to(fabric.device)
+            loss = network(batch)
+            losses.append(_finite(loss, step, batch, windows))
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss)
+            fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
+            optimizer.step()
+            average.update(step)
+            if (step + 1) % evaluate_every == 0 or step + 1 == steps:
+                with average:
+                    held_loss, weights = evaluate(network, windows, held_back), copied(model.state_dict())
+                run.history.append(_entry(step + 1, losses, held_loss, rate, time.perf_counter() - clock))
+                losses = []
+                if held_loss is None or not held_loss >= run.best_loss:
+                    run.best_step, run.best_loss, stale = step + 1, held_loss or math.nan, 0
+                    best = weights
+                else:
+                    stale += 1
+            progress(step + 1, run.history)
+            due = stopped() or (step + 1) % config.checkpoint_every == 0
+            if config.checkpoint is not None and due:
+                _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step + 1, stale, losses)
+            if stopped():
+                raise KeyboardInterrupt
+            if stale >= config.patience:
+                break
     if best is not None:
         model.load_state_dict(best)
     return run

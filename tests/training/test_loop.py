@@ -1,0 +1,243 @@
+"""The training loop: what it minimises, what it keeps, and that a run can be stopped and gone on with."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fixtures.cases import panel_of, wave
+from torch import Tensor, nn
+
+from gatecast.data.scalers import SCALERS
+from gatecast.data.windows import Batch, InputScales, Origins, Windows, split_origins
+from gatecast.errors import ModelFileError, SettingError
+from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
+from gatecast.nn.heads import Quantiles
+from gatecast.training import loop
+from gatecast.training.config import FitConfig
+from gatecast.training.loop import Run, TrainingError, learning_rate, train
+
+CONTEXT, HORIZON, STEPS = 12, 4, 12
+CONFIG = FitConfig(batch_size=16, evaluations=4, progress=False)
+
+
+def parts(held: int = 3) -> tuple[Windows, Origins, Origins]:
+    panel = panel_of(wave(80), wave(60, 5), ids=["first", "second"])
+    windows = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
+    return windows, *split_origins(panel, CONTEXT, HORIZON, held_back=held)
+
+
+def fresh() -> ForecastModel:
+    torch.manual_seed(3)
+    config = NetConfig(kind="direct", hidden_size=8, dropout=0.2)
+    return ForecastModel(Shapes(CONTEXT, HORIZON, outputs=13), config, SCALERS["standard"](), Quantiles())
+
+
+def run(config: FitConfig = CONFIG, model: nn.Module | None = None, steps: int = STEPS) -> tuple[nn.Module, Run]:
+    model = fresh() if model is None else model
+    torch.manual_seed(4)
+    return model, train(model, *parts(), config, steps=steps, seed=1)
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def facts(history: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(h["step"], h["train_loss"], h["val_loss"], h["lr"]) for h in history]
+
+
+def test_the_loss_falls() -> None:
+    _, result = run(steps=80)
+    losses = [entry["train_loss"] for entry in result.history]
+    assert losses[-1] < 0.9 * losses[0]
+    assert [entry["step"] for entry in result.history] == [20, 40, 60, 80]
+
+
+def test_a_run_is_a_function_of_its_seeds() -> None:
+    first, second = run(), run()
+    assert equal(first[0], second[0])
+    assert facts(first[1].history) == facts(second[1].history)
+
+
+class Interrupting(ForecastModel):
+    """The user presses Ctrl-C while this batch is computed."""
+
+    at = -1
+    calls = 0
+
+    def forward(self, batch: Batch) -> Tensor:
+        loss = super().forward(batch)  # dropout has drawn its random numbers by now
+        if self.training:
+            self.calls += 1
+            if self.calls == self.at:
+                os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("stop", [1, 3, 5, 7])
+def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: int, ema: float) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=100, ema=ema)
+    whole, expected = run(replace(CONFIG, ema=ema))
+    model = fresh()
+    model.__class__ = Interrupting
+    model.at = stop
+    with pytest.raises(KeyboardInterrupt):
+        run(config, model)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [file.name for file in tmp_path.iterdir()] == ["run.ckpt"]
+    other = fresh()
+    torch.manual_seed(99)  # the random state comes from the checkpoint
+    result = train(other, *parts(), replace(config, resume=True), steps=STEPS, seed=1)
+    assert equal(other, whole)
+    assert facts(result.history) == facts(expected.history)
+    assert (result.best_step, result.best_loss) == (expected.best_step, expected.best_loss)
+
+
+def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
+    whole, expected = run()
+    original = loop._finite
+
+    def dies(loss: Tensor, step: int, *rest: Any) -> float:
+        if step == 7:
+            raise MemoryError
+        return original(loss, step, *rest)
+
+    monkeypatch.setattr(loop, "_finite", dies)
+    with pytest.raises(MemoryError):
+        run(config)
+    monkeypatch.setattr(loop, "_finite", original)
+    model, result = run(replace(config, resume=True))
+    assert equal(model, whole)
+    assert facts(result.history) == facts(expected.history)
+
+
+def test_a_checkpoint_of_another_network_and_a_foreign_file(tmp_path: Path) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1, resume=True)
+    run(config, steps=1)
+    other = ForecastModel(
+        Shapes(CONTEXT, HORIZON, outputs=13),
+        NetConfig(kind="direct", hidden_size=9),
+        SCALERS["standard"](),
+        Quantiles(),
+    )
+    with pytest.raises(ModelFileError, match=r"the checkpoint .*run\.ckpt is of another network"):
+        run(config, other)
+    (tmp_path / "run.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelFileError, match=r"no checkpoint can be read from .*run\.ckpt"):
+        run(config)
+
+
+class Scripted(nn.Module):
+    """A weight that counts its own steps, and a held-back loss that is least at a given step."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__()
+        self.weight, self.least = nn.Parameter(torch.zeros(1)), least
+
+    def forward(self, batch: Batch) -> Tensor:
+        if self.training:
+            return -self.weight.sum()
+        return (self.weight.sum() - self.least).abs().detach()
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    config = FitConfig(
+        schedule="constant",
+        learning_rate=0.1,
+        weight_decay=0.0,
+        evaluations=20,
+        patience=3,
+        batch_size=8,
+        progress=False,
+    )
+    model, result = run(config, Scripted(0.52), steps=20)  # Adam adds 0.1 a step: best after 5 steps
+    assert result.best_step == 5
+    assert result.history[-1]["step"] == 8
+    assert model.weight.item() == pytest.approx(0.5, abs=0.01)
+    assert result.best_loss == pytest.approx(0.02, abs=0.01)
+
+
+def test_a_loss_that_is_not_a_number_names_the_series() -> None:
+    class Broken(Scripted):
+        def forward(self, batch: Batch) -> Tensor:
+            return self.weight.sum() * math.nan
+
+    with pytest.raises(
+        TrainingError, match=r"the loss is nan at step 1; the batch holds series (first|second).*learning_rate"
+    ):
+        run(model=Broken(0.0))
+
+
+def test_the_denormal_mode_of_the_caller_is_restored() -> None:
+    for mode in (True, False):
+        torch.set_flush_denormal(mode)
+        run(steps=1)
+        assert loop._flushes_denormals() is mode
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        ("constant", 0, 1.0),
+        ("constant", 99, 1.0),
+        ("cosine", 0, 1.0),
+        ("cosine", 50, 0.5005),
+        ("cosine", 100, 0.001),
+        ("one_cycle", 0, 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi / 16))),
+        ("one_cycle", 7, 0.52),
+        ("one_cycle", 15, 1.0),
+        ("one_cycle", 100, 0.001),
+    ],
+)
+def test_learning_rates(schedule: str, step: int, expected: float) -> None:
+    config = FitConfig(schedule=schedule, learning_rate=1.0)
+    assert learning_rate(step, 100, config) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_average_of_the_weights() -> None:
+    model = Scripted(0.0)
+    average = loop.Average(model, 0.9)
+    with torch.no_grad():
+        for step in range(3):
+            model.weight.fill_(step + 1.0)
+            average.update(step)
+    expected = 0.0
+    for step in range(3):
+        keep = min(0.9, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * (step + 1)
+    with average:
+        assert model.weight.item() == pytest.approx(expected, rel=1e-6)
+    assert model.weight.item() == 3.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"steps": 0}, "FitConfig.steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "FitConfig.batch_size must be greater than 0, got 0"),
+        ({"schedule": "up"}, "FitConfig.schedule must be one of one_cycle, cosine, constant; got 'up'"),
+        ({"origins": "x"}, "FitConfig.origins must be one of all, season; got 'x'"),
+        ({"resume": True}, "needs checkpoint="),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        FitConfig(**settings)
+
+
+def test_nothing_is_written_without_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run()
+    assert list(tmp_path.iterdir()) == []
+    assert np.isfinite(run()[1].best_loss)
