@@ -24,7 +24,7 @@ _FIXED = {
     "D": 86400 * 10**9,
     "W": 7 * 86400 * 10**9,
 }
-_MONTHS = {"MS": 1, "QS": 3, "YS": 12}
+_MONTHS = {"MS": 1, "QS": 3, "YS": 12, "ME": 1, "QE": 3, "YE": 12}
 
 # Steps per cycle, shortest first: the first that fits the data is the season of the seasonal naive forecast. The year
 # of daily data is not among them: a window cannot hold two of it, and the calendar features tell the time of year.
@@ -73,6 +73,10 @@ class Frequency:
         return multiple * _MONTHS[unit] if unit in _MONTHS else None
 
     @cached_property
+    def _at_month_end(self) -> bool:
+        return self._parts[1] in {"ME", "QE", "YE"}
+
+    @cached_property
     def cycles(self) -> tuple[int, ...]:
         """Natural season lengths in steps, shortest first; ``(1,)`` where none is known."""
         if self.seasons:
@@ -98,9 +102,11 @@ class Frequency:
         if self.nanoseconds is not None:
             return moment + (self.nanoseconds * steps).astype("timedelta64[ns]")
         if self._month_step is not None:
-            month = moment.astype("datetime64[M]")
-            remainder = moment - month.astype("datetime64[ns]")
-            return (month + self._month_step * steps).astype("datetime64[ns]") + remainder
+            months = moment.astype("datetime64[M]") + self._month_step * steps
+            if self._at_month_end:
+                clock = moment - moment.astype("datetime64[D]")
+                return ((months + 1).astype("datetime64[D]") - 1).astype("datetime64[ns]") + clock
+            return months.astype("datetime64[ns]") + (moment - moment.astype("datetime64[M]").astype("datetime64[ns]"))
         import pandas as pd
 
         offset = pd.tseries.frequencies.to_offset(self.alias)
