@@ -234,6 +234,8 @@ def _range(group: list[Comparison], *, signed: bool = False) -> str:
     if signed:
         if percent(low) == percent(high) and (low < 0) == (high < 0):
             return _signed(low)
+        if low * high > 0:
+            return f"{_range(group)} {'better' if low > 0 else 'worse'}"
         return f"{_signed(low)} to {_signed(high)}"
     small, large = sorted([abs(low), abs(high)])
     if percent(small) == percent(large):

@@ -1,51 +1,51 @@
-"""Several forecasters as one: the average of their forecasts, and the best of them by backtest."""
+"""Several models as one: averages, the choice of the best by backtest, and the baselines to beat."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from gatecast.data.panel import Panel
-from gatecast.errors import NotFittedError, SettingError
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.errors import DataError, NotFittedError, SettingError
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.backtest import Backtest, backtest
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
 from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
-if TYPE_CHECKING:
-    from gatecast.forecasters.backtest import Backtest
-
-CLOSE = 1.05  # a model within 5 % of the best takes part in an ensemble of the best
-FEW_SERIES = 200  # more series than this times the season: statistical models would take longer than all else
+STATISTICAL_SERIES = 500  # more series: statistical models would take too long beside the others
 
 
 class Ensemble(Forecaster):
-    """Weighted mean of the forecasts of several models; quantiles are averaged (Vincentization).
+    """Weighted average of several forecasters: of their means, and of each quantile (Vincent averaging).
+
+    Averaging quantiles keeps the shape of the members' intervals, where mixing the distributions would widen them
+    (Lichtendahl, Grushka-Cockayne & Winkler 2013, Management Science 59:1594). Sample paths are a mixture: each
+    member gives its share.
 
     Args:
-        members: forecasters with different names.
-        weights: one for each member, at least 0; None weighs all alike.
+        members: forecasters.
+        weights: one a member, not negative; None weighs all the same.
         name: column of the forecast.
     """
 
     def __init__(
-        self, members: Sequence[Forecaster], *, weights: Sequence[float] | None = None, name: str = "Ensemble"
-    ) -> None:
+        self, members: Sequence[Forecaster], weights: Sequence[float] | None = None, *, name: str = "Ensemble"
+    ):
         self.members = members
         self.weights = weights
         self.name = name
 
     def fit(self, panel: Panel) -> Self:
-        """Fit a clone of every member."""
         if not self.members:
-            raise SettingError("an ensemble needs at least one member, e.g. Ensemble([Naive(), Drift()])")
-        weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights, np.float64)
-        if weights.shape != (len(self.members),) or (weights < 0).any() or not weights.sum() > 0:
-            raise SettingError(
-                f"weights must be {len(self.members)} numbers of at least 0 with a positive sum, got {self.weights}"
-            )
+            raise SettingError("an ensemble needs at least one member, e.g. Ensemble([Naive(), LinearAR(14)])")
+        weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights, float)
+        if len(weights) != len(self.members) or (weights < 0).any() or weights.sum() <= 0:
+            raise SettingError(f"weights: one number a member ({len(self.members)}), not negative; got {self.weights}")
         self.weights_ = weights / weights.sum()
         self.members_ = [member.clone().fit(panel) for member in self.members]
         self.panel_ = panel
@@ -60,62 +60,124 @@ class Ensemble(Forecaster):
         samples: int | None = None,
         future: Any = None,
     ) -> Forecast:
-        """The weighted mean of the members' forecasts; sample paths are drawn from the members by their weights."""
         if not hasattr(self, "members_"):
             raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
+        horizon = horizon or next((h for m in self.members if (h := getattr(m, "horizon", None))), None)
+        panel = self.panel_ if panel is None else panel
+        shares = [None] * len(self.members) if samples is None else _shares(samples, self.weights_)
         parts = [
-            member.predict(horizon, panel=panel, levels=levels, samples=samples, future=future)
-            for member in self.members_
+            member.predict(horizon, panel=panel, levels=levels, samples=share or None, future=future)
+            for member, share in zip(self.members_, shares, strict=True)
         ]
-        first = parts[0]
-        mean = sum(w * part.mean for w, part in zip(self.weights_, parts, strict=True))
-        quantiles = sum(w * part.quantiles for w, part in zip(self.weights_, parts, strict=True))
-        paths = None
-        if samples:
-            source = np.random.default_rng(0).choice(len(parts), samples, p=self.weights_)
-            drawn = np.stack([part.samples for part in parts if part.samples is not None])
-            paths = drawn[source, :, np.arange(samples)].swapaxes(0, 1)
-        notes = tuple(f"{part.model}: {note}" for part in parts for note in part.notes)
-        return Forecast(
-            self.name, first.panel, np.asarray(mean), first.probabilities, np.asarray(quantiles), paths, notes
-        )
+        return _average(self.name, panel, parts, self.weights_, levels, joint=samples is not None)
+
+
+def _average(
+    name: str, panel: Panel, parts: list[Forecast], weights: np.ndarray, levels: Sequence[float], *, joint: bool
+) -> Forecast:
+    mean = sum(w * part.mean for w, part in zip(weights, parts, strict=True))
+    probabilities = level_quantiles(levels)
+    able = [(w, part) for w, part in zip(weights, parts, strict=True) if set(probabilities) <= set(part.probabilities)]
+    total = sum(w for w, _ in able)
+    quantiles = np.empty(0)
+    if total > 0:
+        quantiles = sum(w / total * np.stack([p.quantile(q) for q in probabilities], axis=-1) for w, p in able)
+    paths = [part.samples for part in parts if part.samples is not None] if joint else []
+    notes = dict.fromkeys(f"{part.model}: {note}" for part in parts for note in part.notes)
+    return Forecast(
+        name,
+        panel,
+        np.asarray(mean),
+        probabilities if total > 0 else (),
+        np.asarray(quantiles),
+        np.concatenate(paths, axis=1) if paths else None,
+        tuple(notes),
+    )
+
+
+def _shares(samples: int, weights: np.ndarray) -> list[int]:
+    """Whole numbers that add up to ``samples``, in proportion to the weights."""
+    edges = np.rint(np.concatenate([[0.0], np.cumsum(weights)]) * samples).astype(int)
+    return [int(n) for n in np.diff(edges)]
+
+
+def best_of(result: Backtest, *, most: int = 3) -> dict[str, float]:
+    """The models and weights with the lowest error in a backtest: the best alone, or a blend of the best few.
+
+    A blend weighs each by the inverse of its error. It is taken only where its own error on the same rows is lower.
+
+    Args:
+        result: a backtest.
+        most: members of the largest blend tried.
+
+    Returns:
+        Model → weight; the weights add up to 1.
+    """
+    _, losses = result.losses()
+    error = {name: float(np.nanmean(loss)) for name, loss in losses.items() if np.isfinite(loss).any()}
+    if not error:
+        raise DataError("no model can be chosen: the backtest has no actual values to compare with")
+    ranked = sorted(error, key=lambda name: error[name])
+    blends = [_inverse({name: error[name] for name in ranked[:size]}) for size in range(1, most + 1)]
+    return min(blends[: len(ranked)], key=lambda blend: _blend_error(result, blend))
+
+
+def _inverse(error: Mapping[str, float]) -> dict[str, float]:
+    """Weights 1/error; a model without error takes all."""
+    exact = [name for name, value in error.items() if value == 0]
+    inverse = dict.fromkeys(exact, 1.0) if exact else {name: 1 / value for name, value in error.items()}
+    return {name: value / sum(inverse.values()) for name, value in inverse.items()}
+
+
+def _blend_error(result: Backtest, blend: Mapping[str, float]) -> float:
+    """Mean scaled absolute error of the weighted mean of forecasts."""
+    mixed = sum(weight * result.frame[name].to_numpy() for name, weight in blend.items())
+    scale = result.scales[..., 0]
+    scale = scale if np.isfinite(scale).any() else np.ones_like(scale)
+    error = np.abs(result.frame["y"].to_numpy() - mixed).reshape(result.shape) / scale[None, :, None]
+    return float(np.nanmean(error))
 
 
 class AutoSelect(Forecaster):
-    """The candidate with the lowest error on rolling origins, or an ensemble of the best.
+    """Backtests the candidates on the panel given to ``fit`` and keeps the best, or a blend of the best.
 
-    The winner's own backtest score is flattering, since it was chosen by it; judge this forecaster by a backtest of
-    itself, which repeats the choice before every origin.
+    The error by which a model was chosen is too good to be true: the luckiest of several was taken. To know how the
+    choice itself does, backtest ``AutoSelect`` beside its candidates; each origin then chooses on its own past.
 
     Args:
         horizon: steps ahead.
-        candidates: forecasters to choose from.
-        windows: rolling origins inside ``fit``.
-        combine: average the candidates within 5 % of the best instead of taking the best alone.
+        candidates: forecasters; None takes the baselines that fit the panel and :class:`LSTMForecaster`.
+        windows: origins of the backtest inside ``fit``.
+        blend: members of the largest blend; 1 keeps the single best model.
         name: column of the forecast.
+
+    Attributes:
+        weights_: model → weight of what was chosen.
+        backtest_: the backtest it was chosen on.
     """
 
     def __init__(
         self,
         horizon: int,
-        candidates: Sequence[Forecaster],
+        candidates: Sequence[Forecaster] | None = None,
         *,
         windows: int = 3,
-        combine: bool = False,
-        name: str = "Auto",
-    ) -> None:
+        blend: int = 3,
+        name: str = "auto",
+    ):
         self.horizon = horizon
         self.candidates = candidates
         self.windows = windows
-        self.combine = combine
+        self.blend = blend
         self.name = name
 
     def fit(self, panel: Panel) -> Self:
-        """Backtest the candidates on the panel, then fit the chosen one on all of it."""
-        from gatecast.forecasters.backtest import backtest
-
-        self.backtest_ = backtest(self.candidates, panel, self.horizon, windows=self.windows, progress=False)
-        self.chosen_ = best_of(self.backtest_, self.candidates, combine=self.combine).clone().fit(panel)
+        candidates = list(self.candidates) if self.candidates is not None else _candidates(panel, self.horizon)
+        self.backtest_ = backtest(candidates, panel, self.horizon, windows=self.windows, progress=False)
+        self.weights_ = best_of(self.backtest_, most=self.blend)
+        chosen = {model.name: model for model in candidates}
+        members = [chosen[name] for name in self.weights_]
+        self.model_ = Ensemble(members, list(self.weights_.values()), name=self.name).fit(panel)
         return self
 
     def predict(
@@ -127,48 +189,48 @@ class AutoSelect(Forecaster):
         samples: int | None = None,
         future: Any = None,
     ) -> Forecast:
-        """The forecast of the chosen model, under this forecaster's name."""
-        if not hasattr(self, "chosen_"):
+        if not hasattr(self, "model_"):
             raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
-        forecast = self.chosen_.predict(
-            horizon or self.horizon, panel=panel, levels=levels, samples=samples, future=future
+        horizon = self.horizon if horizon is None else horizon
+        forecast = self.model_.predict(horizon, panel=panel, levels=levels, samples=samples, future=future)
+        return Forecast(
+            self.name,
+            forecast.panel,
+            forecast.mean,
+            forecast.probabilities,
+            forecast.quantiles,
+            forecast.samples,
+            (self._chosen(), *forecast.notes),
         )
-        return forecast.rename(self.name)
+
+    def _chosen(self) -> str:
+        """What was chosen and how far that can be trusted."""
+        parts = [name if len(self.weights_) == 1 else f"{w:.0%} {name}" for name, w in self.weights_.items()]
+        origins = len(self.backtest_.cutoffs)
+        over = "1 origin" if origins == 1 else f"{origins} origins"
+        return f"Chosen by backtest over {over}: {', '.join(parts)}. Its error there is the one it was chosen on: expect more."
 
 
-def best_of(result: Backtest, candidates: Sequence[Forecaster], *, combine: bool = False) -> Forecaster:
-    """The forecaster with the lowest error in a backtest, or an ensemble of those within 5 % of it.
+def _candidates(panel: Panel, horizon: int) -> list[Forecaster]:
+    from gatecast.forecasters.neural import LSTMForecaster
 
-    Members of an ensemble weigh by the inverse of their error.
-    """
-    _, losses = result.losses()
-    scores = {name: float(np.nanmean(loss)) for name, loss in losses.items() if np.isfinite(loss).any()}
-    known = {candidate.name: candidate for candidate in candidates}
-    order = sorted((name for name in scores if name in known), key=lambda name: scores[name])
-    if not order:
-        raise SettingError(f"no candidate took part in the backtest; it has {', '.join(result.models)}")
-    close = [name for name in order if scores[name] <= CLOSE * scores[order[0]]]
-    if not combine or len(close) == 1:
-        return known[order[0]]
-    return Ensemble([known[name] for name in close], weights=[1 / max(scores[name], 1e-12) for name in close])
+    baselines, _ = default_baselines(panel, horizon)
+    return [*baselines, LSTMForecaster(horizon)]
 
 
 def default_baselines(panel: Panel, horizon: int) -> tuple[list[Forecaster], list[str]]:
-    """The baselines that stand beside every model, and those left out, each with the reason."""
-    models: list[Forecaster] = [Naive(), SeasonalNaive(), Drift(), Mean(), LinearAR(horizon)]
-    if panel.season == 1:
-        models = [model for model in models if not isinstance(model, SeasonalNaive)]
-    from importlib.util import find_spec
+    """The models that every forecast of this panel should be compared with.
 
-    names = ("AutoETS", "AutoARIMA", "AutoTheta")
-    if find_spec("statsforecast") is None:
-        return models, [f'{", ".join(names)} (pip install "gatecast[stats]")']
-    from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
-
-    most = max(1, FEW_SERIES // (1 if panel.season <= 12 else 10))
-    if len(panel) * panel.targets > most:
-        return models, [f"{', '.join(names)} (they fit every series alone: {len(panel)} series would take too long)"]
-    models += [AutoETS(), AutoTheta()]
-    if panel.season > 52:
-        return models, [f"AutoARIMA (a season of {panel.season} steps takes too long)"]
-    return [*models, AutoARIMA()], []
+    Returns:
+        The forecasters, and what was left out with the reason: statistical models without the extra ``stats`` or for
+        very many series.
+    """
+    seasonal: list[Forecaster] = [SeasonalNaive()] if panel.season > 1 else []
+    simple: list[Forecaster] = [Naive(), *seasonal, Drift(), Mean(), LinearAR(horizon)]
+    names = "AutoETS, AutoARIMA and AutoTheta"
+    if importlib.util.find_spec("statsforecast") is None:
+        return simple, [f'{names} (pip install "gatecast[stats]")']
+    count = len(panel) * panel.targets
+    if count > STATISTICAL_SERIES:
+        return simple, [f"{names} (they take too long for {count:,} series)"]
+    return [*simple, AutoETS(), AutoARIMA(), AutoTheta()], []

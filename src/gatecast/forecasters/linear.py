@@ -1,6 +1,6 @@
 """Linear autoregression: the horizon as a ridge regression on the context, one set of weights for all series.
 
-With x the context in which missing values repeat the last one, s its scale (mean absolute deviation) and m the season,
+With x the context in which missing values repeat the last one, s its scale (mean |x[t] - x[t-m]|) and m the season,
 
     ŷ = x[C] + s Wᵀ z,   z = ((x[1] - x[C]) / s, …, (x[C-1] - x[C]) / s, 1)
     W = W₀ + (ZᵀZ + λI)⁻¹ Zᵀ(R - Z W₀),   R = (y - x[C]) / s
@@ -83,12 +83,12 @@ class LinearAR(Forecaster):
         if self.horizon < 1 or (self.context is not None and self.context < 1):
             raise SettingError(f"horizon and context are at least 1, got {self.horizon} and {self.context}")
         options = self._contexts(panel)
-        self.context_ = options[-1]
+        self.context_, self.season_ = options[-1], panel.season
         cases = _collect(panel, self.context_, self.horizon, self.seed)
         if not len(cases.age):
             raise DataError(self._too_short(panel))
         train, check = _split(cases, self.horizon)
-        seasons = [0, *([panel.season] if 1 < panel.season < self.context_ else [])]
+        seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
         self.choice_ = _choose(train, check, options, seasons)
         self.weights_ = _ridge(cases, self.choice_, self.context_)
         checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
@@ -133,7 +133,7 @@ class LinearAR(Forecaster):
         for chosen, values in blocks(panel, last=10 * self.context_):
             filled = _fill(np.moveaxis(values, 1, 2))
             context = _padded(filled, self.context_)
-            size = _scale(context, _floor(filled))
+            size = _scale(context, 0.1 * _change(filled, self.season_), self.season_)
             last = context[..., -1:]
             lags = (context - last) / np.where(size > 0, size, 1)[..., None]
             lags[..., -1] = size > 0
@@ -202,7 +202,7 @@ def _parts(
         filled, seen = _fill(series), np.isfinite(series)
         keep &= np.isfinite(filled[:, :count])  # begun
         row, start = np.nonzero(keep)
-        yield _cut(series, filled, seen, row, start, context, horizon)
+        yield _cut(series, filled, seen, row, start, context, horizon, panel.season)
 
 
 def _cut(
@@ -213,11 +213,12 @@ def _cut(
     start: np.ndarray,
     context: int,
     horizon: int,
+    season: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lags, targets and ages of the windows that are mostly observed and not constant."""
     view = np.lib.stride_tricks.sliding_window_view
     inside, ahead = view(filled, context, axis=1)[row, start], view(series, horizon, axis=1)[row, start + context]
-    size = _scale(inside, _floor(filled[:, -10 * context :])[row])
+    size = _scale(inside, 0.1 * _change(filled[:, -10 * context :], season)[row], season)
     total = np.concatenate([np.zeros((len(seen), 1), np.int64), seen.cumsum(axis=1)], axis=1)
     observed = 2 * (total[row, start + context] - total[row, start]) >= context
     good = observed & (2 * np.isfinite(ahead).sum(axis=1) >= horizon) & (size > 0)
@@ -243,20 +244,23 @@ def _padded(filled: np.ndarray, context: int) -> np.ndarray:
     return np.concatenate([np.repeat(filled[..., :1], max(0, missing), axis=-1), filled[..., -context:]], axis=-1)
 
 
-def _deviation(values: np.ndarray) -> np.ndarray:
-    """Mean absolute deviation along the last axis, missing values skipped."""
-    count = np.maximum(np.isfinite(values).sum(axis=-1), 1)
-    centre = np.nansum(values, axis=-1) / count
-    return np.nansum(np.abs(values - centre[..., None]), axis=-1) / count
+def _change(values: np.ndarray, season: int) -> np.ndarray:
+    """Mean absolute change over a season along the last axis; without a whole season the mean absolute deviation."""
+    if 1 < season < values.shape[-1]:
+        apart = values[..., season:] - values[..., :-season]
+    else:
+        apart = values - _mean(values)[..., None]
+    return _mean(np.abs(apart))
 
 
-def _floor(filled: np.ndarray) -> np.ndarray:
-    return 0.1 * _deviation(filled)
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean along the last axis, missing values skipped."""
+    return np.nansum(values, axis=-1) / np.maximum(np.isfinite(values).sum(axis=-1), 1)
 
 
-def _scale(context: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """Mean absolute deviation of the context, at least a tenth of the series' own: a quiet stretch is no yardstick."""
-    return np.maximum(_deviation(context), floor)
+def _scale(context: np.ndarray, floor: np.ndarray, season: int) -> np.ndarray:
+    """Size of the seasonal change in the context, at least the floor: a quiet stretch is no yardstick."""
+    return np.maximum(_change(context, season), floor)
 
 
 # ── the regression ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,14 +1,19 @@
-"""AutoETS, AutoARIMA and AutoTheta through statsforecast (the extra ``stats``), behind the two doors.
+"""The statistical standards, AutoETS, AutoARIMA and AutoTheta, as statsforecast fits them to each series.
 
-Each series is fitted anew from its own history at every forecast, as is usual for these models; ``fit`` settles the
-season only. Long histories are cut to the last cycles, since fitting time grows much faster than accuracy.
+Each series is fitted anew at every origin, on its latest rows only (see ``history``), with missing values inside
+filled by a straight line. A series too short or constant for the model gets the seasonal naive forecast. Whatever of
+this happened is told in the notes of the forecast.
+
+Importing statsforecast takes seconds, so it waits for the first ``fit``.
 """
 
 from __future__ import annotations
 
 import warnings
-from abc import abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, Self
 
 import numpy as np
@@ -17,54 +22,62 @@ from gatecast.data.panel import Panel
 from gatecast.errors import NotFittedError, SettingError, require
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
-from gatecast.forecasters.baselines import SeasonalNaive
+from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles
+
+ETS_SEASON = 24  # the longest season that exponential smoothing can hold
 
 
-class Statistical(Forecaster):
-    """A model of statsforecast for each series and target.
+@dataclass(frozen=True)
+class _Task:
+    """One series for one process: what to fit and on what."""
+
+    model: str
+    season: int
+    values: np.ndarray
+    horizon: int
+    settings: dict[str, Any]
+
+
+class _Statistical(Forecaster):
+    """A model of statsforecast behind the two doors.
 
     Args:
-        season: season length in steps; None takes ``panel.season``.
-        recent: rows of history used, counted from the origin; None takes the class's own bound.
-        jobs: processes; 1 runs in this one.
+        season: season in steps; None takes ``panel.season`` of the panel fitted on.
+        history: rows before the origin that are fitted on; None takes the model's own limit, which bounds the time.
+        jobs: processes; 1 fits in this one.
         seed: of the sample paths.
         name: column of the forecast.
     """
 
-    cycles = 60  # seasons of history used
-    bounds = (200, 2000)  # least and most rows used
+    _settings: dict[str, Any] = {}  # noqa: RUF012  read only
 
     def __init__(
         self,
         season: int | None = None,
         *,
-        recent: int | None = None,
+        history: int | None = None,
         jobs: int = 1,
         seed: int = 1,
         name: str | None = None,
-    ) -> None:
+    ):
         self.season = season
-        self.recent = recent
+        self.history = history
         self.jobs = jobs
         self.seed = seed
         self.name = name or type(self).__name__
 
-    @abstractmethod
-    def _model(self, library: Any, season: int) -> Any:
-        """The model object of statsforecast."""
-
     def fit(self, panel: Panel) -> Self:
-        """Check that statsforecast is there and settle the season.
-
-        Raises:
-            MissingExtraError: without the extra ``stats``.
-        """
-        require("statsforecast", extra="stats", purpose=type(self).__name__)
+        _statsforecast(type(self).__name__)
         if self.season is not None and self.season < 1:
             raise SettingError(f"season is a number of steps, at least 1; got season={self.season}")
         self.season_ = panel.season if self.season is None else self.season
+        self.history_ = self.history or self._limit(self.season_)
         self.panel_ = panel
         return self
+
+    def _limit(self, season: int) -> int:
+        """Rows fitted on by default: twenty seasons, at least 200."""
+        return max(200, 20 * season)
 
     def predict(
         self,
@@ -75,125 +88,132 @@ class Statistical(Forecaster):
         samples: int | None = None,
         future: Any = None,
     ) -> Forecast:
-        """Fit each series up to the origin of ``panel`` and forecast; covariates (``future``) are not used."""
-        if not hasattr(self, "season_"):
+        """Fit each series of the panel up to its origin and forecast; covariates (``future``) are not used.
+
+        The intervals are those of the model's normal errors. Sample paths are random walks with the same spread at
+        every step; the model gives no more about how errors hang together.
+        """
+        if not hasattr(self, "panel_"):
             raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before predict")
         if horizon is None or horizon < 1:
-            raise SettingError(
-                f"{self.name}.predict needs a horizon of at least 1 step, e.g. predict(14); got {horizon}"
-            )
+            raise SettingError(f"{self.name}.predict needs a horizon of at least 1 step, got {horizon}")
         panel = self.panel_ if panel is None else panel
+        fallback = SeasonalNaive(self.season_).fit(panel).predict(horizon, levels=[80])
+        mean, sd = fallback.mean.copy(), _normal_sd(*fallback.interval(80))
+        places, notes = self._fit_all(panel, horizon, mean, sd)
+        notes += [
+            f"{_of(len(panel) * panel.targets - places, panel)} too short, constant or refused: seasonal naive."
+        ] * (places < len(panel) * panel.targets)
         probabilities = level_quantiles(levels)
-        histories = [column for _, values in panel for column in self._history(values).T]
-        filled = [_interpolated(history) for history in histories]
-        shape = (len(panel), panel.targets, horizon, len(probabilities))
-        table = np.full((len(histories), horizon, len(probabilities)), np.nan)
-        usable = [i for i, y in enumerate(filled) if len(y) > 2 * self.season_ and len(y) >= 8 and np.ptp(y) > 0]
-        if usable:
-            table[usable] = self._run([filled[i] for i in usable], horizon, probabilities)
-        failed = np.isnan(table).any(axis=(1, 2)).reshape(len(panel), panel.targets)
-        quantiles = np.moveaxis(table.reshape(shape), 1, 2)
-        if failed.any():
-            instead = SeasonalNaive(self.season_).fit(panel).predict(horizon, levels=levels).quantiles
-            quantiles = np.where(failed[:, None, :, None], instead, quantiles)
-        mean = quantiles[..., probabilities.index(0.5)]
-        paths = None if samples is None else self._paths(mean, quantiles, probabilities, samples)
-        return Forecast(self.name, panel, mean, probabilities, quantiles, paths, self._notes(panel, histories, failed))
+        paths = None if samples is None else _walks(mean, sd, samples, self.seed)
+        quantiles = normal_quantiles(mean, sd, probabilities)
+        return Forecast(self.name, panel, mean, probabilities, quantiles, paths, tuple([*notes, *fallback.notes]))
 
-    def _history(self, values: np.ndarray) -> np.ndarray:
-        low, high = self.bounds
-        rows = self.recent or int(np.clip(self.cycles * self.season_, low, high))
-        return values[-rows:].astype(np.float64)
-
-    def _run(self, series: list[np.ndarray], horizon: int, probabilities: tuple[float, ...]) -> np.ndarray:
-        """``(series, horizon, probabilities)``; NaN for a series that the model cannot take."""
-        models = require("statsforecast.models", extra="stats", purpose=type(self).__name__)
-        lower = [p for p in probabilities if p < 0.5]
-        levels = [round(100 * (1 - 2 * p), 4) for p in lower]
-        if self.jobs > 1 and len(series) > 1:
-            from concurrent.futures import ProcessPoolExecutor
-
-            size = -(-len(series) // (4 * self.jobs))
-            parts = [series[i : i + size] for i in range(0, len(series), size)]
-            with ProcessPoolExecutor(self.jobs) as pool:
-                tasks = [pool.submit(_forecast, self._model(models, self.season_), p, horizon, levels) for p in parts]
-                tables = [task.result() for task in tasks]
-            return np.concatenate(tables)
-        return _forecast(self._model(models, self.season_), series, horizon, levels)
-
-    def _paths(
-        self, mean: np.ndarray, quantiles: np.ndarray, probabilities: tuple[float, ...], samples: int
-    ) -> np.ndarray:
-        """Random walks whose spread at each step is the width of the widest interval."""
-        from statistics import NormalDist
-
-        reach = NormalDist().inv_cdf(probabilities[-1])
-        sd = (quantiles[..., -1] - quantiles[..., 0]) / (2 * reach) if reach > 0 else np.zeros_like(mean)
-        draws = np.random.default_rng(self.seed).standard_normal((len(mean), samples, *mean.shape[1:]))
-        walk = draws.cumsum(axis=2) / np.sqrt(np.arange(1, mean.shape[1] + 1))[:, None]
-        return mean[:, None] + sd[:, None] * walk
-
-    def _notes(self, panel: Panel, histories: list[np.ndarray], failed: np.ndarray) -> tuple[str, ...]:
-        used = max((len(h) for h in histories), default=0)
-        found = []
-        if used < int(panel.lengths.max(initial=0)):
-            found.append(f"the last {used} rows of each series were used")
-        gaps = sum(bool(np.isnan(h).any()) for h in histories)
-        if gaps:
-            found.append(f"missing values were interpolated in {gaps} series")
-        if failed.any():
-            found.append(f"seasonal naive stands in for {int(failed.any(axis=1).sum())} short or constant series")
-        return tuple(found)
+    def _fit_all(self, panel: Panel, horizon: int, mean: np.ndarray, sd: np.ndarray) -> tuple[int, list[str]]:
+        """Write the model's forecasts over the fallback; returns how many there were, and notes."""
+        places, tasks, filled = [], [], 0
+        for index in range(len(panel)):
+            recent = panel.series(index)[-self.history_ :].astype(np.float64)
+            for target in range(panel.targets):
+                values, gaps = _bridged(recent[:, target])
+                filled += gaps > 0
+                if _usable(values, self.season_):
+                    places.append((index, target))
+                    tasks.append(_Task(type(self).__name__, self.season_, values, horizon, self._settings))
+        done = 0
+        for (index, target), found in zip(places, _run(tasks, self.jobs), strict=True):
+            if found is not None:
+                mean[index, :, target], sd[index, :, target] = found
+                done += 1
+        notes = [f"Missing values of {_of(filled, panel)} filled by straight lines."] if filled else []
+        if panel.lengths.max(initial=0) > self.history_:
+            notes.append(f"Fitted on the last {self.history_} rows only, for the time it takes.")
+        if self.season_ > ETS_SEASON and tasks:
+            notes.append(f"The season of {self.season_} steps is taken out by LOESS first (MSTL).")
+        return done, notes
 
 
-class AutoETS(Statistical):
-    """Exponential smoothing with components chosen by AICc (Hyndman et al. 2008)."""
-
-    def _model(self, library: Any, season: int) -> Any:
-        return library.AutoETS(season_length=season)
+class AutoETS(_Statistical):
+    """Exponential smoothing, its form chosen by AICc (Hyndman et al. 2002)."""
 
 
-class AutoTheta(Statistical):
-    """The best of four Theta models (Fiorucci et al. 2016)."""
+class AutoARIMA(_Statistical):
+    """Seasonal ARIMA chosen stepwise by AICc (Hyndman & Khandakar 2008), with approximated likelihoods in the search.
 
-    def _model(self, library: Any, season: int) -> Any:
-        return library.AutoTheta(season_length=season)
+    Its time grows steeply with season and length: by default it is fitted on the last ten seasons, at least 150 rows.
+    """
 
+    _settings = {"approximation": True}  # noqa: RUF012  read only
 
-class AutoARIMA(Statistical):
-    """Seasonal ARIMA with orders chosen step by step by AICc (Hyndman & Khandakar 2008)."""
-
-    cycles = 20
-    bounds = (120, 500)
-
-    def _model(self, library: Any, season: int) -> Any:
-        return library.AutoARIMA(season_length=season, approximation=season > 12)
+    def _limit(self, season: int) -> int:
+        return max(150, 10 * season)
 
 
-def _forecast(model: Any, series: list[np.ndarray], horizon: int, levels: list[float]) -> np.ndarray:
-    """Quantiles of each series, lower ends first, then the point forecast, then upper ends."""
-    table = np.full((len(series), horizon, 2 * len(levels) + 1), np.nan)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+class AutoTheta(_Statistical):
+    """The best of four theta models (Fiorucci et al. 2016)."""
+
+
+def _statsforecast(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own imports warn about other packages
+        return require("statsforecast.models", extra="stats", purpose=name)
+
+
+def _run(tasks: list[_Task], jobs: int) -> list[tuple[np.ndarray, np.ndarray] | None]:
+    if jobs == 1 or len(tasks) < 2:
+        return [_forecast(task) for task in tasks]
+    # spawn: a fork would copy PyTorch's threads in an unknown state
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_forecast, tasks, chunksize=max(1, len(tasks) // (4 * jobs))))
+
+
+def _forecast(task: _Task) -> tuple[np.ndarray, np.ndarray] | None:
+    """``(horizon,)`` mean and standard deviation; None where the model refuses the series."""
+    models = _statsforecast(task.model)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for row, values in enumerate(series):
-            try:
-                found = model.forecast(y=values, h=horizon, level=sorted(levels))
-            except Exception:  # the caller counts the series that failed and says so in a note
-                continue
-            lower = [found[f"lo-{_key(found, level)}"] for level in levels]
-            upper = [found[f"hi-{_key(found, level)}"] for level in reversed(levels)]
-            table[row] = np.stack([*lower, found["mean"], *upper], axis=1)
-    return np.sort(table, axis=2)
+        try:
+            found = _model(models, task).forecast(y=task.values, h=task.horizon, level=[80])
+        except Exception:
+            return None
+    mean, sd = np.asarray(found["mean"]), _normal_sd(np.asarray(found["lo-80"]), np.asarray(found["hi-80"]))
+    bound = 1e3 * np.abs(task.values).max()  # an unstable fit runs away
+    return (mean, sd) if np.isfinite(mean + sd).all() and np.abs(mean).max() <= bound else None
 
 
-def _key(found: dict[str, Any], level: float) -> str:
-    """The level as statsforecast spells it in its keys."""
-    return next(key.removeprefix("lo-") for key in found if key.startswith("lo-") and float(key[3:]) == level)
+def _model(models: Any, task: _Task) -> Any:
+    if task.season <= ETS_SEASON:
+        return getattr(models, task.model)(season_length=task.season, **task.settings)
+    inner = {"AutoETS": {"model": "ZZN"}, "AutoARIMA": {"seasonal": False}}.get(task.model, {})
+    return models.MSTL(task.season, trend_forecaster=getattr(models, task.model)(**inner, **task.settings))
 
 
-def _interpolated(values: np.ndarray) -> np.ndarray:
-    """From the first observed value on, with missing ones on the line between their neighbours."""
+def _bridged(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """From the first observation on, with straight lines over missing values (flat at the end), and how many."""
     seen = np.flatnonzero(np.isfinite(values))
     if not len(seen):
-        return values[:0]
-    return np.interp(np.arange(seen[0], len(values)), seen, values[seen])
+        return values[:0], 0
+    rows = np.arange(seen[0], len(values))
+    return np.interp(rows, seen, values[seen]), len(rows) - len(seen)
+
+
+def _usable(values: np.ndarray, season: int) -> bool:
+    return len(values) >= max(10, 2 * season + 2) and float(np.ptp(values)) > 0
+
+
+def _normal_sd(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Standard deviation of a normal distribution from its central 80 % interval."""
+    return (high - low) / (2 * 1.2815515655446004)
+
+
+def _walks(mean: np.ndarray, sd: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """``(series, samples, horizon, targets)`` paths: normal increments whose sum has the given spread at every step."""
+    grown = np.maximum.accumulate(sd, axis=1) ** 2
+    shocks = np.sqrt(np.diff(grown, axis=1, prepend=0.0))
+    draws = np.random.default_rng(seed).standard_normal((len(mean), samples, *mean.shape[1:]))
+    return mean[:, None] + (shocks[:, None] * draws).cumsum(axis=2)
+
+
+def _of(count: int, panel: Panel) -> str:
+    total = len(panel) * panel.targets
+    return f"{count} of {total} series" if total > 1 else "the series"
