@@ -1,0 +1,74 @@
+"""The forecast: its levels, quantiles and the long frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fixtures.cases import panel_of
+
+from gatecast.evaluation.forecast import Forecast, level_quantiles
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ([80], (0.1, 0.5, 0.9)),
+        ([50, 90], (0.05, 0.25, 0.5, 0.75, 0.95)),
+        ((80, 95), (0.025, 0.1, 0.5, 0.9, 0.975)),
+        ([], (0.5,)),
+        ([99.9], (0.0005, 0.5, 0.9995)),
+    ],
+)
+def test_level_quantiles(levels: list[float], expected: tuple[float, ...]) -> None:
+    assert level_quantiles(levels) == expected
+
+
+@pytest.mark.parametrize("level", [0, 100, -5, 250])
+def test_a_level_outside_its_range(level: float) -> None:
+    with pytest.raises(ValueError, match=rf"levels are percentages between 0 and 100.*got {level}"):
+        level_quantiles([80, level])
+
+
+def forecast(targets: int = 1, tz: str | None = None) -> Forecast:
+    starts = np.array(["2024-01-01", "2024-02-01"], "datetime64[ns]")
+    panel = panel_of(np.zeros((4, targets)), np.zeros((3, targets)), freq="D", starts=starts, ids=["a", "b"], tz=tz)
+    mean = np.arange(2 * 2 * targets, dtype=np.float32).reshape(2, 2, targets)
+    probabilities = level_quantiles([80])
+    return Forecast("M", panel, mean, probabilities, mean[..., None] + np.array([-1, 0, 1], np.float32))
+
+
+def test_the_long_frame() -> None:
+    frame = forecast().to_frame()
+    assert list(frame) == ["unique_id", "ds", "cutoff", "M", "M-lo-80", "M-hi-80"]
+    assert frame["unique_id"].tolist() == ["a", "a", "b", "b"]
+    assert frame["ds"].astype(str).tolist() == ["2024-01-05", "2024-01-06", "2024-02-04", "2024-02-05"]
+    assert frame["cutoff"].astype(str).unique().tolist() == ["2024-01-04", "2024-02-03"]
+    assert frame["M"].tolist() == [0, 1, 2, 3]
+    assert frame["M-lo-80"].tolist() == [-1, 0, 1, 2]
+    assert frame["M-hi-80"].tolist() == [1, 2, 3, 4]
+
+
+def test_several_targets_are_rows_of_a_variable() -> None:
+    frame = forecast(targets=2).to_frame()
+    assert frame["variable"].tolist() == ["y0", "y1"] * 4
+    assert frame["M"].tolist() == list(range(8))
+    assert frame["ds"].iloc[:4].astype(str).tolist() == ["2024-01-05"] * 2 + ["2024-01-06"] * 2
+
+
+def test_times_carry_the_time_zone() -> None:
+    assert str(forecast(tz="Asia/Seoul").to_frame()["ds"].iloc[0]) == "2024-01-05 09:00:00+09:00"
+
+
+def test_levels_quantile_interval() -> None:
+    made = forecast()
+    assert made.levels == (80,)
+    assert (made.horizon, made.ids.tolist()) == (2, ["a", "b"])
+    low, high = made.interval(80)
+    np.testing.assert_array_equal(high - low, 2.0)
+    np.testing.assert_array_equal(made.quantile(0.5), made.mean)
+    with pytest.raises(KeyError, match=r"quantile 0.3 is not in this forecast"):
+        made.quantile(0.3)
+
+
+def test_rename() -> None:
+    assert "N-lo-80" in forecast().rename("N").to_frame()
