@@ -252,6 +252,23 @@ GOOD = {
         [1, 2],
         options={"id": ["shop", "item"], "target": "y"},
     ),
+    "date and hour apart": Good(
+        "date,hour,y\n2024-01-01,22,1\n2024-01-01,23,2\n2024-01-01,24,3\n2024-01-02,1,4\n",
+        [1, 2, 3, 4],
+        "2024-01-01T22",
+        "h",
+        ("time column", "date + hour"),
+    ),
+    "only numbers, in order": Good("1\n2\n3\n", PLAIN, 0, "", ("no header", "the first line holds values")),
+    "spaces between thousands": Good("d;y\n2024-01-01;1 234,5\n2024-01-02;12 678,25\n", [1234.5, 12678.25]),
+    "quoted cell over two lines": Good('d,y,c\n2024-01-01,1,"a\nb"\n2024-01-02,2,c\n', [1, 2]),
+    "year ends": Good("d,y\n2021-12-31,1\n2022-12-31,2\n2023-12-31,3\n", PLAIN, "2021-12-31", "YE"),
+    "day numbers of a spreadsheet": Good(
+        "date,y\n45292,1\n45293,2\n45294,3\n", PLAIN, 45292, "", ("suspicious dates", "45292 is 2024-01-01")
+    ),
+    "integers beyond doubles": Good(
+        days([10**17, 10**17 + 1]), [1e17, 1e17], repair=("rounded", "whole numbers above 2^53")
+    ),
     "column with a title of spaces": Good(
         " date , y \n2024-01-01, 1\n2024-01-02, 2\n", [1, 2], options={"target": "y"}
     ),
@@ -369,6 +386,17 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "d,y\n2024-01-01,1,5\n2024-01-02,2,5\n2024-01-03,3,5\n",
         {},
         r"line 2: the header has 2 names, this row 3 cells; numbers with a decimal comma need another delimiter",
+    ),
+    "comment at the end": (days([1, 2]) + "# end\n", {}, r"line 4: expected 2 cells, got 1 \('# end'\)"),
+    "hour that is none": (
+        "date,hour,y\n2024-01-01,22,1\n2024-01-01,25,2\n",
+        {"time": ["date", "hour"]},
+        r"column 'hour', line 3: expected an hour, 0 to 24, got 25",
+    ),
+    "series named in a wide table": (
+        "d,s,a,b\n2024-01-01,x,1,2\n",
+        {"layout": "wide", "id": "s"},
+        r"id= was given with layout=\"wide\", where columns are series",
     ),
     "total at the end": (days([1, 2, 3]) + "Total,6\n", {}, r"line 5: expected a date .* got 'Total'; mend or delete"),
     "line too long": (days([1, 2, 3]) + "2024-01-04,4,5\n", {}, r"line 5: the header has 2 names, this row 3 cells"),

@@ -131,11 +131,8 @@ def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
         return None
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    if len(np.unique(times - months.astype("datetime64[ns]"))) == 1:
-        end = False
-    elif (((days + 1).astype("datetime64[M]") - months).astype(np.int64) == 1).all():
-        end = True
-    else:
+    end = bool((((days + 1).astype("datetime64[M]") - months).astype(np.int64) == 1).all())
+    if len(np.unique(times - (days if end else months).astype("datetime64[ns]"))) > 1:
         return None
     numbers = months.astype(np.int64)
     gaps = np.diff(np.unique(numbers))

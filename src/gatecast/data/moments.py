@@ -204,6 +204,9 @@ def _from_numbers(column: pd.Series, name: str, order: str | None, log: Log, tim
         if timelike and values.min() >= low and values.max() < low * 1000:
             log.note("date format", f"{name} counts {unit} since 1970-01-01 UTC", len(values), name)
             return Moments(values.astype(f"datetime64[{unit}]").astype("datetime64[ns]"), "UTC")
+    if timelike and values.min() >= 20_000 and values.max() <= 80_000 and (np.diff(np.unique(values)) <= 31).all():
+        message = f"{name} may hold the day numbers of a spreadsheet (45292 is 2024-01-01): read as plain numbers"
+        log.note("suspicious dates", f"{message}; format the column as text dates there", len(values), name)
     return Moments(values)
 
 

@@ -16,8 +16,8 @@ _MINUS = str.maketrans({"\u2212": "-"})
 _ODD = {**_SPACES, **_MINUS}
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _PATTERNS = {
-    ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:\.\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
-    ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
+    ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:[. ]\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
+    ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:[, ]\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
 }
 _NUMBER = re.compile(
     rf"(?=[^\d]*\d)(?:{_PATTERNS[','].pattern}|{_PATTERNS['.'].pattern})|[+-]?inf(?:inity)?", re.IGNORECASE
@@ -59,7 +59,7 @@ def number_style(cells: Iterable[str]) -> Style | None:
             continue
         if "." in tail or "," in head:
             point = True
-        elif "." in head or not re.fullmatch(r"\d{3}", tail) or not re.fullmatch(r"[1-9]\d{0,2}", head):
+        elif "." in head or " " in head or not re.fullmatch(r"\d{3}", tail) or not re.fullmatch(r"[1-9]\d{0,2}", head):
             comma = True
         else:
             weak = True
@@ -79,6 +79,8 @@ def to_float(table: Table, name: str, *, decimal: str | None, missing: Sequence[
     column = table.frame[name]
     if not table.is_text(name):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if column.dtype.kind in "iu" and len(values) and np.abs(values).max() > 2**53:
+            table.log.note("rounded", f"{name} holds whole numbers above 2^53: the last digits are lost", place=name)
     else:
         values = _from_text(table, name, decimal, missing)
     return _without_codes(values, name, missing, table.log)
@@ -130,7 +132,7 @@ def _parse(cells: pd.Series, decimal: str) -> np.ndarray:
     """Numbers written with this decimal sign; NaN where a cell is none."""
     plain = cells.str.translate(_SPACES).str.translate(_MINUS)
     fits = plain.str.fullmatch(_PATTERNS[decimal]) & plain.str.contains(r"\d")
-    bare = plain.str.replace("." if decimal == "," else ",", "", regex=False).str.replace(",", ".", regex=False)
+    bare = plain.str.replace("[. ]" if decimal == "," else "[, ]", "", regex=True).str.replace(",", ".", regex=False)
     values = pd.to_numeric(bare.where(fits), errors="coerce").to_numpy(dtype=np.float64, copy=True)
     lower = plain.str.lower()
     values[lower.isin({"inf", "+inf", "infinity"})] = np.inf

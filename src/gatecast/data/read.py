@@ -167,6 +167,8 @@ def _check_settings(layout: str, duplicates: str, infinite: str) -> None:
 # ── one row a time ────────────────────────────────────────────────────────────────────────────────────────────────────
 def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
     """Long and wide tables."""
+    if wishes.layout == "wide" and wishes.ids:
+        table.log.fail('id= was given with layout="wide", where columns are series', "use one of the two")
     time = find_time(table, wishes)
     moments = read_times(table, time, wishes.date_format) if time else None
     ids = find_ids(table, wishes, None if moments is None else moments.values, time)

@@ -132,8 +132,19 @@ def header_rows(rows: list[tuple[str, ...]], width: int) -> int:
 
 def _lines(head: bytes, encoding: str, whole: bool) -> list[str]:
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
-    lines = [line.rstrip("\r\n") for line in io.StringIO(text, newline=None)]
+    lines = _whole_records([line.rstrip("\r\n") for line in io.StringIO(text, newline=None)])
     return (lines if whole or len(lines) < 2 else lines[:-1])[:_SAMPLE_LINES]
+
+
+def _whole_records(lines: list[str]) -> list[str]:
+    """Lines joined where a quoted cell runs over several."""
+    records: list[str] = []
+    for line in lines:
+        if records and records[-1].count('"') % 2 and len(records[-1]) < 10_000:
+            records[-1] += " " + line
+        else:
+            records.append(line)
+    return records
 
 
 def _table_top(rows: list[tuple[str, ...]], width: int) -> int:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -181,7 +181,7 @@ def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect,
     if not len(suspects):
         return
     wanted = {log.line(int(row)) for row in suspects}
-    text = io.TextIOWrapper(cast("IO[bytes]", file), encoding=dialect.encoding, errors="replace")
+    text = io.TextIOWrapper(cast("Any", file), encoding=dialect.encoding, errors="replace")
     need = min(len(dialect.names), len(dialect.sample[0])) - 1
     for number, content in enumerate(text, start=1):
         if number not in wanted:

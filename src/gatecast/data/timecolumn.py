@@ -60,6 +60,8 @@ def read_times(table: Table, names: tuple[str, ...], date_format: str | None) ->
     numeric = [pd.api.types.is_numeric_dtype(table.frame[name]) for name in names]
     if all(numeric):
         return _assemble_parts(table, names)
+    if numeric == [False, True]:
+        return _with_hours(table, names, date_format)
     texts = table.texts(names[0])
     for name in names[1:]:
         texts = texts + " " + table.texts(name)
@@ -67,6 +69,17 @@ def read_times(table: Table, names: tuple[str, ...], date_format: str | None) ->
     if len(empty):
         table.log.fail("expected a date, got an empty cell", "delete the row", column=names[0], row=int(empty[0]))
     return parse_texts(texts, joined, date_format, table.log)
+
+
+def _with_hours(table: Table, names: tuple[str, ...], date_format: str | None) -> Moments:
+    """A date and a column of hours: 0 to 23, or 1 to 24 as the hours' ends."""
+    dates = parse_times(table, names[0], date_format)
+    hours = table.frame[names[1]].to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~((hours >= 0) & (hours <= 24) & (hours % 1 == 0)))
+    if len(bad):
+        row = int(bad[0])
+        table.log.fail(f"expected an hour, 0 to 24, got {hours[row]:g}", "mend the row", column=names[1], row=row)
+    return Moments(dates.values + hours.astype("timedelta64[h]"), dates.tz)
 
 
 def _dates(table: Table, free: Sequence[str], date_format: str | None) -> tuple[str, ...]:
@@ -102,13 +115,16 @@ def _is_time_text(table: Table, name: str, date_format: str | None) -> bool:
 
 def _clock_beside(table: Table, date: str, free: Sequence[str]) -> str | None:
     """A column of times of day, where the dates have none."""
-    if table.is_datetime(date) or table.texts(date).iloc[:200].str.contains(":").any():
+    if not table.is_text(date) or table.texts(date).iloc[:200].str.contains(":").any():
         return None
     for name in free:
-        if name != date and table.is_text(name):
-            sample = table.texts(name).iloc[:200]
-            if sample.str.fullmatch(TIME_OF_DAY).all():
+        if name == date:
+            continue
+        if table.is_text(name):
+            if table.texts(name).iloc[:200].str.fullmatch(TIME_OF_DAY).all():
                 return name
+        elif plain(name) in _PART_WORDS["hour"] and table.frame[name].between(0, 24).all():
+            return name
     return None
 
 
@@ -126,12 +142,19 @@ def _date_parts(table: Table, free: Sequence[str]) -> tuple[str, ...]:
 def _numbered(table: Table, free: Sequence[str]) -> tuple[str, ...]:
     """A column of plain numbers or compact dates that counts the rows."""
     integers = [name for name in free if whole_numbers(table, name)]
+    if len(integers) == 1 and len(free) == len(table.names) and not _other_numbers(table, integers[0]):
+        return ()  # the only numbers there are to forecast
     for test in (_has_time_name, _is_compact, _counts_rows):
         for name in integers:
             if test(table, name):
                 table.log.note("time column", f"the time is in {name} (whole numbers)", place=name)
                 return (name,)
     return ()
+
+
+def _other_numbers(table: Table, name: str) -> bool:
+    others = [other for other in table.names if other != name]
+    return any(not table.is_text(other) or is_numeric_text(table, other, missing=()) for other in others)
 
 
 def _has_time_name(table: Table, name: str) -> bool:
