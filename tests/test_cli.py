@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from gatecast.cli import main
+from gatecast.cli.console import Console
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
@@ -121,6 +122,15 @@ def test_json_is_the_only_output(run: Run, sales: Path) -> None:
     assert "gatecast-out/report.html" in document["files"]
 
 
+def test_a_paragraph_keeps_numbers_with_their_signs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "The LSTM is better. " * 4 + "It is 12 % better here, truly (p = 0.01), and so on and on it goes."
+    Console(ShowFlags()).paragraph(text)
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines) == text
+    assert max(map(len, lines)) <= 100
+    assert not any(line.startswith(("%", "=", "0.01")) for line in lines)
+
+
 def test_quiet_prints_nothing(run: Run, sales: Path) -> None:
     assert run("forecast", sales, "--horizon", 3, *QUICK, "--quiet") == (0, "", "")
 
@@ -156,8 +166,8 @@ def test_the_backtest_can_choose(run: Run, sales: Path, name: str) -> None:
 
 def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
-    path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 9)))
-    code, out, _ = run("forecast", path, "--horizon", 6, *QUICK)
+    path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 8)))
+    code, out, _ = run("forecast", path, "--horizon", 6, "--model", "naive")
     assert code == 0
     assert "No backtest: a backtest with horizon=6 needs a series of at least" in out
 

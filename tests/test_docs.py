@@ -16,7 +16,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from gatecast.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "README.ko.md"]
+RUN = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"]
+PAGES = [*RUN, ROOT / "README.ko.md"]  # whose examples are those of the README, as a test below makes sure
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -61,7 +62,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in RUN])
 def test_the_examples_of_a_page_run(page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for example in examples(page, capsys):
         example.evaluate()
@@ -100,7 +101,7 @@ def test_the_korean_readme_keeps_in_step() -> None:
     links = [
         set(re.findall(r"\]\((docs/[^)#]+|[A-Z]+(?:\.md)?)\)", page.read_text("utf-8"))) for page in (english, korean)
     ]
-    assert links[0] == links[1]
+    assert links[0] == links[1] - {"README.md"}
 
 
 def test_links_between_pages_and_pictures_exist() -> None:

@@ -76,7 +76,8 @@ def backtest(
     verdict = tested.verdict(models.candidate(tested, name))
     console.say()
     console.scores(tested)
-    console.say(f"\n{verdict.text}")
+    console.say()
+    console.paragraph(verdict.text)
     paths: list[str] = []
     if folder is not None:
         folder.write_frame("backtest.csv", tested.frame)

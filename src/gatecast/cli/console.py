@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -38,6 +41,13 @@ class Console:
         """A line for people."""
         if not (self.json or self.quiet):
             print(text)
+
+    def paragraph(self, text: str) -> None:
+        """A longer text, broken into lines."""
+        width = min(100, shutil.get_terminal_size((100, 24)).columns)
+        whole = re.sub(r"(?<=p) (?=[<=≤≥])|(?<=[<=≤≥]) (?=\d)|(?<=\d) (?=%)", "\0", text)  # p = 0.01, 12 %: not broken
+        lines = textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False)
+        self.say(lines.replace("\0", " "))
 
     def document(self, value: dict[str, Any]) -> None:
         """The machine-readable result."""

@@ -107,8 +107,8 @@ class ModelFlags:
     model: Annotated[
         str,
         Parameter(
-            help="lstm, auto (the one the backtest recommends), ensemble (of the best), naive, seasonal-naive, drift, "
-            "mean, linear, ets, arima or theta.",
+            help="lstm, auto (the one the backtest recommends), ensemble (a weighted blend of the best), naive, "
+            "seasonal-naive, drift, mean, linear, ets, arima or theta.",
             group=MODEL,
         ),
     ] = "lstm"

@@ -92,7 +92,8 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.say(note)
     if outcome.backtest is not None:
         console.scores(outcome.backtest)
-        console.say(f"\n{outcome.verdict.text}")
+        console.say()
+        console.paragraph(outcome.verdict.text)
     console.say()
     console.forecast(outcome.forecast)
     paths = _write(outcome, folder, command, console)
@@ -105,6 +106,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
     from gatecast.report import write_report
 
     record = {"command": command, **outcome.record()}
+    history = getattr(outcome.forecaster, "history_", None)
     folder.write_frame("forecast.csv", forecast_frame(outcome.forecast))
     if outcome.backtest is not None:
         folder.write_frame("backtest.csv", outcome.backtest.frame)
@@ -113,7 +115,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
         panel=outcome.panel,
         forecast=outcome.forecast,
         backtest=outcome.backtest,
-        training=getattr(outcome.forecaster, "history_", None),
+        training=history if isinstance(history, list) else None,
         run=record,
     )
     save = getattr(outcome.forecaster, "save", None)

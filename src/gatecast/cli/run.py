@@ -132,11 +132,11 @@ def _chosen(name: str, tested: Backtest | None, verdict: Any, task: Task, consol
     if name not in models.CHOSEN_BY_BACKTEST:
         return models.baseline(name, task.horizon)
     assert tested is not None
+    from gatecast.forecasters import Ensemble, best_of
+
     candidates, _ = line_up(tested.panel, task, name)
     by_name = {one.name: one for one in [*candidates, own]}
     if name == "auto":
         return by_name[verdict.recommended]
-    from gatecast.forecasters import Ensemble
-
-    ranked = sorted(tested.models, key=lambda model: verdict.scores[model])[:3]
-    return Ensemble([by_name[model] for model in ranked])
+    blend = best_of(tested)
+    return Ensemble([by_name[member] for member in blend], weights=list(blend.values()))
