@@ -349,6 +349,6 @@ def _ticker(progress: bool | None, total: int) -> Iterator[Callable[[str], None]
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
         task = bar.add_task("backtest", total=total)
         yield lambda name: bar.update(task, advance=1, description=f"backtest {name}")

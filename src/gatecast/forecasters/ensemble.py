@@ -208,7 +208,8 @@ class AutoSelect(Forecaster):
         parts = [name if len(self.weights_) == 1 else f"{w:.0%} {name}" for name, w in self.weights_.items()]
         origins = len(self.backtest_.cutoffs)
         over = "1 origin" if origins == 1 else f"{origins} origins"
-        return f"Chosen by backtest over {over}: {', '.join(parts)}. Its error there is the one it was chosen on: expect more."
+        trust = "Its error there is the one it was chosen on: expect more."
+        return f"Chosen by backtest over {over}: {', '.join(parts)}. {trust}"
 
 
 def _candidates(panel: Panel, horizon: int) -> list[Forecaster]:

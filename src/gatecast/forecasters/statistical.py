@@ -107,7 +107,7 @@ class _Statistical(Forecaster):
         probabilities = level_quantiles(levels)
         paths = None if samples is None else _walks(mean, sd, samples, self.seed)
         quantiles = normal_quantiles(mean, sd, probabilities)
-        return Forecast(self.name, panel, mean, probabilities, quantiles, paths, tuple([*notes, *fallback.notes]))
+        return Forecast(self.name, panel, mean, probabilities, quantiles, paths, (*notes, *fallback.notes))
 
     def _fit_all(self, panel: Panel, horizon: int, mean: np.ndarray, sd: np.ndarray) -> tuple[int, list[str]]:
         """Write the model's forecasts over the fallback; returns how many there were, and notes."""
@@ -184,7 +184,8 @@ def _forecast(task: _Task) -> tuple[np.ndarray, np.ndarray] | None:
 def _model(models: Any, task: _Task) -> Any:
     if task.season <= ETS_SEASON:
         return getattr(models, task.model)(season_length=task.season, **task.settings)
-    inner = {"AutoETS": {"model": "ZZN"}, "AutoARIMA": {"seasonal": False}}.get(task.model, {})
+    unseasonal: dict[str, dict[str, Any]] = {"AutoETS": {"model": "ZZN"}, "AutoARIMA": {"seasonal": False}}
+    inner = unseasonal.get(task.model, {})
     return models.MSTL(task.season, trend_forecaster=getattr(models, task.model)(**inner, **task.settings))
 
 
