@@ -16,6 +16,9 @@ import numpy as np
 ETT_TRAIN, ETT_TEST, ETT_STRIDE = 11_520, 2_880, 24  # 12 + 4 months, then 4 months, of 30 days; an origin a day
 
 
+ETT_CHANNELS = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
+
+
 @dataclass(frozen=True)
 class Task:
     """Series up to the first origin, and what came after it.
@@ -118,14 +121,29 @@ def m4_hourly() -> Task:
 
 def etth1() -> Task:
     """Seven channels as seven series, scaled by their 12 training months; one origin a day in the test months."""
-    with gzip.open(data_folder() / "ett" / "ETTh1.csv.gz", "rt", newline="") as file:
-        names, *rows = list(csv.reader(file))
-    values = np.array([[float(x) for x in row[1:]] for row in rows[: ETT_TRAIN + ETT_TEST]])
+    values = ett("ETTh1")[: ETT_TRAIN + ETT_TEST]
     values = ((values - values[:8_640].mean(0)) / values[:8_640].std(0)).astype(np.float32).T
     train = [np.ascontiguousarray(v[:ETT_TRAIN]) for v in values]
     return Task(
-        "ETTh1", "MSE", 96, 336, 24, "h", "2016-07-01", names[1:], train, values[:, ETT_TRAIN:], stride=ETT_STRIDE
+        "ETTh1",
+        "MSE",
+        96,
+        336,
+        24,
+        "h",
+        "2016-07-01",
+        list(ETT_CHANNELS),
+        train,
+        values[:, ETT_TRAIN:],
+        stride=ETT_STRIDE,
     )
+
+
+def ett(name: str) -> np.ndarray:
+    """``(time, 7)`` raw values of ETTh1 or ETTm1."""
+    with gzip.open(data_folder() / "ett" / f"{name}.csv.gz", "rt", newline="") as file:
+        _, *rows = list(csv.reader(file))
+    return np.array([[float(x) for x in row[1:]] for row in rows])
 
 
 ALL = {"air": air, "m4": m4_hourly, "ett": etth1}
