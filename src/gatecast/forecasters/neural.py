@@ -140,7 +140,9 @@ class LSTMForecaster(Forecaster):
             steps, self.models_, self.best_steps_ = self.best_steps_, [], []
             self.linear_ = self._linear(panel, context, 0, lags=self.shapes_.lags)
             for member in range(self.members):
-                self._train_member(member, windows, everything, nothing, replace(config, steps=steps[member]))
+                self._train_member(
+                    member, windows, everything, nothing, replace(config, steps=steps[member]), refit=True
+                )
             self.best_steps_ = steps  # of the run that chose them
         self.windows_ = training.total
         self.panel_ = panel
@@ -148,12 +150,22 @@ class LSTMForecaster(Forecaster):
         return self
 
     def _train_member(
-        self, member: int, windows: Windows, training: Origins, held_back: Origins, config: FitConfig
+        self,
+        member: int,
+        windows: Windows,
+        training: Origins,
+        held_back: Origins,
+        config: FitConfig,
+        *,
+        refit: bool = False,
     ) -> None:
         from gatecast.training.loop import train
 
         seed = self.seed + 1000 * member
         steps = config.steps or _steps(training.total, config.batch_size)
+        if config.checkpoint is not None and (member or refit):  # a run of its own has a checkpoint of its own
+            name = f"{config.checkpoint.name}-{'refit' if refit else ''}{member}"
+            config = replace(config, checkpoint=config.checkpoint.with_name(name))
         with _threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = ForecastModel(
@@ -231,8 +243,8 @@ class LSTMForecaster(Forecaster):
         """Least value of each target, or None for no bound."""
         bounded = self.nonnegative
         if bounded is None:
-            rows = np.concatenate([np.nanmin(values, axis=0, keepdims=True) for _, values in panel if len(values)])
-            return tuple(0.0 if low >= 0 else None for low in np.nanmin(rows, axis=0))
+            rows = [np.fmin.reduce(values, axis=0) for _, values in panel if len(values)]  # NaN where all are missing
+            return tuple(None if low < 0 else 0.0 for low in np.fmin.reduce(rows, axis=0))
         return (0.0 if bounded else None,) * panel.targets
 
     def _calibrate(self, windows: Windows, held_back: Origins) -> Calibration:

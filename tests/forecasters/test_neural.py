@@ -1,0 +1,302 @@
+"""The LSTM forecaster from panel to forecast: what it uses, what it never sees, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fixtures.cases import panel_of, wave
+
+from gatecast.data.panel import Panel
+from gatecast.errors import DataError, NotFittedError, SettingError
+from gatecast.forecasters.neural import LSTMForecaster
+from gatecast.models.config import NetConfig
+from gatecast.training.config import FitConfig
+
+HORIZON = 4
+SHORT = FitConfig(steps=8, batch_size=16, evaluations=2, refit=False, progress=False)
+
+
+def forecaster(horizon: int = HORIZON, **settings: Any) -> LSTMForecaster:
+    """A tiny one; ``net`` and ``fit`` are changes to its network and training."""
+    net = {"hidden_size": 8, **settings.pop("net", {})}
+    fit = dataclasses.replace(SHORT, **settings.pop("fit", {}))
+    return LSTMForecaster(horizon, **{"context": 12, "net": NetConfig(**net), "fit": fit, **settings})
+
+
+def waves() -> Panel:
+    """Three series of unequal lengths and sizes with holes; one is shorter than the context."""
+    first, second = wave(90), 100 * wave(60, 3)
+    first[[5, 40, 41]] = np.nan
+    second[-1] = np.nan
+    return panel_of(first, second, wave(9, 1), freq="MS", ids=["a", "b", "short"])
+
+
+# ── repeatable, and nothing else is touched ──────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("kind", ["segment", "recursive"])
+def test_the_same_seed_gives_the_same_forecast_to_the_bit(kind: str) -> None:
+    first, second = (forecaster(net={"kind": kind}).fit(waves()).predict(samples=3) for _ in range(2))
+    np.testing.assert_array_equal(first.quantiles, second.quantiles)
+    np.testing.assert_array_equal(first.samples, second.samples)
+    other = forecaster(net={"kind": kind}, seed=2).fit(waves()).predict()
+    assert not np.array_equal(first.quantiles, other.quantiles)
+
+
+def test_the_random_state_and_threads_of_the_caller_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, count = torch.get_rng_state(), torch.get_num_threads()
+    forecaster(fit={"threads": 1}, head="student").fit(waves()).predict(samples=2)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == count
+
+
+def test_nothing_after_the_origin_is_seen() -> None:
+    random = np.random.default_rng(0)
+    fields = {"past": random.normal(size=(80, 1)).astype(np.float32), "past_names": ("p",)}
+    panel = panel_of(wave(80), freq="MS", **fields)
+    target, past = panel.target.copy(), panel.past.copy()
+    target[70:], past[70:] = 1e6, -1e6
+    altered = dataclasses.replace(panel, target=target, past=past)
+    first, second = (forecaster().fit(p.cut(10)).predict() for p in (panel, altered))
+    np.testing.assert_array_equal(first.quantiles, second.quantiles)
+    assert not np.array_equal(first.quantiles, forecaster().fit(altered.cut(5)).predict().quantiles)
+
+
+def test_a_forecast_from_a_cut_panel_is_from_its_origin() -> None:
+    fitted = forecaster().fit(waves())
+    forecast = fitted.predict(panel=waves().cut(6))
+    assert forecast.times.astype("datetime64[M]").astype(str)[0].tolist() == [
+        "2007-01",
+        "2007-02",
+        "2007-03",
+        "2007-04",
+    ]
+    assert not np.array_equal(forecast.mean, fitted.predict().mean)
+
+
+# ── all kinds, heads and scalers ─────────────────────────────────────────────────────────────────────────────────────
+def check(forecast: Any, series: int = 3) -> None:
+    assert forecast.mean.shape[:2] == (series, HORIZON)
+    assert np.isfinite(forecast.quantiles).all()
+    assert (np.diff(forecast.quantiles, axis=-1) >= 0).all()
+
+
+@pytest.mark.parametrize("head", ["quantiles", "normal", "student", "point"])
+@pytest.mark.parametrize("kind", ["segment", "direct", "seq2seq", "recursive"])
+def test_every_kind_with_every_head(kind: str, head: str) -> None:
+    check(forecaster(net={"kind": kind}, head=head, fit={"steps": 3}).fit(waves()).predict())
+
+
+@pytest.mark.parametrize("kind", ["segment", "recursive"])
+def test_counts(kind: str) -> None:
+    counts = np.random.default_rng(0).poisson(3, 90)
+    panel = panel_of(counts, freq="D")
+    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict()
+    check(forecast, 1)
+    assert forecast.quantiles.min() >= 0
+    assert forecast.mean.mean() == pytest.approx(3, abs=1.5)
+
+
+@pytest.mark.parametrize("scaler", ["none", "standard", "last", "shift", "robust", "mean_abs", "log1p"])
+def test_every_scaler(scaler: str) -> None:
+    check(forecaster(scaler=scaler, fit={"steps": 3}).fit(waves()).predict())
+
+
+def test_two_layers_both_directions_members_and_ids() -> None:
+    net = {"num_layers": 2, "bidirectional": True, "id_embedding": 3, "skip": True}
+    fitted = forecaster(net=net, members=2).fit(waves())
+    check(fitted.predict())
+    assert fitted.models_[0].network.static.ids.weight.shape == (3, 3)
+    assert len(fitted.models_) == len(fitted.best_steps_) == 2
+
+
+def test_several_targets_get_forecasts_of_their_own_size() -> None:
+    panel = panel_of(np.stack([wave(80), 1000 + 50 * wave(80, 4)], 1), freq="MS")
+    forecast = forecaster().fit(panel).predict(samples=5)
+    assert forecast.mean.shape == (1, HORIZON, 2)
+    assert forecast.samples is not None
+    assert forecast.samples.shape == (1, 5, HORIZON, 2)
+    assert 5 < forecast.mean[..., 0].mean() < 15
+    assert 1300 < forecast.mean[..., 1].mean() < 1700
+
+
+def test_the_standard_scaler_makes_the_forecast_equivariant() -> None:
+    values = wave(80)
+    fits = [
+        forecaster(nonnegative=False).fit(panel_of(v, freq="MS")).predict()
+        for v in (values, -20 * values.astype("f4") + 7)
+    ]
+    straight = [forecaster(nonnegative=False).fit(panel_of(v, freq="MS")).predict() for v in (values, 16 * values - 32)]
+    np.testing.assert_allclose(straight[1].quantiles, 16 * straight[0].quantiles - 32, rtol=2e-3)
+    assert fits[1].mean.max() < 0
+
+
+# ── covariates ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def driven(series: int = 4) -> Panel:
+    """The target is twice a known covariate that follows no pattern."""
+    random = np.random.default_rng(0)
+    known = random.normal(size=(series * 100, 1)).astype(np.float32)
+    target = (5 + 2 * known).reshape(series, 100, 1)
+    return panel_of(*target, known=known, known_names=("driver",))
+
+
+def test_a_known_covariate_that_makes_the_target_is_used() -> None:
+    panel = driven()
+    blind = dataclasses.replace(panel, known=panel.known[:, :0], known_names=())
+    errors = []
+    for data in (panel, blind):
+        model = forecaster(net={"hidden_size": 24}, fit={"steps": 250, "batch_size": 32, "learning_rate": 0.02})
+        forecast = model.fit(data.cut(HORIZON)).predict()
+        errors.append(float(np.abs(forecast.mean - panel.cut(HORIZON).actual(HORIZON)).mean()))
+    assert errors[0] < 0.4 * errors[1]
+
+
+def test_all_kinds_of_covariates_together() -> None:
+    rows, random = 150, np.random.default_rng(0)
+    panel = panel_of(
+        wave(90),
+        wave(60),
+        freq="D",
+        past=random.normal(size=(rows, 2)).astype(np.float32),
+        past_names=("p", "q"),
+        known=random.normal(size=(rows, 1)).astype(np.float32),
+        known_names=("k",),
+        static=np.array([[1.0], [np.nan]], np.float32),
+        static_names=("area",),
+        category=np.array([[0], [-1]]),
+        category_names=("kind",),
+        levels=(("x", "y"),),
+    )
+    for kind in ("segment", "direct", "seq2seq", "recursive"):
+        check(forecaster(net={"kind": kind}, fit={"steps": 3}).fit(panel.cut(HORIZON)).predict(), 2)
+
+
+def test_a_missing_future_value_names_column_and_date() -> None:
+    panel = driven(1)
+    fitted = forecaster().fit(panel)
+    with pytest.raises(
+        DataError, match=r"known covariate 'driver' must be given for all 4 steps of the forecast; 4 values"
+    ):
+        fitted.predict()
+
+
+# ── intervals and paths ──────────────────────────────────────────────────────────────────────────────────────────────
+def test_nonnegative_targets_stay_so() -> None:
+    values = np.random.default_rng(0).exponential(1.0, 90) * (np.arange(90) % 3 == 0)
+    forecast = forecaster(scaler="standard").fit(panel_of(values)).predict(samples=50)
+    assert forecast.quantiles.min() == 0
+    assert forecast.samples is not None
+    assert forecast.samples.min() >= 0
+    free = forecaster(scaler="standard", nonnegative=False).fit(panel_of(values)).predict()
+    assert free.quantiles.min() < 0
+
+
+def test_levels_of_any_kind() -> None:
+    fitted = forecaster().fit(waves())
+    forecast = fitted.predict(levels=[50, 90])
+    assert forecast.levels == (50, 90)
+    assert list(forecast.to_frame())[4:] == ["LSTM-lo-50", "LSTM-hi-50", "LSTM-lo-90", "LSTM-hi-90"]
+    wide = fitted.predict(levels=[99.8])
+    assert (wide.interval(99.8)[1] >= forecast.interval(90)[1]).all()
+    np.testing.assert_array_equal(wide.mean, forecast.mean)
+    with pytest.raises(ValueError, match="levels are percentages between 0 and 100"):
+        fitted.predict(levels=[0])
+
+
+@pytest.mark.parametrize("kind", ["direct", "recursive"])
+def test_paths_have_the_quantiles_of_the_forecast(kind: str) -> None:
+    forecast = forecaster(net={"kind": kind}).fit(panel_of(wave(90, noise=1.0))).predict(levels=[80], samples=4000)
+    assert forecast.samples is not None
+    got = np.quantile(forecast.samples[0], forecast.probabilities, axis=0)
+    width = forecast.quantiles[0, :, 0, 2] - forecast.quantiles[0, :, 0, 0]
+    assert (np.abs(got[..., 0].T - forecast.quantiles[0, :, 0]) < 0.1 * width[:, None]).all()
+
+
+def test_calibration_brings_the_coverage_of_a_noise_process_near_its_level() -> None:
+    random = np.random.default_rng(1)
+    panel = panel_of(*[random.normal(size=100) for _ in range(12)])
+    errors = []
+    for calibrate in (False, True):
+        model = forecaster(calibrate=calibrate, fit={"steps": 2, "validation": 12, "learning_rate": 1e-6})
+        covered = []
+        fitted = model.fit(panel.cut(20))
+        for steps in (20, 16, 12, 8, 4):
+            low, high = fitted.predict(panel=panel.cut(steps), levels=[80]).interval(80)
+            actual = panel.cut(steps).actual(HORIZON)
+            covered.append((low <= actual) & (actual <= high))
+        errors.append(abs(float(np.mean(covered)) - 0.8))
+    assert errors[1] < 0.08
+    assert errors[0] > 0.15
+
+
+# ── what cannot be ───────────────────────────────────────────────────────────────────────────────────────────────────
+def test_predict_before_fit() -> None:
+    with pytest.raises(NotFittedError, match=r"predict needs a fitted forecaster; call fit\(panel\) first"):
+        forecaster().predict()
+
+
+def test_horizons() -> None:
+    fitted = forecaster().fit(waves())
+    assert fitted.predict(2).horizon == 2
+    np.testing.assert_array_equal(fitted.predict(2).mean, fitted.predict().mean[:, :2])
+    for horizon in (0, 5):
+        with pytest.raises(SettingError, match=rf"fitted for horizon 4; got horizon={horizon}"):
+            fitted.predict(horizon)
+    with pytest.raises(SettingError, match="horizon counts steps ahead and must be at least 1, got 0"):
+        forecaster(0).fit(waves())
+    with pytest.raises(DataError, match=r"horizon 95 needs at least 97 rows in a series, the longest \(a\) has 90"):
+        forecaster(95).fit(waves())
+
+
+def test_data_without_a_value() -> None:
+    with pytest.raises(DataError, match="no value of y is observed"):
+        forecaster().fit(panel_of(np.full(50, np.nan)))
+
+
+def test_a_series_without_a_value_beside_others() -> None:
+    check(forecaster().fit(panel_of(wave(60), np.full(40, np.nan))).predict(), 2)
+
+
+@pytest.mark.parametrize("argument", ["head", "scaler"])
+def test_names_that_are_not_known(argument: str) -> None:
+    with pytest.raises(SettingError, match=rf"{argument} must be one of .* or an object of theirs; got 'x'"):
+        forecaster(**{argument: "x"}).fit(waves())
+
+
+def test_the_shortest_series_that_can_be() -> None:
+    forecast = LSTMForecaster(1, fit=SHORT).fit(panel_of([1.0, 2.0, 3.0])).predict()
+    assert np.isfinite(forecast.quantiles).all()
+
+
+def test_a_clone_is_unfitted_with_the_same_settings() -> None:
+    fitted = forecaster(seed=7).fit(waves())
+    twin = fitted.clone()
+    assert (twin.seed, twin.horizon, twin.net) == (7, HORIZON, fitted.net)
+    with pytest.raises(NotFittedError):
+        twin.predict()
+    fitted.predict()
+
+
+def test_what_ran_is_told() -> None:
+    fitted = forecaster().fit(waves())
+    assert [entry["step"] for entry in fitted.history_] == [4, 8]
+    told = fitted.describe()
+    assert (told["horizon"], told["context"], told["seed"], told["scaler"]) == (HORIZON, 12, 1, "standard")
+    assert told["parameters"] == fitted.parameters_ > 0
+    assert told["net"]["kind"] in ("segment", "direct")
+
+
+def test_refit_uses_all_windows() -> None:
+    fitted = forecaster(fit={"refit": True}).fit(waves())
+    check(fitted.predict())
+    assert fitted.calibration_.windows > 0
+
+
+def test_members_have_checkpoints_of_their_own(tmp_path: Path) -> None:
+    fit = {"checkpoint": tmp_path / "run.ckpt", "checkpoint_every": 8}
+    whole = forecaster(members=2, fit=fit).fit(waves()).predict()
+    again = forecaster(members=2, fit={**fit, "resume": True}).fit(waves()).predict()
+    np.testing.assert_array_equal(whole.quantiles, again.quantiles)
