@@ -141,7 +141,7 @@ def test_when_every_model_fails_there_is_an_error() -> None:
 
 def test_a_forecast_of_the_wrong_shape_is_a_failure() -> None:
     class Short(Spy):
-        def predict(self, horizon: int | None = None, **asked: Any) -> Forecast:  # type: ignore[override]
+        def predict(self, horizon: int | None = None, **asked: Any) -> Forecast:
             return super().predict(1, **asked)
 
     result = backtest([Short([], "Short"), Naive()], season(), 5)
@@ -177,7 +177,7 @@ def test_a_horizon_longer_than_the_data_is_an_error() -> None:
         ([Naive()], {"step": -1}, "step must be at least 1, got step=-1"),
     ],
 )
-def test_wrong_arguments(models: list[Forecaster], arguments: dict[str, int], message: str) -> None:
+def test_wrong_arguments(models: list[Forecaster], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         backtest(models, season(), 5, **arguments)
 

@@ -49,7 +49,9 @@ def save_checkpoint(
     meta = {"format": FORMAT, "groups": json.dumps(state["param_groups"]), "scalars": json.dumps(scalars)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, {**meta, "facts": json.dumps(facts)})
+    save_file(
+        {name: value.contiguous() for name, value in tensors.items()}, partial, {**meta, "facts": json.dumps(facts)}
+    )
     os.replace(partial, path)
 
 
@@ -68,7 +70,9 @@ def load_checkpoint(
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"no checkpoint can be read from {path}: {error}") from error
     if meta.get("format") != FORMAT:
-        raise ModelFileError(f"{path} is not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})")
+        raise ModelFileError(
+            f"{path} is not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})"
+        )
     try:
         model.load_state_dict(_part(tensors, "model."))
     except RuntimeError as error:
