@@ -94,8 +94,8 @@ def doubled_hour(times: np.ndarray) -> str | None:
     if not len(stamps):
         return None
     hours = set(zip(stamps.month.tolist(), stamps.hour.tolist(), strict=True))
-    last_sunday = (stamps.weekday == 6) & (stamps.day >= 25)
-    first_sunday = (stamps.weekday == 6) & (stamps.day <= 7)
+    last_sunday = (stamps.day_of_week == 6) & (stamps.day >= 25)
+    first_sunday = (stamps.day_of_week == 6) & (stamps.day <= 7)
     sunday = last_sunday if stamps.month[0] == 10 else first_sunday
     return _PROPOSALS.get(hours.pop()) if len(hours) == 1 and sunday.all() else None
 
@@ -103,7 +103,7 @@ def doubled_hour(times: np.ndarray) -> str | None:
 def skipped_hour(times: np.ndarray, gaps: int) -> str | None:
     """The zone to propose where most of the gaps are the one hour that clocks skip in spring."""
     stamps = pd.DatetimeIndex(times)
-    stamps = stamps[(stamps.month == 3) & (stamps.weekday == 6)]
+    stamps = stamps[(stamps.month == 3) & (stamps.day_of_week == 6)]
     for hour, first, last, zone in _SPRING:
         if ((stamps.hour == hour) & (stamps.day >= first) & (stamps.day <= last)).sum() >= max(1, gaps / 2):
             return zone
