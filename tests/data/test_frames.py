@@ -43,6 +43,13 @@ def test_future_frame_holds_what_is_known_already() -> None:
     assert shops().cut(2).future_frame(3)["holiday"].tolist()[:2] == [1, 0]
 
 
+def test_frame_of_a_cut_panel_hides_what_came_after() -> None:
+    frame = shops().cut(2).to_frame()
+    assert frame["y"].isna().tolist() == [False] * 3 + [True] * 2 + [False] + [True] * 2
+    assert frame["temp"].isna().tolist() == frame["y"].isna().tolist()
+    assert frame["holiday"].notna().all()
+
+
 @pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
 def test_filled_in_future_is_appended(tz: str | None) -> None:
     panel = shops(tz)

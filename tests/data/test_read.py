@@ -493,6 +493,14 @@ def test_long_table_with_series_of_unequal_lengths(tmp_path: Path) -> None:
     assert any("shop tells 2 series apart" in repair.message for repair in panel.repairs)
 
 
+def test_the_series_column_is_the_one_that_has_each_time_once(tmp_path: Path) -> None:
+    rows = [(day, kind, shop) for kind, shop in ("xa", "xb", "yc") for day in (1, 2, 3)]
+    text = "d,kind,shop,y\n" + "".join(f"2024-01-0{day},{kind},{shop},{day}\n" for day, kind, shop in rows)
+    panel = read(tmp_path, text)
+    assert (panel.id_name, len(panel)) == ("shop", 3)
+    assert any("shop" not in r.message and "kind could be category=" in r.message for r in panel.repairs)
+
+
 def test_frequency_is_inferred_over_all_series(tmp_path: Path) -> None:
     rows = "2024-01-01,a,1\n2024-01-08,a,2\n" + "".join(f"2024-01-{d:02d},b,{d}\n" for d in range(1, 9))
     panel = read(tmp_path, "d,shop,y\n" + rows)
