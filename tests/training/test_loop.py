@@ -221,6 +221,18 @@ def test_an_average_of_the_weights() -> None:
     assert model.weight.item() == 3.0
 
 
+def test_a_run_with_an_average_keeps_the_averaged_weights() -> None:
+    config = FitConfig(
+        schedule="constant", learning_rate=0.1, weight_decay=0.0, evaluations=1, ema=0.9, batch_size=8, progress=False
+    )
+    model, _ = run(config, Scripted(0.0), steps=5)  # Adam adds 0.1 a step
+    expected = 0.0
+    for step in range(5):
+        keep = (1 + step) / (10 + step)
+        expected = keep * expected + (1 - keep) * 0.1 * (step + 1)
+    assert model.weight.item() == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
