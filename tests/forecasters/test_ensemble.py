@@ -86,6 +86,8 @@ def test_a_blend_where_errors_cancel() -> None:
     frame["Naive"], frame["Mean"] = frame["y"] + 1, frame["y"] - 1
     assert best_of(result) == pytest.approx({"Naive": 0.5, "Mean": 0.5})
     assert len(best_of(result, most=1)) == 1
+    frame["Mean"] = frame["y"] - 3
+    assert best_of(result, most=2) == pytest.approx({"Naive": 0.75, "Mean": 0.25})  # 0.75·1 - 0.25·3 = 0
 
 
 def test_auto_select_keeps_the_winner_and_warns_of_its_score() -> None:

@@ -8,7 +8,7 @@ import pytest
 from gatecast.data.panel import Panel
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters.baselines import SeasonalNaive
-from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.linear import LinearAR, _fill, _prior
 
 
 def autoregression(series: int = 1, length: int = 400, seed: int = 1) -> np.ndarray:
@@ -98,6 +98,20 @@ def test_missing_values_are_bridged_backwards_only() -> None:
     assert np.isfinite(forecast.mean).all()
     untouched = LinearAR(5).fit(Panel.from_arrays(list(y))).predict()
     assert forecast.mean[1:] == pytest.approx(untouched.mean[1:], abs=0.15)
+
+
+def test_a_gap_repeats_the_last_observed_value_and_never_a_later_one() -> None:
+    nan = float("nan")
+    filled = _fill(np.array([nan, 1, nan, nan, 5, nan]))
+    assert np.isnan(filled[0])
+    assert filled[1:].tolist() == [1, 1, 1, 5, 5]
+
+
+def test_the_prior_is_the_seasonal_naive_forecast() -> None:
+    context = np.array([4.0, 7, 1, 3, 9])
+    lags = np.append((context - 9)[:-1], 1)  # 1, the intercept, in the place of the last value
+    assert (9 + lags @ _prior(5, 7, season=3)).tolist() == [1, 3, 9, 1, 3, 9, 1]
+    assert (9 + lags @ _prior(5, 2, season=0)).tolist() == [9, 9]
 
 
 def test_series_that_are_constant_or_empty_or_short() -> None:

@@ -93,19 +93,20 @@ def _smape(rows: Rows) -> pd.DataFrame:
 def _wql(rows: Rows) -> pd.DataFrame:
     """Twice the quantile loss summed over values, divided by Σ|y|, averaged over the quantiles of the intervals."""
     total = rows.values["y"].abs().groupby(rows.values["group"]).mean()
-    table = pd.DataFrame(index=total.index)
-    for model in rows.models:
-        ends = _quantile_columns(rows, model)
-        loss = [losses.quantile_loss(rows.values, {model: end}, q, **_GROUP) for q, end in ends.items()]
-        table[model] = 2 * sum(_indexed(one)[model] for one in loss) / len(ends) / total.where(total > 0)
-    return table
+    parts = []
+    for probability, suffix in _quantile_suffixes(rows.levels).items():
+        present = {model: model + suffix for model in rows.models if model + suffix in rows.values}
+        if present:
+            parts.append(_indexed(losses.quantile_loss(rows.values, present, probability, **_GROUP)))
+    mean = pd.concat(parts).groupby(level=0).mean()
+    return 2 * mean.div(total.where(total > 0), axis=0)
 
 
-def _quantile_columns(rows: Rows, model: str) -> dict[float, str]:
-    """Probability → column; the point forecast stands for the median."""
-    lower = {(100 - level) / 200: f"{model}-lo-{level:g}" for level in rows.levels}
-    upper = {(100 + level) / 200: f"{model}-hi-{level:g}" for level in rows.levels}
-    return {q: c for q, c in {**lower, 0.5: model, **upper}.items() if c in rows.values}
+def _quantile_suffixes(levels: Sequence[float]) -> dict[float, str]:
+    """Probability → end of the column's name; the point forecast stands for the median."""
+    lower = {(100 - level) / 200: f"-lo-{level:g}" for level in levels}
+    upper = {(100 + level) / 200: f"-hi-{level:g}" for level in levels}
+    return {**lower, 0.5: "", **upper}
 
 
 def _coverage(level: float) -> Callable[[Rows], pd.DataFrame]:
@@ -200,14 +201,14 @@ def score(rows: Rows, by: pd.DataFrame, series: np.ndarray, metrics: Sequence[st
     Returns:
         One row per group and model (index: the key columns and ``model``), one column per metric.
     """
-    seen = rows.values["y"].notna().to_numpy()
-    group, keys = _codes(by[seen])
-    code, pairs = _pairs(group, np.asarray(series)[seen])
-    rows = Rows(rows.values[seen], rows.models, rows.levels, rows.scale[seen], rows.root_scale[seen])
+    rows, by, series = _seen(rows, by, series)
+    group, keys = _codes(by)
+    code, pairs = _pairs(group, series)
+    grouped = {False: _grouped(rows, group), True: _grouped(rows, code)}
     columns = {}
     for name in metrics:
         wanted = metric(name)
-        table = wanted.compute(_grouped(rows, code if wanted.per_series else group))
+        table = wanted.compute(grouped[wanted.per_series])
         if wanted.per_series:
             table = table.groupby(pairs[table.index.to_numpy()]).mean()
         table.index.name, table.columns.name = "group", "model"
@@ -215,9 +216,20 @@ def score(rows: Rows, by: pd.DataFrame, series: np.ndarray, metrics: Sequence[st
     return _labelled(pd.DataFrame(columns), keys)
 
 
+def _seen(rows: Rows, by: pd.DataFrame, series: np.ndarray) -> tuple[Rows, pd.DataFrame, np.ndarray]:
+    """Only the rows with an actual value."""
+    seen = rows.values["y"].notna().to_numpy()
+    if seen.all():
+        return rows, by, np.asarray(series)
+    kept = Rows(rows.values[seen], rows.models, rows.levels, rows.scale[seen], rows.root_scale[seen])
+    return kept, by[seen], np.asarray(series)[seen]
+
+
 def _grouped(rows: Rows, group: np.ndarray) -> Rows:
-    values = rows.values.drop(columns="group", errors="ignore")
-    return Rows(values.assign(group=group), rows.models, rows.levels, rows.scale, rows.root_scale)
+    """The same rows with the group of each; columns are shared, not copied."""
+    values = rows.values.copy(deep=False)
+    values["group"] = group
+    return Rows(values, rows.models, rows.levels, rows.scale, rows.root_scale)
 
 
 def _codes(by: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
