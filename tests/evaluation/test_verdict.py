@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from gatecast.evaluation.verdict import judge, percent
+from gatecast.evaluation.verdict import judge
+from gatecast.evaluation.wording import percent
 
 
 def noisy(mean: float, *, series: int = 1, origins: int = 30, seed: int = 1, spread: float = 0.02) -> np.ndarray:
@@ -127,3 +128,16 @@ def test_to_dict_is_plain_json() -> None:
 )
 def test_percentages_show_the_digits_that_count(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_rivals_ahead_and_behind_are_told_apart() -> None:
+    losses = {
+        "LSTM": noisy(1.0, spread=0.5),
+        "AutoETS": noisy(0.9, seed=2, spread=0.5),
+        "Naive": noisy(1.1, seed=3, spread=0.5),
+        "Drift": noisy(1.2, seed=4, spread=0.5),
+    }
+    assert judge(losses, candidate="LSTM").text == (
+        "The LSTM is no different in MASE from drift and naive (14 % better, p = 0.65) "
+        "and no different from AutoETS (12 % worse, p = 0.65); use AutoETS here unless you need covariates."
+    )
