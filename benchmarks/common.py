@@ -120,8 +120,9 @@ def spread(values: Iterable[float], form: str = ".1f") -> str:
     return f"{median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
-    """Plain text table with aligned columns."""
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Plain text table with aligned columns: all that occur, in order of appearance."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [list(columns)] + [[shown(row.get(name)) for name in columns] for row in rows]
     widths = [max(len(line[k]) for line in cells) for k in range(len(columns))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)

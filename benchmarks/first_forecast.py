@@ -35,7 +35,7 @@ def main() -> None:
             measured[name].append(run)
             print(f"round {turn + 1} {name}: {run.cpu:.1f} CPU s, {run.wall:.1f} s", flush=True)
     rows = [row(name, runs, measured["gatecast (script)"]) for name, runs in measured.items()]
-    print(common.table(rows, list(rows[0])))
+    print(common.table(rows))
     common.write("first_forecast", rows, args)
 
 

@@ -37,7 +37,7 @@ def main() -> None:
             if not run.result["equal"]:
                 raise SystemExit("the loaded model's forecast differs: no times are reported")
     rows += imports(args)
-    print(common.table(rows, list(rows[0])))
+    print(common.table(rows))
     common.write("latency", rows, args, versions=common.versions(runs))
 
 

@@ -34,9 +34,9 @@ def main() -> None:
         measured = measure(key, libraries, args)
         runs += [run for done in measured.values() for run in done]
         gates.append(gate(task, measured))
-        print(f"\n{task.name}: gate\n{common.table(gates[-1], list(gates[-1][0]))}")
+        print(f"\n{task.name}: gate\n{common.table(gates[-1])}")
         rows += [row(task, name, measured) for name in libraries]
-        print("\n" + common.table(rows[-len(libraries) :], list(rows[-1])))
+        print("\n" + common.table(rows[-len(libraries) :]))
     common.write("same_network", rows, args, versions=common.versions(runs), gates=[g for gate in gates for g in gate])
     if not all(g["passed"] for gate in gates for g in gate if g["library"] == "gatecast"):
         raise SystemExit("gatecast did not pass the gate: its times above count for nothing")

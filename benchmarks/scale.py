@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows, gate = measure(args)
     print(f"gate: {gate}")
-    print(common.table(rows, list(rows[0])))
+    print(common.table(rows))
     common.write("scale", rows, args, versions=_versions(), gates=[gate])
     if not gate["passed"]:
         raise SystemExit("the gate was not passed: the memory above counts for nothing")
@@ -61,7 +61,7 @@ def measure(args: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, A
 
     values = walks(args.series, args.length)
     stage(f"making the array ({size:.0f} MiB)")
-    panel = gatecast.read_panel(values)
+    panel = gatecast.read_panel(values, freq="h")
     del values
     stage("read_panel")
     fit = gatecast.FitConfig(steps=args.steps, progress=False)
@@ -74,13 +74,14 @@ def measure(args: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, A
 
 
 def walks(series: int, length: int) -> np.ndarray:
-    """``(length, series)``: a daily wave of random size and phase plus noise, made column by column in place."""
+    """``(series, length)``: a daily wave of random size and phase plus noise, made series by series in place."""
     rng = np.random.default_rng(1)
-    values = np.empty((length, series), np.float32)
-    height, phase = rng.uniform(1, 5, series).astype(np.float32), rng.uniform(0, 6.28, series).astype(np.float32)
-    for step in range(length):
-        values[step] = 20 + height * np.sin(np.float32(6.2832 * step / 24) + phase)
-        values[step] += rng.standard_normal(series, dtype=np.float32) * 0.5
+    values = np.empty((series, length), np.float32)
+    hours = np.arange(length, dtype=np.float32) * np.float32(2 * np.pi / 24)
+    for row in values:
+        height, phase = rng.uniform(1, 5), rng.uniform(0, 2 * np.pi)
+        row[:] = 20 + height * np.sin(hours + np.float32(phase))
+        row += rng.standard_normal(length, dtype=np.float32) * 0.5
     return values
 
 

@@ -42,7 +42,7 @@ def main() -> None:
         print(f"\n{task.name}: accuracy ({task.metric} on unseen values, median of {args.rounds} seeds)")
         print("\n".join(f"  {name}: {common.shown(value)}" for name, value in gates[-1].items() if name != "task"))
         rows += [row(task, peer, measured, args) for peer in peers]
-        print("\n" + common.table([r for r in rows if r["task"] == task.name], list(rows[-1])))
+        print("\n" + common.table([r for r in rows if r["task"] == task.name]))
     common.write("time_to_accuracy", rows, args, versions=common.versions(runs), gates=gates)
 
 
