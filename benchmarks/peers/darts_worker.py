@@ -55,7 +55,7 @@ def main() -> None:
             random_state=job.seed,
             pl_trainer_kwargs={"accelerator": "cpu", "max_steps": steps, "enable_checkpointing": False, **quiet},
         )
-        model.fit(scaled)
+        model.fit(scaled, dataloader_kwargs={"drop_last": True})  # else the last batch of an epoch is a smaller one
         return model
 
     def predict(model: Any, past: list[Any]) -> list[Any]:

@@ -185,3 +185,14 @@ def test_locate_counts_through_the_series() -> None:
 def test_windows_read_the_panel_itself_not_a_copy() -> None:
     panel = panel_of(wave(30))
     assert windows_of(panel).values.data_ptr() == panel.target.ctypes.data
+
+
+def test_windows_for_the_origin_alone_hold_the_same_as_all_windows() -> None:
+    panel = rich_panel()
+    every = torch.arange(len(panel))
+    whole = windows_of(panel, calendar=True).at_origin(every)
+    alone = Windows(panel, 6, 3, scales=InputScales.fit(panel), origin_only=True).at_origin(every)
+    for field in dataclasses.fields(Batch):
+        one, other = getattr(whole, field.name), getattr(alone, field.name)
+        assert one is other or torch.equal(torch.nan_to_num(one), torch.nan_to_num(other)), field.name
+    assert whole.future_inputs.shape[-1] > 2  # the calendar is among them

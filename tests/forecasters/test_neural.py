@@ -300,3 +300,10 @@ def test_members_have_checkpoints_of_their_own(tmp_path: Path) -> None:
     whole = forecaster(members=2, fit=fit).fit(waves()).predict()
     again = forecaster(members=2, fit={**fit, "resume": True}).fit(waves()).predict()
     np.testing.assert_array_equal(whole.quantiles, again.quantiles)
+
+
+@pytest.mark.parametrize("context", [-3, 0, 1])
+def test_a_context_without_rows_to_look_back_on_is_refused(context: int) -> None:
+    panel = Panel.from_arrays([np.arange(60.0)])
+    with pytest.raises(SettingError, match=f"context counts the rows .* at least 2, got {context}"):
+        LSTMForecaster(4, context=context).fit(panel)

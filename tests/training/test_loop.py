@@ -253,3 +253,23 @@ def test_nothing_is_written_without_a_checkpoint(tmp_path: Path, monkeypatch: py
     run()
     assert list(tmp_path.iterdir()) == []
     assert np.isfinite(run()[1].best_loss)
+
+
+def test_a_loss_of_exactly_zero_is_kept_and_not_beaten_by_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = iter([0.5, 0.0, 0.25, 0.3])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: next(held))
+    _, result = run()
+    assert (result.best_step, result.best_loss) == (6, 0.0)
+
+
+def test_a_run_that_had_stopped_early_learns_nothing_more_when_resumed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    losses = iter([0.5, 0.6, 0.7, 0.8, 0.9])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: next(losses))
+    config = replace(CONFIG, patience=1, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
+    stopped, first = run(config)
+    resumed, second = run(replace(config, resume=True))
+    assert len(second.history) == 2
+    assert facts(second.history) == facts(first.history)
+    assert equal(resumed, stopped)

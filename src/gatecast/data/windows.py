@@ -105,25 +105,37 @@ class Windows:
         horizon: rows to forecast.
         scales: statistics of the covariates (those of training, also when forecasting another panel).
         calendar: add features of hour, weekday, season from the panel's frequency.
+        origin_only: only :meth:`at_origin` will be asked for; the calendar of earlier rows is left out.
     """
 
-    def __init__(self, panel: Panel, context: int, horizon: int, *, scales: InputScales, calendar: bool = True) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        context: int,
+        horizon: int,
+        *,
+        scales: InputScales,
+        calendar: bool = True,
+        origin_only: bool = False,
+    ) -> None:
         self.panel, self.context, self.horizon, self.scales = panel, context, horizon, scales
         self.begin, self.end = torch.from_numpy(panel.begin), torch.from_numpy(panel.end)
         self.values = _tensor(panel.target)
         self._past, self._known = _tensor(panel.past), _tensor(panel.known)
         self._static = scales.static(_tensor(panel.static))
         self._category = torch.from_numpy(panel.category) + 1  # 0 stands for a level unseen in training
-        self._calendar = self._calendar_table() if calendar else None
+        self._calendar = self._calendar_table(origin_only=origin_only) if calendar else None
 
-    def _calendar_table(self) -> Float[Tensor, "steps features"] | None:
-        """One row for each step of the panel's whole time span; every series reads from the same table."""
+    def _calendar_table(self, *, origin_only: bool) -> Float[Tensor, "steps features"] | None:
+        """One row for each step of the panel's time span; every series reads from the same table."""
         panel = self.panel
         if not calendar_names(panel.freq) or not len(panel):
             return None
-        self._clock = torch.from_numpy(panel.clock + self.context)
-        steps = int((panel.clock + panel.lengths).max()) + self.context + self.horizon
-        return torch.from_numpy(calendar_table(panel.freq, panel.starts.min(), -self.context, steps, tz=panel.tz))
+        origins = panel.clock + panel.lengths
+        first = int(origins.min() if origin_only else 0) - self.context
+        self._clock = torch.from_numpy(panel.clock - first)
+        steps = int(origins.max()) + self.horizon - first
+        return torch.from_numpy(calendar_table(panel.freq, panel.starts.min(), first, steps, tz=panel.tz))
 
     @property
     def calendar_width(self) -> int:

@@ -112,7 +112,7 @@ class LSTMForecaster(Forecaster):
         config = self.fit_config or FitConfig()
         self._check(panel)
         seasons = _seasons(self.season, panel)
-        context = self.context or _context(panel, self.horizon, seasons)
+        context = _context(panel, self.horizon, seasons) if self.context is None else self.context
         self.scales_ = InputScales.fit(panel)
         windows = Windows(panel, context, self.horizon, scales=self.scales_, calendar=self.calendar)
         self.seasons_ = tuple(s for s in seasons if 1 < s <= context)
@@ -181,6 +181,11 @@ class LSTMForecaster(Forecaster):
     def _check(self, panel: Panel) -> None:
         if self.horizon < 1:
             raise SettingError(f"horizon counts steps ahead and must be at least 1, got {self.horizon}")
+        if self.context is not None and self.context < 2:
+            raise SettingError(
+                f"context counts the rows looked back on and must be at least 2, got {self.context}; "
+                "leave it out to have it chosen"
+            )
         if not len(panel):
             raise DataError(f"{panel.source}: the panel has no series")
         longest = int(panel.lengths.max())
@@ -290,7 +295,9 @@ class LSTMForecaster(Forecaster):
         panel = self._panel(panel, future)
         probabilities = level_quantiles(levels)
         notes = self._notes(panel)
-        windows = Windows(panel, self.shapes_.context, self.horizon, scales=self.scales_, calendar=self.calendar)
+        windows = Windows(
+            panel, self.shapes_.context, self.horizon, scales=self.scales_, calendar=self.calendar, origin_only=True
+        )
         tables, paths = [], []
         generator = torch.Generator().manual_seed(self.seed)
         with torch.inference_mode():

@@ -113,8 +113,9 @@ class DirectForecaster(nn.Module):
 
     def _out(self, width: int, steps: int) -> nn.Linear:
         layer = nn.Linear(width, steps * self.shapes.targets * (self.shapes.outputs + self.base.bases))
-        nn.init.normal_(layer.weight, std=0.1 * width**-0.5)  # begin near the base
-        nn.init.zeros_(layer.bias)
+        if self.config.base != "none":  # begin near the base
+            nn.init.normal_(layer.weight, std=0.1 * width**-0.5)
+            nn.init.zeros_(layer.bias)
         return layer
 
 

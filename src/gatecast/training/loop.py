@@ -79,7 +79,7 @@ def train(
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
-        for step in range(start, steps):
+        for step in range(start, start if stale >= config.patience else steps):
             optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
             batch = windows.gather(*training.locate(sampler(step))).to(fabric.device)
             loss = network(batch)
@@ -95,7 +95,7 @@ def train(
                 run.history.append(_entry(step + 1, losses, held_loss, rate, time.perf_counter() - clock))
                 losses = []
                 if held_loss is None or not held_loss >= run.best_loss:
-                    run.best_step, run.best_loss, stale = step + 1, held_loss or math.nan, 0
+                    run.best_step, run.best_loss, stale = step + 1, math.nan if held_loss is None else held_loss, 0
                     best = weights
                 else:
                     stale += 1
