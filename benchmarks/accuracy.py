@@ -38,6 +38,9 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["m4", "ett"], choices=["m4", "ett"])
     parser.add_argument("--seeds", type=int, default=5, help="seeds on M4 hourly")
     parser.add_argument("--ett-seeds", type=int, default=3, help="seeds on ETT")
+    parser.add_argument(
+        "--ett", nargs="+", default=["ETTh1", "ETTm1"], choices=["ETTh1", "ETTm1"], help="data sets of ETT"
+    )
     parser.add_argument("--horizons", nargs="+", type=int, default=[96], help="of ETT")
     parser.add_argument("--arima-every", type=int, default=4, help="AutoARIMA on every so many series of M4 hourly")
     parser.add_argument("--no-statistics", action="store_true", help="leave AutoETS, AutoTheta and AutoARIMA out")
@@ -49,11 +52,11 @@ def main() -> None:
         rows = m4_rows(args.seeds, statistics=not args.no_statistics, jobs=args.threads, every=args.arima_every)
         common.write("accuracy_m4", rows, args, versions=common.versions())
     if "ett" in args.parts:
-        rows = []
-        for horizon in args.horizons:
-            for name in ("ETTh1", "ETTm1"):
+        for name in args.ett:
+            rows = []
+            for horizon in args.horizons:
                 rows += ett_rows(name, horizon, args.ett_seeds)
-                common.write("accuracy_ett", rows, args, versions=common.versions())
+                common.write(f"accuracy_{name.lower()}", rows, args, versions=common.versions())
 
 
 # ── M4 hourly ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +147,9 @@ def ett_rows(name: str, horizon: int, seeds: int) -> list[dict[str, Any]]:
     fit = replace(ETT_FIT, validation=4 * month - horizon + 1)
     group, rows = f"{name}, horizon {horizon}", []
     for seed in range(1, seeds + 1):
-        model = LSTMForecaster(horizon, context=720, net=ETT_NET, scaler="shift", fit=fit, seed=seed)
+        model = LSTMForecaster(
+            horizon, context=720, net=ETT_NET, scaler="shift", fit=fit, calendar=False, seed=seed
+        )  # on the validation months, horizon 96: MSE 0.635 without a calendar, 0.649 with one (ETTm1: 0.351, 0.367)
         clock = time.process_time()
         model.fit(panel.cut(4 * month))
         spent = time.process_time() - clock

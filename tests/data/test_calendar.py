@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gatecast.data.calendar import calendar_names, calendar_table, local_times
+from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table, local_times
 from gatecast.data.frequency import Frequency
 
 
@@ -24,6 +24,37 @@ from gatecast.data.frequency import Frequency
 )
 def test_a_step_sees_the_cycles_longer_than_itself(alias: str, names: tuple[str, ...]) -> None:
     assert calendar_names(Frequency(alias)) == names
+
+
+@pytest.mark.parametrize(
+    ("alias", "rows", "cycles"),
+    [
+        ("D", 13, ()),
+        ("D", 14, ("week",)),
+        ("D", 729, ("week",)),
+        ("D", 730, ("week", "year")),
+        ("h", 48, ("day",)),
+        ("MS", 23, ()),
+        ("MS", 24, ("year",)),
+        ("QS", 8, ("year",)),
+        ("W-SUN", 104, ()),
+        ("W-SUN", 105, ("year",)),
+        ("", 10_000, ()),
+        ("YS", 50, ()),
+    ],
+)
+def test_a_cycle_counts_where_the_rows_hold_it_twice(alias: str, rows: int, cycles: tuple[str, ...]) -> None:
+    freq = Frequency(alias)
+    start = np.int64(0) if freq.is_integer else np.datetime64("2021-01-03", "ns")
+    assert calendar_cycles(freq, start, rows) == cycles
+
+
+def test_without_the_week_there_is_no_weekend() -> None:
+    start = np.datetime64("2024-03-08", "ns")
+    some = calendar_table(Frequency("D"), start, 0, 5, cycles=("year",))
+    whole = calendar_table(Frequency("D"), start, 0, 5)
+    assert calendar_names(Frequency("D"), ("year",)) == ("year_sin", "year_cos")
+    assert np.array_equal(some, whole[:, 2:4])
 
 
 @pytest.mark.parametrize("alias", ["", "s", "min", "15min", "h", "6h", "D", "2D", "B", "W-SUN", "MS", "QS", "YS", "ME"])

@@ -40,7 +40,7 @@ def rich_panel(freq: str = "D") -> Panel:
 
 
 def windows_of(panel: Panel, context: int = 6, horizon: int = 3, calendar: bool = False) -> Windows:
-    return Windows(panel, context, horizon, scales=InputScales.fit(panel), calendar=calendar)
+    return Windows(panel, context, horizon, scales=InputScales.fit(panel), cycles=None if calendar else ())
 
 
 def slow_past(panel: Panel, series: int, origin: int, context: int) -> tuple[list[float], list[bool]]:

@@ -307,3 +307,16 @@ def test_a_context_without_rows_to_look_back_on_is_refused(context: int) -> None
     panel = Panel.from_arrays([np.arange(60.0)])
     with pytest.raises(SettingError, match=f"context counts the rows .* at least 2, got {context}"):
         LSTMForecaster(4, context=context).fit(panel)
+
+
+@pytest.mark.parametrize(("rows", "cycles"), [(200, ("week",)), (800, ("week", "year"))])
+def test_the_calendar_holds_what_training_saw_twice_and_stays_when_forecasting(
+    rows: int, cycles: tuple[str, ...], tmp_path: Path
+) -> None:
+    starts = np.array([np.datetime64("2020-01-01", "ns")])
+    panel = Panel.from_arrays([np.sin(np.arange(float(rows)))], freq="D", starts=starts)
+    fitted = forecaster(4, context=14).fit(panel)
+    assert fitted.cycles_ == cycles
+    later = Panel.from_arrays([np.sin(np.arange(1000.0))], freq="D", starts=starts)
+    loaded = gatecast.load(save(fitted, tmp_path / "m"))
+    np.testing.assert_array_equal(loaded.predict(panel=later).mean, fitted.predict(panel=later).mean)

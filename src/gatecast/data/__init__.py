@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gatecast.data.calendar import calendar_names, calendar_table
+from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel, Repair
 
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import gatecast.data.datasets as datasets
     from gatecast.data.read import read_panel
 
-__all__ = ["Frequency", "Panel", "Repair", "calendar_names", "calendar_table", "datasets", "read_panel"]
+__all__ = [
+    "Frequency",
+    "Panel",
+    "Repair",
+    "calendar_cycles",
+    "calendar_names",
+    "calendar_table",
+    "datasets",
+    "read_panel",
+]
 
 
 def __getattr__(name: str) -> Any:

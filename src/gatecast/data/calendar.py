@@ -1,11 +1,13 @@
 """What the calendar says about a row: the hour, the weekday, the time of year, as numbers a network can use.
 
-Each cycle that is longer than the step gives a sine and a cosine, so that 23:59 lies beside 00:00; steps of a day or
-less get a weekend flag. Series without dates have no calendar. NumPy only: a forecast does not import pandas.
+Each cycle that is longer than the step gives a sine and a cosine, so that 23:59 lies beside 00:00; where the weekday
+counts, steps of a day or less get a weekend flag. Series without dates have no calendar. NumPy only: a forecast does
+not import pandas.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -15,24 +17,66 @@ import numpy as np
 from gatecast.data.frequency import Frequency
 
 _DAY = 86400 * 10**9
+_LENGTHS = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY, "week": 7 * _DAY, "year": 365 * _DAY}
 _MONTH_ALIASES = {"M": 1, "ME": 1, "MS": 1, "BMS": 1, "BME": 1, "Q": 3, "QE": 3, "QS": 3}
 _YEAR_ALIASES = {"Y", "YE", "YS", "A", "BYS", "BYE"}
 
 
-def calendar_names(freq: Frequency) -> tuple[str, ...]:
+def calendar_cycles(
+    freq: Frequency, start: np.datetime64 | np.int64 | None = None, rows: int | None = None
+) -> tuple[str, ...]:
+    """Cycles of the calendar that the frequency resolves, shortest first; with ``rows``, those that they hold twice.
+
+    A cycle seen once cannot be told from a trend: twelve months of training teach a network that February is high
+    because it was high that once.
+
+    Args:
+        freq: distance of two rows.
+        start: time of the first row.
+        rows: rows from the first to the last one; None for all cycles of the frequency.
+
+    Example:
+        >>> import numpy as np
+        >>> from gatecast.data.frequency import Frequency
+        >>> calendar_cycles(Frequency("D"))
+        ('week', 'year')
+        >>> calendar_cycles(Frequency("D"), np.datetime64("2020-01-30", "ns"), 500)
+        ('week',)
+    """
+    cycles = _cycles(freq)
+    if rows is None or not cycles:
+        return cycles
+    assert start is not None
+    first, after = freq.times(start, 0, 1)[0], freq.times(start, rows, 1)[0]
+    span = int((after - first).astype("timedelta64[ns]").astype(np.int64))
+    return tuple(cycle for cycle in cycles if span >= 2 * _LENGTHS[cycle])
+
+
+def calendar_names(freq: Frequency, cycles: Sequence[str] | None = None) -> tuple[str, ...]:
     """Names of the calendar features that steps of this frequency have; empty for series without dates.
+
+    Args:
+        freq: distance of two rows.
+        cycles: some of :func:`calendar_cycles`; None for all.
 
     Example:
         >>> from gatecast.data.frequency import Frequency
         >>> calendar_names(Frequency("MS"))
         ('year_sin', 'year_cos')
     """
-    waves = [f"{cycle}_{wave}" for cycle in _cycles(freq) for wave in ("sin", "cos")]
-    return (*waves, "weekend") if _has_weekends(freq) else tuple(waves)
+    cycles = _cycles(freq) if cycles is None else cycles
+    waves = [f"{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")]
+    return (*waves, "weekend") if _has_weekends(freq, cycles) else tuple(waves)
 
 
 def calendar_table(
-    freq: Frequency, start: np.datetime64 | np.int64, first: int, count: int, tz: str | None = None
+    freq: Frequency,
+    start: np.datetime64 | np.int64,
+    first: int,
+    count: int,
+    *,
+    cycles: Sequence[str] | None = None,
+    tz: str | None = None,
 ) -> np.ndarray:
     """Calendar features of rows ``first … first + count - 1`` counted from ``start``: ``(count, features)`` float32.
 
@@ -41,17 +85,18 @@ def calendar_table(
         start: time of row 0; in UTC where ``tz`` is given.
         first: first row, may be negative.
         count: number of rows.
+        cycles: some of :func:`calendar_cycles`; None for all.
         tz: time zone whose clock on the wall counts; None for naive times.
     """
-    names = calendar_names(freq)
-    if not names:
+    cycles = _cycles(freq) if cycles is None else cycles
+    if not cycles:
         return np.zeros((count, 0), np.float32)
     moments = freq.times(start, first, count)
     if tz is not None:
         moments = local_times(moments, tz)
-    phases = {cycle: 2 * np.pi * _fraction(cycle, moments) for cycle in _cycles(freq)}
-    columns = [wave(phase) for phase in phases.values() for wave in (np.sin, np.cos)]
-    if _has_weekends(freq):
+    phases = [2 * np.pi * _fraction(cycle, moments) for cycle in cycles]
+    columns = [wave(phase) for phase in phases for wave in (np.sin, np.cos)]
+    if _has_weekends(freq, cycles):
         columns.append(_weekday(moments) >= 5)
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -90,16 +135,16 @@ def _cycles(freq: Frequency) -> tuple[str, ...]:
         if unit in _MONTH_ALIASES:
             return ("year",) if _MONTH_ALIASES[unit] * multiple % 12 else ()
         return ("week", "year")  # business days and their kind
-    lengths = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY, "week": 7 * _DAY}
-    seen = tuple(
-        cycle for cycle, length in lengths.items() if step % length and (length <= 60 * step or length >= _DAY)
+    return tuple(
+        cycle
+        for cycle, length in _LENGTHS.items()
+        if cycle == "year" or (step % length and (length <= 60 * step or length >= _DAY))
     )
-    return (*seen, "year")
 
 
-def _has_weekends(freq: Frequency) -> bool:
+def _has_weekends(freq: Frequency, cycles: Sequence[str]) -> bool:
     step = freq.nanoseconds
-    return step is not None and step <= _DAY
+    return "week" in cycles and step is not None and step <= _DAY
 
 
 def _weekday(moments: np.ndarray) -> np.ndarray:
@@ -116,5 +161,4 @@ def _fraction(cycle: str, moments: np.ndarray) -> np.ndarray:
     nanoseconds = moments.astype("datetime64[ns]").astype(np.int64)
     if cycle == "week":
         return _weekday(moments) / 7 + (nanoseconds % _DAY) / (7 * _DAY)
-    length = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY}[cycle]
-    return (nanoseconds % length) / length
+    return (nanoseconds % _LENGTHS[cycle]) / _LENGTHS[cycle]

@@ -7,6 +7,7 @@ grow with the number of windows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
@@ -104,7 +105,8 @@ class Windows:
         context: rows the model sees; where a series has fewer before the origin, the rest counts as missing.
         horizon: rows to forecast.
         scales: statistics of the covariates (those of training, also when forecasting another panel).
-        calendar: add features of hour, weekday, season from the panel's frequency.
+        cycles: cycles of the calendar to add as features (:func:`calendar_cycles`); None for all that the frequency
+            resolves.
         origin_only: only :meth:`at_origin` will be asked for; the calendar of earlier rows is left out.
     """
 
@@ -115,7 +117,7 @@ class Windows:
         horizon: int,
         *,
         scales: InputScales,
-        calendar: bool = True,
+        cycles: Sequence[str] | None = None,
         origin_only: bool = False,
     ) -> None:
         self.panel, self.context, self.horizon, self.scales = panel, context, horizon, scales
@@ -124,18 +126,21 @@ class Windows:
         self._past, self._known = _tensor(panel.past), _tensor(panel.known)
         self._static = scales.static(_tensor(panel.static))
         self._category = torch.from_numpy(panel.category) + 1  # 0 stands for a level unseen in training
-        self._calendar = self._calendar_table(origin_only=origin_only) if calendar else None
+        self._calendar = self._calendar_table(cycles, origin_only=origin_only)
 
-    def _calendar_table(self, *, origin_only: bool) -> Float[Tensor, "steps features"] | None:
+    def _calendar_table(
+        self, cycles: Sequence[str] | None, *, origin_only: bool
+    ) -> Float[Tensor, "steps features"] | None:
         """One row for each step of the panel's time span; every series reads from the same table."""
         panel = self.panel
-        if not calendar_names(panel.freq) or not len(panel):
+        if not calendar_names(panel.freq, cycles) or not len(panel):
             return None
         origins = panel.clock + panel.lengths
         first = int(origins.min() if origin_only else 0) - self.context
         self._clock = torch.from_numpy(panel.clock - first)
         steps = int(origins.max()) + self.horizon - first
-        return torch.from_numpy(calendar_table(panel.freq, panel.starts.min(), first, steps, tz=panel.tz))
+        table = calendar_table(panel.freq, panel.starts.min(), first, steps, cycles=cycles, tz=panel.tz)
+        return torch.from_numpy(table)
 
     @property
     def calendar_width(self) -> int:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import gatecast
+from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.scalers import SCALERS, Scaler
 from gatecast.data.windows import Batch, InputScales, Origins, Windows, split_origins
@@ -54,7 +55,8 @@ class LSTMForecaster(Forecaster):
         fit: settings of training.
         calibrate: stretch the intervals to their coverage on held-back windows; ``"auto"``: where there are any.
         members: networks of different seeds whose quantiles are averaged.
-        calendar: feed hour, weekday and season of the year from the panel's frequency.
+        calendar: feed hour, weekday and season of the year, by the panel's frequency; a cycle that the panel does not
+            hold twice is left out.
         nonnegative: cut forecasts at 0; None: where no observed target is negative.
         seed: of everything random; the same seed gives the same forecast on the same machine.
         name: column name of the forecast.
@@ -114,7 +116,8 @@ class LSTMForecaster(Forecaster):
         seasons = _seasons(self.season, panel)
         context = _context(panel, self.horizon, seasons) if self.context is None else self.context
         self.scales_ = InputScales.fit(panel)
-        windows = Windows(panel, context, self.horizon, scales=self.scales_, calendar=self.calendar)
+        self.cycles_ = _cycles(panel) if self.calendar else ()
+        windows = Windows(panel, context, self.horizon, scales=self.scales_, cycles=self.cycles_)
         self.seasons_ = tuple(s for s in seasons if 1 < s <= context)
         stride = self.seasons_[0] if config.origins == "season" and self.seasons_ else 1
         held, apart = _held_back(panel, context, self.horizon, stride)
@@ -296,7 +299,7 @@ class LSTMForecaster(Forecaster):
         probabilities = level_quantiles(levels)
         notes = self._notes(panel)
         windows = Windows(
-            panel, self.shapes_.context, self.horizon, scales=self.scales_, calendar=self.calendar, origin_only=True
+            panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         tables, paths = [], []
         generator = torch.Generator().manual_seed(self.seed)
@@ -434,6 +437,11 @@ def _seasons(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, ...
         return tuple(sorted({int(s) for s in np.atleast_1d(season)}))
     typical = float(np.median(panel.lengths))
     return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
+
+
+def _cycles(panel: Panel) -> tuple[str, ...]:
+    """Cycles of the calendar that the panel holds twice."""
+    return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
 
 
 def _context(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:

@@ -23,6 +23,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 import gatecast
+from gatecast.data.calendar import calendar_cycles
+from gatecast.data.frequency import Frequency
 from gatecast.data.scalers import SCALERS, Scaler
 from gatecast.data.windows import InputScales, Standardizer
 from gatecast.errors import ModelFileError, NotFittedError
@@ -125,6 +127,7 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
         "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
         "shapes": asdict(forecaster.shapes_),
         "contract": forecaster.contract_.to_dict(),
+        "cycles": forecaster.cycles_,
         "floor": forecaster.floor_,
         "calibration": {"windows": forecaster.calibration_.windows},
         "history": forecaster.history_,
@@ -164,6 +167,8 @@ def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaste
     forecaster.context = shapes.context
     forecaster.seasons_ = shapes.seasons
     forecaster.contract_ = Contract.from_dict(facts["contract"])
+    every = calendar_cycles(Frequency(forecaster.contract_.freq)) if forecaster.calendar else ()
+    forecaster.cycles_ = tuple(facts.get("cycles", every))  # the first files name none and use them all
     forecaster.floor_ = tuple(facts["floor"])
     forecaster.scales_ = InputScales(**{role.name: _standardizer(tensors, role.name) for role in fields(InputScales)})
     forecaster.calibration_ = _calibration(tensors, facts["calibration"]["windows"])
