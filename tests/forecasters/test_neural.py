@@ -14,6 +14,7 @@ from fixtures.cases import panel_of, wave
 from gatecast.data.panel import Panel
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters.neural import LSTMForecaster
+from gatecast.forecasters.persist import load, save
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -318,5 +319,5 @@ def test_the_calendar_holds_what_training_saw_twice_and_stays_when_forecasting(
     fitted = forecaster(4, context=14).fit(panel)
     assert fitted.cycles_ == cycles
     later = Panel.from_arrays([np.sin(np.arange(1000.0))], freq="D", starts=starts)
-    loaded = gatecast.load(save(fitted, tmp_path / "m"))
+    loaded = load(save(fitted, tmp_path / "m"))
     np.testing.assert_array_equal(loaded.predict(panel=later).mean, fitted.predict(panel=later).mean)
