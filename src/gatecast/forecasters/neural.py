@@ -17,24 +17,20 @@ import gatecast
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.scalers import SCALERS, Scaler
-from gatecast.data.windows import Batch, InputScales, Origins, Windows, split_origins
+from gatecast.data.windows import InputScales, Origins, Windows
 from gatecast.errors import DataError, NotFittedError, SettingError
-from gatecast.evaluation.calibration import Calibration, calibrate, identity
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.contract import Contract
 from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.plan import Plan, steps_of
+from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
-from gatecast.nn.heads import HEADS, Head, Quantiles, interpolate
+from gatecast.nn.heads import HEADS, Head
 from gatecast.training.config import FitConfig
+from gatecast.training.run import Run
 
-PROBABILITIES = Quantiles().probabilities  # the quantile table kept inside, from which any level is read
-LONGEST_CONTEXT = 1024
-CHUNK = 1024  # windows in one forward pass of a forecast
-CALIBRATION_WINDOWS = 1024
-HELD_BACK = 24  # windows of each series to stop and calibrate by, at most
-CHEAP_WINDOWS = 20_000
 LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
 
 
@@ -43,7 +39,7 @@ class LSTMForecaster(Forecaster):
 
     Args:
         horizon: steps ahead.
-        context: rows the network sees; None: four of the shortest season, two of the longest that the series hold
+        context: rows the network sees; None: three of the shortest season, two of the longest that the series hold
             often enough, at least twice the horizon, at most half of the data.
         season: season length in rows, or several; None takes the panel's.
         net: shape of the network.
@@ -113,44 +109,44 @@ class LSTMForecaster(Forecaster):
         clock = time.perf_counter()
         config = self.fit_config or FitConfig()
         self._check(panel)
-        seasons = _seasons(self.season, panel)
-        context = _context(panel, self.horizon, seasons) if self.context is None else self.context
+        plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
         self.scales_ = InputScales.fit(panel)
         self.cycles_ = _cycles(panel) if self.calendar else ()
-        windows = Windows(panel, context, self.horizon, scales=self.scales_, cycles=self.cycles_)
-        self.seasons_ = tuple(s for s in seasons if 1 < s <= context)
-        stride = self.seasons_[0] if config.origins == "season" and self.seasons_ else 1
-        held, apart = _held_back(panel, context, self.horizon, stride)
-        held, apart = (held, apart) if config.validation is None else (config.validation, stride)
-        training, held_back = split_origins(panel, context, self.horizon, held_back=held, stride=apart)
-        if stride > 1:
-            training = _aligned(training, panel, stride)
-        self.linear_ = self._linear(panel, context, self.horizon + (held - 1) * apart if held else 0)
-        self.shapes_ = self._shapes(panel, windows, training)
+        windows = Windows(panel, plan.context, self.horizon, scales=self.scales_, cycles=self.cycles_)
+        self.seasons_ = plan.seasons
+        self.linear_ = self._linear(panel.cut(plan.held_rows), plan.context)
+        self.shapes_ = self._shapes(panel, windows, plan.training)
         self.contract_ = Contract.of(panel)
         self.floor_ = self._floor(panel)
-        self.models_: list[ForecastModel] = []
-        self.best_steps_: list[int] = []
         self.history_: list[dict[str, Any]] = []
-        for member in range(self.members):
-            self._train_member(member, windows, training, held_back, config)
-        self.calibration_ = self._calibrate(windows, held_back)
-        cheap = training.total <= CHEAP_WINDOWS if config.refit is None else config.refit
-        if cheap and held_back.total:
-            everything, nothing = split_origins(panel, context, self.horizon, held_back=0)
-            if stride > 1:
-                everything = _aligned(everything, panel, stride)
-            steps, self.models_, self.best_steps_ = self.best_steps_, [], []
-            self.linear_ = self._linear(panel, context, 0, lags=self.shapes_.lags)
-            for member in range(self.members):
-                self._train_member(
-                    member, windows, everything, nothing, replace(config, steps=steps[member]), refit=True
-                )
-            self.best_steps_ = steps  # of the run that chose them
-        self.windows_ = training.total
+        self.models_, self.best_steps_ = self._train_members(windows, plan.training, plan.held_back, config)
+        self.calibration_ = calibration_of(self.models_, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
+        if plan.refits(config):  # for as many steps as were best, now with the newest windows too
+            self.linear_ = self._linear(panel, plan.context, lags=self.shapes_.lags)
+            self.models_, _ = self._train_members(windows, *plan.everything(panel), config, steps=self.best_steps_)
+        self.windows_ = plan.training.total
         self.panel_ = panel
         self.fit_seconds_ = time.perf_counter() - clock
         return self
+
+    def _train_members(
+        self,
+        windows: Windows,
+        training: Origins,
+        held_back: Origins,
+        config: FitConfig,
+        *,
+        steps: Sequence[int] | None = None,
+    ) -> tuple[list[ForecastModel], list[int]]:
+        """The networks of all members and their best steps; ``steps`` of each are given in a second training."""
+        models, best = [], []
+        for member in range(self.members):
+            own = config if steps is None else replace(config, steps=steps[member])
+            model, run = self._train_member(member, windows, training, held_back, own, refit=steps is not None)
+            models.append(model)
+            best.append(run.best_step)
+            self.history_ = self.history_ or run.history
+        return models, best
 
     def _train_member(
         self,
@@ -160,12 +156,12 @@ class LSTMForecaster(Forecaster):
         held_back: Origins,
         config: FitConfig,
         *,
-        refit: bool = False,
-    ) -> None:
+        refit: bool,
+    ) -> tuple[ForecastModel, Run]:
         from gatecast.training.loop import train
 
         seed = self.seed + 1000 * member
-        steps = config.steps or _steps(training.total, config.batch_size)
+        steps = config.steps or steps_of(training.total, config.batch_size)
         if config.checkpoint is not None and (member or refit):  # a run of its own has a checkpoint of its own
             name = f"{config.checkpoint.name}-{'refit' if refit else ''}{member}"
             config = replace(config, checkpoint=config.checkpoint.with_name(name))
@@ -176,10 +172,7 @@ class LSTMForecaster(Forecaster):
             )
             model.set_linear(self.linear_)
             run = train(model, windows, training, held_back, config, steps=steps, seed=seed)
-        model.eval()
-        self.models_.append(model)
-        self.best_steps_.append(run.best_step)
-        self.history_ = self.history_ or run.history
+        return model.eval(), run
 
     def _check(self, panel: Panel) -> None:
         if self.horizon < 1:
@@ -201,16 +194,15 @@ class LSTMForecaster(Forecaster):
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
 
-    def _linear(self, panel: Panel, context: int, held: int, *, lags: int | None = None) -> Tensor:
-        """``(lags - 1, horizon)`` weights of a linear autoregression fitted before the held-back windows; or empty."""
+    def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
+        """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""
         net = self.net or NetConfig()
         none = torch.zeros(0, self.horizon)
         if not net.linear or net.base not in ("auto", "mixture") or net.kind == "recursive" or lags == 0:
             return none
-        early = panel.cut(held)
         try:
             room = context - max(1, min(self.horizon, context // 4))  # rows left over to try it on
-            fitted = LinearAR(self.horizon, lags or min(room, LINEAR_LAGS), seed=self.seed).fit(early)
+            fitted = LinearAR(self.horizon, lags or min(room, LINEAR_LAGS), seed=self.seed).fit(panel)
         except DataError:  # too short for a regression: the naive forecasts stand alone
             return none
         weights = torch.from_numpy(fitted.weights_[:-1]).float()  # the last row is the intercept
@@ -255,22 +247,6 @@ class LSTMForecaster(Forecaster):
             return tuple(None if low < 0 else 0.0 for low in np.fmin.reduce(rows, axis=0))
         return (0.0 if bounded else None,) * panel.targets
 
-    def _calibrate(self, windows: Windows, held_back: Origins) -> Calibration:
-        wanted = self.calibrate is True or (self.calibrate == "auto" and held_back.total > 0)
-        if not wanted or not held_back.total:
-            return identity(PROBABILITIES, self.horizon, self.shapes_.targets)
-        count = min(held_back.total, CALIBRATION_WINDOWS)
-        chosen = torch.linspace(0, held_back.total - 1, count).round().long()
-        tables, targets, masks = [], [], []
-        with torch.inference_mode():
-            for part in chosen.split(CHUNK):
-                batch = windows.gather(*held_back.locate(part))
-                table, location, scale = self._table(batch)
-                tables.append(table)
-                targets.append(self.models_[0].to_scaled(batch.target, location, scale))
-                masks.append(batch.mask)
-        return calibrate(torch.cat(tables), torch.cat(targets), torch.cat(masks), PROBABILITIES)
-
     # ── forecasting ───────────────────────────────────────────────────────────────────────────────────────────────
     def predict(
         self,
@@ -301,11 +277,12 @@ class LSTMForecaster(Forecaster):
         windows = Windows(
             panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
+        predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
         tables, paths = [], []
         generator = torch.Generator().manual_seed(self.seed)
         with torch.inference_mode():
             for part in torch.arange(len(panel)).split(CHUNK):
-                table, drawn = self._forecast(windows.at_origin(part), probabilities, samples, generator)
+                table, drawn = predictor(windows.at_origin(part), probabilities, samples, generator)
                 tables.append(table)
                 paths.append(drawn)
         quantiles = torch.cat(tables)[:, :horizon].numpy()
@@ -331,43 +308,6 @@ class LSTMForecaster(Forecaster):
             panel = panel.with_future(future)
         self.contract_.require_future(panel, self.horizon)
         return panel
-
-    def _table(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Quantile table ``(batch, horizon, targets, 13)`` in scaled units: the mean of the members' quantiles."""
-        wanted = torch.tensor(PROBABILITIES)
-        parts = []
-        for model in self.models_:
-            if model.recursive:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(self.seed)
-                    paths, location, scale = model.paths(batch, 200)
-                parts.append(torch.quantile(paths, wanted, dim=1).movedim(0, -1))
-            else:
-                table, location, scale = model.quantiles(batch, wanted)
-                parts.append(table)
-        return torch.stack(parts).mean(0) if len(parts) > 1 else parts[0], location, scale
-
-    def _forecast(
-        self, batch: Batch, probabilities: tuple[float, ...], samples: int | None, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Quantiles ``(batch, horizon, targets, p)`` and paths ``(batch, n, horizon, targets)`` in the data's unit."""
-        table, location, scale = self._table(batch)
-        table = self.calibration_(table)
-        known = torch.tensor(PROBABILITIES)
-        wanted = torch.tensor(probabilities).expand(*table.shape[:-1], -1)
-        quantiles = self._unit(interpolate(known, table, wanted), location, scale)
-        if not samples:
-            return quantiles, quantiles[:0]
-        paths = self.calibration_.paths(table, samples, generator)
-        return quantiles, self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
-
-    def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
-        """Scaled values in the unit of the data, cut at the least value."""
-        values = self.models_[0].to_unit(values, location, scale)
-        for target, low in enumerate(self.floor_):
-            if low is not None:
-                values[:, :, target].clamp_(min=low)
-        return values
 
     def _notes(self, panel: Panel) -> tuple[str, ...]:
         short = int((panel.lengths < self.shapes_.context).sum())
@@ -431,57 +371,9 @@ def _named(argument: str, value: Any, table: dict[str, Any]) -> Any:
     return table[value]()
 
 
-def _seasons(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, ...]:
-    """Season lengths in ascending order, those that the typical series holds at least twice."""
-    if season is not None:
-        return tuple(sorted({int(s) for s in np.atleast_1d(season)}))
-    typical = float(np.median(panel.lengths))
-    return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
-
-
 def _cycles(panel: Panel) -> tuple[str, ...]:
     """Cycles of the calendar that the panel holds twice."""
     return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
-
-
-def _context(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
-    """Rows to look back over; see the class."""
-    typical = int(np.median(panel.lengths))
-    wanted = [2 * horizon, 12]
-    if seasons:
-        wanted.append(3 * seasons[0])
-        wanted += [2 * s for s in seasons[1:] if 5 * s + horizon <= typical]
-    room = max((typical - horizon) // 2, min(typical - horizon, 2))
-    return int(max(2, min(*[max(wanted)], room, LONGEST_CONTEXT)))
-
-
-def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> tuple[int, int]:
-    """Windows of each series to stop and calibrate by, and rows between them; none where data are few.
-
-    They span the last sixth of the typical series, so that they meet more than one mood of it.
-    """
-    available = int(np.median(panel.lengths)) - context - 2 * horizon
-    if available < max(8, horizon):
-        return 0, stride
-    if stride > 1:
-        return int(min(2, max(1, available // (10 * stride)))), stride
-    span = min(available // 3, int(np.median(panel.lengths)) // 6)
-    windows = max(1, min(HELD_BACK, span))
-    return windows, max(1, span // windows)
-
-
-def _steps(windows: int, batch_size: int) -> int:
-    """Steps for so many windows: forty passes over few, a share of many."""
-    return int(min(1500, max(300, 40 * windows // batch_size)))
-
-
-def _aligned(origins: Origins, panel: Panel, season: int) -> Origins:
-    """Only the origins that lie whole seasons before the panel's own."""
-    own = torch.from_numpy(panel.lengths.copy())[origins.series]
-    offset = (own - origins.first) % season
-    count = ((origins.count - 1 - offset).div(season, rounding_mode="floor") + 1).clamp(min=0)
-    keep = count > 0
-    return Origins(origins.series[keep], (origins.first + offset)[keep], count[keep], season)
 
 
 class _threads:

@@ -30,7 +30,8 @@ from gatecast.data.windows import InputScales, Standardizer
 from gatecast.errors import ModelFileError, NotFittedError
 from gatecast.evaluation.calibration import Calibration
 from gatecast.forecasters.contract import Contract
-from gatecast.forecasters.neural import PROBABILITIES, LSTMForecaster
+from gatecast.forecasters.neural import LSTMForecaster
+from gatecast.forecasters.predictor import PROBABILITIES
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head

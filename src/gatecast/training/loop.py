@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from gatecast.training.checkpoint import load_checkpoint, save_checkpoint
 from gatecast.training.config import FitConfig
 from gatecast.training.interrupt import deferred_interrupt
 from gatecast.training.progress import progress_bar
+from gatecast.training.run import Run
 from gatecast.training.sampler import Sampler
 
 VALIDATION_WINDOWS = 2048  # at most so many held-back windows are scored at each evaluation
@@ -27,21 +27,6 @@ EVALUATION_BATCH = 512
 
 class TrainingError(GatecastError, RuntimeError):
     """Training cannot go on; the message names step and series and what to try."""
-
-
-@dataclass
-class Run:
-    """What a training run leaves behind.
-
-    Args:
-        history: one entry for each evaluation: step, train_loss, val_loss, lr, seconds.
-        best_step: step of the best weights, which the model now has.
-        best_loss: their loss on the held-back windows; NaN without any.
-    """
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_step: int = 0
-    best_loss: float = math.nan
 
 
 def train(

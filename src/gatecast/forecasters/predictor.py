@@ -1,0 +1,101 @@
+"""From trained networks to a forecast: the members' mean, calibrated, in the unit of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gatecast.data.windows import Batch, Origins, Windows
+from gatecast.evaluation.calibration import Calibration, calibrate, identity
+from gatecast.models.model import ForecastModel
+from gatecast.nn.heads import Quantiles, interpolate
+
+PROBABILITIES = Quantiles().probabilities  # the quantile table kept inside, from which any level is read
+CHUNK = 1024  # windows in one forward pass
+CALIBRATION_WINDOWS = 1024
+PATHS = 200  # trajectories that the quantiles of a recursive network are counted from
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Trained networks of the same shape, how their intervals are stretched, and the least value of each target.
+
+    Args:
+        models: one network a member.
+        calibration: of the scaled quantile table.
+        floor: least value of each target in the unit of the data; None for no bound.
+        seed: of the trajectories of a recursive network.
+    """
+
+    models: list[ForecastModel]
+    calibration: Calibration
+    floor: tuple[float | None, ...]
+    seed: int
+
+    def __call__(
+        self, batch: Batch, probabilities: tuple[float, ...], samples: int | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Quantiles ``(batch, horizon, targets, p)`` and paths ``(batch, n, horizon, targets)`` in the data's unit."""
+        table, location, scale = quantile_table(self.models, batch, self.seed)
+        table = self.calibration(table)
+        known = torch.tensor(PROBABILITIES)
+        wanted = torch.tensor(probabilities).expand(*table.shape[:-1], -1)
+        quantiles = self._unit(interpolate(known, table, wanted), location, scale)
+        if not samples:
+            return quantiles, quantiles[:0]
+        paths = self.calibration.paths(table, samples, generator)
+        return quantiles, self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
+
+    def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+        """Scaled values in the unit of the data, cut at the least value."""
+        values = self.models[0].to_unit(values, location, scale)
+        for target, low in enumerate(self.floor):
+            if low is not None:
+                values[:, :, target].clamp_(min=low)
+        return values
+
+
+def quantile_table(models: list[ForecastModel], batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Quantile table ``(batch, horizon, targets, 13)`` in scaled units (mean of the members), location, scale."""
+    wanted = torch.tensor(PROBABILITIES)
+    parts = []
+    for model in models:
+        if model.recursive:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                paths, location, scale = model.paths(batch, PATHS)
+            parts.append(torch.quantile(paths, wanted, dim=1).movedim(0, -1))
+        else:
+            table, location, scale = model.quantiles(batch, wanted)
+            parts.append(table)
+    return torch.stack(parts).mean(0) if len(parts) > 1 else parts[0], location, scale
+
+
+def calibration_of(
+    models: list[ForecastModel], windows: Windows, held_back: Origins, *, wanted: bool | str, seed: int
+) -> Calibration:
+    """Calibration on the held-back windows (an even choice of at most 1,024); none where it is not wanted.
+
+    Args:
+        models: the members.
+        windows: gathers the windows.
+        held_back: may be empty, and then nothing can be calibrated.
+        wanted: True or False; ``"auto"``: where there are held-back windows.
+        seed: of the trajectories of a recursive network.
+    """
+    shapes = models[0].shapes
+    if not held_back.total or wanted is False:
+        return identity(PROBABILITIES, shapes.horizon, shapes.targets)
+    count = min(held_back.total, CALIBRATION_WINDOWS)
+    chosen = torch.linspace(0, held_back.total - 1, count).round().long()
+    tables, targets, masks = [], [], []
+    with torch.inference_mode():
+        for part in chosen.split(CHUNK):
+            batch = windows.gather(*held_back.locate(part))
+            table, location, scale = quantile_table(models, batch, seed)
+            tables.append(table)
+            targets.append(models[0].to_scaled(batch.target, location, scale))
+            masks.append(batch.mask)
+    return calibrate(torch.cat(tables), torch.cat(targets), torch.cat(masks), PROBABILITIES)
