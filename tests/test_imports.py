@@ -51,6 +51,13 @@ def test_the_bare_import_is_light() -> None:
     assert "torch" in loaded_by("from gatecast import LSTMForecaster")
 
 
+def test_a_forecast_on_a_cpu_loads_neither_fabric_nor_the_compiler() -> None:
+    fit = "LSTMForecaster(2, fit=FitConfig(steps=2)).fit(Panel.from_arrays([range(40)], freq='D')).predict()"
+    code = f"from gatecast import FitConfig, LSTMForecaster, Panel\n{fit}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert {"lightning_fabric", "torch._dynamo", "sympy"}.isdisjoint(done.stdout.split())
+
+
 def test_help_loads_no_pytorch() -> None:
     loaded = loaded_by("from gatecast.cli.app import build\nbuild().parse_args(['--version'])")
     assert loaded.isdisjoint({"torch", "pandas", "numpy"})

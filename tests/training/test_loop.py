@@ -273,3 +273,10 @@ def test_a_run_that_had_stopped_early_learns_nothing_more_when_resumed(
     assert len(second.history) == 2
     assert facts(second.history) == facts(first.history)
     assert equal(resumed, stopped)
+
+
+def test_fabric_takes_the_same_steps() -> None:
+    own, _ = run()
+    fabric, _ = run(replace(CONFIG, accelerator="auto"))
+    for a, b in zip(own.parameters(), fabric.parameters(), strict=True):
+        torch.testing.assert_close(a, b.cpu(), rtol=1e-4, atol=1e-5)

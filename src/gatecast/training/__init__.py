@@ -1,4 +1,4 @@
-"""One training loop, its settings and checkpoints. The loop itself loads on first use (it brings Lightning Fabric)."""
+"""One training loop, its settings and checkpoints. The loop itself loads on first use."""
 
 from gatecast.training.config import FitConfig
 

@@ -20,7 +20,7 @@ FORMAT = "gatecast-checkpoint-1"
 def save_checkpoint(
     path: Path,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Any,
     best: dict[str, Tensor],
     average: dict[str, Tensor],
     facts: dict[str, Any],
@@ -56,7 +56,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
+    path: Path, model: nn.Module, optimizer: Any, average: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
     """Put the states back (``average`` is filled in place) and return the best weights and the facts.
 

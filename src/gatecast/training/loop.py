@@ -1,4 +1,4 @@
-"""The training loop: one for every network, over Lightning Fabric, on one screen."""
+"""The training loop: one for every network, on one screen."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gatecast.data.windows import Batch, Origins, Windows
 from gatecast.errors import GatecastError
 from gatecast.training.checkpoint import load_checkpoint, save_checkpoint
 from gatecast.training.config import FitConfig
+from gatecast.training.engine import engine_of
 from gatecast.training.interrupt import deferred_interrupt
+from gatecast.training.optimizers import optimizer_of
 from gatecast.training.progress import progress_bar
 from gatecast.training.run import Run
 from gatecast.training.sampler import Sampler
@@ -53,25 +54,24 @@ def train(
         TrainingError: a loss is not finite.
         KeyboardInterrupt: after the step is finished and a checkpoint written, where one is kept.
     """
-    fabric = Fabric(accelerator=config.accelerator, devices=1)
-    optimizer = _optimizer(model, config)
-    network, optimizer = fabric.setup(model, optimizer)
+    engine, own = engine_of(config.accelerator), optimizer_of(model, config)
+    network, optimizer = engine.setup(model, own)
     sampler, run, best = Sampler(training.total, config.batch_size, seed), Run(), None
     average = Average(model, config.ema)
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
-        best, facts = load_checkpoint(config.checkpoint, model, optimizer.optimizer, average.weights)
+        best, facts = load_checkpoint(config.checkpoint, model, own, average.weights)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
         for step in range(start, start if stale >= config.patience else steps):
             optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
-            batch = windows.gather(*training.locate(sampler(step))).to(fabric.device)
+            batch = windows.gather(*training.locate(sampler(step))).to(engine.device)
             loss = network(batch)
             losses.append(_finite(loss, step, batch, windows))
             optimizer.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
+            engine.backward(loss)
+            engine.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
             optimizer.step()
             average.update(step)
             if (step + 1) % evaluate_every == 0 or step + 1 == steps:
@@ -87,7 +87,7 @@ def train(
             progress(step + 1, run.history)
             due = stopped() or (step + 1) % config.checkpoint_every == 0
             if config.checkpoint is not None and due:
-                _checkpoint(config, model, optimizer.optimizer, best, average.weights, run, step + 1, stale, losses)
+                _checkpoint(config, model, own, best, average.weights, run, step + 1, stale, losses)
             if stopped():
                 raise KeyboardInterrupt
             if stale >= config.patience:
@@ -173,12 +173,6 @@ def _flushes_denormals() -> bool:
     return bool((torch.tensor([1e-40]) * 1.0).item() == 0.0)
 
 
-def _optimizer(model: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=config.accelerator == "cpu"
-    )
-
-
 def _finite(loss: Tensor, step: int, batch: Batch, windows: Windows) -> float:
     value = float(loss.detach())
     if math.isfinite(value):
@@ -202,7 +196,7 @@ def _entry(step: int, losses: list[float], held: float | None, rate: float, seco
 def _checkpoint(
     config: FitConfig,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Any,
     best: dict[str, Tensor] | None,
     average: dict[str, Tensor],
     run: Run,

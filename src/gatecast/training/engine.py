@@ -1,0 +1,57 @@
+"""Where a step runs: Lightning Fabric on accelerators, and its part for one CPU process without its import.
+
+Fabric's first import costs more than a CPU second, nearly as much as PyTorch itself; a first forecast on a CPU is
+spared it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """The four things that the loop asks of Lightning Fabric."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches go."""
+
+    def setup(self, module: Any, *optimizers: Any) -> Any:
+        """Module and optimisers as they are to be used."""
+
+    def backward(self, tensor: Tensor) -> None:
+        """Gradients of a loss."""
+
+    def clip_gradients(self, module: Any, optimizer: Any, *, max_norm: float, error_if_nonfinite: bool) -> Any:
+        """Cut the gradients' norm to ``max_norm``."""
+
+
+class OneCpu:
+    """One process on the CPU: nothing to move, nothing to reduce."""
+
+    device = torch.device("cpu")
+
+    def setup(self, module: nn.Module, *optimizers: Any) -> tuple[Any, ...]:
+        """Both as they are."""
+        return module, *optimizers
+
+    def backward(self, tensor: Tensor) -> None:
+        """Gradients of a loss."""
+        tensor.backward()
+
+    def clip_gradients(self, module: nn.Module, optimizer: Any, *, max_norm: float, error_if_nonfinite: bool) -> Tensor:
+        """Cut the gradients' norm to ``max_norm``; gives the norm before."""
+        return nn.utils.clip_grad_norm_(module.parameters(), max_norm, error_if_nonfinite=error_if_nonfinite)
+
+
+def engine_of(accelerator: str) -> Engine:
+    """The engine of ``FitConfig.accelerator``."""
+    if accelerator == "cpu":
+        return OneCpu()
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator=accelerator, devices=1)
