@@ -1,4 +1,4 @@
-"""Why the defaults are what they are: one setting changed at a time, over nine development data sets.
+"""Why the defaults are what they are: one setting changed at a time, over development data sets.
 
     python benchmarks/design.py [--sets air tetouan …] [--variants default direct …] [--seeds 1]
 
@@ -34,7 +34,7 @@ from gatecast import (
 from gatecast.data.frequency import Frequency
 from gatecast.forecasters.backtest import Backtest
 
-FIT = FitConfig(steps=400, progress=False)
+FIT = FitConfig(steps=300, progress=False)
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "kind direct": {"net": NetConfig(kind="direct")},
