@@ -195,6 +195,31 @@ def test_files_of_an_earlier_run_do_not_stay_behind(run: Run, sales: Path, tmp_p
     assert sorted(path.name for path in folder.iterdir()) == ["forecast.csv", "notes.txt", "report.html", "run.json"]
 
 
+def test_a_forecast_beside_its_model_leaves_the_model_and_the_earlier_results(
+    run: Run, sales: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "gatecast-out"
+    assert run("forecast", sales, "--horizon", 3, *QUICK)[0] == 0
+    before = tree(folder)
+    assert run("predict", folder / "model.gatecast", sales, "--levels", 50, "--out", folder)[0] == 0
+    after = tree(folder)
+    assert set(after) == set(before)
+    assert all(after[name] == before[name] for name in ("model.gatecast", "backtest.csv"))
+    assert run("forecast", sales, "--horizon", 3, *QUICK)[0] == 0, "the model is still known as gatecast's own"
+
+
+@pytest.mark.parametrize("listed", ["../precious.txt", "notes.txt"])
+def test_a_record_that_names_other_files_removes_none(run: Run, sales: Path, tmp_path: Path, listed: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    precious = folder / listed
+    precious.write_text("precious")
+    (folder / "run.json").write_text(json.dumps({"written_by": "gatecast 0.1.0", "files": [listed]}))
+    options = ["--horizon", 3, "--windows", 2, "--model", "naive", "--out", folder]
+    assert run("backtest", sales, *options)[0] == 0
+    assert precious.read_text() == "precious"
+
+
 def test_out_must_be_a_folder(run: Run, sales: Path) -> None:
     code, _, err = run("forecast", sales, "--horizon", 3, "--out", sales)
     assert code == 2

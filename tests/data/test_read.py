@@ -581,3 +581,54 @@ def test_doubled_hours_are_told_apart_in_each_series(tmp_path: Path) -> None:
     panel = read(tmp_path, text, id="s", tz="Europe/Berlin")
     assert panel.freq.alias == "30min"
     assert [values[:, 0].tolist() for _, values in panel] == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+# ── never silently ────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
+    values: list[object] = [k + 0.5 for k in range(30)]
+    values[11] = "no"
+    with pytest.raises(DataError, match=r"column 'y', line 13: expected a number, got 'no'"):
+        read(tmp_path, days(values))
+    assert read(tmp_path, days(["yes", "no"] * 4)).series(0)[:2, 0].tolist() == [1.0, 0.0]
+
+
+def test_a_point_between_thousands_beside_a_decimal_comma_is_asked_about(tmp_path: Path) -> None:
+    text = "date;a;b\n" + "".join(f"2024-01-{k:02};{k},5;{k}.234\n" for k in range(1, 12))
+    with pytest.raises(DataError, match=r"column 'b'.*'1.234'.*decimal="):
+        read(tmp_path, text, target="b")
+    assert read(tmp_path, text, target="b", decimal=",").series(0)[0, 0] == 1234
+
+
+@pytest.mark.parametrize(("freq", "start"), [("MS", "2024-01-31"), ("ME", "2024-01-30"), ("B", "2024-01-06")])
+def test_a_start_off_the_frequency_is_refused(freq: str, start: str) -> None:
+    with pytest.raises(DataError, match=rf"start='{start}' .*{freq}"):
+        read_panel(np.arange(24.0), freq=freq, start=start)
+
+
+@pytest.mark.parametrize(
+    ("freq", "start"), [("MS", "2024-02-01"), ("MS", "2024-01-15"), ("W-SUN", "2024-01-01"), ("ME", "2024-02-29")]
+)
+def test_a_start_on_the_frequency_is_taken(freq: str, start: str) -> None:
+    assert read_panel(np.arange(24.0), freq=freq, start=start).times(0)[0] == np.datetime64(start)
+
+
+@pytest.mark.parametrize("code", ["-9999", -9999, np.int64(-9999), np.float32(-9999)])
+def test_codes_for_missing_of_every_type_count_in_arrays(code: object) -> None:
+    panel = read_panel(np.array([1.0, -9999.0, 3.0, 4.0]), missing=code)
+    assert np.isnan(panel.series(0)[1, 0])
+    assert "missing code" in [repair.kind for repair in panel.repairs]
+
+
+@pytest.mark.parametrize("option", ["target", "id", "past", "known", "static", "category", "tz", "time"])
+def test_bare_arrays_refuse_what_they_cannot_have(option: str) -> None:
+    with pytest.raises(SettingError, match=rf"{option}= .*bare arrays"):
+        read_panel(np.arange(10.0), **{option: "UTC"})
+
+
+def test_one_row_a_series_keeps_its_time_zone(tmp_path: Path) -> None:
+    hours = [f"2024-07-01 {hour:02}:00" for hour in range(7)]
+    text = "shop," + ",".join(hours) + "\n" + "".join(f"{name}," + ",".join("1234567") + "\n" for name in "ab")
+    panel = read(tmp_path, text, tz="Europe/Berlin", layout="rows", id="shop")
+    assert panel.tz == "Europe/Berlin"
+    assert panel.times(0)[0] == np.datetime64("2024-06-30T22:00")
+    assert panel.series(1)[:, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]

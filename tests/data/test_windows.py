@@ -196,3 +196,17 @@ def test_windows_for_the_origin_alone_hold_the_same_as_all_windows() -> None:
         one, other = getattr(whole, field.name), getattr(alone, field.name)
         assert one is other or torch.equal(torch.nan_to_num(one), torch.nan_to_num(other)), field.name
     assert whole.future_inputs.shape[-1] > 2  # the calendar is among them
+
+
+def test_a_constant_covariate_has_no_spread_of_rounding() -> None:
+    one = Standardizer.fit(np.full((1000, 1), 0.1, np.float32))
+    assert one.spread.tolist() == [1.0]
+    assert float(one(torch.tensor([[0.2]]))) == pytest.approx(0.1, abs=1e-5)
+
+
+def test_without_an_observed_context_nothing_is_scored() -> None:
+    values = wave(40)
+    values[10:22] = np.nan
+    origins = torch.tensor([9, 20, 22, 23])  # the gap begins, nears its end, fills the context, leaves a row of it
+    batch = windows_of(panel_of(values)).gather(torch.zeros(4, dtype=torch.int64), origins)
+    assert batch.mask.sum(1)[:, 0].tolist() == [1, 0, 0, 3]

@@ -321,3 +321,22 @@ def test_the_calendar_holds_what_training_saw_twice_and_stays_when_forecasting(
     later = Panel.from_arrays([np.sin(np.arange(1000.0))], freq="D", starts=starts)
     loaded = load(save(fitted, tmp_path / "m"))
     np.testing.assert_array_equal(loaded.predict(panel=later).mean, fitted.predict(panel=later).mean)
+
+
+# ── a vector for each series ──────────────────────────────────────────────────────────────────────────────────────────
+def test_a_series_keeps_its_vector_in_whatever_order_it_comes() -> None:
+    panel = panel_of(wave(60), wave(60, 2), wave(60, 4), freq="D", ids=["a", "b", "c"])
+    model = forecaster(net={"id_embedding": 4}, fit={"steps": 20}).fit(panel)
+    turned = model.predict(panel=panel.select(["c", "a"]))
+    np.testing.assert_array_equal(turned.mean, model.predict().mean[[2, 0]])
+
+
+def test_a_series_without_a_vector_is_named() -> None:
+    model = forecaster(net={"id_embedding": 4}).fit(panel_of(wave(60), wave(60, 2), freq="D", ids=["a", "b"]))
+    with pytest.raises(DataError, match=r"'new'.*id_embedding=0"):
+        model.predict(panel=panel_of(wave(60), freq="D", ids=["new"]))
+    assert (
+        forecaster()
+        .fit(panel_of(wave(60), freq="D", ids=["a"]))
+        .predict(panel=panel_of(wave(60), freq="D", ids=["new"]))
+    )

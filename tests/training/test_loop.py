@@ -248,6 +248,22 @@ def test_settings_that_cannot_be(settings: dict[str, Any], text: str) -> None:
         FitConfig(**settings)
 
 
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"learning_rate": 0.1}, "learning_rate"), ({"batch_size": 8}, "batch_size"), ({}, "steps"), ({}, "data")],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=4)
+    run(config)
+    windows, training, held_back = parts()
+    if word == "data":
+        other = panel_of(2 * wave(80), wave(60, 5), ids=["first", "second"])
+        windows = Windows(other, CONTEXT, HORIZON, scales=InputScales.fit(other))
+    changed = replace(config, resume=True, **change)
+    with pytest.raises(ModelFileError, match=rf"run\.ckpt is of another run: .*{word}"):
+        train(fresh(), windows, training, held_back, changed, steps=STEPS + (word == "steps"), seed=1)
+
+
 def test_nothing_is_written_without_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run()

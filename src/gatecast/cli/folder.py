@@ -30,7 +30,7 @@ class Folder:
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, overwrite: bool = False) -> None:
-        self.path = path
+        self.path, self.names = path, names
         self.written: list[str] = []
         self._ours = self._listed()
         if path.exists() and not path.is_dir():
@@ -45,7 +45,8 @@ class Folder:
     def _listed(self) -> set[str]:
         try:
             record = json.loads((self.path / RECORD).read_text("utf-8"))
-            return {RECORD, *record["files"]} if str(record["written_by"]).startswith("gatecast") else set()
+            names = {name for name in map(str, record["files"]) if Path(name).name == name}  # never out of the folder
+            return {RECORD, *names} if str(record["written_by"]).startswith("gatecast") else set()
         except (OSError, ValueError, KeyError, TypeError):
             return set()
 
@@ -71,10 +72,14 @@ class Folder:
         return self.write_text(name, frame.to_csv(index=False, float_format="%.10g"))
 
     def close(self, command: str, run: Mapping[str, Any]) -> list[str]:
-        """Write ``run.json``, remove what an earlier run left that this one did not renew; paths of all files."""
-        for stale in self._ours - {*self.written, RECORD}:
+        """Write ``run.json``, remove what an earlier run left under this run's names; paths of the files written.
+
+        Files of other commands stay and remain listed: a forecast by a saved model does not touch the model.
+        """
+        for stale in self._ours & {*self.names} - {*self.written}:
             (self.path / stale).unlink(missing_ok=True)
-        files = list(self.written)
+        others = sorted(self._ours - {*self.names, *self.written, RECORD})
+        files = [*self.written, *(name for name in others if (self.path / name).exists())]
         record = {"written_by": f"gatecast {__version__}", "command": command, "files": files, "run": run}
         self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
         return [str(self.path / name) for name in self.written]

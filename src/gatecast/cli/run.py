@@ -115,7 +115,7 @@ def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], 
     from gatecast.forecasters import default_baselines
 
     baselines, left_out = default_baselines(panel, task.horizon)
-    quiet = replace(task.fit, progress=False)
+    quiet = replace(task.fit, progress=False, checkpoint=None, resume=False)  # the checkpoint is of the final fit
     own = (
         [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gatecast.data.build import assemble
 from gatecast.data.frequency import Frequency
+from gatecast.data.numbers import looks_like_number
 from gatecast.data.panel import Panel
 from gatecast.data.sources import as_series_list
 from gatecast.data.table import Log, plural
@@ -57,8 +59,8 @@ def read_arrays(
         return None
     values = _as_floats(values)
     for code in missing:
-        if isinstance(code, int | float):
-            hit = values == code
+        if looks_like_number(str(code)):
+            hit = values == float(str(code))
             if hit.any():
                 values = np.where(hit, np.asarray(np.nan, values.dtype), values)
                 log.note("missing code", f"{plural(int(hit.sum()), 'value')} held a code for missing", hit.sum())
@@ -91,11 +93,28 @@ def first_time(freq: str | None, start: object | None, log: Log) -> np.datetime6
     """Time of the first row: as given, or 2000-01-01, which is listed."""
     if start is not None:
         try:
-            return np.datetime64(start, "ns")  # type: ignore[call-overload]
+            moment = np.datetime64(start, "ns")  # type: ignore[call-overload]
         except ValueError:
             log.fail(f"start={start!r} is no date", 'expected one like start="2024-01-31" or "2024-01-31T18:00"')
+        _require_on_grid(moment, start, freq, log)
+        return moment
     log.note("start", f"no dates in the source: with freq={freq!r} rows are counted from 2000-01-01 (start= sets it)")
     return _EPOCH
+
+
+def _require_on_grid(moment: np.datetime64, start: object, freq: str | None, log: Log) -> None:
+    """Refuse a start that steps of uneven length would leave: the 31st for months, a Saturday for business days.
+
+    Steps of fixed width go on from anywhere, months from any day that all of them have.
+    """
+    found = Frequency(freq or "")
+    day = int((moment.astype("datetime64[D]") - moment.astype("datetime64[M]")).astype(np.int64)) + 1
+    if found.nanoseconds is not None or (found.in_months and day <= 28):
+        return
+    offset = pd.tseries.frequencies.to_offset(freq)
+    if not offset.is_on_offset(pd.Timestamp(moment)):
+        near = offset.rollforward(pd.Timestamp(moment))
+        log.fail(f"start={start!r} is no time of freq={freq!r}", f'the next one is start="{near:%Y-%m-%d}"')
 
 
 def _from_array(source: np.ndarray, layout: str, log: Log) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -76,6 +76,11 @@ class Frequency:
     def _at_month_end(self) -> bool:
         return self._parts[1] in {"ME", "QE", "YE"}
 
+    @property
+    def in_months(self) -> bool:
+        """True for steps of whole months that keep the day of the month (not for those that end it)."""
+        return self._month_step is not None and not self._at_month_end
+
     @cached_property
     def cycles(self) -> tuple[int, ...]:
         """Natural season lengths in steps, shortest first; ``(1,)`` where none is known."""

@@ -22,6 +22,7 @@ _PATTERNS = {
 _NUMBER = re.compile(
     rf"(?=[^\d]*\d)(?:{_PATTERNS[','].pattern}|{_PATTERNS['.'].pattern})|[+-]?inf(?:inity)?", re.IGNORECASE
 )
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 _BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "ja": 1.0, "nein": 0.0, "t": 1.0, "f": 0.0}
 
 
@@ -103,7 +104,7 @@ def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[o
     absent = is_missing_text(cells, missing)
     values = np.full(len(cells), np.nan)
     filled = cells[~absent]
-    values[~absent] = _parse(filled, decimal or _style_or_fail(filled, name, table.log))
+    values[~absent] = _parse(filled, decimal or _style_or_fail(filled, name, table))
     bad = np.flatnonzero(np.isnan(values[codes]) & ~absent[codes] & ~cells.str.lower().eq("nan").to_numpy()[codes])
     if len(bad):
         cell = cells.iloc[codes[bad[0]]]
@@ -114,13 +115,21 @@ def _from_text(table: Table, name: str, decimal: str | None, missing: Sequence[o
     return values[codes]
 
 
-def _style_or_fail(cells: pd.Series, name: str, log: Log) -> str:
+def _style_or_fail(cells: pd.Series, name: str, table: Table) -> str:
     style = number_style(cells.iloc[:: max(1, len(cells) // 2000)])
     if style is None or not style.proven:
         style = number_style(cells)
+    grouped = cells.str.fullmatch(_GROUPED) if style is not None and table.decimal == "," else pd.Series(False)
+    if grouped.any() and not (style is not None and style.proven):
+        table.log.fail(
+            f"{cells[grouped].iloc[0]!r} can be read with a decimal point or, as other columns have a decimal comma, "
+            "with a point between thousands",
+            'say which: decimal="," or decimal="."',
+            column=name,
+        )
     if style is None:
         example = next(cell for cell in cells if "," in cell)
-        log.fail(
+        table.log.fail(
             f"{example!r} can be read with a decimal comma or with a comma between thousands",
             'say which: decimal="," or decimal="."',
             column=name,
@@ -137,8 +146,8 @@ def _parse(cells: pd.Series, decimal: str) -> np.ndarray:
     lower = plain.str.lower()
     values[lower.isin({"inf", "+inf", "infinity"})] = np.inf
     values[lower.isin({"-inf", "-infinity"})] = -np.inf
-    truth = lower.map(_BOOLEANS).to_numpy(dtype=np.float64)
-    return np.where(np.isnan(values), truth, values)
+    words = lower.isin(_BOOLEANS)
+    return lower.map(_BOOLEANS).to_numpy(dtype=np.float64) if words.all() else values  # "no" among numbers is no zero
 
 
 def _note_codes(cells: pd.Series, codes: np.ndarray, absent: np.ndarray, name: str, log: Log) -> None:

@@ -131,6 +131,8 @@ def read_panel(
         source, name=name, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout
     )
     if panel is not None:
+        roles = {"time": time, "target": target, "id": id, "past": past, "known": known, "static": static}
+        _refuse_for_arrays({**roles, "category": category, "tz": tz})
         return panel
     table = load_table(source, name=name, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
     wishes = Wishes(
@@ -162,6 +164,16 @@ def _check_settings(layout: str, duplicates: str, infinite: str) -> None:
     ):
         if value not in allowed:
             raise SettingError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _refuse_for_arrays(options: dict[str, object]) -> None:
+    """Bare arrays have no columns to name and no clock; what is asked for in vain is not passed over."""
+    given = [name for name, value in options.items() if value not in (None, (), False)]
+    if given:
+        raise SettingError(
+            f"{', '.join(f'{name}=' for name in given)} cannot be used with bare arrays, which have no columns; "
+            "give a frame or a dict of columns of one length"
+        )
 
 
 # ── one row a time ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -282,9 +294,10 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
         )
     note_unused(table, wishes, [*ids, *values], codes)
     if moments is None:
-        times, _ = _counted(np.zeros(len(values), np.int64), rules, table.log)
+        times, tz = _counted(np.zeros(len(values), np.int64), rules, table.log)
     else:
-        times, _ = settle_zone(moments.values, moments.tz, codes, rules.tz, "header", table.log)
+        header = np.zeros(len(values), np.int64)
+        times, tz = settle_zone(moments.values, moments.tz, header, rules.tz, "header", table.log)
     count = len(table)
     long = Long(
         names,
@@ -294,9 +307,9 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
         np.repeat(np.arange(count), len(values)),
         "header",
     )
-    grid = to_grid(long, freq=rules.freq, duplicates=rules.duplicates, tz=None, log=table.log)
+    grid = to_grid(long, freq=rules.freq, duplicates=rules.duplicates, tz=tz, log=table.log)
     return _panel(
-        grid, table, codes, ("y",), wishes, rules, time="ds" if moments else "step", ids=ids or ("series",), tz=None
+        grid, table, codes, ("y",), wishes, rules, time="ds" if moments else "step", ids=ids or ("series",), tz=tz
     )
 
 

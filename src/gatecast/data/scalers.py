@@ -143,6 +143,9 @@ def _mean(values: Values, observed: Mask) -> Statistic:
 
 
 def _positive(scale: Statistic, location: Statistic) -> Statistic:
-    """Scale of a constant window: the size of its value, or 1, so that nothing is divided by (nearly) zero."""
-    floor = 1e-5 * location.abs()
+    """Scale of a constant window: the size of its value, or 1, so that nothing is divided by (nearly) zero.
+
+    Constant is what varies no more than the rounding of the numbers themselves: a level of a million hides no season.
+    """
+    floor = 8 * torch.finfo(scale.dtype).eps * location.abs()
     return torch.where(scale > floor, scale, torch.where(location.abs() > 0, location.abs(), 1.0))

@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from gatecast.data.numbers import count_numbers, number_style
+from gatecast.data.numbers import Style, count_numbers, number_style
 from gatecast.data.sniff import Dialect, distinct, open_binary, sniff
 from gatecast.data.table import MISSING_CODES, Log, Table, plural
 from gatecast.errors import DataError, require
@@ -101,13 +101,13 @@ def _load_text(
     frame = _drop_blank(frame, dialect, log)
     with opened() as file:
         _check_short(file, frame, dialect, log)
-    return Table(frame.reset_index(drop=True), log)
+    style = _style(dialect)
+    return Table(frame.reset_index(drop=True), log, style.decimal if style is not None and style.proven else None)
 
 
 def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
-    cells = [cell for row in dialect.sample for cell in row]
-    style = number_style(cells)
+    style = _style(dialect)
     decimal = decimal or (style.decimal if style is not None else ".")
     text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
     plain = set(text)
@@ -130,6 +130,10 @@ def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd
             low_memory=False,
             on_bad_lines="error",
         )
+
+
+def _style(dialect: Dialect) -> Style | None:
+    return number_style(cell for row in dialect.sample for cell in row)
 
 
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:

@@ -57,10 +57,17 @@ class Log:
 
 @dataclass
 class Table:
-    """Columns of equal length, as read: numbers, datetimes or text. ``log`` knows the place of each row."""
+    """Columns of equal length, as read: numbers, datetimes or text.
+
+    Args:
+        frame: the columns.
+        log: knows the place of each row.
+        decimal: decimal sign that the first lines of a text file prove; None where they do not.
+    """
 
     frame: pd.DataFrame
     log: Log
+    decimal: str | None = None
     _coded: dict[str, tuple[np.ndarray, pd.Series]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

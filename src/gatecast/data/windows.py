@@ -35,7 +35,7 @@ class Batch:
         static: static covariates, standardised.
         category: codes of the categorical covariates; 0 stands for a level unseen in training.
         target: values to forecast, in the unit of the data.
-        mask: which of them may be scored.
+        mask: which of them may be scored: observed, and with a value of the same target in the context.
     """
 
     series: Int[Tensor, " batch"]
@@ -65,13 +65,14 @@ class Standardizer:
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
-        """From ``(rows, columns)`` training values; a column without two different values gets spread 1."""
+        """From ``(rows, columns)`` training values; a column that varies no more than by rounding gets spread 1."""
         mean, spread = np.zeros(values.shape[1], np.float32), np.ones(values.shape[1], np.float32)
         filled = np.flatnonzero(~np.isnan(values).all(axis=0)) if len(values) else np.zeros(0, np.int64)
         if len(filled):
             mean[filled] = np.nanmean(values[:, filled], axis=0)
             spread[filled] = np.nanstd(values[:, filled], axis=0)
-        return cls(mean, np.where(spread > 0, spread, 1).astype(np.float32))
+        varies = spread > 8 * np.finfo(values.dtype).eps * np.abs(mean)
+        return cls(mean, np.where(varies, spread, 1).astype(np.float32))
 
     def __call__(self, values: Float[Tensor, "*rows columns"]) -> Float[Tensor, "*rows columns"]:
         return ((values - torch.from_numpy(self.mean)) / torch.from_numpy(self.spread)).nan_to_num(0.0)
@@ -173,7 +174,7 @@ class Windows:
             static=self._static[series],
             category=self._category[series],
             target=target,
-            mask=mask,
+            mask=mask & observed.any(1, keepdim=True),  # an empty context has no size to scale the target by
         )
 
     def _past_inputs(self, series: Tensor, origin: Tensor, rows: Tensor) -> Tensor:

@@ -87,6 +87,21 @@ class Contract:
         ]
         return replace(panel, category=np.stack(codes, 1), levels=self.levels)
 
+    def places(self, panel: Panel) -> np.ndarray:
+        """``(series,)`` position of each series among those of training.
+
+        Raises:
+            DataError: naming a series that was not there.
+        """
+        known = {name: place for place, name in enumerate(self.ids)}
+        new = [str(name) for name in panel.ids if str(name) not in known]
+        if new:
+            raise DataError(
+                f"{panel.source}: the forecaster learned a vector for each of its {len(known)} series and has none for "
+                f"{new[0]!r}; leave the series out, or fit with NetConfig(id_embedding=0)"
+            )
+        return np.array([known[str(name)] for name in panel.ids], dtype=np.int64)
+
     def require_future(self, panel: Panel, horizon: int) -> None:
         """Check that every known covariate is given over the horizon.
 

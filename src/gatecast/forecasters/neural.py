@@ -278,11 +278,15 @@ class LSTMForecaster(Forecaster):
             panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
+        places = torch.from_numpy(self.contract_.places(panel)) if self._net().id_embedding else None
         tables, paths = [], []
         generator = torch.Generator().manual_seed(self.seed)
         with torch.inference_mode():
             for part in torch.arange(len(panel)).split(CHUNK):
-                table, drawn = predictor(windows.at_origin(part), probabilities, samples, generator)
+                batch = windows.at_origin(part)
+                if places is not None:  # the vectors belong to names; the order of the panel is its own
+                    batch = replace(batch, series=places[part])
+                table, drawn = predictor(batch, probabilities, samples, generator)
                 tables.append(table)
                 paths.append(drawn)
         quantiles = torch.cat(tables)[:, :horizon].numpy()

@@ -16,6 +16,7 @@ from gatecast.errors import GatecastError
 from gatecast.training.checkpoint import load_checkpoint, save_checkpoint
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
+from gatecast.training.identity import identity_of, require_same
 from gatecast.training.interrupt import deferred_interrupt
 from gatecast.training.optimizers import optimizer_of
 from gatecast.training.progress import progress_bar
@@ -52,15 +53,18 @@ def train(
 
     Raises:
         TrainingError: a loss is not finite.
+        ModelFileError: the checkpoint to go on from is of another run.
         KeyboardInterrupt: after the step is finished and a checkpoint written, where one is kept.
     """
-    engine, own = engine_of(config.accelerator), optimizer_of(model, config)
-    network, optimizer = engine.setup(model, own)
+    engine, plain = engine_of(config.accelerator), optimizer_of(model, config)
+    network, optimizer = engine.setup(model, plain)
     sampler, run, best = Sampler(training.total, config.batch_size, seed), Run(), None
     average = Average(model, config.ema)
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
+    identity = identity_of(windows, training, held_back, config, steps=steps, seed=seed) if config.checkpoint else {}
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
-        best, facts = load_checkpoint(config.checkpoint, model, own, average.weights)
+        best, facts = load_checkpoint(config.checkpoint, model, plain, average.weights)
+        require_same(config.checkpoint, facts.get("identity", {}), identity)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
@@ -87,7 +91,8 @@ def train(
             progress(step + 1, run.history)
             due = stopped() or (step + 1) % config.checkpoint_every == 0
             if config.checkpoint is not None and due:
-                _checkpoint(config, model, own, best, average.weights, run, step + 1, stale, losses)
+                facts = {"run": vars(run), "step": step + 1, "stale": stale, "losses": losses, "identity": identity}
+                save_checkpoint(config.checkpoint, model, plain, best or {}, average.weights, facts)
             if stopped():
                 raise KeyboardInterrupt
             if stale >= config.patience:
@@ -191,19 +196,3 @@ def _parts(index: Tensor) -> tuple[Tensor, ...]:
 def _entry(step: int, losses: list[float], held: float | None, rate: float, seconds: float) -> dict[str, Any]:
     mean = sum(losses) / max(1, len(losses))
     return {"step": step, "train_loss": mean, "val_loss": held, "lr": rate, "seconds": seconds}
-
-
-def _checkpoint(
-    config: FitConfig,
-    model: nn.Module,
-    optimizer: Any,
-    best: dict[str, Tensor] | None,
-    average: dict[str, Tensor],
-    run: Run,
-    step: int,
-    stale: int,
-    losses: list[float],
-) -> None:
-    assert config.checkpoint is not None
-    facts = {"run": vars(run), "step": step, "stale": stale, "losses": losses}
-    save_checkpoint(config.checkpoint, model, optimizer, best or {}, average, facts)
