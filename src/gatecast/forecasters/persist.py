@@ -96,7 +96,9 @@ def _read(path: Path) -> dict[str, bytes]:
             names = set(file.namelist())
             packed = [one.filename for one in file.infolist() if one.compress_type != zipfile.ZIP_STORED]
             if packed:  # a few bytes could unpack to fill the memory
-                raise ModelFileError(f"{path}: {packed[0]} is compressed, which gatecast's own never are; do not use it")
+                raise ModelFileError(
+                    f"{path}: {packed[0]} is compressed, which gatecast's own never are; do not use it"
+                )
             if "manifest.json" not in names:
                 raise ModelFileError(f"{path} is a zip but not a gatecast model: it has no manifest.json")
             manifest = json.loads(file.read("manifest.json"))
