@@ -340,3 +340,28 @@ def test_a_series_without_a_vector_is_named() -> None:
         .fit(panel_of(wave(60), freq="D", ids=["a"]))
         .predict(panel=panel_of(wave(60), freq="D", ids=["new"]))
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"members": 0}, "members counts networks and must be at least 1, got 0"),
+        ({"calibrate": "no"}, "calibrate must be True, False or 'auto', got 'no'"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        forecaster(**settings).fit(waves())
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ({"head": "negative_binomial"}, wave(60) + 0.5),
+        ({"head": "negative_binomial"}, np.rint(wave(60)) - 30),
+        ({"scaler": "log1p"}, wave(60) - 30),
+    ],
+)
+def test_targets_that_a_head_or_scaler_cannot_hold_are_refused(settings: dict[str, Any], values: Any) -> None:
+    with pytest.raises(DataError, match=r"panel|arrays"):
+        forecaster(**settings).fit(panel_of(values, freq="D"))

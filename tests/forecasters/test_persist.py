@@ -242,3 +242,56 @@ def test_parts_that_do_not_fit_together(tmp_path: Path, saved: Path) -> None:
     path = rewritten(saved, tmp_path / "m.gatecast", model_json=model, manifest_json=json.dumps(manifest).encode())
     with pytest.raises(ModelFileError, match="the model's parts do not fit together"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes"),
+    [
+        ("manifest", {"format": "9"}),
+        ("manifest", {"sha256": []}),
+        ("model", {"shapes": [1]}),
+        ("model", {"contract": None}),
+        ("model", {"members": -1}),
+    ],
+)
+def test_parts_of_a_wrong_kind(tmp_path: Path, saved: Path, entry: str, changes: dict[str, Any]) -> None:
+    import hashlib
+
+    with zipfile.ZipFile(saved) as file:
+        parts = {name: json.loads(file.read(f"{name}.json")) for name in ("model", "manifest")}
+    target = parts[entry]["settings"] if "members" in changes else parts[entry]
+    target.update(changes)
+    model = json.dumps(parts["model"]).encode()
+    if entry == "model":
+        parts["manifest"]["sha256"]["model.json"] = hashlib.sha256(model).hexdigest()
+    manifest = json.dumps(parts["manifest"]).encode()
+    with pytest.raises(ModelFileError):
+        load(rewritten(saved, tmp_path / "m.gatecast", model_json=model, manifest_json=manifest))
+
+
+def test_a_packed_entry_is_refused(tmp_path: Path, saved: Path) -> None:
+    path = tmp_path / "packed.gatecast"
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(ModelFileError, match="is compressed, which gatecast's own never are"):
+        load(path)
+
+
+def test_paths_of_training_do_not_travel(tmp_path: Path) -> None:
+    import dataclasses
+
+    fit = dataclasses.replace(FIT, checkpoint=tmp_path / "secret" / "run.ckpt", resume=True)
+    path = fitted(fit=fit).save(tmp_path / "m.gatecast")
+    assert b"secret" not in path.read_bytes()
+    config = load(path).fit_config
+    assert config is not None
+    assert (config.checkpoint, config.resume) == (None, False)
+
+
+def test_numbers_of_numpy_as_settings(tmp_path: Path) -> None:
+    net = NetConfig(hidden_size=8)
+    numbers: Any = np.array([4, 12, 3])
+    model = LSTMForecaster(numbers[0], context=numbers[1], net=net, fit=FIT, seed=numbers[2]).fit(panel())
+    loaded = load(model.save(tmp_path / "m.gatecast"))
+    assert (loaded.horizon, loaded.seed) == (4, 3)

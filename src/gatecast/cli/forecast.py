@@ -122,7 +122,9 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
     if save is not None:
         save(folder.file("model.gatecast"))
     else:
-        console.say(f"No model file: {outcome.forecaster.name} learns nothing that is worth keeping.")
+        console.say(
+            f"No model file: only an LSTM of its own can be saved, and the forecast is by {outcome.forecaster.name}."
+        )
     return folder.close(command, record)
 
 

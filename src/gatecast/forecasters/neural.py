@@ -16,7 +16,7 @@ from torch import Tensor
 import gatecast
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
-from gatecast.data.scalers import SCALERS, Scaler
+from gatecast.data.scalers import SCALERS, Log1p, Scaler
 from gatecast.data.windows import InputScales, Origins, Windows
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
@@ -182,6 +182,10 @@ class LSTMForecaster(Forecaster):
                 f"context counts the rows looked back on and must be at least 2, got {self.context}; "
                 "leave it out to have it chosen"
             )
+        if self.members < 1:
+            raise SettingError(f"members counts networks and must be at least 1, got {self.members}")
+        if not isinstance(self.calibrate, bool) and self.calibrate != "auto":
+            raise SettingError(f"calibrate must be True, False or 'auto', got {self.calibrate!r}")
         if not len(panel):
             raise DataError(f"{panel.source}: the panel has no series")
         longest = int(panel.lengths.max())
@@ -193,6 +197,19 @@ class LSTMForecaster(Forecaster):
             )
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
+        self._check_values(panel)
+
+    def _check_values(self, panel: Panel) -> None:
+        """The head and the scaler can hold the targets; nothing is cut or rounded in silence."""
+        counts, logs = self._head().counts, isinstance(self._scaler(), Log1p)
+        if not (counts or logs):
+            return
+        seen = [values[np.isfinite(values)] for _, values in panel]
+        if any((values < 0).any() for values in seen):
+            who = "negative binomial head" if counts else "scaler 'log1p'"
+            raise DataError(f"{panel.source}: the {who} takes no negative targets; choose another")
+        if counts and any((values != np.rint(values)).any() for values in seen):
+            raise DataError(f"{panel.source}: the negative binomial head counts, and some targets are no whole numbers")
 
     def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
         """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""

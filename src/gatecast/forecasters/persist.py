@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def save(forecaster: LSTMForecaster, path: str | Path) -> Path:
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
     entries = {
-        "model.json": json.dumps(_facts(forecaster), indent=1).encode(),
+        "model.json": json.dumps(_facts(forecaster), indent=1, default=_plain).encode(),
         "tensors.safetensors": save_tensors(_tensors(forecaster)),
     }
     manifest = {
@@ -85,7 +85,7 @@ def load(path: str | Path) -> LSTMForecaster:
     try:
         facts, tensors = json.loads(entries["model.json"]), load_tensors(entries["tensors.safetensors"])
         return _rebuild(facts, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, SafetensorError) as error:
         raise ModelFileError(f"{path}: the model's parts do not fit together ({error}); save it again") from error
 
 
@@ -94,10 +94,15 @@ def _read(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as file:
             names = set(file.namelist())
+            packed = [one.filename for one in file.infolist() if one.compress_type != zipfile.ZIP_STORED]
+            if packed:  # a few bytes could unpack to fill the memory
+                raise ModelFileError(
+                    f"{path}: {packed[0]} is compressed, which gatecast's own never are; do not use it"
+                )
             if "manifest.json" not in names:
                 raise ModelFileError(f"{path} is a zip but not a gatecast model: it has no manifest.json")
             manifest = json.loads(file.read("manifest.json"))
-            if manifest.get("format", 0) > FORMAT:
+            if int(manifest.get("format", 0)) > FORMAT:
                 raise ModelFileError(
                     f"{path} has format {manifest['format']}, written by gatecast {manifest.get('gatecast')}; this is "
                     f"gatecast {gatecast.__version__}, which reads up to {FORMAT}: upgrade with pip install -U gatecast"
@@ -106,12 +111,15 @@ def _read(path: Path) -> dict[str, bytes]:
             if missing:
                 raise ModelFileError(f"{path} lacks {', '.join(missing)}; the file is incomplete, save the model again")
             entries = {name: file.read(name) for name in _ENTRIES}
+            known = dict(manifest.get("sha256", {}))
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no model file {path}") from error
-    except (OSError, zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+    except ModelFileError:
+        raise
+    except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise ModelFileError(f"{path} is not a gatecast model, or is truncated: {error}") from error
     for name, data in entries.items():
-        if hashlib.sha256(data).hexdigest() != manifest.get("sha256", {}).get(name):
+        if hashlib.sha256(data).hexdigest() != known.get(name):
             raise ModelFileError(f"{path}: {name} was altered after it was saved (its checksum differs); do not use it")
     return entries
 
@@ -119,11 +127,12 @@ def _read(path: Path) -> dict[str, bytes]:
 def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
     """Everything but tensors, as JSON."""
     head, scaler = forecaster._head(), forecaster._scaler()
+    fit = replace(forecaster.fit_config or FitConfig(), checkpoint=None, resume=False)  # paths are this machine's own
     settings = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
     return {
         "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
         "net": asdict(forecaster._net()),
-        "fit": {name: _plain(value) for name, value in asdict(forecaster.fit_config or FitConfig()).items()},
+        "fit": {name: _plain(value) for name, value in asdict(fit).items()},
         "head": {"name": _key(HEADS, type(head)), **asdict(head)},  # type: ignore[call-overload]
         "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
         "shapes": asdict(forecaster.shapes_),
@@ -135,7 +144,7 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
         "best_steps": forecaster.best_steps_,
         "windows": forecaster.windows_,
         "fit_seconds": forecaster.fit_seconds_,
-        "described": forecaster.describe(),
+        "described": {**forecaster.describe(), "fit": asdict(fit)},
     }
 
 
@@ -161,8 +170,9 @@ def _tensors(forecaster: LSTMForecaster) -> dict[str, Tensor]:
 def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaster:
     """A fitted forecaster from its parts."""
     net, head, scaler = NetConfig(**facts["net"]), _object(HEADS, facts["head"]), _object(SCALERS, facts["scaler"])
-    fit = facts["fit"]
-    config = FitConfig(**{**fit, "checkpoint": Path(fit["checkpoint"]) if fit["checkpoint"] else None})
+    config = FitConfig(**{**facts["fit"], "checkpoint": None, "resume": False})  # a file names no place to write to
+    if facts["settings"]["members"] < 1:
+        raise ValueError("a model without a network")
     forecaster = LSTMForecaster(**facts["settings"], net=net, head=head, scaler=scaler, fit=config)
     forecaster.shapes_ = shapes = Shapes(**_tuples(facts["shapes"]))
     forecaster.context = shapes.context
@@ -229,6 +239,6 @@ def _key(table: dict[str, Any], kind: type) -> str:
 
 def _plain(value: Any) -> Any:
     """A setting as JSON holds it."""
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
     return [int(v) for v in value] if isinstance(value, (tuple, list, np.ndarray)) else value

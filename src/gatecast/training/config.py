@@ -15,7 +15,7 @@ SCHEDULES = ("one_cycle", "cosine", "constant")
 class FitConfig:
     """Settings of the training loop; every default can be left alone."""
 
-    steps: int | None = option(None, "most optimiser steps; None: by the number of windows, 200 to 1500")
+    steps: int | None = option(None, "most optimiser steps; None: by the number of windows, 300 to 1500")
     batch_size: int = option(64, "windows in one step")
     learning_rate: float = option(3e-3, "highest learning rate of the schedule")
     schedule: str = option("one_cycle", "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant")

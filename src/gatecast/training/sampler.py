@@ -33,4 +33,4 @@ class Sampler:
         return self._order[within * self.batch_size : (within + 1) * self.batch_size]
 
     def _generator(self, part: int) -> torch.Generator:
-        return torch.Generator().manual_seed((self.seed * 1_000_003 + part) % 2**63)
+        return torch.Generator().manual_seed((int(self.seed) * 1_000_003 + part) % 2**63)
