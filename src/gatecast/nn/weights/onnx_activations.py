@@ -1,0 +1,111 @@
+"""Activations of the recurrent operators of ONNX: by our name where we have one, else as functions.
+
+https://onnx.ai/onnx/operators/onnx__LSTM.html: names, and which of them read ``alpha`` and ``beta``; defaults are those
+of the operators of the same name. ``clip`` bounds the *argument* of every activation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatecast.errors import SettingError
+from gatecast.ops.spec import Activation
+
+# Name: number of parameters read, their defaults, and the function.
+FUNCTIONS: dict[str, tuple[tuple[float, ...], Callable[..., Tensor]]] = {
+    "Relu": ((), torch.relu),
+    "Tanh": ((), torch.tanh),
+    "Sigmoid": ((), torch.sigmoid),
+    "Softsign": ((), functional.softsign),
+    "Softplus": ((), functional.softplus),
+    "Affine": ((1.0, 0.0), lambda x, alpha, beta: alpha * x + beta),
+    "LeakyRelu": ((0.01,), lambda x, alpha: torch.where(x < 0, alpha * x, x)),
+    "ThresholdedRelu": ((1.0,), lambda x, alpha: torch.where(x > alpha, x, 0.0)),
+    "ScaledTanh": ((1.0, 1.0), lambda x, alpha, beta: alpha * torch.tanh(beta * x)),
+    "HardSigmoid": ((0.2, 0.5), lambda x, alpha, beta: (alpha * x + beta).clamp(0.0, 1.0)),
+    "Elu": ((1.0,), lambda x, alpha: torch.where(x < 0, alpha * torch.expm1(x), x)),
+}
+# Ours: name and parameters there.
+NAMES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "relu": ("Relu", ()),
+    "softsign": ("Softsign", ()),
+    "softplus": ("Softplus", ()),
+    "linear": ("Affine", (1.0, 0.0)),
+    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
+    "elu": ("Elu", (1.0,)),
+}
+
+
+@dataclass(frozen=True)
+class OnnxActivation:
+    """A function of ONNX that has no name here: ``OnnxActivation("HardSigmoid", (0.2, 0.5))``.
+
+    Args:
+        name: of the function in ONNX.
+        parameters: alpha and beta, as many as it reads.
+        clip: bound on the argument; None for none.
+    """
+
+    name: str
+    parameters: tuple[float, ...] = ()
+    clip: float | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        x = x if self.clip is None else x.clamp(-self.clip, self.clip)
+        return FUNCTIONS[self.name][1](x, *self.parameters)
+
+
+def read_activations(
+    names: Iterable[str], alphas: Iterable[float], betas: Iterable[float], clip: float | None, label: str
+) -> list[Activation]:
+    """The activations of a node; each function takes its parameters from the two lists, in order.
+
+    Raises:
+        SettingError: a function that ONNX's recurrent operators do not have.
+    """
+    sources = iter(alphas), iter(betas)
+    found = []
+    for name in names:
+        known = {key.lower(): key for key in FUNCTIONS}.get(name.lower())
+        if known is None:
+            raise SettingError(f"{label}: activations must be of {', '.join(FUNCTIONS)}, got {name!r}")
+        defaults = FUNCTIONS[known][0]
+        found.append(_ours(known, tuple(next(s, d) for s, d in zip(sources, defaults, strict=False)), clip))
+    return found
+
+
+def write_activation(activation: Activation, label: str) -> OnnxActivation:
+    """An activation of ours in ONNX's terms.
+
+    Raises:
+        SettingError: ONNX's recurrent operators have no such function.
+    """
+    if isinstance(activation, OnnxActivation):
+        return activation
+    if isinstance(activation, str) and activation in NAMES:
+        return OnnxActivation(*NAMES[activation])
+    raise SettingError(
+        f"{label}: ONNX has no counterpart of the activation {activation!r}; it has {', '.join(NAMES)}, and others as "
+        f"OnnxActivation of {', '.join(FUNCTIONS)}"
+    )
+
+
+def _ours(name: str, parameters: tuple[float, ...], clip: float | None) -> Activation:
+    for ours, (theirs, fixed) in NAMES.items():
+        near = len(fixed) == len(parameters) and all(map(_close, fixed, parameters))
+        if theirs == name and near and clip is None:
+            return ours
+    return OnnxActivation(name, parameters, clip)
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-6)
