@@ -17,7 +17,7 @@ from torch import Tensor
 from gatecast.errors import ModelFileError, SettingError
 from gatecast.nn.weights.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reorder
 from gatecast.nn.weights.layer import GATES, Kind, LayerWeights
-from gatecast.nn.weights.onnx_activations import read_activations
+from gatecast.nn.weights.onnx_activations import check_symmetric, read_activations
 from gatecast.nn.weights.onnx_nodes import Node, nodes_of
 from gatecast.ops.spec import Activation
 
@@ -27,7 +27,6 @@ ATTRIBUTES = (
     "linear_before_reset",
 )  # fmt: skip
 DEFAULT_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
-SYMMETRIC = ("sigmoid", "hard_sigmoid")  # 1 - gate(x) is gate(-x)
 
 
 def from_onnx(
@@ -104,26 +103,30 @@ def _layer(node: Node, options: Mapping[str, Any] | None) -> LayerWeights:
     for d in range(DIRECTIONS[_direction(node)]):
         part = _state(node, d, coupled=bool(arguments.get("coupled")))
         state |= {f"{name}_l0{'_reverse' if d else ''}": tensor for name, tensor in part.items()}
-    if arguments.get("coupled") and arguments.get("recurrent_activation", "sigmoid") not in SYMMETRIC:
-        raise SettingError(f"{node.label}: input_forget=1 needs an activation of {SYMMETRIC} for the gates")
+    if arguments.get("coupled"):
+        check_symmetric(arguments["recurrent_activation"], node.label)
     return LayerWeights(kind, arguments, state, node.name)
 
 
 def _sizes(node: Node) -> dict[str, Any]:
     """Sizes by the shapes of W and R, after a check of all shapes and types."""
-    w, r = (node.arrays.get(name, np.zeros(0)) for name in "WR")
-    directions, gates = DIRECTIONS[_direction(node)], GATES[node.kind]
-    hidden = r.shape[-1] if r.ndim == 3 else 0
-    hidden = node.attributes.get("hidden_size", hidden)
-    rows = gates * hidden
-    shapes = {"W": (directions, rows, w.shape[-1] if w.ndim else 0), "R": (directions, rows, hidden)}
+    width, hidden = (_last(node.arrays.get(name)) for name in "WR")
+    hidden = int(node.attributes.get("hidden_size") or hidden)
+    directions, rows = DIRECTIONS[_direction(node)], GATES[node.kind] * hidden
+    shapes: dict[str, tuple[int, ...]] = {"W": (directions, rows, width), "R": (directions, rows, hidden)}
     shapes |= {"B": (directions, 2 * rows), "P": (directions, 3 * hidden)}
     for name, shape in shapes.items():
         array = node.arrays.get(name)
-        if array is not None and (array.shape != shape or not _is_float(array)) or array is None and name in "WR":
+        wrong = name in "WR" if array is None else array.shape != shape or array.dtype.kind != "f"
+        if wrong:
             got = "nothing" if array is None else f"{array.shape} of {array.dtype}"
             raise ModelFileError(f"{node.label}: {name} must be floating-point numbers of shape {shape}, got {got}")
-    return {"input_size": w.shape[-1], "hidden_size": hidden, "bias": "B" in node.arrays}
+    return {"input_size": width, "hidden_size": hidden, "bias": "B" in node.arrays}
+
+
+def _last(array: np.ndarray | None) -> int:
+    """Length of the last axis; 0 where there is none."""
+    return array.shape[-1] if array is not None and array.ndim else 0
 
 
 def _functions(node: Node) -> dict[str, Activation]:
@@ -173,7 +176,7 @@ def _direction(node: Node) -> str:
 
 
 def _state(node: Node, d: int, *, coupled: bool) -> dict[str, Tensor]:
-    """The tensors of one direction. Coupled: ONNX has f = 1 - i, we have i = 1 - f, so that f's rows are those of -i."""
+    """The tensors of one direction."""
     have, want = ONNX[node.kind], TORCH[node.kind]
     arrays = {name: torch.from_numpy(np.array(node.arrays[name][d])) for name in "WRBP" if name in node.arrays}
     state = {"weight_ih": reorder(arrays["W"], have, want), "weight_hh": reorder(arrays["R"], have, want)}
@@ -189,10 +192,6 @@ def _state(node: Node, d: int, *, coupled: bool) -> dict[str, Tensor]:
 
 
 def _coupled(rows: Tensor, gates: str) -> Tensor:
-    """Rows without those of i; in the place of f's, which ONNX does not read, those of -i."""
+    """Rows without those of i. ONNX has f = 1 - i and does not read f's rows; here i = 1 - f: f's are those of -i."""
     blocks = dict(zip(gates, rows.chunk(len(gates)), strict=True))
     return torch.cat([-blocks["i"], *(blocks[gate] for gate in gates[2:])])
-
-
-def _is_float(array: np.ndarray) -> bool:
-    return array.dtype.kind == "f"

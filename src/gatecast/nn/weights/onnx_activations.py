@@ -99,6 +99,15 @@ def write_activation(activation: Activation, label: str) -> OnnxActivation:
     )
 
 
+def check_symmetric(activation: Activation, label: str) -> None:
+    """Raise a SettingError unless ``1 - gate(x)`` is ``gate(-x)``, on which the change between couplings rests."""
+    known = write_activation(activation, label)
+    if known.name != "Sigmoid" and not (known.name == "HardSigmoid" and known.parameters[1] == 0.5):
+        raise SettingError(
+            f"{label}: coupled gates go to and from ONNX with sigmoid or hard_sigmoid gates only, got {activation!r}"
+        )
+
+
 def _ours(name: str, parameters: tuple[float, ...], clip: float | None) -> Activation:
     for ours, (theirs, fixed) in NAMES.items():
         near = len(fixed) == len(parameters) and all(map(_close, fixed, parameters))

@@ -12,23 +12,27 @@ from torch import Tensor
 from gatecast.errors import SettingError, require
 from gatecast.nn.weights.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reorder
 from gatecast.nn.weights.layer import LayerWeights, refuse_others
-from gatecast.nn.weights.onnx import SYMMETRIC
-from gatecast.nn.weights.onnx_activations import OnnxActivation, write_activation
+from gatecast.nn.weights.onnx_activations import OnnxActivation, check_symmetric, write_activation
 
 OPSET = 18
 IR_VERSION = 10
 ONNX_OPTIONS = (
     "activation", "recurrent_activation", "nonlinearity", "merge_mode", "peephole", "coupled", "reset_after",
 )  # fmt: skip
+FUNCTIONS = {
+    "LSTM": ("recurrent_activation", "activation", "activation"),
+    "GRU": ("recurrent_activation", "activation"),
+    "RNN": ("nonlinearity",),
+}
 JOINS = {"sum": "ReduceSum", "ave": "ReduceMean", "mul": "ReduceProd"}
 
 
 def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool = False, lengths: bool = False) -> Any:
     """The layer as an ``onnx.ModelProto``, for inference.
 
-    Inputs: ``x`` ``(time, batch, input)``, or ``(batch, time, input)`` with ``batch_first``. Outputs: ``y`` of every step, and
-    the last states ``h`` and, of an LSTM, ``c``, ``(layers*directions, batch, hidden)``. Dropout is left out; so are
-    ``return_sequences``, ``return_state`` and ``stateful``: all outputs are there, and the caller takes what it needs.
+    Inputs: ``x`` ``(time, batch, input)``, or ``(batch, time, input)`` with ``batch_first``. Outputs: ``y`` of every
+    step, and the last states ``h`` and, of an LSTM, ``c``, ``(layers*directions, batch, hidden)``. Dropout is left out;
+    so are ``return_sequences``, ``return_state`` and ``stateful``: all outputs are there, and the caller takes what it needs.
 
     Args:
         layer: plain data of a layer or a stack.
@@ -92,10 +96,7 @@ def _arrays(layer: LayerWeights, suffix: str) -> dict[str, Tensor]:
 
 def _uncoupled(rows: Tensor, name: str, layer: LayerWeights) -> Tensor:
     """ONNX couples the other way round, f = 1 - i: the rows of i are those of -f, and f's are not read."""
-    if layer.option("recurrent_activation") not in SYMMETRIC:
-        raise SettingError(
-            f"{layer.label}: coupled gates can be exported with recurrent_activation in {SYMMETRIC} only"
-        )
+    check_symmetric(layer.option("recurrent_activation"), layer.label)
     f, *rest = rows.chunk(2 if name == "peephole" else 3)
     return torch.cat([-f, torch.zeros_like(f), *rest])
 
@@ -174,8 +175,7 @@ class _Graph:
 
     def _attributes(self) -> dict[str, Any]:
         layer = self.layer
-        names = ("nonlinearity",) if layer.kind == "RNN" else ("recurrent_activation", "activation", "activation")
-        names = names[:2] if layer.kind == "GRU" else names
+        names = FUNCTIONS[layer.kind]
         functions = [write_activation(layer.option(name), layer.label) for name in names] * layer.directions
         attributes: dict[str, Any] = {"hidden_size": layer.option("hidden_size")}
         attributes |= _activation_attributes(functions, layer.label)

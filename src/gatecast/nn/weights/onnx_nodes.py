@@ -63,15 +63,18 @@ class _Constants:
     def __init__(self, graph: Any, place: str) -> None:
         self.place = place
         self.tensors = {tensor.name: tensor for tensor in graph.initializer}
-        self.same = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity" and node.input}
+        self.same: dict[str, str] = {}
         for node in graph.node:
-            if node.op_type == "Constant":
-                self.tensors |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
+            if node.op_type == "Identity":
+                self.same.update(zip(node.output, node.input, strict=False))
+            elif node.op_type == "Constant":
+                values = [a.t for a in node.attribute if a.name == "value"]
+                self.tensors.update(zip(node.output, values, strict=False))
 
     def node(self, node: Any) -> Node:
         onnx = require("onnx", extra="onnx", purpose="reading ONNX files")
         name = node.name or next(iter(node.output), "")
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for slot, source in zip(INPUTS, node.input, strict=False):
             array = self._array(source, f"{self.place}: {slot} of node {name!r}") if source else None
             if array is None and source and slot in WEIGHTS:
