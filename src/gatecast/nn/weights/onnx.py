@@ -6,7 +6,8 @@ that of the state, one after the other, ``(directions, 2*gates*hidden)``, P are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ DEFAULT_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "
 
 
 def from_onnx(
-    path: str | Path, node: str | int | None = None, *, options: Mapping[str, Any] | None = None
+    path: str | Path,
+    node: str | int | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    ignore: Collection[str] = (),
 ) -> LayerWeights:
     """One recurrent node of an ONNX file.
 
@@ -38,6 +43,7 @@ def from_onnx(
         path: of the file; its weights must be in it.
         node: name, or number in the order of the graph; None: the only one.
         options: arguments to use in place of the node's.
+        ignore: attributes of the node to leave out: ``["clip"]``.
 
     Raises:
         ModelFileError: no ONNX file, or a malformed one.
@@ -50,12 +56,14 @@ def from_onnx(
         raise SettingError(
             f"{path}: choose one LSTM, GRU or RNN node by name from {[n.name for n in nodes]}; got {node!r}"
         )
-    return _layer(found[0], options)
+    return _layer(found[0], options, ignore)
 
 
-def read_onnx(path: str | Path, *, options: Mapping[str, Any] | None = None) -> dict[str, LayerWeights]:
+def read_onnx(
+    path: str | Path, *, options: Mapping[str, Any] | None = None, ignore: Collection[str] = ()
+) -> dict[str, LayerWeights]:
     """All recurrent nodes of an ONNX file by their names, in the order of the graph; arguments as in `from_onnx`."""
-    return {node.name: _layer(node, options) for node in nodes_of(path)}
+    return {node.name: _layer(node, options, ignore) for node in nodes_of(path)}
 
 
 def from_onnx_arrays(
@@ -92,11 +100,11 @@ def from_onnx_arrays(
     return _layer(Node("", kind, arrays, dict(attributes or {})), options)
 
 
-def _layer(node: Node, options: Mapping[str, Any] | None) -> LayerWeights:
+def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str] = ()) -> LayerWeights:
     kind: Kind = node.kind  # type: ignore[assignment]
-    unknown = sorted(set(node.attributes) - set(ATTRIBUTES))
-    if unknown:
-        raise SettingError(f"{node.label}: the attribute {unknown[0]} has no counterpart here")
+    node = replace(node, attributes={key: value for key, value in node.attributes.items() if key not in ignore})
+    for name in sorted(set(node.attributes) - set(ATTRIBUTES)):
+        raise SettingError(f'{node.label}: {name} has no counterpart here; leave it out with ignore=["{name}"]')
     options = options or {}
     arguments = {**_sizes(node), **_functions(node), **_modes(node, options), **options}
     state: dict[str, Tensor] = {}
@@ -142,6 +150,11 @@ def _functions(node: Node) -> dict[str, Activation]:
         raise SettingError(
             f"{node.label}: candidate and output must have one activation; got {names[1]} and {names[2]}"
         )
+    if count == 3 and getattr(found[1], "clip", None) is not None:
+        raise SettingError(
+            f"{node.label}: clip={node.attributes['clip']} bounds the arguments of the gates and not of the output, "
+            'as no option here does; leave it out with ignore=["clip"]'
+        )
     keys = ("nonlinearity",) if count == 1 else ("recurrent_activation", "activation")
     return dict(zip(keys, found, strict=False))
 
@@ -156,8 +169,8 @@ def _modes(node: Node, options: Mapping[str, Any]) -> dict[str, Any]:
             )
     if _direction(node) == "reverse" and not options.get("go_backwards"):
         raise SettingError(
-            f"{node.label}: direction=reverse gives outputs at their own time, go_backwards=True here gives them in the "
-            'order of reading; where that will do, options={"go_backwards": True}'
+            f"{node.label}: direction=reverse gives outputs at their own time, go_backwards=True here gives them in "
+            'the order of reading; where that will do, options={"go_backwards": True}'
         )
     modes: dict[str, Any] = {"batch_first": bool(node.attributes.get("layout", 0))}
     modes["bidirectional"] = _direction(node) == "bidirectional"

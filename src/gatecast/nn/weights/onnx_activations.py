@@ -1,7 +1,7 @@
 """Activations of the recurrent operators of ONNX: by our name where we have one, else as functions.
 
 https://onnx.ai/onnx/operators/onnx__LSTM.html: names, and which of them read ``alpha`` and ``beta``; defaults are those
-of the operators of the same name. ``clip`` bounds the *argument* of every activation.
+of the operators of the same name. ``clip`` bounds the *argument* of the activations.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from torch.nn import functional
 from gatecast.errors import SettingError
 from gatecast.ops.spec import Activation
 
-# Name: number of parameters read, their defaults, and the function.
-FUNCTIONS: dict[str, tuple[tuple[float, ...], Callable[..., Tensor]]] = {
+# Name: defaults of the parameters that it reads, and the function. None: ONNX leaves the default open.
+FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Tensor]]] = {
     "Relu": ((), torch.relu),
     "Tanh": ((), torch.tanh),
     "Sigmoid": ((), torch.sigmoid),
     "Softsign": ((), functional.softsign),
     "Softplus": ((), functional.softplus),
-    "Affine": ((1.0, 0.0), lambda x, alpha, beta: alpha * x + beta),
+    "Affine": ((None, None), lambda x, alpha, beta: alpha * x + beta),
     "LeakyRelu": ((0.01,), lambda x, alpha: torch.where(x < 0, alpha * x, x)),
-    "ThresholdedRelu": ((1.0,), lambda x, alpha: torch.where(x > alpha, x, 0.0)),
-    "ScaledTanh": ((1.0, 1.0), lambda x, alpha, beta: alpha * torch.tanh(beta * x)),
+    "ThresholdedRelu": ((None,), lambda x, alpha: torch.where(x > alpha, x, 0.0)),
+    "ScaledTanh": ((None, None), lambda x, alpha, beta: alpha * torch.tanh(beta * x)),
     "HardSigmoid": ((0.2, 0.5), lambda x, alpha, beta: (alpha * x + beta).clamp(0.0, 1.0)),
     "Elu": ((1.0,), lambda x, alpha: torch.where(x < 0, alpha * torch.expm1(x), x)),
 }
+SATURATING = ("Tanh", "Sigmoid")
+NO_CLIP = 20.0  # sigmoid and tanh of it are within 3e-9 of their ends
 # Ours: name and parameters there.
 NAMES: dict[str, tuple[str, tuple[float, ...]]] = {
     "tanh": ("Tanh", ()),
@@ -78,8 +80,10 @@ def read_activations(
         known = {key.lower(): key for key in FUNCTIONS}.get(name.lower())
         if known is None:
             raise SettingError(f"{label}: activations must be of {', '.join(FUNCTIONS)}, got {name!r}")
-        defaults = FUNCTIONS[known][0]
-        found.append(_ours(known, tuple(next(s, d) for s, d in zip(sources, defaults, strict=False)), clip))
+        parameters = [next(s, d) for s, d in zip(sources, FUNCTIONS[known][0], strict=False)]
+        if None in parameters:
+            raise SettingError(f"{label}: {known} needs activation_alpha and, where it reads it, activation_beta")
+        found.append(_ours(known, tuple(p for p in parameters if p is not None), clip))
     return found
 
 
@@ -109,6 +113,8 @@ def check_symmetric(activation: Activation, label: str) -> None:
 
 
 def _ours(name: str, parameters: tuple[float, ...], clip: float | None) -> Activation:
+    if clip is not None and clip >= NO_CLIP and name in SATURATING:
+        clip = None
     for ours, (theirs, fixed) in NAMES.items():
         near = len(fixed) == len(parameters) and all(map(_close, fixed, parameters))
         if theirs == name and near and clip is None:

@@ -32,7 +32,7 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
 
     Inputs: ``x`` ``(time, batch, input)``, or ``(batch, time, input)`` with ``batch_first``. Outputs: ``y`` of every
     step, and the last states ``h`` and, of an LSTM, ``c``, ``(layers*directions, batch, hidden)``. Dropout is left out;
-    so are ``return_sequences``, ``return_state`` and ``stateful``: all outputs are there, and the caller takes what it needs.
+    so are ``return_sequences``, ``return_state`` and ``stateful``: all outputs are there for the caller to choose from.
 
     Args:
         layer: plain data of a layer or a stack.
@@ -178,7 +178,7 @@ class _Graph:
         names = FUNCTIONS[layer.kind]
         functions = [write_activation(layer.option(name), layer.label) for name in names] * layer.directions
         attributes: dict[str, Any] = {"hidden_size": layer.option("hidden_size")}
-        attributes |= _activation_attributes(functions, layer.label)
+        attributes |= _activation_attributes(functions, layer)
         if layer.directions == 2:
             attributes["direction"] = "bidirectional"
         if layer.option("coupled"):
@@ -199,17 +199,20 @@ class _Graph:
         return self.helper.make_tensor_value_info(name, self.dtype, shape)
 
 
-def _activation_attributes(functions: list[OnnxActivation], label: str) -> dict[str, Any]:
+def _activation_attributes(functions: list[OnnxActivation], layer: LayerWeights) -> dict[str, Any]:
     """Names, and the two lists from which the functions take their parameters in order."""
     attributes: dict[str, Any] = {"activations": [f.name for f in functions]}
-    alphas, betas = (
-        [f.parameters[0] for f in functions if f.parameters],
-        [f.parameters[1] for f in functions if f.parameters[1:]],
-    )
+    alphas = [f.parameters[0] for f in functions if len(f.parameters) > 0]
+    betas = [f.parameters[1] for f in functions if len(f.parameters) > 1]
     attributes |= {"activation_alpha": alphas} if alphas else {}
     attributes |= {"activation_beta": betas} if betas else {}
     clips = {f.clip for f in functions}
     if len(clips) > 1:
-        raise SettingError(f"{label}: ONNX clips the arguments of all activations or of none; got bounds {clips}")
+        raise SettingError(f"{layer.label}: ONNX clips the arguments of all activations or of none; got bounds {clips}")
     clip = clips.pop()
+    if clip is not None and layer.kind == "LSTM":
+        raise SettingError(
+            f"{layer.label}: runtimes differ in what clip={clip} of an LSTM does, and it is not written; "
+            "use activations without it"
+        )
     return attributes if clip is None else {**attributes, "clip": clip}

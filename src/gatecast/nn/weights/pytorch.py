@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.weights.layer import TORCH_OPTIONS, TRAINING, LayerWeights, refuse_others
+from gatecast.nn.weights.layer import DEFAULTS, TORCH_OPTIONS, TRAINING, LayerWeights, refuse_others
 
 MODULES: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 _NAME = re.compile(r"(?P<prefix>(?:.*\.)?)(?P<what>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l\d+(_reverse)?")
@@ -99,7 +99,7 @@ def _of(kind: Any, arguments: Mapping[str, Any], state: Mapping[str, Tensor], na
 
 
 def _arguments(module: nn.RNNBase) -> dict[str, Any]:
-    return {name: getattr(module, name) for name in TORCH_OPTIONS if hasattr(module, name)}
+    return {name: getattr(module, name) for name in TORCH_OPTIONS if name in DEFAULTS[type(module).__name__]}
 
 
 def _only_prefix(state: Mapping[str, Any]) -> str:
