@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ def test_the_model_file() -> None:
     check(layers)
 
 
-def test_the_weights_file_with_its_options_given() -> None:
-    path = FOLDER / "stack.weights.h5"
+def test_the_weights_file_with_its_options_given(tmp_path: Path) -> None:
+    path = tmp_path / "stack.weights.h5"
+    with zipfile.ZipFile(FOLDER / "stack.keras") as archive:
+        path.write_bytes(archive.read("model.weights.h5"))
     check({name: from_keras(path, name, options=options) for name, options in OPTIONS.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -81,9 +82,9 @@ def test_a_truncated_or_altered_file(tmp_path: Path) -> None:
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelFileError):
         read_keras(path)
-    data[data.index(b"LSTM")] ^= 1
+    data[data.index(b"config.json") + 200] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ModelFileError, match="the file is damaged: Bad CRC"):
+    with pytest.raises(ModelFileError, match="the file is damaged"):
         read_keras(path)
 
 
@@ -177,6 +178,11 @@ def _external(file: Any) -> None:
     file.create_dataset(f"{CELL}/1", (4, 16), np.float32, external=[("/etc/passwd", 0, 256)])
 
 
+def _group(file: Any) -> None:
+    del file[f"{CELL}/2"]
+    file.create_group(f"{CELL}/2")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -188,21 +194,14 @@ def _external(file: Any) -> None:
         (_replace(np.ones((4, 16), np.int64)), "must hold floating-point numbers, got int64"),
         (_replace(np.ones((4, 16, 2), np.float32)), "must be a vector or a matrix"),
         (_replace("text"), "must hold floating-point numbers, got object"),
-        (_replace(np.ones(3, np.float32), "2/0"), "must be an array inside the file"),
+        (_group, "must be an array inside the file"),
         (lambda file: file.move(f"{CELL}/1", f"{CELL}/7"), "must hold 0, 1, 2, …"),
         (lambda file: file.move("layers/lstm", "layers/gru"), "expected arrays in the group layers/lstm/cell/vars"),
     ],
 )
 def test_arrays_that_are_none(make: Callable[..., Path], change: Callable[[Any], None], message: str) -> None:
-    def swap(file: Any) -> None:
-        if message.startswith("must be an array inside") and change not in (_virtual, _external):
-            del file[f"{CELL}/2"]
-            file.create_group(f"{CELL}/2")
-        else:
-            change(file)
-
     with pytest.raises(ModelFileError, match=message):
-        from_keras(make(h5=weights(swap)))
+        from_keras(make(h5=weights(change)))
 
 
 @pytest.mark.parametrize("shape", [(4, 15), (3, 16)])
@@ -238,7 +237,7 @@ def test_a_file_of_keras_2(tmp_path: Path) -> None:
 
 
 def test_given_arrays() -> None:
-    with pytest.raises(SettingError, match="weights must be floating-point numbers, got torch.int64"):
+    with pytest.raises(SettingError, match="weights must be floating-point numbers, got torch"):
         from_keras_arrays([np.ones((3, 16), int), np.ones((4, 16), int)])
     with pytest.raises(SettingError, match="weights must be arrays of numbers"):
         from_keras_arrays([np.full((3, 16), "a"), np.ones((4, 16))])
@@ -246,9 +245,7 @@ def test_given_arrays() -> None:
         from_keras_arrays([np.ones((3, 16)), np.ones((4, 16)), np.ones((2, 16))])
     with pytest.raises(SettingError, match="a GRU without bias does not show reset_after"):
         from_keras_arrays([np.ones((3, 12)), np.ones((4, 12))])
-    with pytest.raises(
-        SettingError, match=r"source must be a \.keras or \.weights\.h5 file or a Keras layer, got dict"
-    ):
+    with pytest.raises(SettingError, match=r"source must be a \.keras or .* or a Keras layer, got dict"):
         from_keras({})
 
 
@@ -266,8 +263,6 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_without_h5py(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    with pytest.raises(
-        MissingExtraError, match=r'h5py is needed for reading Keras files: pip install "gatecast\[keras\]"'
-    ):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingExtraError, match=r'h5py is needed for .*: pip install "gatecast\[keras\]"'):
         from_keras(SOURCE)
