@@ -58,6 +58,13 @@ def test_a_state_that_does_not_fit() -> None:
         single.with_options(single_bias=False)
 
 
+def test_a_module_is_made_of_it() -> None:
+    module = torch.nn.GRU(3, 4, 2, bidirectional=True, dtype=torch.float64)
+    made = from_torch(module).make(torch.nn.GRU)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    assert torch.equal(made(x)[0], module(x)[0])
+
+
 def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
     layer = lstm()
     state = {**layer.state, "norm_c_l0": torch.ones(2, 4)}

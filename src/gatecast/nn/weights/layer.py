@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from torch import Tensor
+from torch.nn import Module
 
 from gatecast.errors import SettingError
 
@@ -115,6 +116,17 @@ class LayerWeights:
         tensors = self.tensors(suffix)
         zeros = tensors["weight_ih"].new_zeros(len(tensors["weight_ih"]))
         return {"bias_ih": zeros, "bias_hh": zeros, **tensors}
+
+    def make(self, constructor: Callable[..., Module]) -> Module:
+        """A module with these weights: ``layer.make(torch.nn.LSTM)``, or a class that takes more of the options.
+
+        Args:
+            constructor: takes the arguments by name; its module has PyTorch's names of parameters.
+        """
+        first = self.state["weight_ih_l0"]
+        module = constructor(**self.arguments).to(first.device, first.dtype)
+        module.load_state_dict(dict(self.state))
+        return module
 
     def with_options(self, **options: Any) -> LayerWeights:
         """The same weights with other options, for instance ``dropout=0.1``."""
