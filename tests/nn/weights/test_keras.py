@@ -155,8 +155,9 @@ def test_layers_of_a_model_of_models(folder: Path, case: Callable[[str], Arrays]
         assert torch.equal(from_keras(path, chosen).state["weight_ih_l0"], layers["inner/high"].state["weight_ih_l0"])
     with pytest.raises(SettingError, match=r"several recurrent layers; choose by name from \['encoder', 'inner/low'"):
         from_keras(path)
-    with pytest.raises(SettingError, match="no one layer 'middle'; choose by name from"):
-        from_keras(path, "middle")
+    for wrong in ("middle", 3, -4):
+        with pytest.raises(SettingError, match=f"no one layer {wrong!r}; choose by name from"):
+            from_keras(path, wrong)
 
 
 def test_layers_of_a_weights_file_go_by_their_names(folder: Path) -> None:

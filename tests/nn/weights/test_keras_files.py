@@ -97,7 +97,7 @@ def test_a_member_that_swells(make: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ([], "must hold an object, got list"),
+        ([], "must be an object, got list"),
         ({"class_name": "MyModel", "config": {}}, "must list its layers.*save the weights"),
         ({"class_name": "Sequential", "config": {"layers": [7]}}, "must have class_name and config, got 7"),
         ({"class_name": "Sequential", "config": {"layers": []}}, "no LSTM, GRU, SimpleRNN"),
@@ -229,10 +229,12 @@ def test_bfloat16_as_keras_stores_it(make: Callable[..., Path]) -> None:
     assert torch.equal(from_keras(make(h5=weights(change))).state["bias_ih_l0"], numbers)
 
 
-def test_a_file_of_keras_2(tmp_path: Path) -> None:
+def test_a_file_of_keras_2(make: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="is a file of Keras 2"):
+        from_keras(make(**{"metadata.json": b'{"keras_version": "2.15.0"}'}))
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file.create_group("model_weights")
-    with pytest.raises(ModelFileError, match="is an HDF5 file of Keras 2; load it in Keras 3 and save it again"):
+    with pytest.raises(ModelFileError, match="is a file of Keras 2; load it in Keras 3 and save it again"):
         from_keras(tmp_path / "old.h5")
 
 
@@ -247,6 +249,17 @@ def test_given_arrays() -> None:
         from_keras_arrays([np.ones((3, 12)), np.ones((4, 12))])
     with pytest.raises(SettingError, match=r"source must be a \.keras or .* or a Keras layer, got dict"):
         from_keras({})
+
+
+def test_layers_of_one_name_go_by_their_paths(tmp_path: Path) -> None:
+    path = tmp_path / "two.weights.h5"
+    with h5py.File(path, "w") as file:
+        for model in ("a", "b"):
+            for i, shape in enumerate(((3, 16), (4, 16), (16,))):
+                file[f"{model}/layers/lstm/cell/vars/{i}"] = np.ones(shape, np.float32)
+    assert list(read_keras(path)) == ["a/layers/lstm", "b/layers/lstm"]
+    with pytest.raises(SettingError, match="several recurrent layers"):
+        from_keras(path)
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatecast.errors import ModelFileError, SettingError, require
 from gatecast.nn.weights.keras_arrays import Arrays, kind_of, layer_of, to_keras_arrays
-from gatecast.nn.weights.keras_entries import Entry, cells_of, in_config, in_store, parts_of
+from gatecast.nn.weights.keras_entries import WRAPPERS, Entry, cells_of, in_config, in_store, parts_of
 from gatecast.nn.weights.keras_options import CELLS, KINDS, arguments_of
 from gatecast.nn.weights.keras_store import Store, opened
 from gatecast.nn.weights.layer import LayerWeights
@@ -113,7 +113,7 @@ def write_keras(layer: LayerWeights, path: str | Path) -> Path:
 
 
 def _entries(config: Mapping[str, Any] | None, store: Store) -> list[Entry]:
-    """The layers of a file; by its weights where the model's configuration does not list its layers."""
+    """The layers of a file: by the model's configuration, or of a ``.weights.h5`` by its groups."""
     return list(in_store(store) if config is None else in_config(config, store.place))
 
 
@@ -121,7 +121,7 @@ def _chosen(entries: Sequence[Entry], layer: str | int | None, place: str, *, or
     names = [entry.name for entry in entries]
     if not entries:
         raise ModelFileError(f"{place}: no LSTM, GRU, SimpleRNN, RNN or Bidirectional layer in the file")
-    if isinstance(layer, int) and ordered and layer < len(entries):
+    if isinstance(layer, int) and ordered and -len(entries) <= layer < len(entries):
         return entries[layer]
     found = [entry for entry in entries if layer is None or layer in (entry.name, entry.path)]
     if len(found) != 1:
@@ -137,10 +137,8 @@ def _convert(entry: Entry, store: Store, options: Mapping[str, Any] | None, igno
     if store.group(f"{entry.path}/cell/cells"):
         raise SettingError(f"{entry.label}: stacked cells need their options; save the whole model as .keras")
     two = store.group(f"{entry.path}/forward_layer") is not None
-    paths = (
-        [f"{entry.path}/{side}/cell" for side in ("forward_layer", "backward_layer")] if two else [f"{entry.path}/cell"]
-    )
-    directions = [store.arrays(path) for path in paths]
+    sides = ("forward_layer/", "backward_layer/") if two else ("",)
+    directions = [store.arrays(f"{entry.path}/{side}cell") for side in sides]
     kind = kind_of(directions[0], entry.label)
     arguments = {"batch_first": True, **(options or {})}
     return layer_of(kind, directions, arguments, name=entry.name, label=entry.label)
@@ -190,8 +188,9 @@ def _from_live(source: Any, options: Mapping[str, Any] | None, ignore: Collectio
     """A layer object of Keras, by the two methods that every one of them has."""
     if not (hasattr(source, "get_config") and hasattr(source, "get_weights")):
         raise SettingError(f"source must be a .keras or .weights.h5 file or a Keras layer, got {type(source).__name__}")
-    entry = Entry(str(source.name), "", {"class_name": type(source).__name__, "config": source.get_config()})
-    if entry.layer is not None and entry.layer["class_name"] not in (*KINDS, "Bidirectional", "RNN"):
+    kind = type(source).__name__
+    entry = Entry(str(source.name), "", {"class_name": kind, "config": source.get_config()})
+    if kind not in (*KINDS, *WRAPPERS):
         raise SettingError(
             f"{entry.label}: must be LSTM, GRU, SimpleRNN, RNN or Bidirectional; give model.get_layer(...)"
         )

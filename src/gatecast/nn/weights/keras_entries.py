@@ -54,15 +54,12 @@ def in_config(config: Mapping[str, Any], place: str, name: str = "", path: str =
             yield from in_config(layer, place, f"{full}/", f"{inner}/", depth + 1)
 
 
-def in_store(store: Store) -> Iterator[Entry]:
+def in_store(store: Store) -> list[Entry]:
     """The recurrent layers of a weights file, by the groups that such layers have; their options are not there."""
-    seen = set()
-    for path in store.owners():
-        match = re.fullmatch(r"(?P<head>.*?)(/forward_layer|/backward_layer)?/cell(?P<stacked>/cells/.*)?", path)
-        if match is None or match["head"] in seen:
-            continue
-        seen.add(match["head"])
-        yield Entry(store.label(match["head"]), match["head"])
+    cells = (re.fullmatch(r"(.*?)(/forward_layer|/backward_layer)?/cell(/cells/.*)?", path) for path in store.owners())
+    paths = list(dict.fromkeys(match[1] for match in cells if match))
+    names = [store.label(path) for path in paths]
+    return [Entry(n if names.count(n) == 1 else path, path) for n, path in zip(names, paths, strict=True)]
 
 
 def parts_of(entry: Entry) -> tuple[str, list[tuple[str, dict[str, Any]]], dict[str, Any]]:

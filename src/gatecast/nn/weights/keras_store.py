@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gatecast.errors import ModelFileError, require
 
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 LIMIT_CONFIG = 64 * 2**20
 LIMIT_ARRAY = 2**30
 LIMIT_WEIGHTS = 8 * 2**30
@@ -128,10 +128,7 @@ def opened(path: str | Path) -> Iterator[tuple[dict[str, Any] | None, Store]]:
         raise ModelFileError(f"{path}: must be a .keras file or a .weights.h5 file; {error}") from error
     with file:
         if "layer_names" in file.attrs or "model_weights" in file:
-            raise ModelFileError(
-                f"{path}: is an HDF5 file of Keras 2; load it in Keras 3 and save it again as .keras: "
-                'keras.models.load_model("old.h5").save("new.keras")'
-            )
+            raise _too_old(path)
         yield config, Store(file, str(path))
 
 
@@ -142,6 +139,10 @@ def _unzip(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
             for name in (CONFIG, WEIGHTS):
                 if names.count(name) != 1:
                     raise ModelFileError(f"{path}: a .keras file must have one {name}; this one has {names[:6]}")
+            if METADATA in names:
+                metadata = _json(_member(archive, METADATA, LIMIT_CONFIG, path), path)
+                if str(metadata.get("keras_version", "")).startswith("2."):
+                    raise _too_old(path)
             config = _json(_member(archive, CONFIG, LIMIT_CONFIG, path), path)
             return config, io.BytesIO(_member(archive, WEIGHTS, LIMIT_WEIGHTS, path))
     except _BROKEN as error:
@@ -164,10 +165,18 @@ def _json(data: bytes, path: Path) -> dict[str, Any]:
     try:
         config = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path}: {CONFIG} is not JSON: {error}") from error
+        raise ModelFileError(f"{path}: the configuration is not JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ModelFileError(f"{path}: {CONFIG} must hold an object, got {type(config).__name__}")
+        raise ModelFileError(f"{path}: the configuration must be an object, got {type(config).__name__}")
     return config
+
+
+def _too_old(path: Path) -> ModelFileError:
+    """Keras 2 has another layout, and functions of the same name that are not the same (hard_sigmoid)."""
+    return ModelFileError(
+        f"{path}: is a file of Keras 2; load it in Keras 3 and save it again as .keras: "
+        'keras.models.load_model("old.h5").save("new.keras")'
+    )
 
 
 def _is_bomb(data: Any) -> bool:
