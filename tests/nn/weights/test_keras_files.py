@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
@@ -86,6 +87,15 @@ def test_a_truncated_or_altered_file(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(ModelFileError, match="the file is damaged"):
         read_keras(path)
+
+
+def test_damage_inside_of_the_weights(make: Callable[..., Path]) -> None:
+    whole = weights()
+    for at in range(0, len(whole), 97):
+        data = bytearray(whole)
+        data[at] ^= 0xFF
+        with contextlib.suppress(ModelFileError, SettingError):  # numbers may change unseen; nothing else is raised
+            from_keras(make(h5=bytes(data)))
 
 
 def test_a_member_that_swells(make: Callable[..., Path]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatecast.errors import ModelFileError, require
+from gatecast.errors import GatecastError, ModelFileError, require
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 LIMIT_CONFIG = 64 * 2**20
@@ -127,9 +127,14 @@ def opened(path: str | Path) -> Iterator[tuple[dict[str, Any] | None, Store]]:
     except OSError as error:
         raise ModelFileError(f"{path}: must be a .keras file or a .weights.h5 file; {error}") from error
     with file:
-        if "layer_names" in file.attrs or "model_weights" in file:
-            raise _too_old(path)
-        yield config, Store(file, str(path))
+        try:
+            if "layer_names" in file.attrs or "model_weights" in file:
+                raise _too_old(path)
+            yield config, Store(file, str(path))
+        except GatecastError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py, of damage met late
+            raise ModelFileError(f"{path}: the file is damaged: {error}") from error
 
 
 def _unzip(path: Path) -> tuple[dict[str, Any], io.BytesIO]:
