@@ -151,6 +151,21 @@ def test_the_remedies_help(make: Callable[..., Path]) -> None:
     assert layer.option("activation") is torch.nn.functional.leaky_relu
 
 
+def test_the_function_of_a_simple_rnn_is_its_nonlinearity(make: Callable[..., Path]) -> None:
+    def numbers(file: Any) -> None:
+        file.move("layers/lstm", "layers/simple_rnn")
+        for i, shape in enumerate(((3, 4), (4, 4), (4,))):
+            del file[f"layers/simple_rnn/cell/vars/{i}"]
+            file[f"layers/simple_rnn/cell/vars/{i}"] = np.ones(shape, np.float32)
+
+    model = config(activation="mish")
+    model["config"]["layers"][0]["class_name"] = "SimpleRNN"
+    path = make(model, weights(numbers))
+    with pytest.raises(SettingError, match=r"activation='mish' is none of .*options=\{\"nonlinearity\""):
+        from_keras(path)
+    assert from_keras(path, options={"nonlinearity": "relu"}).option("nonlinearity") == "relu"
+
+
 def test_directions_that_differ(make: Callable[..., Path]) -> None:
     part = {"class_name": "LSTM", "config": {"name": "a", "units": 4, "go_backwards": True}}
     other = {"class_name": "LSTM", "config": {"name": "b", "units": 4, "activation": "relu"}}

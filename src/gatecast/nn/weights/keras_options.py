@@ -66,26 +66,25 @@ def arguments_of(
     options = options or {}
     arguments: dict[str, Any] = dict(KERAS_DEFAULTS)
     for name, value in config.items():
-        if name in WITHOUT_EFFECT or name in ignore or SAME.get(name, name) in options:
+        ours = "nonlinearity" if kind == "RNN" and name == "activation" else SAME.get(name, name)
+        if name in WITHOUT_EFFECT or name in ignore or ours in options:
             continue
         if name in SAME:
-            arguments[SAME[name]] = _activation(value, name, label) if name.endswith("activation") else value
+            arguments[ours] = _activation(value, name, ours, label) if name.endswith("activation") else value
         elif value is not None:
             raise SettingError(f"{label}: {name}={_short(value)} {_remedy(name)}")
     arguments |= options
-    if kind == "RNN" and "activation" in arguments:
-        arguments["nonlinearity"] = arguments.pop("activation")
     _check_values(kind, arguments, label)
     return arguments
 
 
-def _activation(value: Any, name: str, label: str) -> str:
+def _activation(value: Any, name: str, ours: str, label: str) -> str:
     known = OTHER_NAMES.get(value, value) if isinstance(value, str | None) else None
     if isinstance(known, str) and known in ACTIVATIONS:
         return known
     raise SettingError(
         f"{label}: {name}={_short(value)} is none of {', '.join(ACTIVATIONS)}; "
-        f'give the function yourself: options={{"{SAME[name]}": function_of_a_tensor}}'
+        f'give the function yourself: options={{"{ours}": function_of_a_tensor}}'
     )
 
 
