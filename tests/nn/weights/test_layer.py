@@ -9,7 +9,7 @@ import torch
 from nn.weights.player import TOLERANCE, play
 
 from gatecast.errors import SettingError
-from gatecast.nn.weights import LayerWeights, from_torch, stack
+from gatecast.nn.weights import LayerWeights, from_torch, stack, to_keras_arrays
 from gatecast.nn.weights.gates import reorder
 
 
@@ -69,6 +69,11 @@ def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
     layer = lstm()
     state = {**layer.state, "norm_c_l0": torch.ones(2, 4)}
     assert LayerWeights("LSTM", {**layer.arguments, "layer_norm": True}, state).option("layer_norm") is True
+
+
+def test_what_begins_or_acts_in_training_hinders_no_export() -> None:
+    layer = lstm().with_options(kernel_initializer="orthogonal", bias_constraint=abs, weight_drop=0.1)
+    assert len(to_keras_arrays(layer)[0]) == 3
 
 
 # ── stacks ───────────────────────────────────────────────────────────────────────────────────────────────────────────

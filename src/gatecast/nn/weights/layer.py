@@ -44,9 +44,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "GRU": _TORCH | _OPTIONS | _GATED | {"reset_after": True},
     "RNN": _TORCH | _OPTIONS | {"nonlinearity": "tanh"},
 }
-# How a layer is called and what it hands back, and what acts in training: the equations of a forward run stay the same.
+# How a layer is called and what it hands back, how its weights begin, and what acts in training: the equations of a
+# forward run stay the same.
 CALLING = ("batch_first", "return_sequences", "return_state", "stateful", "zero_output_for_mask")
-TRAINING = ("dropout", "input_dropout", "recurrent_dropout")
+BEGINNING = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
+TRAINING = (
+    "dropout", "input_dropout", "recurrent_dropout", "weight_drop", "variational", "gradient_clip",
+    "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
+    "kernel_constraint", "recurrent_constraint", "bias_constraint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +169,7 @@ def check_state(layer: LayerWeights) -> None:
 
     Arguments that are unknown here may bring tensors of their own; then only those that are known are checked.
     """
-    shapes, foreign = expected_shapes(layer), set(layer.arguments) - set(DEFAULTS[layer.kind])
+    shapes, foreign = expected_shapes(layer), set(layer.arguments) - {*DEFAULTS[layer.kind], *BEGINNING, *TRAINING}
     missing, unexpected = sorted(shapes.keys() - layer.state.keys()), sorted(layer.state.keys() - shapes.keys())
     if missing:
         raise SettingError(f"{layer.label}: the state dict must have {missing[0]}; it has {', '.join(layer.state)}")
@@ -178,10 +184,10 @@ def check_state(layer: LayerWeights) -> None:
 
 
 def refuse_others(layer: LayerWeights, known: Collection[str], target: str) -> None:
-    """Raise a SettingError where the layer has an option that ``target`` has no counterpart of."""
+    """Raise a SettingError where the layer has an option that ``target`` lacks and that changes what a run gives."""
     sizes = tuple(_TORCH)
     for name, value in layer.arguments.items():
-        if name not in (*sizes, *CALLING, *TRAINING, "single_bias", *known):
+        if name not in (*sizes, *CALLING, *BEGINNING, *TRAINING, "single_bias", *known):
             default = DEFAULTS[layer.kind].get(name)
             raise SettingError(
                 f"{layer.label}: {target} has no counterpart of {name}={value!r}; "

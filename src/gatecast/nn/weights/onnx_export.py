@@ -45,7 +45,7 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
         MissingExtraError: onnx is not installed.
     """
     onnx = require("onnx", extra="onnx", purpose="writing ONNX files")
-    _check(layer)
+    _check(layer, lengths=lengths)
     graph = _Graph(layer, onnx, state=state, lengths=lengths)
     graph.build()
     model = onnx.helper.make_model(
@@ -67,17 +67,22 @@ def onnx_arrays(layer: LayerWeights, k: int = 0) -> dict[str, np.ndarray]:
         SettingError: a projection, which ONNX does not have.
     """
     refuse_others(layer, (*ONNX_OPTIONS, "go_backwards"), "ONNX")
+    dtype = layer.state["weight_ih_l0"].dtype
+    if dtype not in (torch.float32, torch.float64, torch.float16):
+        raise SettingError(f"{layer.label}: ONNX export needs float32, float64 or float16 weights, got {dtype}")
     parts = [_arrays(layer, suffix) for number, suffix in layer.suffixes() if number == k]
     return {name: torch.stack([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
 
-def _check(layer: LayerWeights) -> None:
+def _check(layer: LayerWeights, *, lengths: bool) -> None:
     refuse_others(layer, ONNX_OPTIONS, "ONNX")
     if layer.option("merge_mode") is None:
         raise SettingError(f"{layer.label}: to_onnx joins the directions; use layer.with_options(merge_mode='concat')")
-    dtype = layer.state["weight_ih_l0"].dtype
-    if dtype not in (torch.float32, torch.float64, torch.float16):
-        raise SettingError(f"{layer.label}: ONNX export needs float32, float64 or float16 weights, got {dtype}")
+    if lengths and not layer.option("zero_output_for_mask"):
+        raise SettingError(
+            f"{layer.label}: ONNX gives 0 after the end of a sequence; where that will do, "
+            "layer.with_options(zero_output_for_mask=True)"
+        )
 
 
 def _arrays(layer: LayerWeights, suffix: str) -> dict[str, Tensor]:
@@ -111,7 +116,7 @@ class _Graph:
         self.state, self.lengths = state, lengths
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.dtype = self.helper.np_dtype_to_tensor_dtype(layer.state["weight_ih_l0"].cpu().numpy().dtype)
+        self.dtype = self.helper.np_dtype_to_tensor_dtype(onnx_arrays(layer)["W"].dtype)
 
     def build(self) -> None:
         """Nodes from ``x`` to ``y`` and the states."""

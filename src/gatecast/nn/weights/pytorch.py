@@ -67,7 +67,7 @@ def to_torch(layer: LayerWeights, **options: Any) -> nn.RNNBase:
     """
     refuse_others(layer, TORCH_OPTIONS, f"torch.nn.{layer.kind}")
     for name in TRAINING[1:]:
-        _refuse(layer, name, allowed=(0.0,))
+        _refuse(layer, name, allowed=(0.0, None))
     _refuse(layer, "nonlinearity", allowed=("tanh", "relu", None))
     arguments = {name: value for name, value in layer.arguments.items() if name in TORCH_OPTIONS}
     module = MODULES[layer.kind](**{"device": "meta", **arguments, **options})
