@@ -57,7 +57,15 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 
 def test_the_base_case_reads(make: Callable[..., Path]) -> None:
     layer = from_keras(make())
-    assert (layer.kind, layer.name, layer.option("hidden_size")) == ("LSTM", "lstm", 4)
+    assert (layer.kind, layer.name) == ("LSTM", "lstm")
+    assert layer.arguments == {  # what Keras does when nothing is said
+        "input_size": 3,
+        "hidden_size": 4,
+        "batch_first": True,
+        "zero_output_for_mask": False,
+        "return_sequences": False,
+        "return_state": False,
+    }
 
 
 # ── the zip ──────────────────────────────────────────────────────────────────────────────────────────────────────────
