@@ -23,8 +23,11 @@ HEAVY = (
     "cyclopts",
     "rich",
     "jinja2",
+    "h5py",
+    "keras",
+    "onnx",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "report", "training")
+PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "nn.weights", "report", "training")
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -39,7 +42,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import gatecast",
         "from gatecast import LSTMForecaster, Panel, Forecast, NetConfig, FitConfig, Naive",
-        "import gatecast.models, gatecast.nn, gatecast.training",
+        "import gatecast.models, gatecast.nn, gatecast.nn.weights, gatecast.training",
     ],
 )
 def test_an_import_costs_pytorch_at_most(statement: str) -> None:

@@ -1,0 +1,28 @@
+"""Recurrent weights in and out: Keras, PyTorch and ONNX, each without the other's package."""
+
+from gatecast.nn.weights.keras import from_keras, from_keras_arrays, read_keras, write_keras
+from gatecast.nn.weights.keras_arrays import to_keras_arrays
+from gatecast.nn.weights.layer import LayerWeights
+from gatecast.nn.weights.onnx import from_onnx, from_onnx_arrays, read_onnx
+from gatecast.nn.weights.onnx_activations import OnnxActivation
+from gatecast.nn.weights.onnx_export import onnx_arrays, to_onnx
+from gatecast.nn.weights.pytorch import from_torch, to_torch
+from gatecast.nn.weights.stack import stack
+
+__all__ = [
+    "LayerWeights",
+    "OnnxActivation",
+    "from_keras",
+    "from_keras_arrays",
+    "from_onnx",
+    "from_onnx_arrays",
+    "from_torch",
+    "onnx_arrays",
+    "read_keras",
+    "read_onnx",
+    "stack",
+    "to_keras_arrays",
+    "to_onnx",
+    "to_torch",
+    "write_keras",
+]

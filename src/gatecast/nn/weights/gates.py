@@ -1,0 +1,34 @@
+"""Gate orders of the frameworks, and the change from one to another.
+
+Weights of all gates lie in one matrix, a block of ``hidden`` rows for each gate. One letter names a block:
+
+========  ==============  ================  ==========================
+layer     gatecast/torch  Keras             ONNX
+========  ==============  ================  ==========================
+LSTM      i f g o         i f g o (c: g)    i o f g (c: g)
+GRU       r z n           z r n (h: n)      z r n (h: n)
+RNN       h               h                 h
+========  ==============  ================  ==========================
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+TORCH = {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}
+KERAS = {"LSTM": "ifgo", "GRU": "zrn", "RNN": "h"}
+ONNX = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
+PEEPHOLES, ONNX_PEEPHOLES = "ifo", "iof"
+
+
+def reorder(rows: Tensor, have: str, want: str) -> Tensor:
+    """Blocks of rows in another order: ``reorder(weight, "zrn", "rzn")``. The result is a copy of its own.
+
+    Args:
+        rows: first axis ``len(have) * hidden``.
+        have: a letter for each block, in the order in which they come.
+        want: the same letters in the order to give.
+    """
+    blocks = dict(zip(have, rows.chunk(len(have)), strict=True))
+    return torch.cat([blocks[gate] for gate in want]).contiguous()

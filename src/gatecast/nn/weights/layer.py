@@ -1,0 +1,199 @@
+"""One recurrent layer as plain data: what to call its constructor with, and its state dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from torch import Tensor
+from torch.nn import Module
+
+from gatecast.errors import SettingError
+
+Kind = Literal["LSTM", "GRU", "RNN"]
+
+GATES: dict[str, int] = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+# What the constructor takes when nothing is said: the arguments of PyTorch, and the options that other frameworks have.
+_TORCH: dict[str, Any] = {
+    "input_size": None,
+    "hidden_size": None,
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+}
+_OPTIONS: dict[str, Any] = {
+    "single_bias": False,
+    "merge_mode": "concat",
+    "go_backwards": False,
+    "zero_output_for_mask": True,
+    "return_sequences": True,
+    "return_state": True,
+    "stateful": False,
+    "input_dropout": 0.0,
+    "recurrent_dropout": 0.0,
+}
+_GATED: dict[str, Any] = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+_LSTM: dict[str, Any] = {"proj_size": 0, **_GATED, "peephole": False, "coupled": False, "cell_clip": None}
+TORCH_OPTIONS = (*_TORCH, "proj_size", "nonlinearity")
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "LSTM": _TORCH | _OPTIONS | _LSTM,
+    "GRU": _TORCH | _OPTIONS | _GATED | {"reset_after": True},
+    "RNN": _TORCH | _OPTIONS | {"nonlinearity": "tanh"},
+}
+# How a layer is called and what it hands back, how its weights begin, and what acts in training: the equations of a
+# forward run stay the same.
+CALLING = ("batch_first", "return_sequences", "return_state", "stateful", "zero_output_for_mask")
+BEGINNING = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
+TRAINING = (
+    "dropout", "input_dropout", "recurrent_dropout", "weight_drop", "variational", "gradient_clip",
+    "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
+    "kernel_constraint", "recurrent_constraint", "bias_constraint",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """A recurrent layer, or a stack of equal ones, that is free of any framework's classes.
+
+    ``arguments`` holds ``input_size``, ``hidden_size`` and whatever differs from the defaults, so that a layer without
+    options that PyTorch lacks is ``torch.nn.LSTM(**layer.arguments)``. ``state`` has PyTorch's names and gate order
+    (LSTM: i, f, g, o; GRU: r, z, n), and with peepholes ``peephole_l{k}`` of shape (3, hidden): i, f, o.
+
+    Args:
+        kind: ``LSTM``, ``GRU`` or ``RNN``.
+        arguments: of the constructor, by name.
+        state: tensors by the names of ``state_dict``.
+        name: the layer's name where it came from, for messages.
+
+    Raises:
+        SettingError: a tensor is missing, unexpected or of another shape.
+
+    Example:
+        >>> import torch
+        >>> from gatecast.nn.weights import from_torch
+        >>> from_torch(torch.nn.GRU(3, 8, batch_first=True))
+        LayerWeights(kind='GRU', arguments={'input_size': 3, 'hidden_size': 8, 'batch_first': True}, name='')
+    """
+
+    kind: Kind
+    arguments: Mapping[str, Any]
+    state: Mapping[str, Tensor] = field(repr=False)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arguments", without_defaults(self.kind, self.arguments))
+        check_state(self)
+
+    def option(self, name: str) -> Any:
+        """An argument of the constructor, or its default; None for an option that this kind of layer lacks."""
+        return self.arguments.get(name, DEFAULTS[self.kind].get(name))
+
+    @property
+    def label(self) -> str:
+        """The layer in messages: ``layer 'encoder' (LSTM)``."""
+        return f"layer {self.name!r} ({self.kind})" if self.name else f"the {self.kind} layer"
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 where the sequence is read backwards as well."""
+        return 2 if self.option("bidirectional") else 1
+
+    @property
+    def biases(self) -> int:
+        """Bias vectors of each gate: 0, 1 or PyTorch's 2."""
+        return (1 if self.option("single_bias") else 2) if self.option("bias") else 0
+
+    def suffixes(self) -> Iterator[tuple[int, str]]:
+        """Layer number and ending of the tensors' names, in PyTorch's order: l0, l0_reverse, l1, …"""
+        for k in range(self.option("num_layers")):
+            for ending in ("", "_reverse")[: self.directions]:
+                yield k, f"l{k}{ending}"
+
+    def tensors(self, suffix: str) -> dict[str, Tensor]:
+        """The tensors of one layer and direction, by their names without the ending."""
+        return {name.removesuffix(f"_{suffix}"): tensor for name, tensor in self.state.items() if _ends(name, suffix)}
+
+    def both_biases(self, suffix: str) -> dict[str, Tensor]:
+        """The tensors of one layer and direction with both biases, zeros where there is none."""
+        tensors = self.tensors(suffix)
+        zeros = tensors["weight_ih"].new_zeros(len(tensors["weight_ih"]))
+        return {"bias_ih": zeros, "bias_hh": zeros, **tensors}
+
+    def make(self, constructor: Callable[..., Module]) -> Module:
+        """A module with these weights: ``layer.make(torch.nn.LSTM)``, or a class that takes more of the options.
+
+        Args:
+            constructor: takes the arguments by name; its module has PyTorch's names of parameters.
+        """
+        first = self.state["weight_ih_l0"]
+        module = constructor(**self.arguments).to(first.device, first.dtype)
+        module.load_state_dict(dict(self.state))
+        return module
+
+    def with_options(self, **options: Any) -> LayerWeights:
+        """The same weights with other options, for instance ``dropout=0.1``."""
+        return replace(self, arguments={**self.arguments, **options})
+
+
+def without_defaults(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that differ from the defaults, and those that are unknown here."""
+    defaults = DEFAULTS[kind]
+    names = [*(name for name in defaults if name in arguments), *(name for name in arguments if name not in defaults)]
+    return {name: arguments[name] for name in names if defaults.get(name) is None or arguments[name] != defaults[name]}
+
+
+def expected_shapes(layer: LayerWeights) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each tensor that a layer with these arguments has."""
+    hidden, projection = layer.option("hidden_size"), layer.option("proj_size")
+    output, coupled = projection or hidden, bool(layer.option("coupled"))
+    rows, joined = (GATES[layer.kind] - coupled) * hidden, layer.option("merge_mode") in ("concat", None)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for k, suffix in layer.suffixes():
+        width = output * (layer.directions if joined else 1) if k else layer.option("input_size")
+        shapes |= {f"weight_ih_{suffix}": (rows, width), f"weight_hh_{suffix}": (rows, output)}
+        for bias in ("bias_ih", "bias_hh")[: layer.biases]:
+            shapes[f"{bias}_{suffix}"] = (rows,)
+        if projection:
+            shapes[f"weight_hr_{suffix}"] = (projection, hidden)
+        if layer.option("peephole"):
+            shapes[f"peephole_{suffix}"] = (3 - coupled, hidden)
+    return shapes
+
+
+def check_state(layer: LayerWeights) -> None:
+    """Raise a SettingError unless the state dict is what the arguments ask for.
+
+    Arguments that are unknown here may bring tensors of their own; then only those that are known are checked.
+    """
+    shapes, foreign = expected_shapes(layer), set(layer.arguments) - {*DEFAULTS[layer.kind], *BEGINNING, *TRAINING}
+    missing, unexpected = sorted(shapes.keys() - layer.state.keys()), sorted(layer.state.keys() - shapes.keys())
+    if missing:
+        raise SettingError(f"{layer.label}: the state dict must have {missing[0]}; it has {', '.join(layer.state)}")
+    if unexpected and not foreign:
+        raise SettingError(
+            f"{layer.label}: the state dict holds {unexpected[0]}, which a layer with these arguments does not have: "
+            f"{dict(layer.arguments)}; leave the tensor out, or set the option that it belongs to"
+        )
+    for name, shape in shapes.items():
+        if tuple(layer.state[name].shape) != shape and not foreign:
+            raise SettingError(f"{layer.label}: {name} must be {shape}, got {tuple(layer.state[name].shape)}")
+
+
+def refuse_others(layer: LayerWeights, known: Collection[str], target: str) -> None:
+    """Raise a SettingError where the layer has an option that ``target`` lacks and that changes what a run gives."""
+    sizes = tuple(_TORCH)
+    for name, value in layer.arguments.items():
+        if name not in (*sizes, *CALLING, *BEGINNING, *TRAINING, "single_bias", *known):
+            default = DEFAULTS[layer.kind].get(name)
+            raise SettingError(
+                f"{layer.label}: {target} has no counterpart of {name}={value!r}; "
+                f"if it may go, layer.with_options({name}={default!r}) leaves it out"
+            )
+
+
+def _ends(name: str, suffix: str) -> bool:
+    return name.endswith(f"_{suffix}")

@@ -1,0 +1,54 @@
+"""Activations by name: as Keras 3 defines them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatecast.errors import SettingError
+from gatecast.ops.spec import Activation
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """``clip(x / 6 + 1/2, 0, 1)``."""
+    return (x / 6 + 0.5).clamp(0.0, 1.0)
+
+
+def linear(x: Tensor) -> Tensor:
+    """The argument itself."""
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "hard_sigmoid": hard_sigmoid,
+    "softsign": functional.softsign,
+    "linear": linear,
+    "hard_tanh": functional.hardtanh,
+    "elu": functional.elu,
+    "selu": torch.selu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "softplus": functional.softplus,
+    "exponential": torch.exp,
+}
+
+
+def activation_of(activation: Activation) -> Callable[[Tensor], Tensor]:
+    """The function of a name; a function as it is.
+
+    Raises:
+        SettingError: no activation has that name.
+    """
+    if not isinstance(activation, str):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise SettingError(
+            f"activation must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor; got {activation!r}"
+        )
+    return ACTIVATIONS[activation]
