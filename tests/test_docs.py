@@ -16,7 +16,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from gatecast.cli import main
 
 ROOT = Path(__file__).parents[1]
-RUN = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"]
+RUN = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
 PAGES = [*RUN, ROOT / "README.ko.md"]  # whose examples are those of the README, as a test below makes sure
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 

@@ -25,7 +25,7 @@ def input_of(*, time: int = 5, batch: int = 2, dtype: torch.dtype = torch.float6
 
 
 def naive(x: Tensor, w: SLSTMWeights, *, heads: int, exponential_forget: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Equations 8 to 14, without a stabiliser, with the recurrent matrices written out in full."""
+    """The equations without a stabiliser, with the recurrent matrices written out in full."""
     hidden = len(w.bias) // 4
     blocks = [torch.block_diag(*gate.chunk(heads)) for gate in w.w_hh.chunk(4)]
     r_i, r_f, r_z, r_o = blocks

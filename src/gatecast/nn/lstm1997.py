@@ -134,7 +134,7 @@ class LSTM1997(nn.Module):
             order = "batch, time" if self.batch_first else "time, batch"
             raise SettingError(f"x must be ({order}, features) with {self.input_size} features, got {tuple(x.shape)}")
         x = swapped(x, batch_first=self.batch_first)
-        self._check_state(x[:1], state)
+        self._check_state(x, state)
         steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
         y, u, c = lstm1997(cleaned(x, steps), self.weights(), self.spec, state, steps=steps)
         blocks, cells, _ = self.spec.rows

@@ -1,7 +1,7 @@
 """The sLSTM in plain PyTorch: an LSTM with exponential gates, a normaliser and heads.
 
 One step (Beck, Pöppel, Spanring, Auer, Prudnikova, Kopp, Klambauer, Brandstetter & Hochreiter 2024, "xLSTM: Extended
-Long Short-Term Memory", equations 8 to 17, https://arxiv.org/abs/2405.04517)::
+Long Short-Term Memory", §2.2, https://arxiv.org/abs/2405.04517)::
 
     i, f, z, o = (W_ih x_t + W_hh h + b).chunk(4)
     m' = max(log f + m, i)                            log f = log sigmoid(f), or f for the exponential gate
