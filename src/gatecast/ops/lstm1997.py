@@ -9,8 +9,8 @@ https://doi.org/10.1162/neco.1997.9.8.1735); ``u`` holds what every unit gave at
     h = o (2 sigmoid(c) - 1)
     u = i, h, o
 
-The paper's learning rule cuts every error that would leave a unit through ``u`` and go back in time (A.1): here ``u`` is
-detached, and the gradient of what is left is the paper's truncated gradient.
+The paper's learning rule cuts every error that would leave a unit through ``u`` and go back in time (A.1): here ``u``
+is detached, and the gradient of what is left is the paper's truncated gradient.
 """
 
 from __future__ import annotations
