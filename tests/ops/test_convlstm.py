@@ -77,6 +77,17 @@ def test_same_padding_of_any_kernel_stride_and_dilation(kernel: int, dilation: i
         assert tuple(y.shape[2:]) == result_space((size,), (kernel,), (stride,), "same", (dilation,))
 
 
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 1), (3, 2)])
+def test_stride_and_dilation_belong_to_the_input_convolution(stride: int, dilation: int) -> None:
+    w, x = weights_of(1), input_of(1)
+    spec = ConvSpec(stride=(stride,), dilation=(dilation,))
+    h, c = convlstm(x[:1], w, spec=spec)[1:]
+    gates = shifted(x[1], w.w_ih, w.bias, stride, dilation) + shifted(h, w.w_hh, None)
+    i, f, g, o = gates.chunk(4, 1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    torch.testing.assert_close(convlstm(x[:2], w, spec=spec)[1:], (o.sigmoid() * c.tanh(), c))
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("padding", ["same", 0, 2])
 def test_one_convolution_for_all_steps_is_a_loop_over_steps(rank: int, padding: str | int) -> None:

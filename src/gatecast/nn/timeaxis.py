@@ -67,13 +67,16 @@ def _checked(mask: Tensor, x: Tensor, *, batch_first: bool) -> Tensor:
 
 
 def _long(lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
-    long = torch.as_tensor(lengths, device=x.device)
+    long = torch.as_tensor(lengths)
     time, batch = x.shape[:2]
     if long.is_floating_point() or long.dtype == torch.bool or tuple(long.shape) != (batch,):
         raise SettingError(
             f"lengths must be whole numbers (batch,) = ({batch},), got {long.dtype} {tuple(long.shape)}; "
             "give the number of steps of each sequence"
         )
-    if not torch.compiler.is_compiling() and bool(((long < 0) | (long > time)).any()):
+    known = (
+        long.device.type == "cpu" and not torch.compiler.is_compiling()
+    )  # elsewhere the look would wait for a device
+    if known and bool(((long < 0) | (long > time)).any()):
         raise SettingError(f"lengths must lie in 0..{time}, the steps of x; got {long.tolist()}")
-    return long
+    return long.to(x.device)
