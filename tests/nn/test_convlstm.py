@@ -249,6 +249,11 @@ def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str)
         layer_of(**options)
 
 
+def test_a_count_below_zero_is_refused() -> None:
+    with pytest.raises(SettingError, match="in_channels is a count and must be 0 or more, got -1"):
+        ConvLSTM2d(-1, 4, 3)
+
+
 def test_wrong_input_says_what_is_wrong() -> None:
     layer, x = layer_of(), input_of()
     with pytest.raises(SettingError, match=r"x must be \(time, batch, channels, height, width\) with 3 .* unsqueeze"):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,6 +77,16 @@ def test_same_padding_of_any_kernel_stride_and_dilation(kernel: int, dilation: i
         y = convolve(x, weight, None, (stride,), "same", (dilation,))
         torch.testing.assert_close(y, shifted(x, weight, None, stride, dilation))
         assert tuple(y.shape[2:]) == result_space((size,), (kernel,), (stride,), "same", (dilation,))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3) | st.just("same"), st.integers(1, 3))
+def test_sizes_of_any_convolution(size: int, kernel: int, stride: int, padding: int | str, dilation: int) -> None:
+    zeros = padding if isinstance(padding, str) else (padding,)
+    expected = result_space((size,), (kernel,), (stride,), zeros, (dilation,))
+    if expected[0] > 0:
+        y = convolve(torch.zeros(1, 2, size), torch.zeros(3, 2, kernel), None, (stride,), zeros, (dilation,))
+        assert tuple(y.shape) == (1, 3, *expected)
 
 
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 1), (3, 2)])

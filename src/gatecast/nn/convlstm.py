@@ -13,15 +13,15 @@ from gatecast.errors import SettingError
 from gatecast.nn.sizes import (
     AXES,
     Sizes,
+    check_count,
     check_input,
-    check_positive,
     check_probability,
     one_of,
     padding_of,
     sizes,
     space_of,
 )
-from gatecast.nn.timeaxis import cleaned, merged, steps_of, swapped
+from gatecast.nn.timeaxis import cleaned, keep_mask, merged, steps_of, swapped
 from gatecast.ops.activations import activation_of
 from gatecast.ops.convlstm import ConvOutput, ConvSpec, ConvWeights, Shape, convlstm, result_space
 from gatecast.ops.spec import Activation
@@ -106,7 +106,8 @@ class ConvLSTM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_positive(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_count(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_count(0, in_channels=in_channels)
         check_probability(dropout=dropout, input_dropout=input_dropout, recurrent_dropout=recurrent_dropout)
         activation_of(activation), activation_of(recurrent_activation)
         self.in_channels, self.hidden_channels, self.num_layers = in_channels, hidden_channels, num_layers
@@ -238,7 +239,7 @@ class ConvLSTM(nn.Module):
         """What the next layer reads: x, or the layer below, with its dropout."""
         if below:
             return functional.dropout(merged([r.y for r in below], self.merge_mode, 2), self.dropout, self.training)
-        return x * _keep(x[:1], self.input_dropout) if self.training and self.input_dropout else x
+        return x * keep_mask(x[:1], self.input_dropout) if self.training and self.input_dropout else x
 
     def _run(self, x: Tensor, layer: int, way: int, before: list[States | None], steps: Tensor | None) -> ConvOutput:
         """One layer in one direction."""
@@ -247,7 +248,7 @@ class ConvLSTM(nn.Module):
         space = self.state_space(*x.shape[3:]) if layer == 0 else x.shape[3:]
         drops = self.training and self.recurrent_dropout > 0
         ones = x.new_ones(x.shape[1], self.hidden_channels, *space) if drops else None
-        keep = None if ones is None else _keep(ones, self.recurrent_dropout)
+        keep = None if ones is None else keep_mask(ones, self.recurrent_dropout)
         return convlstm(
             x, self.weights(self.suffixes[number]), before[number], spec=spec, steps=steps, recurrent_mask=keep
         )
@@ -273,30 +274,23 @@ class ConvLSTM(nn.Module):
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(layer)``."""
-        return (
-            f"{self.in_channels}, {self.hidden_channels}, kernel_size={self.kernel_size}, "
-            f"num_layers={self.num_layers}, stride={self.stride}, padding={self.padding!r}, peephole={self.peephole!r}"
-        )
+        names = "in_channels", "hidden_channels", "kernel_size", "num_layers", "stride", "padding", "peephole"
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
 
 
 class ConvLSTM1d(ConvLSTM):
-    """Convolutional LSTM over lines: x is ``(time, batch, channels, width)``."""
+    """:class:`ConvLSTM` over lines: x is ``(time, batch, channels, width)``."""
 
     rank = 1
 
 
 class ConvLSTM2d(ConvLSTM):
-    """Convolutional LSTM over images: x is ``(time, batch, channels, height, width)``."""
+    """:class:`ConvLSTM` over images: x is ``(time, batch, channels, height, width)``."""
 
     rank = 2
 
 
 class ConvLSTM3d(ConvLSTM):
-    """Convolutional LSTM over volumes: x is ``(time, batch, channels, depth, height, width)``."""
+    """:class:`ConvLSTM` over volumes: x is ``(time, batch, channels, depth, height, width)``."""
 
     rank = 3
-
-
-def _keep(like: Tensor, p: float) -> Tensor:
-    """Zeros, and ``1 / (1 - p)`` where an entry is kept."""
-    return functional.dropout(torch.ones_like(like), p)

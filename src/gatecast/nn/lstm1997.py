@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.sizes import check_positive, one_of
+from gatecast.nn.sizes import check_count, one_of
 from gatecast.nn.timeaxis import cleaned, steps_of, swapped
 from gatecast.ops.lstm1997 import FEEDBACK, Spec1997, State1997, Weights1997, lstm1997
 
@@ -74,7 +74,7 @@ class LSTM1997(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_positive(input_size=input_size, blocks=blocks, block_size=block_size)
+        check_count(input_size=input_size, blocks=blocks, block_size=block_size)
         self.input_size, self.init_range = input_size, init_range
         self.bias = one_of(BIASES, bias=bias)
         self.spec = Spec1997(blocks, block_size, output_gate, one_of(FEEDBACK, feedback=feedback), truncate)

@@ -25,15 +25,15 @@ def check_probability(**probabilities: float) -> None:
             raise SettingError(f"{name} is a probability in [0, 1), got {p}")
 
 
-def check_positive(**counts: int) -> None:
-    """Every count is at least 1.
+def check_count(least: int = 1, **counts: int) -> None:
+    """Every count is at least 1, or another number.
 
     Raises:
         SettingError: one is not.
     """
     for name, count in counts.items():
-        if count < 1:
-            raise SettingError(f"{name} is a count and must be 1 or more, got {count}")
+        if count < least:
+            raise SettingError(f"{name} is a count and must be {least} or more, got {count}")
 
 
 def one_of(choices: Sequence[Any], **named: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatecast.errors import SettingError
-from gatecast.nn.sizes import check_positive, check_probability, one_of
+from gatecast.nn.sizes import check_count, check_probability, one_of
 from gatecast.nn.timeaxis import cleaned, steps_of, swapped
 from gatecast.ops.slstm import SLSTMState, SLSTMWeights, empty_state, slstm
 
@@ -61,7 +61,7 @@ class sLSTM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_positive(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, heads=heads)
+        check_count(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, heads=heads)
         check_probability(dropout=dropout)
         if hidden_size % heads:
             raise SettingError(f"heads must divide hidden_size = {hidden_size}, got {heads}")

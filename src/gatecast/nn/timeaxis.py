@@ -47,6 +47,11 @@ def cleaned(x: Shaped[Tensor, "time batch *feature"], steps: Bool[Tensor, "time 
     return x if steps is None else torch.where(steps.reshape(*steps.shape, *[1] * (x.dim() - 2)), x, 0.0)
 
 
+def keep_mask(like: Tensor, p: float) -> Tensor:
+    """A mask for all steps of a call: 0 where an entry is dropped, and ``1 / (1 - p)`` where it is kept."""
+    return torch.nn.functional.dropout(torch.ones_like(like), p)
+
+
 def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
     """Outputs of all directions as one tensor; None concatenates, as the layer above a tuple of both reads it."""
     if len(ways) == 1:
