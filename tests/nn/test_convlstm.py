@@ -290,6 +290,27 @@ def test_wrong_input_says_what_is_wrong() -> None:
     ],
 )
 def test_keras_gives_the_same(options: dict[str, Any]) -> None:
+    theirs, layer = keras_pair(**options)
+    x = input_of().transpose(0, 1)
+    expected, h, c = theirs(x)
+    y, state = layer(x)
+    torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
+
+
+@KERAS
+@pytest.mark.filterwarnings("ignore")
+def test_keras_masks_the_same() -> None:
+    theirs, layer = keras_pair(zero_output_for_mask=False)
+    x, mask = input_of(time=4).transpose(0, 1), torch.tensor([[True, False, True, True], [False, True, False, False]])
+    expected, h, c = theirs(x, mask=mask)
+    y, state = layer(x, mask=mask)
+    torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
+
+
+def keras_pair(*, zero_output_for_mask: bool = True, **options: Any) -> tuple[Any, ConvLSTM]:
+    """A layer of Keras, and ours with its weights."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
@@ -297,12 +318,10 @@ def test_keras_gives_the_same(options: dict[str, Any]) -> None:
     theirs = keras.layers.ConvLSTM2D(
         4, data_format="channels_first", return_sequences=True, return_state=True, bias_initializer="normal", **options
     )
-    x = input_of()
-    expected, h, c = theirs(x.transpose(0, 1))
+    theirs.build((2, 3, 3, 6, 5))
     layer = from_keras(theirs, **options)
-    y, state = layer(x.transpose(0, 1))
-    torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
+    layer.zero_output_for_mask = zero_output_for_mask
+    return theirs, layer
 
 
 def from_keras(theirs: Any, **options: Any) -> ConvLSTM:
