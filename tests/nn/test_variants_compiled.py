@@ -8,14 +8,13 @@ import sys
 import pytest
 
 LAYERS = {
-    "ConvLSTM1d": ("ConvLSTM1d(3, 4, 2, bidirectional=True, stride=2)", (2, 2, 3, 6)),
-    "ConvLSTM2d": ("ConvLSTM2d(3, 4, 3, peephole='channel', recurrent_dropout=0.5).eval()", (2, 2, 3, 6, 5)),
+    "ConvLSTM1d": ("ConvLSTM1d(3, 4, 2, bidirectional=True, stride=2, peephole='channel')", (2, 2, 3, 6)),
     "sLSTM": ("sLSTM(3, 4, 2, heads=2)", (2, 2, 3)),
     "LSTM1997": ("LSTM1997(3, 2, 2)", (2, 2, 3)),
 }
 
 PROGRAM = """
-import sys, torch
+import torch
 from gatecast.nn import *
 for code, shape in {layers}:
     torch.manual_seed(0)
