@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import runpy
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -111,3 +112,11 @@ def test_links_between_pages_and_pictures_exist() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 missing.append((page.name, target))
     assert missing == []
+
+
+def test_equations_become_mathml() -> None:
+    hooks = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
+    page = hooks["on_page_content"](r'costs $5, <span class="arithmatex">\(a &lt; b_t\)</span>')
+    assert page.startswith("costs $5, <math ")
+    assert "arithmatex" not in page
+    assert "&lt;" in page or "&#x0003C;" in page

@@ -84,7 +84,11 @@ def test_gradients_once_and_twice(exponential_forget: bool) -> None:
 def test_gates_of_a_thousand_stay_finite(dtype: torch.dtype, exponential_forget: bool) -> None:
     torch.manual_seed(0)
     signs = torch.randint(0, 2, (40, 3, 3)).to(dtype) * 2 - 1
-    w = SLSTMWeights(torch.full((16, 3), 1000 / 3).to(dtype), torch.randn(16, 4).to(dtype), torch.zeros(16).to(dtype))
+    rows = torch.tensor([1.0, 1, -1, -1, 1, -1, 1, -1] * 2)[
+        :, None
+    ]  # all four pairs of signs of i and f among the units
+    parts = rows.expand(-1, 3) * 1000 / 3, torch.randn(16, 4), torch.zeros(16)
+    w = SLSTMWeights(*[part.to(dtype) for part in parts])
     w = SLSTMWeights(*[part.requires_grad_() for part in w])
     x = torch.where(torch.rand(40, 3, 1) < 0.5, signs, signs[..., :1].expand(-1, -1, 3)).requires_grad_()
     assert (x @ w.w_ih.T).abs().max() > 990
