@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 import runpy
 import shlex
@@ -120,3 +121,10 @@ def test_equations_become_mathml() -> None:
     assert page.startswith("costs $5, <math ")
     assert "arithmatex" not in page
     assert "&lt;" in page or "&#x0003C;" in page
+
+
+@pytest.mark.parametrize("module", ["convlstm", "lstm1997", "slstm"])
+def test_the_examples_of_a_docstring_run(module: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"gatecast.nn.{module}"), optionflags=OPTIONS)
+    assert done.attempted > 0
+    assert done.failed == 0

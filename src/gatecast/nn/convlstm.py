@@ -255,15 +255,9 @@ class ConvLSTM(nn.Module):
 
     def _spec(self, layer: int, way: int) -> ConvSpec:
         """Options of one layer and direction: only the first layer's input convolution may change the size."""
-        return ConvSpec(
-            self.activation,
-            self.recurrent_activation,
-            stride=self.stride if layer == 0 else (),
-            padding=self.padding if layer == 0 else "same",
-            dilation=self.dilation,
-            reverse=way == 1,
-            zero_output=self.zero_output_for_mask,
-        )
+        stride, padding = (self.stride, self.padding) if layer == 0 else ((), "same")
+        acts = self.activation, self.recurrent_activation
+        return ConvSpec(*acts, stride, padding, self.dilation, way == 1, self.zero_output_for_mask)
 
     def _output(self, top: list[ConvOutput]) -> Tensor | tuple[Tensor, ...]:
         """Outputs of the top layer as the caller wants them."""
@@ -285,7 +279,14 @@ class ConvLSTM1d(ConvLSTM):
 
 
 class ConvLSTM2d(ConvLSTM):
-    """:class:`ConvLSTM` over images: x is ``(time, batch, channels, height, width)``."""
+    """:class:`ConvLSTM` over images: x is ``(time, batch, channels, height, width)``.
+
+    Example:
+        >>> layer = ConvLSTM2d(1, 8, kernel_size=3, stride=2)
+        >>> y, (h, c) = layer(torch.rand(5, 2, 1, 12, 13))
+        >>> y.shape, h.shape
+        (torch.Size([5, 2, 8, 6, 7]), torch.Size([1, 2, 8, 6, 7]))
+    """
 
     rank = 2
 

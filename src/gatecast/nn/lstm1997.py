@@ -48,6 +48,12 @@ class LSTM1997(nn.Module):
 
     Raises:
         SettingError: an argument does not fit.
+
+    Example:
+        >>> layer = LSTM1997(2, 2, 2, input_gate_bias=(-3.0, -6.0))  # the net of the adding problem, without readout
+        >>> y, (u, c) = layer(torch.randn(100, 1, 2))
+        >>> y.shape, u.shape, sum(weight.numel() for weight in layer.parameters())
+        (torch.Size([100, 1, 4]), torch.Size([1, 8]), 88)
     """
 
     weight_ih: Tensor

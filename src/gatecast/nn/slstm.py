@@ -42,6 +42,13 @@ class sLSTM(nn.Module):
 
     Raises:
         SettingError: an argument does not fit.
+
+    Example:
+        >>> layer = sLSTM(3, 8, heads=2)
+        >>> y, state = layer(torch.randn(20, 4, 3), lengths=[20, 3, 0, 7])
+        >>> y_next, state = layer.step(torch.randn(4, 3), state)
+        >>> y.shape, y_next.shape, state.c.shape
+        (torch.Size([20, 4, 8]), torch.Size([4, 8]), torch.Size([1, 4, 8]))
     """
 
     def __init__(
