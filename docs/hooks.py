@@ -1,7 +1,9 @@
-"""Equations without a script: ```` ```math ```` blocks become MathML when the site is built."""
+"""Equations without a script: ```` ```math ```` blocks and ``$inline$`` become MathML when the site is built."""
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -12,6 +14,12 @@ def on_config(config: Any) -> Any:
     fence = {"name": "math", "class": "math", "format": _mathml}
     config["mdx_configs"].setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
     return config
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn what the extension ``arithmatex`` has marked into MathML."""
+    marked = r'<span class="arithmatex">\\\((.*?)\\\)</span>'
+    return re.sub(marked, lambda found: convert(html.unescape(found[1])), content, flags=re.DOTALL)
 
 
 def _mathml(source: str, *_: Any, **__: Any) -> str:

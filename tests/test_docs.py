@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
+import runpy
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +18,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from gatecast.cli import main
 
 ROOT = Path(__file__).parents[1]
-RUN = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"]
+RUN = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
 PAGES = [*RUN, ROOT / "README.ko.md"]  # whose examples are those of the README, as a test below makes sure
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
@@ -111,3 +113,18 @@ def test_links_between_pages_and_pictures_exist() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 missing.append((page.name, target))
     assert missing == []
+
+
+def test_equations_become_mathml() -> None:
+    hooks = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
+    page = hooks["on_page_content"](r'costs $5, <span class="arithmatex">\(a &lt; b_t\)</span>')
+    assert page.startswith("costs $5, <math ")
+    assert "arithmatex" not in page
+    assert "&lt;" in page or "&#x0003C;" in page
+
+
+@pytest.mark.parametrize("module", ["convlstm", "lstm1997", "slstm"])
+def test_the_examples_of_a_docstring_run(module: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"gatecast.nn.{module}"), optionflags=OPTIONS)
+    assert done.attempted > 0
+    assert done.failed == 0

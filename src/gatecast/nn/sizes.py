@@ -1,0 +1,102 @@
+"""Sizes and choices of the layers over space, checked where the user gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gatecast.errors import SettingError
+
+AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
+
+Sizes = int | Sequence[int]
+
+
+def check_probability(**probabilities: float) -> None:
+    """Every probability lies in [0, 1).
+
+    Raises:
+        SettingError: one does not.
+    """
+    for name, p in probabilities.items():
+        if not 0 <= p < 1:
+            raise SettingError(f"{name} is a probability in [0, 1), got {p}")
+
+
+def check_count(least: int = 1, **counts: int) -> None:
+    """Every count is at least 1, or another number.
+
+    Raises:
+        SettingError: one is not.
+    """
+    for name, count in counts.items():
+        if count < least:
+            raise SettingError(f"{name} is a count and must be {least} or more, got {count}")
+
+
+def one_of(choices: Sequence[Any], **named: Any) -> Any:
+    """The value, which must be among the choices.
+
+    Raises:
+        SettingError: it is not.
+    """
+    ((name, value),) = named.items()
+    if value not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def sizes(rank: int, least: int = 1, **named: Sizes) -> tuple[int, ...]:
+    """One number for each axis of space, from one for all or one for each.
+
+    Raises:
+        SettingError: ``kernel_size must be 1 number or 2 (height, width), each 1 or more; got (3, 3, 3)``.
+    """
+    ((name, value),) = named.items()
+    each = (value,) * rank if isinstance(value, int) else tuple(value)
+    if len(each) != rank or min(each) < least:
+        one_or_each = "1 number" if rank == 1 else f"1 number or {rank}"
+        raise SettingError(f"{name} must be {one_or_each} ({AXES[rank]}), each {least} or more; got {value}")
+    return each
+
+
+def padding_of(padding: str | Sizes, rank: int) -> str | tuple[int, ...]:
+    """``"same"``, or zeros on both sides of each axis.
+
+    Raises:
+        SettingError: it is another word, or a negative number.
+    """
+    if isinstance(padding, str):
+        return str(one_of(("same",), padding=padding))
+    return sizes(rank, 0, padding=padding)
+
+
+def space_of(space: Sizes | None, peephole: str, rank: int) -> tuple[int, ...]:
+    """Size of the state for a peephole of each pixel; empty for the others.
+
+    Raises:
+        SettingError: the size is missing, or given where it would not be used.
+    """
+    if (space is not None) != (peephole == "pixel"):
+        raise SettingError(
+            f'space=({AXES[rank]}) of the state and peephole="pixel" need each other; '
+            f"got space={space}, peephole={peephole!r}"
+        )
+    return () if space is None else sizes(rank, space=space)
+
+
+def check_input(x: Tensor, rank: int, channels: int, *, batch_first: bool) -> None:
+    """The input has the axes of the layer and its channels.
+
+    Raises:
+        SettingError: it has not.
+    """
+    if x.dim() == rank + 3 and x.shape[2] == channels:
+        return
+    order = "batch, time" if batch_first else "time, batch"
+    hint = "; add the batch axis with unsqueeze" if x.dim() == rank + 2 else ""
+    raise SettingError(
+        f"x must be ({order}, channels, {AXES[rank]}) with {channels} channels, got {tuple(x.shape)}{hint}"
+    )

@@ -1,0 +1,190 @@
+"""The convolutional LSTM in plain PyTorch: images, lines or volumes in the place of vectors.
+
+One step, with the convolution * in the place of the matrix product and per-element peepholes (Shi, Chen, Wang, Yeung,
+Wong & Woo 2015, "Convolutional LSTM Network", equation 3, https://arxiv.org/abs/1506.04214)::
+
+    i, f, g, o = (W_ih * x_t + W_hh * (m h) + b).chunk(4)
+    i, f = sigmoid(i + p_i c), sigmoid(f + p_f c)
+    c = f c + i tanh(g)
+    o = sigmoid(o + p_o c)
+    h = o tanh(c)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from gatecast.ops.activations import activation_of
+from gatecast.ops.spec import Activation
+
+CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+
+Shape = tuple[Any, ...]  # a size may be symbolic while torch.export traces
+ConvState = tuple[Float[Tensor, "batch hidden *state"], Float[Tensor, "batch hidden *state"]]
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """Options of a convolutional LSTM that are not tensors.
+
+    Args:
+        activation: of the candidate and of the cell on its way out: a name or a function.
+        recurrent_activation: of the gates, likewise.
+        stride: of the input convolution, one for each axis of space; empty: 1.
+        padding: of the input convolution: ``"same"`` gives ``ceil(size / stride)`` places; or zeros on both sides.
+        dilation: of the input convolution, one for each axis of space; empty: 1.
+        reverse: read the time axis from its end; outputs stay at their own time.
+        zero_output: outputs at masked steps are 0; else they repeat the last one.
+    """
+
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
+    stride: tuple[int, ...] = ()
+    padding: str | tuple[int, ...] = "same"
+    dilation: tuple[int, ...] = ()
+    reverse: bool = False
+    zero_output: bool = True
+
+
+class ConvWeights(NamedTuple):
+    """Weights of one layer and direction; gates in the order i, f, g, o along the first axis.
+
+    ``w_ih`` is None for a layer without input, such as the first layer of Shi et al.'s forecaster; ``x`` then has no
+    channels. ``peephole`` holds i, f, o; its axes of space are 1 where it is one number for each channel.
+    """
+
+    w_ih: Float[Tensor, "gates input *kernel"] | None
+    w_hh: Float[Tensor, "gates hidden *recurrent"]
+    bias: Float[Tensor, " gates"] | None = None
+    peephole: Float[Tensor, "3 hidden *state"] | None = None
+
+
+class ConvOutput(NamedTuple):
+    """Outputs of every step and the last states."""
+
+    y: Float[Tensor, "time batch hidden *state"]
+    h: Float[Tensor, "batch hidden *state"]
+    c: Float[Tensor, "batch hidden *state"]
+
+
+def convlstm(
+    x: Float[Tensor, "time batch input *space"],
+    weights: ConvWeights,
+    state: ConvState | None = None,
+    *,
+    spec: ConvSpec | None = None,
+    steps: Bool[Tensor, "time batch"] | None = None,
+    recurrent_mask: Float[Tensor, "batch hidden *state"] | None = None,
+) -> ConvOutput:
+    """Run the cell over the time axis.
+
+    Args:
+        x: input of every step.
+        weights: of the layer.
+        state: h and c before the first step; None: zeros.
+        spec: options of the cell.
+        steps: True where a step counts; other steps leave the state as it was.
+        recurrent_mask: multiplies h before W_hh, the same at all steps (Gal & Ghahramani 2016).
+    """
+    spec = spec or ConvSpec()
+    gates_x, shape = input_gates(x, weights, spec)
+    c = x.new_zeros(shape) if state is None else state[1]
+    h = None if state is None else state[0]  # None: zeros, whose convolution is not worth its time
+    outputs = list(gates_x)
+    for t in range(len(x) - 1, -1, -1) if spec.reverse else range(len(x)):
+        before = h if h is None or recurrent_mask is None else h * recurrent_mask
+        new_h, new_c = step(gates_x[t], before, c, weights, spec)
+        on = None if steps is None else steps[t].reshape(-1, *[1] * (c.dim() - 1))
+        outputs[t], h, c = _masked(on, new_h, new_c, h, c, spec)
+    h = torch.zeros_like(c) if h is None else h
+    return ConvOutput(torch.stack(outputs) if outputs else x.new_zeros(0, *shape), h, c)
+
+
+def input_gates(x: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[list[Tensor], Shape]:
+    """The input's share of the gates at every step, and the shape of the state.
+
+    All steps go through one convolution: time is a part of its batch axis.
+    """
+    hidden = weights.w_hh.shape[1]
+    if weights.w_ih is None:
+        bias = weights.w_hh.new_zeros(4 * hidden) if weights.bias is None else weights.bias
+        return [bias.reshape(1, -1, *[1] * (x.dim() - 3))] * len(x), (x.shape[1], hidden, *x.shape[3:])
+    gates = convolve(x.flatten(0, 1), weights.w_ih, weights.bias, spec.stride, spec.padding, spec.dilation)
+    # unbind, not gates[t]: the gradient of each index would be a tensor of all steps
+    return list(gates.unflatten(0, x.shape[:2]).unbind(0)), (x.shape[1], hidden, *gates.shape[2:])
+
+
+def step(gates_x: Tensor, h: Tensor | None, c: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[Tensor, Tensor]:
+    """One step from the input's share of the gates ``(batch, gates, *space)`` and the state; h None: zeros."""
+    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
+    gates = gates_x if h is None else gates_x + convolve(h, weights.w_hh)
+    i, f, g, o = gates.chunk(4, 1)
+    p_i, p_f, p_o = (None, None, None) if weights.peephole is None else weights.peephole
+    i = gate(i if p_i is None else i + p_i * c)
+    f = gate(f if p_f is None else f + p_f * c)
+    c = f * c + i * act(g)
+    o = gate(o if p_o is None else o + p_o * c)
+    return o * act(c), c
+
+
+def _masked(
+    on: Tensor | None, new_h: Tensor, new_c: Tensor, h: Tensor | None, c: Tensor, spec: ConvSpec
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Output, h and c after a step that counts where ``on``."""
+    if on is None:
+        return new_h, new_h, new_c
+    kept = torch.where(on, new_h, torch.zeros_like(new_h) if h is None else h)
+    return (torch.where(on, new_h, 0.0) if spec.zero_output else kept), kept, torch.where(on, new_c, c)
+
+
+def convolve(
+    x: Float[Tensor, "batch input *space"],
+    weight: Float[Tensor, "output input *kernel"],
+    bias: Float[Tensor, " output"] | None = None,
+    stride: Sequence[int] = (),
+    padding: str | Sequence[int] = "same",
+    dilation: Sequence[int] = (),
+) -> Float[Tensor, "batch output *result"]:
+    """A convolution over 1, 2 or 3 axes of space; ``"same"`` padding for any kernel and stride, as TensorFlow's.
+
+    An odd number of zeros has one more behind than before.
+    """
+    rank = x.dim() - 2
+    stride, dilation = tuple(stride) or (1,) * rank, tuple(dilation) or (1,) * rank
+    if isinstance(padding, str):
+        sides = _same(x.shape[2:], weight.shape[2:], stride, dilation)
+        if any(before != after for before, after in sides):
+            x = functional.pad(x, [zeros for before_after in reversed(sides) for zeros in before_after])
+            sides = [(0, 0)] * rank
+        padding = tuple(before for before, _ in sides)
+    return CONVOLUTIONS[rank](x, weight, bias, stride, tuple(padding), dilation)
+
+
+def result_space(
+    space: Shape,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: str | Sequence[int],
+    dilation: Sequence[int],
+) -> Shape:
+    """Size of a convolution's result in each axis of space."""
+    if isinstance(padding, str):
+        return tuple(-(-size // s) for size, s in zip(space, stride, strict=True))
+    axes = zip(space, kernel, stride, padding, dilation, strict=True)
+    return tuple((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in axes)
+
+
+def _same(space: Shape, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """Zeros before and after each axis, so that the result has ``ceil(size / stride)`` places."""
+    totals = [
+        max(d * (k - 1) - ((size - 1) % s if s > 1 else 0), 0)
+        for size, k, s, d in zip(space, kernel, stride, dilation, strict=True)
+    ]
+    return [(total // 2, total - total // 2) for total in totals]

@@ -1,0 +1,337 @@
+"""ConvLSTM layers: stacks, directions, states, masks, dropout, the paper's networks, Keras, and the compiler."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gatecast.errors import SettingError
+from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
+from gatecast.nn.convlstm import ConvLSTM
+from gatecast.ops.convlstm import ConvSpec, convlstm
+
+KERAS = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
+
+
+def layer_of(kind: type[ConvLSTM] = ConvLSTM2d, **options: Any) -> ConvLSTM:
+    """A layer of 3 channels in and 4 hidden, with random weights throughout."""
+    torch.manual_seed(0)
+    layer = kind(3, 4, options.pop("kernel_size", 3), **options)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(parameter.shape) / 3)
+    return layer
+
+
+def input_of(*space: int, time: int = 3, batch: int = 2) -> Tensor:
+    torch.manual_seed(1)
+    return torch.randn(time, batch, 3, *(space or (6, 5)))
+
+
+def count(*modules: torch.nn.Module) -> int:
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("kernel", "recurrent", "hidden", "published"),
+    [
+        (5, 5, (256,), 13_524_496),
+        (5, 5, (128, 128), 10_042_896),
+        (5, 5, (128, 64, 64), 7_585_296),
+        (9, 1, (128, 128), 11_550_224),
+        (9, 1, (128, 64, 64), 8_830_480),
+    ],
+)
+def test_parameter_counts_of_the_paper(kernel: int, recurrent: int, hidden: tuple[int, ...], published: int) -> None:
+    """Shi et al. 2015, table 1: an encoder, a forecaster in reverse order that begins without input, a 1x1 readout."""
+
+    def stack(inputs: tuple[int, ...], widths: tuple[int, ...]) -> list[torch.nn.Module]:
+        options: dict[str, Any] = {"recurrent_kernel_size": recurrent, "peephole": "channel", "device": "meta"}
+        return [ConvLSTM2d(i, f, kernel, **options) for i, f in zip(inputs, widths, strict=True)]
+
+    encoder = stack((16, *hidden[:-1]), hidden)
+    forecaster = stack((0, *hidden[:0:-1]), hidden[::-1])
+    readout = torch.nn.Conv2d(sum(hidden), 16, 1, device="meta")
+    assert count(*encoder, *forecaster, readout) == published
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_stack_of_two_directions_is_its_layers_one_by_one(batch_first: bool) -> None:
+    layer = layer_of(num_layers=2, bidirectional=True, stride=2, peephole="channel", batch_first=batch_first)
+    x = input_of()
+    y, (h, c) = layer(x.transpose(0, 1) if batch_first else x)
+    expected, states = x, []
+    for number in range(2):
+        ways = [
+            convlstm(
+                expected,
+                layer.weights(f"_l{number}{end}"),
+                spec=ConvSpec(stride=(2, 2) if number == 0 else (), reverse=bool(end)),
+            )
+            for end in ("", "_reverse")
+        ]
+        expected, states = torch.cat([way.y for way in ways], 2), [*states, *ways]
+    torch.testing.assert_close(y, expected.transpose(0, 1) if batch_first else expected)
+    torch.testing.assert_close(h, torch.stack([state.h for state in states]))
+    torch.testing.assert_close(c, torch.stack([state.c for state in states]))
+    assert layer.state_space(6, 5) == h.shape[-2:] == (3, 3)
+
+
+@pytest.mark.parametrize(("kind", "space"), [(ConvLSTM1d, (5,)), (ConvLSTM2d, (5, 3)), (ConvLSTM3d, (3, 4, 5))])
+def test_state_carries_a_sequence_on(kind: type[ConvLSTM], space: tuple[int, ...]) -> None:
+    layer = layer_of(kind, kernel_size=2, num_layers=2, peephole="pixel", space=space)
+    x = input_of(*space, time=5, batch=1)
+    whole, last = layer(x)
+    first, state = layer(x[:2])
+    second, state = layer(x[2:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    torch.testing.assert_close(state, last)
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
+def test_merge_modes(mode: str | None) -> None:
+    layer = layer_of(bidirectional=True, merge_mode=mode)
+    x = input_of()
+    there = convlstm(x, layer.weights("_l0")).y
+    back = convlstm(x, layer.weights("_l0_reverse"), spec=ConvSpec(reverse=True)).y
+    expected = {
+        "concat": torch.cat([there, back], 2),
+        "sum": there + back,
+        "mul": there * back,
+        "ave": (there + back) / 2,
+        None: (there, back),
+    }
+    torch.testing.assert_close(layer(x)[0], expected[mode])
+    assert layer_of(num_layers=2, bidirectional=True, merge_mode=mode)(x)[1][0].shape[0] == 4
+
+
+def test_go_backwards_gives_outputs_in_the_order_of_reading() -> None:
+    x, lengths = input_of(), [3, 2]
+    backwards, plain = layer_of(go_backwards=True), layer_of()
+    torch.testing.assert_close(backwards(x), plain(x.flip(0)))
+    mask = torch.arange(3)[:, None] < torch.tensor(lengths)
+    torch.testing.assert_close(backwards(x, lengths=lengths), plain(x.flip(0), mask=mask.flip(0)))
+
+
+def test_what_is_returned() -> None:
+    x = input_of()
+    y, (h, _) = layer_of()(x)
+    torch.testing.assert_close(layer_of(return_state=False)(x), y)
+    torch.testing.assert_close(layer_of(return_sequences=False, return_state=False)(x), y[-1])
+    two = layer_of(num_layers=2, bidirectional=True, return_sequences=False)
+    every = layer_of(num_layers=2, bidirectional=True)(x, lengths=[3, 2])[0]
+    last, (h, _) = two(x, lengths=[3, 2])
+    torch.testing.assert_close(last, torch.cat([h[2], h[3]], 1))
+    torch.testing.assert_close(last, torch.stack([torch.cat([every[2 - b, b, :4], every[0, b, 4:]]) for b in range(2)]))
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_lengths_and_mask_are_the_sequences_alone_and_keep_nan_out(batch_first: bool) -> None:
+    layer = layer_of(num_layers=2, bidirectional=True, batch_first=batch_first)
+    x = input_of(time=4, batch=3)
+    lengths = torch.tensor([2, 4, 0])
+    mask = torch.arange(4)[:, None] < lengths
+    x[~mask] = float("nan")
+    given = x.transpose(0, 1) if batch_first else x
+    y, (h, c) = layer(given, lengths=lengths)
+    by_mask = layer(given, mask=mask.T if batch_first else mask)
+    torch.testing.assert_close((y, (h, c)), by_mask)
+    y = y.transpose(0, 1) if batch_first else y
+    for b, long in enumerate(lengths.tolist()):
+        alone = x[:long, b : b + 1].transpose(0, 1) if batch_first else x[:long, b : b + 1]
+        expected, state = layer(alone)
+        torch.testing.assert_close(y[:long, b], expected[0, :long] if batch_first else expected[:, 0])
+        torch.testing.assert_close((h[:, b : b + 1], c[:, b : b + 1]), state)
+        assert not y[long:, b].any()
+    y.sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
+def test_recurrent_dropout_is_one_mask_for_a_sequence() -> None:
+    layer = layer_of(recurrent_dropout=0.5)
+    x = torch.zeros(3, 2, 3, 6, 5)
+    torch.manual_seed(3)
+    keep = torch.nn.functional.dropout(torch.ones(2, 4, 6, 5), 0.5)
+    torch.manual_seed(3)
+    dropped = layer(x)[0]
+    torch.testing.assert_close(dropped, convlstm(x, layer.weights("_l0"), recurrent_mask=keep).y)
+    layer.eval()
+    torch.testing.assert_close(layer(x)[0], layer_of()(x)[0])
+
+
+def test_input_dropout_is_one_mask_and_dropout_lies_between_layers() -> None:
+    x = torch.ones(3, 2, 3, 6, 5)
+    layer = layer_of(input_dropout=0.5)
+    torch.manual_seed(3)
+    keep = torch.nn.functional.dropout(torch.ones(1, 2, 3, 6, 5), 0.5)
+    torch.manual_seed(3)
+    torch.testing.assert_close(layer(x)[0], layer_of()(x * keep)[0])
+    assert torch.equal(layer_of(dropout=0.5)(x)[0], layer_of()(x)[0])
+    assert not torch.equal(layer_of(num_layers=2, dropout=0.5)(x)[0], layer_of(num_layers=2)(x)[0])
+    assert torch.equal(layer_of(num_layers=2, dropout=0.5).eval()(x)[0], layer_of(num_layers=2)(x)[0])
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.05), (torch.float32, 1e-5)])
+def test_other_dtypes_follow_float64(dtype: torch.dtype, tolerance: float) -> None:
+    layer, x = layer_of(num_layers=2, peephole="channel"), input_of()
+    expected = layer.double()(x.double())[0]
+    got = layer.to(dtype)(x.to(dtype))[0]
+    assert got.dtype == dtype
+    torch.testing.assert_close(got.double(), expected, atol=tolerance, rtol=tolerance)
+    assert ConvLSTM2d(3, 4, 3, dtype=dtype).weight_hh_l0.dtype == dtype
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_memory_formats_agree(memory_format: torch.memory_format) -> None:
+    layer, x = layer_of(), input_of()
+    other = layer_of().to(memory_format=memory_format)
+    turned = x.flatten(0, 1).contiguous(memory_format=memory_format).unflatten(0, x.shape[:2])
+    torch.testing.assert_close(other(turned)[0], layer(x)[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_exports_with_a_batch_of_any_size() -> None:
+    layer, x = layer_of(kernel_size=2).eval(), input_of()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(layer, (x,), dynamic_shapes={"x": {1: batch}})
+    more = input_of(batch=5)
+    torch.testing.assert_close(program.module()(more), layer(more))
+
+
+def test_vmap_runs_an_ensemble() -> None:
+    layers, x = [layer_of(), layer_of(kernel_size=3, unit_forget_bias=False)], input_of()
+    with torch.no_grad():
+        layers[1].weight_ih_l0.mul_(-1)
+    parameters, buffers = torch.func.stack_module_state(layers)
+    outputs = torch.func.vmap(
+        lambda p, b: torch.func.functional_call(layers[0], (p, b), (x,))[0], randomness="different"
+    )(parameters, buffers)
+    torch.testing.assert_close(outputs, torch.stack([layer(x)[0] for layer in layers]))
+
+
+def test_start_of_the_weights() -> None:
+    layer = ConvLSTM2d(3, 4, 3, peephole="channel")
+    assert layer.bias_ih_l0.reshape(4, 4)[:, 0].tolist() == [0, 1, 0, 0]
+    rows = layer.weight_hh_l0.flatten(1)
+    torch.testing.assert_close(rows @ rows.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert not layer.peephole_l0.any()
+    assert not ConvLSTM2d(3, 4, 3, unit_forget_bias=False).bias_ih_l0.any()
+    assert ConvLSTM2d(3, 4, 3, bias=False).bias_ih_l0 is None
+    assert "kernel_size=(3, 3)" in repr(layer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"kernel_size": (3, 3, 3)},
+            r"kernel_size must be 1 number or 2 \(height, width\), each 1 or more; got \(3, 3",
+        ),
+        ({"stride": 0}, r"stride must be .* each 1 or more; got 0"),
+        ({"padding": -1}, r"padding must be .* each 0 or more; got -1"),
+        ({"padding": "valid"}, r"padding must be one of 'same'; got 'valid'"),
+        ({"peephole": "pixel"}, r"space=\(height, width\) of the state and peephole=\"pixel\" need each other"),
+        ({"space": 3}, r"need each other; got space=3, peephole='none'"),
+        ({"peephole": "all"}, "peephole must be one of 'none', 'channel', 'pixel'; got 'all'"),
+        ({"merge_mode": "max"}, "merge_mode must be one of 'concat'"),
+        ({"dropout": 1.0}, r"dropout is a probability in \[0, 1\), got 1.0"),
+        ({"num_layers": 0}, "num_layers is a count and must be 1 or more, got 0"),
+        ({"activation": "tan"}, "activation must be one of tanh"),
+    ],
+)
+def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        layer_of(**options)
+
+
+def test_a_count_below_zero_is_refused() -> None:
+    with pytest.raises(SettingError, match="in_channels is a count and must be 0 or more, got -1"):
+        ConvLSTM2d(-1, 4, 3)
+
+
+def test_wrong_input_says_what_is_wrong() -> None:
+    layer, x = layer_of(), input_of()
+    with pytest.raises(SettingError, match=r"x must be \(time, batch, channels, height, width\) with 3 .* unsqueeze"):
+        layer(x[:, 0])
+    with pytest.raises(SettingError, match=r"with 3 channels, got \(3, 2, 2, 6, 5\)"):
+        layer(x[:, :, :2])
+    zeros = torch.zeros(1, 2, 4, 6, 4)
+    with pytest.raises(SettingError, match=r"h must be .* = \(1, 2, 4, 6, 5\), got \(1, 2, 4, 6, 4\)"):
+        layer(x, (zeros, zeros))
+    with pytest.raises(SettingError, match=r"peepholes for each pixel were made for space=\(5, 5\)"):
+        layer_of(peephole="pixel", space=5)(x)
+    with pytest.raises(SettingError, match=r"lengths must lie in 0\.\.3, the steps of x; got \[4, 1\]"):
+        layer(x, lengths=[4, 1])
+    with pytest.raises(
+        SettingError, match=r"lengths must be whole numbers \(batch,\) = \(2,\), got torch.int64 \(3,\)"
+    ):
+        layer(x, lengths=[1, 1, 1])
+    with pytest.raises(SettingError, match=r"mask must be a bool tensor \(time, batch\) = \(3, 2\), .* use mask.bool"):
+        layer(x, mask=torch.ones(3, 2))
+
+
+@KERAS
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kernel_size": (2, 4)},
+        {"strides": 2},
+        {"dilation_rate": 2},
+        {"padding": "valid", "recurrent_activation": "hard_sigmoid"},
+        {"go_backwards": True},
+        {"use_bias": False, "activation": "relu"},
+    ],
+)
+def test_keras_gives_the_same(options: dict[str, Any]) -> None:
+    theirs, layer = keras_pair(**options)
+    x = input_of().transpose(0, 1)
+    expected, h, c = theirs(x)
+    y, state = layer(x)
+    torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
+
+
+@KERAS
+@pytest.mark.filterwarnings("ignore")
+def test_keras_masks_the_same() -> None:
+    theirs, layer = keras_pair(zero_output_for_mask=False)
+    x, mask = input_of(time=4).transpose(0, 1), torch.tensor([[True, False, True, True], [False, True, False, False]])
+    expected, h, c = theirs(x, mask=mask)
+    y, state = layer(x, mask=mask)
+    torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
+
+
+def keras_pair(*, zero_output_for_mask: bool = True, **options: Any) -> tuple[Any, ConvLSTM]:
+    """A layer of Keras, and ours with its weights."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+
+    options = {"kernel_size": 3, "padding": "same", **options}
+    theirs = keras.layers.ConvLSTM2D(
+        4, data_format="channels_first", return_sequences=True, return_state=True, bias_initializer="normal", **options
+    )
+    theirs.build((2, 3, 3, 6, 5))
+    layer = from_keras(theirs, **options)
+    layer.zero_output_for_mask = zero_output_for_mask
+    return theirs, layer
+
+
+def from_keras(theirs: Any, **options: Any) -> ConvLSTM:
+    """The same layer here: Keras keeps kernels as (*space, in, 4F) with the gates in the same order."""
+    names = {"strides": "stride", "dilation_rate": "dilation", "use_bias": "bias"}
+    renamed = {names.get(name, name): value for name, value in options.items()}
+    renamed["padding"] = 0 if renamed["padding"] == "valid" else "same"
+    layer = layer_of(batch_first=True, **renamed)
+    with torch.no_grad():
+        for name, weight in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"), theirs.get_weights(), strict=False):
+            tensor = torch.as_tensor(weight)
+            getattr(layer, name).copy_(tensor if tensor.dim() == 1 else tensor.permute(3, 2, 0, 1))
+    return layer

@@ -1,0 +1,46 @@
+"""Sizes of layers over space: one number for all axes or one for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gatecast.errors import SettingError
+from gatecast.nn.sizes import check_count, check_input, check_probability, one_of, padding_of, sizes, space_of
+
+
+def test_one_number_stands_for_every_axis() -> None:
+    assert sizes(1, kernel_size=3) == (3,)
+    assert sizes(3, kernel_size=3) == (3, 3, 3)
+    assert sizes(2, kernel_size=[3, 5]) == (3, 5)
+    assert padding_of("same", 2) == "same"
+    assert padding_of((0, 2), 2) == (0, 2)
+    assert space_of((4, 5), "pixel", 2) == (4, 5)
+    assert space_of(None, "channel", 2) == ()
+
+
+@pytest.mark.parametrize("value", [0, (3,), (3, 0), (3, 3, 3)])
+def test_sizes_that_do_not_fit_are_refused(value: Any) -> None:
+    with pytest.raises(SettingError, match=r"stride must be 1 number or 2 \(height, width\), each 1 or more; got"):
+        sizes(2, stride=value)
+
+
+def test_refusals_name_the_argument_and_the_value() -> None:
+    with pytest.raises(SettingError, match="blocks is a count and must be 1 or more, got 0"):
+        check_count(size=2, blocks=0)
+    with pytest.raises(SettingError, match=r"dropout is a probability in \[0, 1\), got 1.5"):
+        check_probability(dropout=1.5)
+    with pytest.raises(SettingError, match="mode must be one of 'a', None; got 'b'"):
+        one_of(("a", None), mode="b")
+    with pytest.raises(SettingError, match=r"kernel_size must be 1 number \(width\), each 1 or more; got 0"):
+        sizes(1, kernel_size=0)
+
+
+def test_input_is_told_which_axes_were_expected() -> None:
+    check_input(torch.zeros(5, 2, 3, 8), 1, 3, batch_first=False)
+    with pytest.raises(
+        SettingError, match=r"x must be \(batch, time, channels, width\) with 3 channels, got \(5, 2, 8\)"
+    ):
+        check_input(torch.zeros(5, 2, 8), 1, 3, batch_first=True)

@@ -1,0 +1,153 @@
+"""sLSTM layers: stacks, streams, states, lengths, heads, and how they begin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gatecast.errors import SettingError
+from gatecast.nn import sLSTM
+from gatecast.ops.slstm import slstm
+
+
+def layer_of(num_layers: int = 2, **options: Any) -> sLSTM:
+    torch.manual_seed(0)
+    return sLSTM(3, 6, num_layers, **{"heads": 2, **options})
+
+
+def input_of(time: int = 5, batch: int = 2) -> Tensor:
+    torch.manual_seed(1)
+    return torch.randn(time, batch, 3)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_stack_is_its_layers_one_by_one(batch_first: bool) -> None:
+    layer, x = layer_of(batch_first=batch_first), input_of()
+    y, last = layer(x.transpose(0, 1) if batch_first else x)
+    first, below = slstm(x, layer.weights(0))
+    expected, above = slstm(first, layer.weights(1))
+    torch.testing.assert_close(y, expected.transpose(0, 1) if batch_first else expected)
+    for part, a, b in zip(last, below, above, strict=True):
+        torch.testing.assert_close(part, torch.stack([a, b]))
+
+
+@pytest.mark.parametrize("forget_gate", ["sigmoid", "exponential"])
+def test_a_stream_of_steps_is_the_sequence(forget_gate: str) -> None:
+    layer, x = layer_of(forget_gate=forget_gate), input_of()
+    y, last = layer(x)
+    state, outputs = None, []
+    for x_t in x:
+        out, state = layer.step(x_t, state)
+        outputs.append(out)
+    torch.testing.assert_close(torch.stack(outputs), y)
+    torch.testing.assert_close(state, last)
+    rest, again = layer(x[2:], layer(x[:2])[1])
+    torch.testing.assert_close((rest, again), (y[2:], last))
+
+
+def test_what_is_returned() -> None:
+    x, lengths = input_of(), torch.tensor([5, 2])
+    y, last = layer_of()(x, lengths=lengths)
+    torch.testing.assert_close(layer_of(return_state=False)(x, lengths=lengths), y)
+    final = layer_of(return_sequences=False, return_state=False)(x, lengths=lengths)
+    torch.testing.assert_close(final, torch.stack([y[4, 0], y[1, 1]]))
+    torch.testing.assert_close(final, last.h[-1])
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_lengths_and_mask_are_the_sequences_alone_and_keep_nan_out(batch_first: bool) -> None:
+    layer, x = layer_of(batch_first=batch_first), input_of(batch=3)
+    lengths = torch.tensor([2, 5, 0])
+    mask = torch.arange(5)[:, None] < lengths
+    x[~mask] = float("nan")
+    given = x.transpose(0, 1) if batch_first else x
+    y, last = layer(given, lengths=lengths)
+    torch.testing.assert_close(layer(given, mask=mask.T if batch_first else mask), (y, last))
+    y.sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
+    y = y.transpose(0, 1) if batch_first else y
+    plain = layer_of()
+    for b, long in enumerate(lengths.tolist()):
+        alone, state = plain(x[:long, b : b + 1])
+        torch.testing.assert_close(y[:long, b], alone[:, 0])
+        torch.testing.assert_close(tuple(part[:, b : b + 1] for part in last), tuple(state))
+        assert not y[long:, b].any()
+
+
+def test_heads_do_not_see_each_other() -> None:
+    layer, x = layer_of(1), input_of()
+    with torch.no_grad():
+        layer.weight_ih_l0.zero_()
+    state = layer(x)[1]
+    h = state.h.clone().index_fill_(-1, torch.tensor([0, 1, 2]), 0.7)
+    before, after = layer(x[:1], state)[0], layer(x[:1], state._replace(h=h))[0]
+    assert not torch.isclose(before[..., :3], after[..., :3]).any()
+    assert torch.equal(before[..., 3:], after[..., 3:])
+    assert layer.weight_hh_l0.shape == (24, 3)
+
+
+def test_dropout_lies_between_layers() -> None:
+    x = input_of()
+    assert torch.equal(layer_of(1, dropout=0.5)(x)[0], layer_of(1)(x)[0])
+    assert not torch.equal(layer_of(dropout=0.5)(x)[0], layer_of()(x)[0])
+    assert torch.equal(layer_of(dropout=0.5).eval()(x)[0], layer_of()(x)[0])
+
+
+def test_forget_gates_begin_the_same_whichever_their_function() -> None:
+    sigmoid, exponential = layer_of(1), layer_of(1, forget_gate="exponential")
+    gates = sigmoid.bias_ih_l0[6:12].detach().sigmoid()
+    torch.testing.assert_close(gates, exponential.bias_ih_l0[6:12].detach().exp())
+    assert gates[0] == pytest.approx(0.9526, abs=1e-4)
+    assert gates[-1] == pytest.approx(0.9975, abs=1e-4)
+    assert layer_of(bias=False).bias_ih_l0 is None
+    assert repr(sigmoid) == "sLSTM(3, 6, num_layers=1, heads=2, forget_gate='sigmoid')"
+
+
+def test_other_dtypes() -> None:
+    x = input_of()
+    y = layer_of(dtype=torch.bfloat16)(x.bfloat16())[0]
+    assert y.dtype == torch.bfloat16
+    layer = layer_of().bfloat16()
+    whole, last = layer(x.bfloat16())
+    _, state = layer(x[:3].bfloat16())
+    torch.testing.assert_close(layer(x[3:].bfloat16(), state), (whole[3:], last))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_exports_with_a_batch_of_any_size() -> None:
+    layer, x = layer_of().eval(), input_of()
+    program = torch.export.export(layer, (x,), dynamic_shapes={"x": {1: torch.export.Dim("batch", min=1, max=64)}})
+    more = input_of(batch=5)
+    torch.testing.assert_close(program.module()(more), tuple(layer(more)))
+
+
+def test_vmap_runs_an_ensemble() -> None:
+    layers, x = [layer_of(), sLSTM(3, 6, 2, heads=2)], input_of()
+    parameters, buffers = torch.func.stack_module_state(layers)
+    outputs = torch.func.vmap(lambda p, b: torch.func.functional_call(layers[0], (p, b), (x,))[0])(parameters, buffers)
+    torch.testing.assert_close(outputs, torch.stack([layer(x)[0] for layer in layers]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 4}, "heads must divide hidden_size = 6, got 4"),
+        ({"forget_gate": "tanh"}, "forget_gate must be one of 'sigmoid', 'exponential'; got 'tanh'"),
+        ({"dropout": -0.1}, r"dropout is a probability in \[0, 1\), got -0.1"),
+        ({"num_layers": 0}, "num_layers is a count and must be 1 or more, got 0"),
+    ],
+)
+def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        layer_of(**options)
+
+
+def test_wrong_input_says_what_is_wrong() -> None:
+    layer, x = layer_of(), input_of()
+    with pytest.raises(SettingError, match=r"x must be \(time, batch, features\) with 3 features, got \(5, 2, 2\)"):
+        layer(x[..., :2])
+    with pytest.raises(SettingError, match=r"c must be \(layers, batch, hidden\) = \(2, 2, 6\), got \(2, 1, 6\)"):
+        layer(x, layer(x)[1]._replace(c=torch.zeros(2, 1, 6)))
