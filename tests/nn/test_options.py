@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +134,9 @@ def test_one_bias_takes_the_sum_of_pytorchs_two() -> None:
     torch.testing.assert_close(layer(x), rival(x))
     layer.load_state_dict(layer.state_dict())
     torch.testing.assert_close(layer(x), rival(x))
+
+
+def test_every_option_is_on_the_page_of_layers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "layers.md").read_text("utf-8")
+    names = {field.name for kind in (LSTMCellOptions, GRUCellOptions, LSTMStackOptions) for field in fields(kind)}
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []

@@ -33,6 +33,7 @@ class Cell(Recurrent):
         check_sizes(input_size=input_size, hidden_size=design.hidden_size)
         super().__init__(design)
         self.input_size, self.hidden_size, self.bias = input_size, design.hidden_size, design.bias
+        self.spec = design.spec()
         self._add_weights("", input_size, **factory)
         self.reset_parameters()
 
@@ -54,7 +55,7 @@ class Cell(Recurrent):
             state = given_state(self.design, hx, x.shape[1], self.first_weight, batched=batched)
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         masks = draw_masks(x, None, options, self.design.widths, training=self.training)
-        after = self.design.run(x, self._weights(""), state, masks).state
+        after = self.design.run(x, self._weights(""), state, self.spec, masks).state
         self._note_activity(after[0], after[0].shape[0])
         return state_out(after if batched else tuple(part[0] for part in after))
 

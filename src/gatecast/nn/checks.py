@@ -69,7 +69,7 @@ def check_state(hx: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], nam
     if len(hx) != len(shapes):
         raise SettingError(f"the state must be ({', '.join(names)}), {len(shapes)} tensors; got {len(hx)}")
     for state, shape, name in zip(hx, shapes, names, strict=True):
-        if tuple(state.shape) != shape:
+        if state.shape != shape:
             missing = tuple(state.shape) == shape[1:]
             remedy = f"; add the layer axis with {name}[None]" if missing and shape[0] == 1 else ""
             raise SettingError(f"{name} must be ({axes}) = {shape}, got {tuple(state.shape)}{remedy}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -59,16 +59,12 @@ class Design(ABC):
         return {**matrices, **dict.fromkeys(biases, (rows,))}
 
     @abstractmethod
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> Any:
+        """The options that the operator reads, for one direction."""
+
+    @abstractmethod
     def run(
-        self,
-        x: Tensor,
-        weights: Weights,
-        state: State | None,
-        masks: LSTMMasks,
-        *,
-        reverse: bool = False,
-        zero_output: bool = True,
-        cells: bool = False,
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
     ) -> Run:
         """Run one layer in one direction."""
 
@@ -99,24 +95,7 @@ class LSTMDesign(Design):
             shapes |= {"norm_ih": (rows,), "norm_hh": (rows,), "norm_c": (2, hidden)}
         return shapes
 
-    def run(
-        self,
-        x: Tensor,
-        weights: Weights,
-        state: State | None,
-        masks: LSTMMasks,
-        *,
-        reverse: bool = False,
-        zero_output: bool = True,
-        cells: bool = False,
-    ) -> Run:
-        spec = self.spec(reverse=reverse, zero_output=zero_output)
-        start = None if state is None else (state[0], state[1])
-        out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
-        return Run(out.y, (out.h, out.c), out.cells)
-
-    def spec(self, *, reverse: bool, zero_output: bool) -> CellSpec:
-        """The options that the operator reads."""
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> CellSpec:
         options = self.options
         return CellSpec(
             options.activation,
@@ -127,6 +106,13 @@ class LSTMDesign(Design):
             gradient_clip=options.gradient_clip,
             zero_output=zero_output,
         )
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        start = None if state is None else (state[0], state[1])
+        out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
+        return Run(out.y, (out.h, out.c), out.cells)
 
     @staticmethod
     def operands(weights: Weights) -> LSTMWeights:
@@ -153,19 +139,9 @@ class GRUDesign(Design):
     def gates(self) -> str:
         return "rzn"
 
-    def run(
-        self,
-        x: Tensor,
-        weights: Weights,
-        state: State | None,
-        masks: LSTMMasks,
-        *,
-        reverse: bool = False,
-        zero_output: bool = True,
-        cells: bool = False,
-    ) -> Run:
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> GRUSpec:
         options = self.options
-        spec = GRUSpec(
+        return GRUSpec(
             options.activation,
             options.recurrent_activation,
             reset_after=options.reset_after,
@@ -173,6 +149,10 @@ class GRUDesign(Design):
             gradient_clip=options.gradient_clip,
             zero_output=zero_output,
         )
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
         biases = weights.get("bias_ih"), weights.get("bias_hh")
         operands = GRUWeights(weights["weight_ih"], weights["weight_hh"], *biases)
         out = gru(x, operands, None if state is None else state[0], spec=spec, masks=masks)
@@ -190,18 +170,12 @@ class RNNDesign(Design):
     def gates(self) -> str:
         return "h"
 
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> RNNSpec:
+        return RNNSpec(self.activation, reverse, self.options.gradient_clip, zero_output)
+
     def run(
-        self,
-        x: Tensor,
-        weights: Weights,
-        state: State | None,
-        masks: LSTMMasks,
-        *,
-        reverse: bool = False,
-        zero_output: bool = True,
-        cells: bool = False,
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
     ) -> Run:
-        spec = RNNSpec(self.activation, reverse, self.options.gradient_clip, zero_output)
         operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
         out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
         return Run(out.y, (out.h,))

@@ -44,6 +44,8 @@ def draw_masks(
         widths: of h, and of c where the cell has one.
         training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017, §3.2).
     """
+    if options.zoneout == 0 and not (training and options.recurrent_dropout > 0):
+        return LSTMMasks(steps)
     time, batch = x.shape[:2]
     recurrent = None
     if training and options.recurrent_dropout > 0:

@@ -50,6 +50,8 @@ class Stack(WithState):
         self.bias, self.batch_first, self.dropout = design.bias, batch_first, float(dropout)
         self.bidirectional = bidirectional
         self.stack = options
+        zeros = options.zero_output_for_mask
+        self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
         self._check_options()
         self._add_layers(factory)
         self._add_initial_state(num_layers * self.directions, options, **factory)
@@ -184,7 +186,7 @@ class Stack(WithState):
         last = None
         if not self.stack.return_sequences:
             last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps))
-        ends = tuple(torch.stack(parts) for parts in zip(*(run.state for run in every), strict=True))
+        ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
         cells = [run.cells for run in every if run.cells is not None]
         return Stacked(below, last, ends, torch.stack(cells) if cells else None)
 
@@ -196,15 +198,9 @@ class Stack(WithState):
     def _direction(self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None) -> Run:
         index = layer * self.directions + direction
         masks = draw_masks(x, steps, self.design.options, self.design.widths, training=self.training)
-        return self.design.run(
-            x,
-            self._weights(self.suffixes[index]),
-            None if state is None else tuple(part[index] for part in state),
-            masks,
-            reverse=direction == 1,
-            zero_output=self.stack.zero_output_for_mask,
-            cells=getattr(self.stack, "return_cells", False),
-        )
+        start = None if state is None else tuple(part[index] for part in state)
+        weights, cells = self._weights(self.suffixes[index]), getattr(self.stack, "return_cells", False)
+        return self.design.run(x, weights, start, self.specs[direction], masks, cells=cells)
 
     def _join(self, parts: list[Tensor], base: Tensor | None) -> Tensor:
         """Both directions as one, and the layer's input added."""
@@ -239,3 +235,8 @@ class Stack(WithState):
         plain = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         parts += [f"{name}={getattr(self, name)}" for name, value in plain.items() if getattr(self, name) != value]
         return ", ".join([*parts, *differences(self.design.options), *differences(self.stack)])
+
+
+def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
+    """Parts on a new first axis, without a copy where there is one."""
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)

@@ -24,6 +24,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.design = design
         self.suffixes: list[str] = []
+        self.names = tuple(design.shapes(1))
         self._activity: Tensor | None = None
 
     @property
@@ -39,7 +40,7 @@ class Recurrent(nn.Module):
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
-        weights = {name: getattr(self, name + suffix) for name in self.design.shapes(1)}
+        weights = {name: getattr(self, name + suffix) for name in self.names}
         p = self.design.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
@@ -48,7 +49,7 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew, in PyTorch's order: the same seed gives ``torch.nn``'s weights by default."""
         for suffix in self.suffixes:
-            for name in self.design.shapes(1):
+            for name in self.names:
                 self._fill(name, getattr(self, name + suffix))
             if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
                 self._open_forget_gates(suffix)
