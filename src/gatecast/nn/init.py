@@ -30,7 +30,7 @@ Initializer = str | Callable[[Tensor], object] | GateInitializer
 
 @dataclass(frozen=True)
 class Chrono(GateInitializer):
-    """Biases for memories of up to ``max_steps`` steps (Tallec & Ollivier 2018, eq. 16)::
+    """Biases for memories of up to ``max_steps`` steps (Tallec & Ollivier 2018)::
 
         b_f = log(U(1, max_steps - 1)),  b_i = -b_f,  others 0
 

@@ -42,7 +42,7 @@ def draw_masks(
         steps: True where a step counts.
         options: ``recurrent_dropout`` and ``zoneout``.
         widths: of h, and of c where the cell has one.
-        training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017, §3.2).
+        training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
     """
     if options.zoneout == 0 and not (training and options.recurrent_dropout > 0):
         return LSTMMasks(steps)
@@ -56,7 +56,7 @@ def draw_masks(
 
 
 def weights_dropped(weight: Tensor, p: float, *, training: bool) -> Tensor:
-    """``W_hh`` with entries dropped for the whole call (Wan et al. 2013; Merity, Keskar & Socher 2018, §2)."""
+    """``W_hh`` with entries dropped for the whole call (Wan et al. 2013; Merity, Keskar & Socher 2018)."""
     return functional.dropout(weight, p, training)
 
 
