@@ -101,13 +101,13 @@ def test_what_is_said_about_states_that_do_not_fit() -> None:
         layer(x, (h[0], h[0]))
     with pytest.raises(SettingError, match=r"c0 must be .* got \(2, 5, 3\)"):
         layer(x, (h, h[..., :3]))
-    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\), 2 tensors; got 1"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors; got 1"):
         layer(x, h)
     with pytest.raises(SettingError, match="h0 must have the dtype of the weights"):
         layer(x, (h.double(), h))
-    with pytest.raises(SettingError, match=r"add the layer axis with h0\[None\]"):
+    with pytest.raises(SettingError, match=r"add the first axis with h0\[None\]"):
         LSTM(3, 4, batch_first=True)(x, (h[0], h[0]))
-    with pytest.raises(SettingError, match=r"the state must be \(h0\), 1 tensors; got 2"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0\): 1 tensors; got 2"):
         GRU(3, 4)(x, (h[:1], h[:1]))
 
 

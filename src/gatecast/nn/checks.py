@@ -57,22 +57,32 @@ def check_same_kind(name: str, x: Tensor, weight: Tensor) -> None:
         )
 
 
-def check_state(hx: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], names: tuple[str, ...], axes: str) -> None:
-    """Shapes of a given state.
+def check_state(
+    state: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], weight: Tensor, axes: tuple[str, ...]
+) -> None:
+    """Number, shapes, dtype and device of the tensors of a given state.
 
     Args:
-        hx: the tensors of the state.
-        shapes: expected, one for each tensor.
-        names: of the tensors.
-        axes: the words for their axes.
+        state: the tensors: h, or h and c.
+        shapes: expected: ``(layers*directions, batch, width)``, the same without batch, or those of a cell.
+        weight: any weight of the layer.
+        axes: words for the axes.
     """
-    if len(hx) != len(shapes):
-        raise SettingError(f"the state must be ({', '.join(names)}), {len(shapes)} tensors; got {len(hx)}")
-    for state, shape, name in zip(hx, shapes, names, strict=True):
-        if state.shape != shape:
-            missing = tuple(state.shape) == shape[1:]
-            remedy = f"; add the layer axis with {name}[None]" if missing and shape[0] == 1 else ""
-            raise SettingError(f"{name} must be ({axes}) = {shape}, got {tuple(state.shape)}{remedy}")
+    names = ("h0", "c0")[: len(shapes)]
+    if len(state) != len(shapes):
+        raise SettingError(f"the state must be ({', '.join(names)}): {len(shapes)} tensors; got {len(state)}")
+    for name, part, shape in zip(names, state, shapes, strict=True):
+        if part.shape != shape:
+            raise SettingError(
+                f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
+                f"{_missing_axis(name, part, shape)}"
+            )
+        check_same_kind(name, part, weight)
+
+
+def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:
+    """The remedy, where only an axis of length 1 is missing."""
+    return f"; add the first axis with {name}[None]" if shape[0] == 1 and part.shape == shape[1:] else ""
 
 
 def check_static(static: Tensor | None, size: int, batch: int, *, state_given: bool) -> None:

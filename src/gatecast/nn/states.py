@@ -109,14 +109,12 @@ def given_state(
         count: layers times directions; None: no such axis.
         batched: the state comes with a batch axis.
     """
-    names = ("h0", "c0")[: len(design.widths)]
     state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    lead = (() if count is None else (count,)) + ((batch,) if batched else ())
-    axes = ["layers*directions"] * (count is not None) + ["batch"] * batched + ["width"]
-    check_state(state, tuple((*lead, width) for width in design.widths), names, ", ".join(axes))
-    for name, tensor in zip(names, state, strict=True):
-        check_same_kind(name, tensor, weight)
-    return state if batched else tuple(tensor.unsqueeze(-2) for tensor in state)
+    lead, axes = ((batch,), ("batch", "width")) if batched else ((), ("width",))
+    if count is not None:
+        lead, axes = (count, *lead), ("layers*directions", *axes)
+    check_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
+    return state if batched else tuple(part.unsqueeze(-2) for part in state)
 
 
 def state_out(state: State) -> Any:
