@@ -197,7 +197,7 @@ def make_lstm(
     bias: bool = True,
     dropout: float = 0.0,
     bidirectional: bool = False,
-) -> nn.LSTM:
+) -> nn.Module:
     """A batch-first LSTM whose forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
 
     Args:
