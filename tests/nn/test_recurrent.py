@@ -142,6 +142,8 @@ def test_a_layer_can_be_copied_and_says_what_it_is() -> None:
     torch.testing.assert_close(twin(x), layer.eval()(x))
     assert repr(layer) == "LSTM(3, 4, num_layers=2, batch_first=True, zoneout=0.1, peephole=True)"
     assert repr(RNN(3, 4)) == "RNN(3, 4)"
+    assert repr(RNN(3, 4, 1, "relu")) == "RNN(3, 4, nonlinearity='relu')"
+    assert repr(LSTM(3, 4, proj_size=2)) == "LSTM(3, 4, proj_size=2)"
 
 
 def test_the_signature_shows_every_option() -> None:

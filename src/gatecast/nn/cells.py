@@ -76,7 +76,7 @@ class LSTMCell(Cell):
         proj_size: width of a projection of the output; 0: none.
         device: of the weights.
         dtype: of the weights.
-        **options: fields of :class:`LSTMCellOptions`, by keyword.
+        **options: fields of ``LSTMCellOptions``, by keyword.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class GRUCell(Cell):
         bias: the gates have biases.
         device: of the weights.
         dtype: of the weights.
-        **options: fields of :class:`GRUCellOptions`, by keyword.
+        **options: fields of ``GRUCellOptions``, by keyword.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class RNNCell(Cell):
         nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
         device: of the weights.
         dtype: of the weights.
-        **options: fields of :class:`RNNCellOptions`, by keyword.
+        **options: fields of ``RNNCellOptions``, by keyword.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class LSTM(Stack):
         proj_size: width of a projection of the output; 0: none.
         device: of the weights.
         dtype: of the weights: float32, float64 or bfloat16.
-        **options: fields of :class:`LSTMCellOptions` and :class:`LSTMStackOptions`, by keyword.
+        **options: fields of ``LSTMCellOptions`` and ``LSTMStackOptions``, by keyword.
 
     Example:
         >>> import torch
@@ -107,7 +107,7 @@ class GRU(Stack):
         bidirectional: read the sequence backwards as well.
         device: of the weights.
         dtype: of the weights.
-        **options: fields of :class:`GRUCellOptions` and :class:`StackOptions`, by keyword.
+        **options: fields of ``GRUCellOptions`` and ``StackOptions``, by keyword.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class RNN(Stack):
         bidirectional: read the sequence backwards as well.
         device: of the weights.
         dtype: of the weights.
-        **options: fields of :class:`RNNCellOptions` and :class:`StackOptions`, by keyword.
+        **options: fields of ``RNNCellOptions`` and ``StackOptions``, by keyword.
     """
 
     def __init__(

@@ -232,8 +232,10 @@ class Stack(WithState):
     def extra_repr(self) -> str:
         """Sizes, and the options that are not the default."""
         parts = [str(self.input_size), str(self.hidden_size)]
-        plain = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
-        parts += [f"{name}={getattr(self, name)}" for name, value in plain.items() if getattr(self, name) != value]
+        plain: dict[str, Any] = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False}
+        plain |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
+        given = {name: getattr(self, name, usual) for name, usual in plain.items()}
+        parts += [f"{name}={value!r}" for name, value in given.items() if value != plain[name]]
         return ", ".join([*parts, *differences(self.design.options), *differences(self.stack)])
 
 
