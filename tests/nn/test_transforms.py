@@ -125,3 +125,16 @@ def test_training_in_bfloat16_gives_gradients(kind: type) -> None:
     layer = kind(3, 4, 2, bidirectional=True, recurrent_dropout=0.2, zoneout=0.1, dtype=torch.bfloat16)
     layer(torch.randn(5, 2, 3, dtype=torch.bfloat16), lengths=[5, 3])[0].float().sum().backward()
     assert all(p.grad.isfinite().all() and p.grad.dtype == torch.bfloat16 for p in layer.parameters())
+
+
+def test_weights_can_be_parametrized() -> None:
+    layer = LSTM(3, 4)
+    nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    x = torch.randn(5, 2, 3)
+    before = layer(x)[0]
+    with torch.no_grad():
+        layer.parametrizations.weight_hh_l0.original0.mul_(2)
+    plain = LSTM(3, 4)
+    plain.load_state_dict({name: getattr(layer, name).detach() for name in plain.state_dict()})
+    torch.testing.assert_close(layer(x), plain(x))
+    assert (layer(x)[0] - before).abs().max() > 1e-4

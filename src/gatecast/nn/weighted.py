@@ -30,7 +30,12 @@ class Recurrent(nn.Module):
     @property
     def first_weight(self) -> Tensor:
         """One that every module has: for dtype and device."""
-        return getattr(self, "weight_hh" + self.suffixes[0])
+        return self._weight("weight_hh" + self.suffixes[0])
+
+    def _weight(self, name: str) -> Tensor:
+        """A weight by its whole name."""
+        weight = self._parameters.get(name)  # quicker than getattr, which parametrizations need
+        return getattr(self, name) if weight is None else weight
 
     def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
         """Parameters of one layer and direction; their names end in ``suffix``."""
@@ -40,7 +45,7 @@ class Recurrent(nn.Module):
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
-        weights = {name: getattr(self, name + suffix) for name in self.names}
+        weights = {name: self._weight(name + suffix) for name in self.names}
         p = self.design.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
