@@ -100,7 +100,7 @@ class DirectForecaster(nn.Module):
             centre = centre + self.skip(past.transpose(1, 2)).transpose(1, 2)
         return torch.cat([raw[..., :1] + centre[..., None], raw[..., 1:]], -1)
 
-    def _lstm(self, input_size: int) -> nn.LSTM:
+    def _lstm(self, input_size: int) -> nn.Module:
         config = self.config
         return make_lstm(
             input_size,

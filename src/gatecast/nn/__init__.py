@@ -1,23 +1,49 @@
-"""What networks are made of: the LSTM in its one place, and the heads that turn its output into a forecast."""
+"""What networks are made of: recurrent layers and cells, and the heads that turn their output into a forecast."""
 
+from gatecast.nn.cells import GRUCell, LSTMCell, RNNCell
 from gatecast.nn.convlstm import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
 from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student
+from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal
 from gatecast.nn.lstm1997 import LSTM1997
-from gatecast.nn.recurrent import make_lstm
+from gatecast.nn.options import GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
+from gatecast.nn.penalties import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
+from gatecast.nn.recurrent import GRU, LSTM, RNN, make_lstm
 from gatecast.nn.slstm import sLSTM
 
 __all__ = [
-    "HEADS",
+    "CONSTRAINTS",
+    "Chrono",
     "ConvLSTM1d",
     "ConvLSTM2d",
     "ConvLSTM3d",
+    "GRU",
+    "GRUCell",
+    "GRUCellOptions",
     "Gaussian",
+    "HEADS",
     "Head",
+    "INITIALIZERS",
+    "Identity",
+    "L1",
+    "L1L2",
+    "L2",
+    "LSTM",
     "LSTM1997",
+    "LSTMCell",
+    "LSTMCellOptions",
+    "LSTMStackOptions",
+    "MaxNorm",
     "NegBinomial",
+    "NonNeg",
+    "Orthogonal",
     "Point",
     "Quantiles",
+    "RNN",
+    "RNNCell",
+    "RNNCellOptions",
+    "StackOptions",
     "Student",
+    "UnitNorm",
     "make_lstm",
     "sLSTM",
 ]

@@ -1,7 +1,7 @@
-"""The recurrent layer of every network in gatecast, made in one place.
+"""The recurrent layers: LSTM, GRU and RNN, with the arguments of ``torch.nn`` and the options of Keras.
 
-Until gatecast's own layer takes over, this is ``torch.nn.LSTM`` (Hochreiter & Schmidhuber 1997, with the forget gate
-of Gers, Schmidhuber & Cummins 2000), gates in the order i, f, g, o::
+The LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000), gates in the order
+i, f, g, o::
 
     i, f, g, o = (x_t @ W_ih.T + b_ih + h @ W_hh.T + b_hh).chunk(4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -10,11 +10,183 @@ of Gers, Schmidhuber & Cummins 2000), gates in the order i, f, g, o::
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gatecast.nn.checks import check_projection
+from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
+from gatecast.nn.options import (
+    GRUCellOptions,
+    LSTMCellOptions,
+    LSTMStackOptions,
+    RNNCellOptions,
+    StackOptions,
+    check_all_taken,
+    signed_with,
+    take,
+)
+from gatecast.nn.stack import Stack
+from gatecast.ops import activation_of
+from gatecast.ops.spec import Activation
+
 State = tuple[Float[Tensor, "layers batch hidden"], Float[Tensor, "layers batch hidden"]]
+
+
+@signed_with(LSTMCellOptions, LSTMStackOptions)
+class LSTM(Stack):
+    """Long short-term memory, in the place of ``torch.nn.LSTM``: ``load_state_dict`` works both ways.
+
+    Args:
+        input_size: features of each step.
+        hidden_size: width of the hidden and the cell state.
+        num_layers: stacked layers.
+        bias: the gates have biases.
+        batch_first: input and output are ``(batch, time, feature)``; else ``(time, batch, feature)``.
+        dropout: probability of dropping an output between two layers.
+        bidirectional: read the sequence backwards as well.
+        proj_size: width of a projection of the output; 0: none.
+        device: of the weights.
+        dtype: of the weights: float32, float64 or bfloat16.
+        **options: fields of ``LSTMCellOptions`` and ``LSTMStackOptions``, by keyword.
+
+    Example:
+        >>> import torch
+        >>> from gatecast.nn import LSTM
+        >>> layer = LSTM(3, 8, batch_first=True, recurrent_dropout=0.2, zoneout=0.1)
+        >>> output, (h_n, c_n) = layer(torch.randn(4, 20, 3), lengths=[20, 3, 0, 7])
+        >>> output.shape, h_n.shape
+        (torch.Size([4, 20, 8]), torch.Size([1, 4, 8]))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell, stack = take(LSTMCellOptions, options), take(LSTMStackOptions, options)
+        check_all_taken("LSTM", options, LSTMCellOptions, LSTMStackOptions)
+        check_projection(proj_size, hidden_size)
+        super().__init__(
+            LSTMDesign(hidden_size, bias, cell, proj_size),
+            stack,
+            input_size,
+            num_layers,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+        self.proj_size = proj_size
+
+
+@signed_with(GRUCellOptions, StackOptions)
+class GRU(Stack):
+    """Gated recurrent unit (Cho et al. 2014), in the place of ``torch.nn.GRU``.
+
+    Args:
+        input_size: features of each step.
+        hidden_size: width of the state.
+        num_layers: stacked layers.
+        bias: the gates have biases.
+        batch_first: input and output are ``(batch, time, feature)``.
+        dropout: probability of dropping an output between two layers.
+        bidirectional: read the sequence backwards as well.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``GRUCellOptions`` and ``StackOptions``, by keyword.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell, stack = take(GRUCellOptions, options), take(StackOptions, options)
+        check_all_taken("GRU", options, GRUCellOptions, StackOptions)
+        super().__init__(
+            GRUDesign(hidden_size, bias, cell),
+            stack,
+            input_size,
+            num_layers,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+
+
+@signed_with(RNNCellOptions, StackOptions)
+class RNN(Stack):
+    """Plain recurrent network (Elman 1990), in the place of ``torch.nn.RNN``.
+
+    Args:
+        input_size: features of each step.
+        hidden_size: width of the state.
+        num_layers: stacked layers.
+        nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
+        bias: the state has biases.
+        batch_first: input and output are ``(batch, time, feature)``.
+        dropout: probability of dropping an output between two layers.
+        bidirectional: read the sequence backwards as well.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``RNNCellOptions`` and ``StackOptions``, by keyword.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: Activation = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell, stack = take(RNNCellOptions, options), take(StackOptions, options)
+        check_all_taken("RNN", options, RNNCellOptions, StackOptions)
+        activation_of(nonlinearity)
+        super().__init__(
+            RNNDesign(hidden_size, bias, cell, nonlinearity),
+            stack,
+            input_size,
+            num_layers,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+        self.nonlinearity = nonlinearity
 
 
 def make_lstm(
@@ -25,7 +197,7 @@ def make_lstm(
     bias: bool = True,
     dropout: float = 0.0,
     bidirectional: bool = False,
-) -> nn.LSTM:
+) -> nn.Module:
     """A batch-first LSTM whose forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
 
     Args:

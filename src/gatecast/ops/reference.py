@@ -47,6 +47,7 @@ def lstm(
     """
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     h, c = state if state is not None else zero_state(x, weights)
+    x = without_masked(x, masks.steps)
     gates_x = x @ weights.w_ih.T if weights.norm_x is None else _norm(x @ weights.w_ih.T, weights.norm_x)
     if weights.bias is not None:
         gates_x = gates_x + weights.bias
@@ -88,7 +89,7 @@ def step(gates_x: Tensor, h: Tensor, c: Tensor, weights: LSTMWeights, spec: Cell
     """One step from the input's share of the gates ``(batch, gates)`` and the state."""
     act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
     if spec.gradient_clip is not None:
-        h = _ClippedGradient.apply(h, spec.gradient_clip)
+        h = clip_gradient(h, spec.gradient_clip)
     gates_h = h @ weights.w_hh.T
     gates = gates_x + (gates_h if weights.norm_h is None else _norm(gates_h, weights.norm_h))
     p_i, p_f, p_o = _peepholes(weights, spec)
@@ -115,13 +116,26 @@ def _norm(x: Tensor, gain: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.nn.functional.layer_norm(x, x.shape[-1:], gain, bias, NORM_EPSILON)
 
 
+def without_masked(x: Tensor, steps: Tensor | None) -> Tensor:
+    """``x`` with zeros at masked steps: there NaN times a gradient of zero would reach the gradients of the weights."""
+    return x if steps is None else torch.where(steps[..., None], x, 0.0)
+
+
+def clip_gradient(x: Tensor, bound: float) -> Tensor:
+    """The argument itself; each entry of its gradient cut to ``[-bound, bound]``."""
+    return _ClippedGradient.apply(x, bound)
+
+
 class _ClippedGradient(torch.autograd.Function):
-    """The argument itself; its gradient cut to ``[-bound, bound]``."""
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
-        ctx.bound = bound
+    def forward(x: Tensor, bound: float) -> Tensor:
         return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.bound = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:

@@ -1,0 +1,157 @@
+"""One step of a cell as a module: ``torch.nn``'s LSTMCell, GRUCell and RNNCell, with all cell options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatecast.nn.checks import check_input, check_projection, check_sizes
+from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign
+from gatecast.nn.options import (
+    GRUCellOptions,
+    LSTMCellOptions,
+    RNNCellOptions,
+    check_all_taken,
+    differences,
+    signed_with,
+    take,
+)
+from gatecast.nn.regularize import draw_masks, dropped
+from gatecast.nn.states import given_state, state_out
+from gatecast.nn.weighted import Recurrent
+from gatecast.ops import activation_of
+from gatecast.ops.spec import Activation
+
+
+class Cell(Recurrent):
+    """A recurrent cell: state in, state out. Masks of dropout and zoneout are drawn at each call."""
+
+    def __init__(self, design: Design, input_size: int, **factory: Any) -> None:
+        check_sizes(input_size=input_size, hidden_size=design.hidden_size)
+        super().__init__(design)
+        self.input_size, self.hidden_size, self.bias = input_size, design.hidden_size, design.bias
+        self.spec = design.spec()
+        self._add_weights("", input_size, **factory)
+        self.reset_parameters()
+
+    def forward(self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None) -> Any:
+        """One step.
+
+        Args:
+            x: ``(batch, input_size)`` or ``(input_size,)``.
+            hx: h, ``(batch, width)``; LSTM: the pair (h, c). None: zeros.
+
+        Returns:
+            The state after the step, whose h is the output; LSTM: ``(h, c)``.
+        """
+        check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
+        batched, options = x.dim() == 2, self.design.options
+        x = (x if batched else x[None])[None]
+        state = None
+        if hx is not None:
+            state = given_state(self.design, hx, x.shape[1], self.first_weight, batched=batched)
+        x = dropped(x, options.input_dropout, training=self.training, variational=True)
+        masks = draw_masks(x, None, options, self.design.widths, training=self.training)
+        after = self.design.run(x, self._weights(""), state, self.spec, masks).state
+        self._note_activity(after[0], after[0].shape[0])
+        return state_out(after if batched else tuple(part[0] for part in after))
+
+    def extra_repr(self) -> str:
+        """Sizes, and the options that are not the default."""
+        bias = [] if self.bias else ["bias=False"]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *bias, *differences(self.design.options)])
+
+
+@signed_with(LSTMCellOptions)
+class LSTMCell(Cell):
+    """One step of an LSTM, in the place of ``torch.nn.LSTMCell``: ``h, c = cell(x, (h, c))``.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: width of the state.
+        bias: the gates have biases.
+        proj_size: width of a projection of the output; 0: none.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``LSTMCellOptions``, by keyword.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell = take(LSTMCellOptions, options)
+        check_all_taken("LSTMCell", options, LSTMCellOptions)
+        check_projection(proj_size, hidden_size)
+        super().__init__(LSTMDesign(hidden_size, bias, cell, proj_size), input_size, device=device, dtype=dtype)
+        self.proj_size = proj_size
+
+
+@signed_with(GRUCellOptions)
+class GRUCell(Cell):
+    """One step of a GRU, in the place of ``torch.nn.GRUCell``: ``h = cell(x, h)``.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: width of the state.
+        bias: the gates have biases.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``GRUCellOptions``, by keyword.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell = take(GRUCellOptions, options)
+        check_all_taken("GRUCell", options, GRUCellOptions)
+        super().__init__(GRUDesign(hidden_size, bias, cell), input_size, device=device, dtype=dtype)
+
+
+@signed_with(RNNCellOptions)
+class RNNCell(Cell):
+    """One step of a plain recurrent network, in the place of ``torch.nn.RNNCell``: ``h = cell(x, h)``.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: width of the state.
+        bias: the state has biases.
+        nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``RNNCellOptions``, by keyword.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: Activation = "tanh",
+        *,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        cell = take(RNNCellOptions, options)
+        check_all_taken("RNNCell", options, RNNCellOptions)
+        activation_of(nonlinearity)
+        super().__init__(RNNDesign(hidden_size, bias, cell, nonlinearity), input_size, device=device, dtype=dtype)
+        self.nonlinearity = nonlinearity

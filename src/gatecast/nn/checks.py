@@ -1,0 +1,139 @@
+"""Checks of what enters a recurrent layer, before any kernel sees it: each names what was expected and what came."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gatecast.errors import SettingError
+
+
+def check_sizes(**sizes: int) -> None:
+    """Widths and counts are whole numbers of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise SettingError(f"{name} must be a whole number of at least 1, got {size!r}")
+
+
+def check_projection(proj_size: int, hidden_size: int) -> None:
+    """A projection is narrower than the state."""
+    if not 0 <= proj_size < hidden_size:
+        raise SettingError(f"proj_size must be in [0, hidden_size) = [0, {hidden_size}), got {proj_size}; 0 for none")
+
+
+def check_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int], axes: str) -> None:
+    """Axes, features, dtype and device of an input.
+
+    Args:
+        x: the input.
+        size: features that the layer reads.
+        weight: any weight of the layer.
+        dims: numbers of axes that go: unbatched and batched.
+        axes: the words for the batched axes.
+    """
+    if x.dim() not in dims:
+        raise SettingError(
+            f"input must be ({axes}), or the same without batch: {dims[1]} or {dims[0]} axes; got {x.dim()} axes, "
+            f"shape {tuple(x.shape)}; one feature still needs its axis: x[..., None]"
+        )
+    if x.shape[-1] != size:
+        raise SettingError(
+            f"input must have input_size = {size} features on its last axis, got {x.shape[-1]} in shape "
+            f"{tuple(x.shape)} ({axes})"
+        )
+    check_same_kind("input", x, weight)
+
+
+def check_same_kind(name: str, x: Tensor, weight: Tensor) -> None:
+    """Dtype (unless autocast chooses it) and device of the weights."""
+    if x.dtype != weight.dtype and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
+        raise SettingError(
+            f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
+            f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
+        )
+    if x.device != weight.device:
+        raise SettingError(
+            f"{name} must be on the device of the weights, {weight.device}, got {x.device}; move one with .to(...)"
+        )
+
+
+def check_state(
+    state: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], weight: Tensor, axes: tuple[str, ...]
+) -> None:
+    """Number, shapes, dtype and device of the tensors of a given state.
+
+    Args:
+        state: the tensors: h, or h and c.
+        shapes: expected: ``(layers*directions, batch, width)``, the same without batch, or those of a cell.
+        weight: any weight of the layer.
+        axes: words for the axes.
+    """
+    names = ("h0", "c0")[: len(shapes)]
+    if len(state) != len(shapes):
+        raise SettingError(f"the state must be ({', '.join(names)}): {len(shapes)} tensors; got {len(state)}")
+    for name, part, shape in zip(names, state, shapes, strict=True):
+        if part.shape != shape:
+            raise SettingError(
+                f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
+                f"{_missing_axis(name, part, shape)}"
+            )
+        check_same_kind(name, part, weight)
+
+
+def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:
+    """The remedy, where only an axis of length 1 is missing."""
+    return f"; add the first axis with {name}[None]" if shape[0] == 1 and part.shape == shape[1:] else ""
+
+
+def check_static(static: Tensor | None, size: int, batch: int, *, state_given: bool) -> None:
+    """A static context is given exactly where the layer reads one and no state replaces it."""
+    if static is None:
+        if size and not state_given:
+            raise SettingError(
+                f"static must be (batch, static_size) = ({batch}, {size}), got none; "
+                "give static=, or a state that was made with it"
+            )
+        return
+    if not size:
+        raise SettingError(
+            f"static was given, but the layer has static_size=0; make it with static_size={static.shape[-1]}"
+        )
+    if state_given:
+        raise SettingError("static makes the initial state, and a state was given as well; give one of the two")
+    if tuple(static.shape) != (batch, size):
+        raise SettingError(f"static must be (batch, static_size) = ({batch}, {size}), got {tuple(static.shape)}")
+
+
+def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device) -> Tensor:
+    """Lengths on the device, checked.
+
+    Values are checked where that costs no waiting for an accelerator and no break of a compiled graph: for lengths on
+    the CPU, outside ``torch.compile``. Unchecked lengths beyond the sequence count as the whole sequence.
+
+    Raises:
+        SettingError: their number, dtype or values do not fit.
+    """
+    if lengths.is_floating_point() or lengths.dtype is torch.bool or tuple(lengths.shape) != (batch,):
+        raise SettingError(
+            f"lengths must be whole numbers of shape (batch,) = ({batch},), got {lengths.dtype} of shape "
+            f"{tuple(lengths.shape)}"
+        )
+    if batch and lengths.device.type == "cpu" and not torch.compiler.is_compiling():
+        least, most = int(lengths.min()), int(lengths.max())
+        if least < 0 or most > time:
+            raise SettingError(
+                f"lengths must be in [0, {time}], the steps of the input; got {least} to {most}; "
+                "cut them with lengths.clamp(0, x.shape[time])"
+            )
+    return lengths.to(device)
+
+
+def check_mask(mask: Tensor, batch: int, time: int) -> None:
+    """A mask is boolean, batch before time."""
+    if mask.dtype is not torch.bool:
+        raise SettingError(f"mask must be boolean, True where a step counts, got {mask.dtype}; use mask.bool()")
+    if tuple(mask.shape) != (batch, time):
+        turned = tuple(mask.shape) == (time, batch)
+        raise SettingError(
+            f"mask must be (batch, time) = ({batch}, {time}), got {tuple(mask.shape)}" + "; use mask.T" * turned
+        )

@@ -1,0 +1,188 @@
+"""What a kind of cell is: its gates, its state, its weights by PyTorch's names, and the operator that runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
+from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
+from gatecast.ops.gru import GRUSpec, GRUWeights, gru
+from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
+from gatecast.ops.spec import Activation
+
+State = tuple[Tensor, ...]
+Weights = Mapping[str, Tensor]
+
+
+class Run(NamedTuple):
+    """What one layer and direction gave."""
+
+    y: Tensor  # (time, batch, output)
+    state: State  # (batch, width) each
+    cells: Tensor | None = None  # (time, batch, hidden)
+
+
+@dataclass(frozen=True)
+class Design(ABC):
+    """A kind of cell.
+
+    Args:
+        hidden_size: width of the state.
+        bias: the gates have biases.
+        options: of the cell.
+    """
+
+    hidden_size: int
+    bias: bool
+    options: CellOptions
+
+    @property
+    @abstractmethod
+    def gates(self) -> str:
+        """Letters of the gates, in the order of the rows."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the tensors of the state; the first is the output's."""
+        return (self.hidden_size,)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of the weights, in PyTorch's order."""
+        rows = len(self.gates) * self.hidden_size
+        biases = ("bias_ih", "bias_hh")[: 1 if self.options.single_bias else 2] if self.bias else ()
+        matrices = {"weight_ih": (rows, input_size), "weight_hh": (rows, self.widths[0])}
+        return {**matrices, **dict.fromkeys(biases, (rows,))}
+
+    @abstractmethod
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> Any:
+        """The options that the operator reads, for one direction."""
+
+    @abstractmethod
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        """Run one layer in one direction."""
+
+
+@dataclass(frozen=True)
+class LSTMDesign(Design):
+    """The LSTM; ``proj_size`` > 0: with a projection of the output (Sak, Senior & Beaufays 2014)."""
+
+    options: LSTMCellOptions
+    proj_size: int = 0
+
+    @property
+    def gates(self) -> str:
+        return "fgo" if self.options.coupled else "ifgo"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.proj_size or self.hidden_size, self.hidden_size)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        shapes = super().shapes(input_size)
+        rows, hidden = len(self.gates) * self.hidden_size, self.hidden_size
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, hidden)
+        if self.options.peephole:
+            shapes["peephole"] = (len(self.gates) - 1, hidden)
+        if self.options.layer_norm:
+            shapes |= {"norm_ih": (rows,), "norm_hh": (rows,), "norm_c": (2, hidden)}
+        return shapes
+
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> CellSpec:
+        options = self.options
+        return CellSpec(
+            options.activation,
+            options.recurrent_activation,
+            coupled=options.coupled,
+            reverse=reverse,
+            cell_clip=options.cell_clip,
+            gradient_clip=options.gradient_clip,
+            zero_output=zero_output,
+        )
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        start = None if state is None else (state[0], state[1])
+        out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
+        return Run(out.y, (out.h, out.c), out.cells)
+
+    @staticmethod
+    def operands(weights: Weights) -> LSTMWeights:
+        """Named parameters as the operator takes them."""
+        return LSTMWeights(
+            weights["weight_ih"],
+            weights["weight_hh"],
+            _one_bias(weights),
+            weights.get("peephole"),
+            weights.get("norm_ih"),
+            weights.get("norm_hh"),
+            weights.get("norm_c"),
+            weights.get("weight_hr"),
+        )
+
+
+@dataclass(frozen=True)
+class GRUDesign(Design):
+    """The gated recurrent unit."""
+
+    options: GRUCellOptions
+
+    @property
+    def gates(self) -> str:
+        return "rzn"
+
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> GRUSpec:
+        options = self.options
+        return GRUSpec(
+            options.activation,
+            options.recurrent_activation,
+            reset_after=options.reset_after,
+            reverse=reverse,
+            gradient_clip=options.gradient_clip,
+            zero_output=zero_output,
+        )
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        biases = weights.get("bias_ih"), weights.get("bias_hh")
+        operands = GRUWeights(weights["weight_ih"], weights["weight_hh"], *biases)
+        out = gru(x, operands, None if state is None else state[0], spec=spec, masks=masks)
+        return Run(out.y, (out.h,))
+
+
+@dataclass(frozen=True)
+class RNNDesign(Design):
+    """The plain recurrent network."""
+
+    options: RNNCellOptions
+    activation: Activation = "tanh"
+
+    @property
+    def gates(self) -> str:
+        return "h"
+
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> RNNSpec:
+        return RNNSpec(self.activation, reverse, self.options.gradient_clip, zero_output)
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
+        out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
+        return Run(out.y, (out.h,))
+
+
+def _one_bias(weights: Weights) -> Tensor | None:
+    """The sum of the biases that are there."""
+    if "bias_hh" in weights:
+        return weights["bias_ih"] + weights["bias_hh"]
+    return weights.get("bias_ih")

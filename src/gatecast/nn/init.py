@@ -1,0 +1,167 @@
+"""How weights begin: initialisers by name, and those with settings of their own.
+
+A matrix of a recurrent layer stacks one block of ``hidden`` rows for each gate. Glorot's fans are counted on the whole
+matrix, as Keras counts them; ``orthogonal`` and ``identity`` fill each gate's block by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gatecast.errors import SettingError
+
+
+class GateInitializer(ABC):
+    """An initialiser that must know which rows belong to which gate."""
+
+    @abstractmethod
+    def fill(self, weight: Tensor, gates: str) -> None:
+        """Fill ``(gates * hidden, ...)`` in place; ``gates`` names the blocks of rows: ``"ifgo"``, ``"rzn"``."""
+
+
+Initializer = str | Callable[[Tensor], object] | GateInitializer
+
+
+@dataclass(frozen=True)
+class Chrono(GateInitializer):
+    """Biases for memories of up to ``max_steps`` steps (Tallec & Ollivier 2018)::
+
+        b_f = log(U(1, max_steps - 1)),  b_i = -b_f,  others 0
+
+    A GRU gets it in its update gate z, which plays the forget gate's part.
+
+    Args:
+        max_steps: the longest dependency expected, in steps; above 2.
+    """
+
+    max_steps: float
+
+    def __post_init__(self) -> None:
+        if not self.max_steps > 2:
+            raise SettingError(f"Chrono.max_steps counts steps and must be above 2, got {self.max_steps}")
+
+    def fill(self, weight: Tensor, gates: str) -> None:
+        keeps = next((letter for letter in "fz" if letter in gates), None)
+        if keeps is None or weight.dim() != 1:
+            raise SettingError(
+                "Chrono is for the biases of a layer that has a forget or an update gate; got a weight of shape "
+                f"{tuple(weight.shape)} and gates {gates!r}; use it as bias_initializer of LSTM or GRU"
+            )
+        nn.init.zeros_(weight)
+        parts = dict(zip(gates, weight.chunk(len(gates)), strict=True))
+        parts[keeps].uniform_(1.0, self.max_steps - 1.0).log_()
+        if "i" in parts:
+            parts["i"].copy_(-parts[keeps])
+
+
+@dataclass(frozen=True)
+class Orthogonal(GateInitializer):
+    """Each gate's block orthogonal by itself (Saxe, McClelland & Ganguli 2014).
+
+    Args:
+        gain: factor on each block.
+    """
+
+    gain: float = 1.0
+
+    def fill(self, weight: Tensor, gates: str) -> None:
+        for block in weight.chunk(len(gates)):
+            wide = torch.empty(block.shape, dtype=torch.float32)  # the decomposition has no bfloat16
+            block.copy_(nn.init.orthogonal_(wide, self.gain))
+
+
+@dataclass(frozen=True)
+class Identity(GateInitializer):
+    """Each gate's block the identity (Le, Jaitly & Hinton 2015: a ReLU network that remembers).
+
+    Args:
+        gain: factor on each block.
+    """
+
+    gain: float = 1.0
+
+    def fill(self, weight: Tensor, gates: str) -> None:
+        for block in weight.chunk(len(gates)):
+            nn.init.eye_(block).mul_(self.gain)
+
+
+def _lecun_uniform(weight: Tensor) -> None:
+    nn.init.uniform_(weight, -math.sqrt(3 / weight.shape[-1]), math.sqrt(3 / weight.shape[-1]))
+
+
+def _lecun_normal(weight: Tensor) -> None:
+    nn.init.normal_(weight, std=math.sqrt(1 / weight.shape[-1]))
+
+
+def _he_uniform(weight: Tensor) -> None:
+    nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+
+
+def _he_normal(weight: Tensor) -> None:
+    nn.init.kaiming_normal_(weight, nonlinearity="relu")
+
+
+def _normal(weight: Tensor) -> None:
+    nn.init.normal_(weight, std=0.05)
+
+
+INITIALIZERS: dict[str, Callable[[Tensor], object] | GateInitializer | None] = {
+    "uniform": None,  # U(±1/√hidden), whatever the shape: PyTorch's default, drawn in PyTorch's order
+    "glorot_uniform": nn.init.xavier_uniform_,
+    "glorot_normal": nn.init.xavier_normal_,
+    "he_uniform": _he_uniform,
+    "he_normal": _he_normal,
+    "lecun_uniform": _lecun_uniform,
+    "lecun_normal": _lecun_normal,
+    "orthogonal": Orthogonal(),
+    "identity": Identity(),
+    "random_normal": _normal,
+    "zeros": nn.init.zeros_,
+    "ones": nn.init.ones_,
+}
+_FOR_VECTORS = ("uniform", "random_normal", "zeros", "ones")
+
+
+def initializer_of(initializer: Initializer) -> Callable[[Tensor], object] | GateInitializer | None:
+    """The initialiser of a name; an object or a function as it is.
+
+    Raises:
+        SettingError: none has that name.
+    """
+    if not isinstance(initializer, str):
+        return initializer
+    if initializer not in INITIALIZERS:
+        raise SettingError(
+            f"an initializer must be one of {', '.join(INITIALIZERS)}, an object such as Chrono(96), or a function "
+            f"that fills a tensor; got {initializer!r}"
+        )
+    return INITIALIZERS[initializer]
+
+
+@torch.no_grad()
+def fill(weight: Tensor, initializer: Initializer, *, gates: str, hidden: int) -> None:
+    """Fill a weight in place.
+
+    Args:
+        weight: ``(gates * hidden, fan_in)``, or a vector.
+        initializer: a name, an object or a function.
+        gates: letters of the blocks of rows.
+        hidden: width of the state, from which ``"uniform"`` takes its bound.
+    """
+    function = initializer_of(initializer)
+    if weight.dim() == 1 and isinstance(initializer, str) and initializer not in _FOR_VECTORS:
+        raise SettingError(
+            f"{initializer!r} needs a matrix; a bias takes {', '.join(_FOR_VECTORS)}, Chrono(...) or a function"
+        )
+    if function is None:
+        nn.init.uniform_(weight, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
+    elif isinstance(function, GateInitializer):
+        function.fill(weight, gates)
+    else:
+        function(weight)

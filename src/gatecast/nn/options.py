@@ -1,0 +1,195 @@
+"""Options of the recurrent layers as data: one field each, with its default and its help text.
+
+Names are those of Keras where Keras has the option (``dropout`` is PyTorch's: between layers).
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from gatecast.errors import SettingError
+from gatecast.nn.init import Initializer, initializer_of
+from gatecast.nn.penalties import Constraint, Regularizer, constraint_of, regularizer_of
+from gatecast.ops import activation_of
+from gatecast.ops.spec import Activation
+
+MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+
+Options = TypeVar("Options", bound="CellOptions | StackOptions")
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with its help text."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class CellOptions:
+    """What every recurrent cell takes: how weights begin, what binds them, and what is dropped inside the step."""
+
+    single_bias: bool = option(False, "one bias vector, `bias_ih`, in place of PyTorch's two that are only ever added")
+    kernel_initializer: Initializer = option("uniform", "of W_ih (and W_hr): a name, an object or a function")
+    recurrent_initializer: Initializer = option("uniform", "of W_hh")
+    bias_initializer: Initializer = option("uniform", "of the biases; all but `uniform` leave the second bias at 0")
+    kernel_regularizer: Regularizer | None = option(None, "of W_ih: an object such as `L2(1e-4)`, or a function")
+    recurrent_regularizer: Regularizer | None = option(None, "of W_hh")
+    bias_regularizer: Regularizer | None = option(None, "of the biases")
+    activity_regularizer: Regularizer | None = option(None, "of the output, divided by the batch size")
+    kernel_constraint: Constraint | None = option(None, "on W_ih: a name, an object such as `MaxNorm(2)`, a function")
+    recurrent_constraint: Constraint | None = option(None, "on W_hh")
+    bias_constraint: Constraint | None = option(None, "on the biases")
+    input_dropout: float = option(0.0, "probability of dropping an input: one mask for all steps (Keras: `dropout`)")
+    recurrent_dropout: float = option(0.0, "probability of dropping an entry of h before W_hh: one mask for all steps")
+    weight_drop: float = option(0.0, "probability of dropping a weight of W_hh: one mask for a call (DropConnect)")
+    zoneout: float | tuple[float, float] = option(0.0, "probability that a unit keeps its old value: of h, or (h, c)")
+    gradient_clip: float | None = option(None, "bound on each entry of the gradient that flows back through h")
+
+    def __post_init__(self) -> None:
+        for name in ("input_dropout", "recurrent_dropout", "weight_drop"):
+            check_probability(name, getattr(self, name))
+        for p in self.zoneouts:
+            check_probability("zoneout", p)
+        check_positive("gradient_clip", self.gradient_clip)
+        for name in ("kernel", "recurrent", "bias"):
+            initializer_of(getattr(self, f"{name}_initializer"))
+            regularizer_of(getattr(self, f"{name}_regularizer"))
+            constraint_of(getattr(self, f"{name}_constraint"))
+        regularizer_of(self.activity_regularizer)
+
+    @property
+    def zoneouts(self) -> tuple[float, float]:
+        """Of h and of c."""
+        return self.zoneout if isinstance(self.zoneout, tuple) else (self.zoneout, self.zoneout)
+
+
+@dataclass(frozen=True)
+class RNNCellOptions(CellOptions):
+    """Options of the plain recurrent cell."""
+
+
+@dataclass(frozen=True)
+class GRUCellOptions(CellOptions):
+    """Options of the GRU cell."""
+
+    activation: Activation = option("tanh", "of the candidate: a name, or a function of a tensor")
+    recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
+    reset_after: bool = option(True, "reset gate after the product with W_hn (PyTorch, cuDNN); else before (Cho 2014)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_activations(self.activation, self.recurrent_activation)
+        if self.single_bias and self.reset_after:
+            raise SettingError(
+                "reset_after=True multiplies one of the two biases by the reset gate and needs both; "
+                "leave single_bias=False, or take reset_after=False"
+            )
+
+
+@dataclass(frozen=True)
+class LSTMCellOptions(CellOptions):
+    """Options of the LSTM cell."""
+
+    activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
+    recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
+    unit_forget_bias: bool = option(False, "forget gates begin with bias 1 (Gers 2000; Jozefowicz 2015)")
+    peephole: bool = option(False, "gates see the cell state: a weight for each unit and gate (Gers 2002)")
+    coupled: bool = option(False, "the input gate is 1 - f: three gates, rows f, g, o (CIFG, Greff 2017)")
+    layer_norm: bool = option(False, "layer normalisation of W_ih x, of W_hh h and of c (Ba 2016, eq. 20-22)")
+    cell_clip: float | None = option(None, "bound on |c| (Sak 2014: 50)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_activations(self.activation, self.recurrent_activation)
+        check_positive("cell_clip", self.cell_clip)
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What every stack of layers takes: how it reads time, what it gives back, and how layers are joined."""
+
+    variational: bool = option(False, "one mask for all steps between layers too (Gal & Ghahramani 2016)")
+    residual: bool = option(False, "from the second layer on, a layer's output is its own plus its input (Wu 2016)")
+    skip: bool = option(False, "layers above the first also read the input of the stack (Graves 2013)")
+    merge_mode: str | None = option("concat", "how directions are joined: concat, sum, mul, ave; None: a tuple of both")
+    go_backwards: bool = option(False, "read the sequence from its end; outputs come in the order of reading (Keras)")
+    stateful: bool = option(False, "begin with the last state of the call before, detached; see `reset_states()`")
+    return_sequences: bool = option(True, "outputs of every step; False: of the last step that each direction read")
+    return_state: bool = option(True, "give the last states as well; False: the output alone")
+    zero_output_for_mask: bool = option(True, "outputs at masked steps are 0 (PyTorch); False: the last one repeats")
+    learn_initial_state: bool = option(False, "the initial state is a parameter of each layer and direction")
+    static_size: int = option(0, "features of a context known for all steps, mapped to the initial state; 0: none")
+
+    def __post_init__(self) -> None:
+        if self.merge_mode not in MERGE_MODES:
+            raise SettingError(f"merge_mode must be one of {MERGE_MODES}, got {self.merge_mode!r}")
+        if self.static_size < 0:
+            raise SettingError(f"static_size counts features and must be 0 or more, got {self.static_size}")
+
+
+@dataclass(frozen=True)
+class LSTMStackOptions(StackOptions):
+    """Options of a stack of LSTM layers."""
+
+    return_cells: bool = option(False, "give the cell state of every step as well, of all layers and directions")
+
+
+def take(kind: type[Options], given: dict[str, Any]) -> Options:
+    """The options of one kind, taken out of ``given``."""
+    return kind(**{f.name: given.pop(f.name) for f in fields(kind) if f.name in given})
+
+
+def check_all_taken(layer: str, left: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> None:
+    """No option is left that nobody knows.
+
+    Raises:
+        SettingError: ``LSTM has no option 'zone_out'; did you mean 'zoneout'?``
+    """
+    if left:
+        name = next(iter(left))
+        known = [f.name for kind in kinds for f in fields(kind)]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+        raise SettingError(f"{layer} has no option {name!r}; {hint}")
+
+
+def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[type], type]:
+    """Show the options in ``help()`` and in editors: the signature of ``**options`` written out."""
+
+    def sign(layer: type) -> type:
+        own = [p for p in inspect.signature(layer.__init__).parameters.values() if p.name not in ("self", "options")]  # type: ignore[misc]
+        more = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for kind in kinds
+            for f in fields(kind)
+        ]
+        layer.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
+        return layer
+
+    return sign
+
+
+def check_activations(*activations: Activation) -> None:
+    """Each has a known name or is a function."""
+    for activation in activations:
+        activation_of(activation)
+
+
+def check_probability(name: str, p: float) -> None:
+    """A probability in [0, 1)."""
+    if not 0 <= p < 1:
+        raise SettingError(f"{name} is a probability in [0, 1), got {p}")
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """A bound above zero, or none."""
+    if value is not None and not value > 0:
+        raise SettingError(f"{name} is a bound and must be above 0, got {value}; None for no bound")
+
+
+def differences(options: CellOptions | StackOptions) -> list[str]:
+    """Options that are not the default, as ``name=value``."""
+    return [f"{f.name}={value!r}" for f in fields(options) if (value := getattr(options, f.name)) != f.default]

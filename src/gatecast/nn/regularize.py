@@ -1,0 +1,73 @@
+"""What is dropped in training, with masks drawn once for a sequence or once for a step."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from gatecast.nn.options import CellOptions
+from gatecast.ops import LSTMMasks
+
+
+def dropped(
+    x: Float[Tensor, "time batch feature"], p: float, *, training: bool, variational: bool
+) -> Float[Tensor, "time batch feature"]:
+    """``x`` with entries set to 0 and the others scaled by ``1 / (1 - p)``.
+
+    Args:
+        x: output of a layer, or the input.
+        p: probability of dropping an entry.
+        training: else nothing is dropped.
+        variational: one mask for all steps (Gal & Ghahramani 2016); else one for each step.
+    """
+    if not training or p == 0:
+        return x
+    return x * _keep(x[:1], p) if variational else functional.dropout(x, p)
+
+
+def draw_masks(
+    x: Float[Tensor, "time batch feature"],
+    steps: Bool[Tensor, "time batch"] | None,
+    options: CellOptions,
+    widths: tuple[int, ...],
+    *,
+    training: bool,
+) -> LSTMMasks:
+    """Masks of one layer and direction for one call.
+
+    Args:
+        x: input of the layer, for shape, dtype and device.
+        steps: True where a step counts.
+        options: ``recurrent_dropout`` and ``zoneout``.
+        widths: of h, and of c where the cell has one.
+        training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
+    """
+    if options.zoneout == 0 and not (training and options.recurrent_dropout > 0):
+        return LSTMMasks(steps)
+    time, batch = x.shape[:2]
+    recurrent = None
+    if training and options.recurrent_dropout > 0:
+        recurrent = _keep(x.new_ones(batch, widths[0]), options.recurrent_dropout).expand(time, -1, -1)
+    shares = zip(options.zoneouts, widths, strict=False)
+    zones = [_zone(x, p, width, training=training) for p, width in shares]
+    return LSTMMasks(steps, recurrent, *zones)
+
+
+def weights_dropped(weight: Tensor, p: float, *, training: bool) -> Tensor:
+    """``W_hh`` with entries dropped for the whole call (Wan et al. 2013; Merity, Keskar & Socher 2018)."""
+    return functional.dropout(weight, p, training)
+
+
+def _keep(x: Tensor, p: float) -> Tensor:
+    """Zeros, and ``1 / (1 - p)`` where an entry is kept."""
+    return functional.dropout(torch.ones_like(x), p)
+
+
+def _zone(x: Tensor, p: float, width: int, *, training: bool) -> Tensor | None:
+    """Share of the old value at every step and unit."""
+    if p == 0:
+        return None
+    share = x.new_full((1, 1, 1), p).expand(x.shape[0], x.shape[1], width)
+    return torch.bernoulli(share) if training else share

@@ -1,0 +1,96 @@
+"""The forms in which sequences come and go: batch or time first, without batch, packed; lengths and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from gatecast.errors import SettingError
+from gatecast.nn.checks import check_mask, checked_lengths
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the input came, so that the output can go the same way.
+
+    Args:
+        batch_first: batch before time.
+        batched: there is a batch axis.
+        packed: the packed input, where it was one.
+    """
+
+    batch_first: bool
+    batched: bool
+    packed: PackedSequence | None = None
+
+    def sequence(self, y: Float[Tensor, "time batch feature"]) -> Tensor | PackedSequence:
+        """A sequence in the form of the input."""
+        return self.padded(y) if self.packed is None else _pack(y, self.packed)
+
+    def padded(self, y: Float[Tensor, "*layers time batch feature"]) -> Tensor:
+        """A sequence in the form of the input, as a tensor even where the input was packed."""
+        if not self.batched:
+            return y.squeeze(-2)
+        return y.transpose(-3, -2) if self.batch_first else y
+
+    def state(self, h: Float[Tensor, "*layers batch feature"]) -> Tensor:
+        """A state or an output of one step, without the batch axis where the input had none."""
+        return h if self.batched else h.squeeze(-2)
+
+
+def open_sequence(x: Tensor | PackedSequence, *, batch_first: bool) -> tuple[Tensor, Tensor | None, Form]:
+    """The input as ``(time, batch, feature)``, lengths where it was packed, and its form."""
+    if isinstance(x, PackedSequence):
+        padded, lengths = pad_packed_sequence(x)
+        return padded, lengths, Form(batch_first, True, x)
+    if x.dim() == 2:
+        return x[:, None], None, Form(batch_first, False)
+    return (x.transpose(0, 1) if batch_first else x), None, Form(batch_first, True)
+
+
+def steps_that_count(
+    x: Float[Tensor, "time batch feature"],
+    form: Form,
+    lengths: Tensor | Sequence[int] | int | None,
+    mask: Bool[Tensor, ...] | None,
+    packed_lengths: Tensor | None,
+) -> Bool[Tensor, "time batch"] | None:
+    """True where a step counts: within the lengths, and where the mask says so; None: everywhere."""
+    time, batch = x.shape[:2]
+    if form.packed is not None and (lengths is not None or mask is not None):
+        raise SettingError("a PackedSequence brings its lengths; give neither lengths nor mask with it")
+    lengths = packed_lengths if lengths is None else lengths
+    steps = None
+    if lengths is not None:
+        own = torch.as_tensor(lengths)
+        own = own if form.batched else own.reshape(-1)
+        steps = torch.arange(time, device=x.device)[:, None] < checked_lengths(own, batch, time, x.device)
+    if mask is not None:
+        mask = mask if form.batched else mask[None]
+        check_mask(mask, batch, time)
+        steps = mask.T if steps is None else steps & mask.T
+    return steps
+
+
+def last_step(
+    x: Float[Tensor, "time batch feature"], steps: Bool[Tensor, "time batch"] | None
+) -> Float[Tensor, "batch feature"]:
+    """``x`` at the last step of each sequence that counts (the first step where none does)."""
+    if steps is None:
+        return x[-1]
+    count = torch.arange(x.shape[0], device=x.device)[:, None]
+    index = torch.where(steps, count, 0).amax(0)
+    return x.gather(0, index[None, :, None].expand(1, -1, x.shape[-1]))[0]
+
+
+def _pack(y: Tensor, like: PackedSequence) -> PackedSequence:
+    """Rows of ``y`` in the order of a packed sequence."""
+    lengths = (like.batch_sizes[:, None] > torch.arange(int(like.batch_sizes[0]))).sum(0)  # sorted, longest first
+    ordered = y if like.sorted_indices is None else y.index_select(1, like.sorted_indices)
+    data = pack_padded_sequence(ordered, lengths).data
+    return PackedSequence(data, like.batch_sizes, like.sorted_indices, like.unsorted_indices)

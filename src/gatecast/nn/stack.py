@@ -1,0 +1,244 @@
+"""Layers on layers, in one direction or two: what LSTM, GRU and RNN share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from gatecast.errors import SettingError
+from gatecast.nn.checks import check_input, check_sizes
+from gatecast.nn.designs import Design, Run, State
+from gatecast.nn.options import StackOptions, check_probability, differences
+from gatecast.nn.regularize import draw_masks, dropped
+from gatecast.nn.sequences import Form, last_step, open_sequence, steps_that_count
+from gatecast.nn.states import WithState, state_out
+
+
+class Stacked(NamedTuple):
+    """What a run of all layers gave."""
+
+    y: Tensor  # (time, batch, width)
+    last: Tensor | None  # (batch, width), where it was asked for
+    state: State  # (layers*directions, batch, width) each
+    cells: Tensor | None  # (layers*directions, time, batch, hidden)
+
+
+class Stack(WithState):
+    """A stack of recurrent layers."""
+
+    def __init__(
+        self,
+        design: Design,
+        options: StackOptions,
+        input_size: int,
+        num_layers: int,
+        *,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        **factory: Any,
+    ) -> None:
+        check_sizes(input_size=input_size, hidden_size=design.hidden_size, num_layers=num_layers)
+        super().__init__(design)
+        self.input_size, self.hidden_size, self.num_layers = input_size, design.hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = design.bias, batch_first, float(dropout)
+        self.bidirectional = bidirectional
+        self.stack = options
+        zeros = options.zero_output_for_mask
+        self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
+        self._check_options()
+        self._add_layers(factory)
+        self._add_initial_state(num_layers * self.directions, options, **factory)
+        self.reset_parameters()
+
+    # ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def directions(self) -> int:
+        """1 or 2."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self) -> int:
+        """Width of an output (of each of the two, with ``merge_mode=None``)."""
+        joined = self.bidirectional and self.stack.merge_mode == "concat"
+        return self.design.widths[0] * (2 if joined else 1)
+
+    def _check_options(self) -> None:
+        check_probability("dropout", self.dropout)
+        if self.dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                f"dropout={self.dropout} drops outputs between layers and has no effect with num_layers=1; "
+                "use input_dropout or recurrent_dropout, or leave it 0",
+                stacklevel=4,
+            )
+        if self.stack.residual and self.bidirectional and not self.stack.return_sequences:
+            raise SettingError(
+                "return_sequences=False with residual=True needs one last step, and two directions have two; "
+                "take return_sequences=True and choose steps of the output"
+            )
+
+    def _add_layers(self, factory: dict[str, Any]) -> None:
+        below = self.design.widths[0] * (2 if self.bidirectional and self.stack.merge_mode in ("concat", None) else 1)
+        for layer in range(self.num_layers):
+            width = self.input_size if layer == 0 else below + self.input_size * self.stack.skip
+            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
+                self._add_weights(suffix, width, **factory)
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def forward(
+        self,
+        x: Tensor | PackedSequence,
+        hx: Tensor | Sequence[Tensor] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | int | None = None,
+        mask: Tensor | None = None,
+        static: Tensor | None = None,
+    ) -> Any:
+        """Run all layers over a batch of sequences.
+
+        Args:
+            x: ``(time, batch, input_size)``; with ``batch_first``: ``(batch, time, input_size)``; without batch:
+                ``(time, input_size)``; or a ``PackedSequence``.
+            hx: h before the first step, ``(layers*directions, batch, width)``; LSTM: the pair (h, c). None: zeros, the
+                learned or the static one, or with ``stateful`` the last one.
+            lengths: steps of each sequence that count, ``(batch,)``, in any order; the rest is padding.
+            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed.
+            static: context known for all steps, ``(batch, static_size)``.
+
+        Returns:
+            ``(output, h_n)``, for the LSTM ``(output, (h_n, c_n))``, as in PyTorch. ``return_state=False`` gives
+            ``output`` alone, ``return_cells=True`` one thing more: cell states of every step,
+            ``(layers*directions, time, batch, hidden_size)``.
+        """
+        sequence, packed_lengths, form = self._open(x)
+        steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
+        state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=self.stack.stateful)
+        if self.stack.go_backwards:
+            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
+        out = self._run(sequence, state, steps)
+        if self.stack.stateful:
+            self._keep(out.state)
+        return self._give(out, form)
+
+    def step(
+        self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None, *, static: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """One step of a stream: the same as a run over the whole sequence, at the cost of one step.
+
+        In training, masks are drawn anew at each step.
+
+        Args:
+            x: ``(batch, input_size)`` or ``(input_size,)``.
+            hx: the state that the step before gave; None at the first step.
+            static: context, at the first step of a layer that has ``static_size``.
+
+        Returns:
+            The output ``(batch, width)`` and the state after the step.
+        """
+        if self.bidirectional or self.stack.go_backwards:
+            raise SettingError(
+                "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
+                "the whole sequence: call the layer"
+            )
+        check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
+        form = Form(False, x.dim() == 2)
+        sequence = x[None] if form.batched else x[None, None]
+        state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=False)
+        out = self._run(sequence, state, None)
+        return form.state(out.y[0]), state_out(tuple(form.state(part) for part in out.state))
+
+    # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
+    def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
+        if isinstance(x, PackedSequence):
+            check_input(
+                x.data, self.input_size, self.first_weight, dims=(2, 2), axes="rows of a PackedSequence, input_size"
+            )
+            if self.stack.go_backwards:
+                raise SettingError(
+                    "go_backwards puts the padding first, which a PackedSequence cannot hold; "
+                    "give a padded tensor with lengths="
+                )
+        else:
+            axes = "batch, time, input_size" if self.batch_first else "time, batch, input_size"
+            check_input(x, self.input_size, self.first_weight, dims=(2, 3), axes=axes)
+        return open_sequence(x, batch_first=self.batch_first)
+
+    # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _run(
+        self, x: Float[Tensor, "time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
+    ) -> Stacked:
+        options = self.design.options
+        x = dropped(x, options.input_dropout, training=self.training, variational=True)
+        below, base, every = x, None, []
+        runs: list[Run] = []
+        for layer in range(self.num_layers):
+            base = below if layer and self.stack.residual else None
+            inputs = self._between(below, x) if layer else x
+            runs = [self._direction(layer, d, inputs, state, steps) for d in range(self.directions)]
+            below = self._join([run.y for run in runs], base)
+            every += runs
+        last = None
+        if not self.stack.return_sequences:
+            last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps))
+        ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
+        cells = [run.cells for run in every if run.cells is not None]
+        return Stacked(below, last, ends, torch.stack(cells) if cells else None)
+
+    def _between(self, below: Tensor, x: Tensor) -> Tensor:
+        """What a layer above the first reads."""
+        below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
+        return torch.cat([below, x], -1) if self.stack.skip else below
+
+    def _direction(self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None) -> Run:
+        index = layer * self.directions + direction
+        masks = draw_masks(x, steps, self.design.options, self.design.widths, training=self.training)
+        start = None if state is None else tuple(part[index] for part in state)
+        weights, cells = self._weights(self.suffixes[index]), getattr(self.stack, "return_cells", False)
+        return self.design.run(x, weights, start, self.specs[direction], masks, cells=cells)
+
+    def _join(self, parts: list[Tensor], base: Tensor | None) -> Tensor:
+        """Both directions as one, and the layer's input added."""
+        y = parts[0]
+        if len(parts) == 2:
+            forwards, backwards = parts
+            mode = self.stack.merge_mode
+            if mode in ("concat", None):
+                y = torch.cat(parts, -1)
+            elif mode == "mul":
+                y = forwards * backwards
+            else:
+                y = forwards + backwards if mode == "sum" else (forwards + backwards) / 2
+        return y if base is None else y + base
+
+    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _give(self, out: Stacked, form: Form) -> Any:
+        y = out.y if out.last is None else out.last
+        self._note_activity(y, y.shape[-2])
+        parts = y.chunk(2, -1) if self.bidirectional and self.stack.merge_mode is None else (y,)
+        shaped = tuple(form.sequence(part) if out.last is None else form.state(part) for part in parts)
+        results: list[Any] = [shaped if len(shaped) == 2 else shaped[0]]
+        if self.stack.return_state:
+            results.append(state_out(tuple(form.state(part) for part in out.state)))
+        if out.cells is not None:
+            results.append(form.padded(out.cells))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def extra_repr(self) -> str:
+        """Sizes, and the options that are not the default."""
+        parts = [str(self.input_size), str(self.hidden_size)]
+        plain: dict[str, Any] = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False}
+        plain |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
+        given = {name: getattr(self, name, usual) for name, usual in plain.items()}
+        parts += [f"{name}={value!r}" for name, value in given.items() if value != plain[name]]
+        return ", ".join([*parts, *differences(self.design.options), *differences(self.stack)])
+
+
+def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
+    """Parts on a new first axis, without a copy where there is one."""
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)

@@ -1,0 +1,122 @@
+"""The state of a stack of layers: given, kept from the call before, learned, or made from a static context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gatecast.errors import SettingError
+from gatecast.nn.checks import check_same_kind, check_state, check_static
+from gatecast.nn.designs import Design, State
+from gatecast.nn.options import StackOptions
+from gatecast.nn.weighted import Recurrent
+
+
+class WithState(Recurrent):
+    """A recurrent module whose state has an axis of layers and directions."""
+
+    stack: StackOptions
+    kept_h: Tensor | None
+
+    @property
+    def _letters(self) -> str:
+        """Of the tensors of the state: ``"hc"`` or ``"h"``."""
+        return "hc"[: len(self.design.widths)]
+
+    def _add_initial_state(self, count: int, options: StackOptions, **factory: Any) -> None:
+        """Buffers and parameters of the state of ``count`` layers times directions."""
+        self.stack, self.state_count = options, count
+        for name, width in zip(self._letters, self.design.widths, strict=True):
+            self.register_buffer(f"kept_{name}", None, persistent=False)
+            if self.stack.learn_initial_state:
+                self.register_parameter(f"initial_{name}", nn.Parameter(torch.empty(count, width, **factory)))
+            if size := self.stack.static_size:
+                shape = (count, width, size)
+                self.register_parameter(f"weight_static_{name}", nn.Parameter(torch.empty(shape, **factory)))
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew; a learned initial state begins at 0."""
+        super().reset_parameters()
+        for name, parameter in self.named_parameters(recurse=False):
+            if name.startswith("initial_"):
+                nn.init.zeros_(parameter)
+            elif name.startswith("weight_static_"):
+                bound = max(self.stack.static_size, 1) ** -0.5
+                nn.init.uniform_(parameter, -bound, bound)
+
+    def reset_state(self) -> None:
+        """Forget the state that a stateful layer kept."""
+        for name in self._letters:
+            setattr(self, f"kept_{name}", None)
+
+    def _first_state(
+        self, batch: int, hx: Any, static: Tensor | None, *, batched: bool, stateful: bool
+    ) -> State | None:
+        """The state before the first step; None: zeros."""
+        if stateful and hx is None and self.kept_h is not None:
+            return self._kept(batch)
+        if static is not None and not batched:
+            static = static[None]
+        check_static(static, self.stack.static_size, batch, state_given=hx is not None)
+        if hx is not None:
+            return given_state(self.design, hx, batch, self.first_weight, count=self.state_count, batched=batched)
+        return self._made_state(batch, static)
+
+    def _made_state(self, batch: int, static: Tensor | None) -> State | None:
+        """The learned state plus that of the static context."""
+        if not self.stack.learn_initial_state and static is None:
+            return None
+        if static is not None:
+            check_same_kind("static", static, self.first_weight)
+        return tuple(self._made_part(name, batch, static) for name in self._letters)
+
+    def _made_part(self, name: str, batch: int, static: Tensor | None) -> Tensor:
+        """``(layers*directions, batch, width)`` of h or of c."""
+        parts: list[Tensor] = []
+        if self.stack.learn_initial_state:
+            parts.append(getattr(self, f"initial_{name}")[:, None].expand(-1, batch, -1))
+        if static is not None:
+            parts.append(torch.einsum("lws,bs->lbw", getattr(self, f"weight_static_{name}"), static))
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    def _kept(self, batch: int) -> State:
+        """The state of the call before."""
+        state = tuple(getattr(self, f"kept_{name}") for name in self._letters)
+        if state[0].shape[1] != batch:
+            raise SettingError(
+                f"this stateful layer holds the state of a batch of {state[0].shape[1]} and got a batch of {batch}; "
+                "keep the batch, or call reset_state()"
+            )
+        return state
+
+    def _keep(self, state: State) -> None:
+        for name, part in zip(self._letters, state, strict=True):
+            setattr(self, f"kept_{name}", part.detach())
+
+
+def given_state(
+    design: Design, hx: Any, batch: int, weight: Tensor, *, count: int | None = None, batched: bool = True
+) -> State:
+    """A given state as checked tensors with a batch axis.
+
+    Args:
+        design: of the cell.
+        hx: the tensor of h, or the pair (h, c).
+        batch: rows of the batch.
+        weight: any weight, for dtype and device.
+        count: layers times directions; None: no such axis.
+        batched: the state comes with a batch axis.
+    """
+    state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+    lead, axes = ((batch,), ("batch", "width")) if batched else ((), ("width",))
+    if count is not None:
+        lead, axes = (count, *lead), ("layers*directions", *axes)
+    check_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
+    return state if batched else tuple(part.unsqueeze(-2) for part in state)
+
+
+def state_out(state: State) -> Any:
+    """A state as users know it: the tensor of h, or the pair (h, c)."""
+    return state[0] if len(state) == 1 else state

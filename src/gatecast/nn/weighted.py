@@ -1,0 +1,137 @@
+"""What all recurrent layers and cells share: parameters under PyTorch's names, how they begin, and what binds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gatecast.nn.designs import Design
+from gatecast.nn.init import fill
+from gatecast.nn.penalties import constraint_of
+from gatecast.nn.regularize import weights_dropped
+
+KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_ih", "bias_hh")}
+
+
+class Recurrent(nn.Module):
+    """A module with the weights of one or several runs of a cell; subclasses give it ``forward``."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        self.suffixes: list[str] = []
+        self.names = tuple(design.shapes(1))
+        self._activity: Tensor | None = None
+
+    @property
+    def first_weight(self) -> Tensor:
+        """One that every module has: for dtype and device."""
+        return self._weight("weight_hh" + self.suffixes[0])
+
+    def _weight(self, name: str) -> Tensor:
+        """A weight by its whole name."""
+        weight = self._parameters.get(name)  # quicker than getattr, which parametrizations need
+        return getattr(self, name) if weight is None else weight
+
+    def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
+        """Parameters of one layer and direction; their names end in ``suffix``."""
+        for name, shape in self.design.shapes(input_size).items():
+            self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape, **factory)))
+        self.suffixes.append(suffix)
+
+    def _weights(self, suffix: str) -> dict[str, Tensor]:
+        """Weights of one layer and direction for one call."""
+        weights = {name: self._weight(name + suffix) for name in self.names}
+        p = self.design.options.weight_drop
+        if p > 0 and self.training:
+            weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
+        return weights
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, in PyTorch's order: the same seed gives ``torch.nn``'s weights by default."""
+        for suffix in self.suffixes:
+            for name in self.names:
+                self._fill(name, getattr(self, name + suffix))
+            if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
+                self._open_forget_gates(suffix)
+
+    def _fill(self, name: str, weight: Tensor) -> None:
+        options, gates, hidden = self.design.options, self.design.gates, self.design.hidden_size
+        if name.startswith("norm"):
+            nn.init.ones_(weight)
+            if name == "norm_c":
+                nn.init.zeros_(weight[1])
+        elif name == "bias_hh" and options.bias_initializer != "uniform":
+            nn.init.zeros_(weight)
+        elif name.startswith("bias"):
+            fill(weight, options.bias_initializer, gates=gates, hidden=hidden)
+        elif name == "weight_hh":
+            fill(weight, options.recurrent_initializer, gates=gates, hidden=hidden)
+        elif name == "peephole":
+            fill(weight, "uniform", gates=gates, hidden=hidden)
+        else:
+            one_block = "h" if name == "weight_hr" else gates
+            fill(weight, options.kernel_initializer, gates=one_block, hidden=hidden)
+
+    @torch.no_grad()
+    def _open_forget_gates(self, suffix: str) -> None:
+        """Biases of the forget gates that sum to 1."""
+        hidden, at = self.design.hidden_size, self.design.gates.index("f")
+        rows = slice(at * hidden, (at + 1) * hidden)
+        getattr(self, "bias_ih" + suffix)[rows] = 1.0
+        if not self.design.options.single_bias:
+            getattr(self, "bias_hh" + suffix)[rows] = 0.0
+
+    def _of_kind(self, kind: str) -> Iterator[nn.Parameter]:
+        """Parameters of a kind: kernel, recurrent, bias."""
+        for suffix in self.suffixes:
+            for name in KINDS[kind]:
+                if (weight := getattr(self, name + suffix, None)) is not None:
+                    yield weight
+
+    def regularization(self) -> Float[Tensor, ""]:
+        """What the regularizers add to the loss: of the weights, and of the last call's output.
+
+        The penalty on the output is divided by the batch size, as in Keras.
+        """
+        total = self.first_weight.new_zeros(())
+        for kind in KINDS:
+            regularizer = getattr(self.design.options, f"{kind}_regularizer")
+            if regularizer is not None:
+                total = total + sum(regularizer(weight) for weight in self._of_kind(kind))
+        return total if self._activity is None else total + self._activity
+
+    @torch.no_grad()
+    def constrain_(self) -> None:
+        """Apply the constraints to the weights, in place: call it after each step of the optimiser."""
+        for kind in KINDS:
+            constraint = constraint_of(getattr(self.design.options, f"{kind}_constraint"))
+            if constraint is not None:
+                for weight in self._of_kind(kind):
+                    weight.copy_(constraint(weight))
+
+    def _note_activity(self, output: Tensor, batch: int) -> None:
+        """Keep the penalty on an output for :meth:`regularization`."""
+        regularizer = self.design.options.activity_regularizer
+        if regularizer is not None:
+            self._activity = regularizer(output) / max(batch, 1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """With a single bias, PyTorch's two are added on their way in."""
+        if self.design.options.single_bias:
+            for suffix in self.suffixes:
+                second = state_dict.pop(f"{prefix}bias_hh{suffix}", None)
+                if second is not None:
+                    state_dict[f"{prefix}bias_ih{suffix}"] = state_dict[f"{prefix}bias_ih{suffix}"] + second
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the last call's penalty: it is part of a graph, which cannot be copied."""
+        return {**self.__dict__, "_activity": None}
+
+    def flatten_parameters(self) -> None:
+        """Nothing: there for code written for ``torch.nn``."""

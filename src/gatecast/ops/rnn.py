@@ -1,0 +1,71 @@
+"""The plain recurrent network (Elman 1990) in plain PyTorch::
+
+h = act(W_ih x_t + W_hh (m * h) + b)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from gatecast.ops.activations import activation_of
+from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.scan import ScanOutput, Step, scan
+from gatecast.ops.spec import Activation, LSTMMasks
+
+
+@dataclass(frozen=True)
+class RNNSpec:
+    """Options of the cell that are not tensors; as in :class:`gatecast.ops.spec.CellSpec`."""
+
+    activation: Activation = "tanh"
+    reverse: bool = False
+    gradient_clip: float | None = None
+    zero_output: bool = True
+
+
+class RNNWeights(NamedTuple):
+    """Weights of one layer and direction."""
+
+    w_ih: Float[Tensor, "hidden input"]
+    w_hh: Float[Tensor, "hidden hidden"]
+    bias: Float[Tensor, " hidden"] | None = None
+
+
+def rnn(
+    x: Float[Tensor, "time batch input"],
+    weights: RNNWeights,
+    h: Float[Tensor, "batch hidden"] | None = None,
+    *,
+    spec: RNNSpec | None = None,
+    masks: LSTMMasks | None = None,
+) -> ScanOutput:
+    """Run the cell over the time axis.
+
+    Args:
+        x: input of every step.
+        weights: of the layer.
+        h: state before the first step; None: zeros.
+        spec: options of the cell.
+        masks: of steps, recurrent dropout and zoneout (Hinton et al. 2012; Krueger et al. 2017).
+    """
+    spec, masks = spec or RNNSpec(), masks or LSTMMasks()
+    gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
+    if weights.bias is not None:
+        gates_x = gates_x + weights.bias
+    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
+    return scan(gates_x, h, _step_of(weights, spec), masks, reverse=spec.reverse, zero_output=spec.zero_output)
+
+
+def _step_of(weights: RNNWeights, spec: RNNSpec) -> Step:
+    act = activation_of(spec.activation)
+
+    def step(gates_x: Tensor, before: Tensor, h: Tensor) -> Tensor:
+        if spec.gradient_clip is not None:
+            before = clip_gradient(before, spec.gradient_clip)
+        return act(gates_x + before @ weights.w_hh.T)
+
+    return step

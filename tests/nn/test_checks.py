@@ -1,0 +1,81 @@
+"""What enters a layer and does not fit is refused with what was expected, what came, and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gatecast.errors import SettingError
+from gatecast.nn import GRU, LSTM
+
+X = torch.randn(6, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (X[0, 0], r"input must be \(time, batch, input_size\), or the same without batch: 3 or 2 axes; got 1"),
+        (X[None], "got 4 axes"),
+        (X[..., :2], r"input_size = 3 features on its last axis, got 2 in shape \(6, 4, 2\)"),
+        (X.double(), r"dtype of the weights, torch.float32, got torch.float64; use x.to\(torch.float32\)"),
+        (X.long(), r"dtype of the weights, torch.float32, got torch.int64"),
+        (X.to("meta"), "device of the weights, cpu, got meta"),
+    ],
+)
+def test_inputs(x: torch.Tensor, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4)(x)
+    with pytest.raises(SettingError):
+        GRU(3, 4)(x)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, 2, 3, 7], r"lengths must be in \[0, 6\], the steps of the input; got 1 to 7"),
+        ([1, 2, 3, -1], r"got -1 to 3"),
+        ([1, 2, 3], r"shape \(batch,\) = \(4,\), got torch.int64 of shape \(3,\)"),
+        (torch.tensor([1.0, 2, 3, 4]), "whole numbers .* got torch.float32"),
+        (torch.ones(4, dtype=torch.bool), "got torch.bool"),
+        (torch.ones(4, 6, dtype=torch.long), r"of shape \(4, 6\)"),
+    ],
+)
+def test_lengths(lengths: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4)(X, lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.ones(4, 6), r"mask must be boolean, .* got torch.float32; use mask.bool\(\)"),
+        (torch.ones(4, 5, dtype=torch.bool), r"mask must be \(batch, time\) = \(4, 6\), got \(4, 5\)$"),
+        (torch.ones(6, 4, dtype=torch.bool), r"got \(6, 4\); use mask.T"),
+    ],
+)
+def test_masks(mask: torch.Tensor, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4)(X, mask=mask)
+
+
+def test_a_packed_sequence_brings_its_lengths() -> None:
+    packed = torch.nn.utils.rnn.pack_padded_sequence(X, [6, 5, 4, 3])
+    with pytest.raises(SettingError, match="give neither lengths nor mask"):
+        LSTM(3, 4)(packed, lengths=[6, 5, 4, 3])
+    with pytest.raises(SettingError, match="input_size = 2"):
+        LSTM(2, 4)(packed)
+
+
+def test_autocast_chooses_the_dtype() -> None:
+    layer = LSTM(3, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, _ = layer(X.bfloat16())
+    torch.testing.assert_close(y.float(), layer(X)[0], atol=3e-2, rtol=0)
+
+
+def test_weights_on_meta_give_shapes() -> None:
+    y, (h, c) = LSTM(3, 4, 2, bidirectional=True, device="meta")(X.to("meta"))
+    assert y.shape == (6, 4, 8)
+    assert h.shape == c.shape == (4, 4, 4)

@@ -1,0 +1,142 @@
+"""Options as data, and any mixture of them: padding, batching and steps change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fixtures.layers import tensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatecast.errors import SettingError
+from gatecast.nn import GRU, LSTM, RNN, GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
+
+Make = Callable[[], torch.nn.Module]
+
+KINDS: dict[str, type] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
+p = st.sampled_from([0.0, 0.3])
+SHARED = {
+    "num_layers": st.integers(1, 3),
+    "bias": st.booleans(),
+    "bidirectional": st.booleans(),
+    "zoneout": p,
+    "recurrent_dropout": p,
+    "input_dropout": p,
+    "weight_drop": p,
+    "gradient_clip": st.sampled_from([None, 0.5]),
+    "skip": st.booleans(),
+    "residual": st.booleans(),
+    "merge_mode": st.sampled_from(["concat", "sum", "mul", "ave"]),
+    "go_backwards": st.booleans(),
+    "learn_initial_state": st.booleans(),
+}
+OWN = {
+    "LSTM": {
+        "proj_size": st.sampled_from([0, 2]),
+        "activation": st.sampled_from(["tanh", "softsign", "relu"]),
+        "recurrent_activation": st.sampled_from(["sigmoid", "hard_sigmoid"]),
+        "peephole": st.booleans(),
+        "coupled": st.booleans(),
+        "layer_norm": st.booleans(),
+        "cell_clip": st.sampled_from([None, 0.4]),
+        "single_bias": st.booleans(),
+    },
+    "GRU": {"reset_after": st.booleans(), "activation": st.sampled_from(["tanh", "softsign"])},
+    "RNN": {"nonlinearity": st.sampled_from(["tanh", "relu", "hard_tanh"])},
+}
+
+
+@st.composite
+def layers(draw: Any) -> Make:
+    """A layer with any mixture of options, to be made."""
+    kind = draw(st.sampled_from(list(KINDS)))
+    options = draw(st.fixed_dictionaries({**SHARED, **OWN[kind]}))
+    return partial(KINDS[kind], 2, 3, **options, dtype=torch.float64)
+
+
+@settings(max_examples=30, deadline=None)
+@given(make=layers(), lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_padding_and_batching_change_nothing(make: Make, lengths: list[int]) -> None:
+    layer = make().eval()
+    x = torch.randn(4, len(lengths), 2, dtype=torch.float64)
+    y, states = layer(x, lengths=lengths)
+    for row, length in enumerate(lengths):
+        alone, ends = layer(x[:length, row])
+        valid = y[4 - length :, row] if layer.stack.go_backwards else y[:length, row]
+        torch.testing.assert_close(valid, alone)
+        for state, end in zip(tensors(states), tensors(ends), strict=True):
+            torch.testing.assert_close(state[:, row], end)
+
+
+@settings(max_examples=20, deadline=None)
+@given(make=layers())
+def test_gradients_are_finite_and_reach_every_weight_in_training(make: Make) -> None:
+    layer = make()
+    x = torch.randn(4, 3, 2, dtype=torch.float64, requires_grad=True)
+    sum(t.square().sum() for t in tensors(layer(x, lengths=[4, 2, 3]))).backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize(
+    "kind", [LSTMCellOptions, GRUCellOptions, RNNCellOptions, StackOptions, LSTMStackOptions], ids=lambda k: k.__name__
+)
+def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
+    assert all(len(field.metadata["help"]) > 4 for field in fields(kind))
+    assert kind() == kind()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"merge_mode": "cat"}, "merge_mode must be one of .* got 'cat'"),
+        ({"static_size": -1}, "static_size counts features and must be 0 or more, got -1"),
+        ({"cell_clip": 0.0}, "cell_clip is a bound and must be above 0, got 0.0; None for no bound"),
+        ({"gradient_clip": -1.0}, "gradient_clip is a bound"),
+        ({"activation": "tan"}, "activation must be one of tanh, .* got 'tan'"),
+        ({"recurrent_activation": "tan"}, "activation must be one of"),
+        ({"proj_size": 4}, r"proj_size must be in \[0, hidden_size\) = \[0, 4\), got 4"),
+        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
+        ({"dropout": 1.5}, r"dropout is a probability in \[0, 1\), got 1.5"),
+    ],
+)
+def test_what_is_said_about_settings_that_do_not_fit(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4, **options)
+
+
+def test_sizes_are_checked() -> None:
+    with pytest.raises(SettingError, match="input_size must be a whole number of at least 1, got 0"):
+        GRU(0, 4)
+    with pytest.raises(SettingError, match=r"hidden_size must be .* got -1"):
+        RNN(3, -1)
+
+
+def test_a_gru_that_resets_after_needs_both_biases() -> None:
+    with pytest.raises(SettingError, match="needs both; leave single_bias=False, or take reset_after=False"):
+        GRU(3, 4, single_bias=True)
+
+
+def test_one_bias_takes_the_sum_of_pytorchs_two() -> None:
+    rival = torch.nn.LSTM(3, 4, 2, bidirectional=True).double()
+    layer = LSTM(3, 4, 2, bidirectional=True, single_bias=True, dtype=torch.float64)
+    weights = rival.state_dict()
+    layer.load_state_dict(weights)
+    assert "bias_hh_l0" in weights  # what was given is left as it was
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(layer(x), rival(x))
+    layer.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x), rival(x))
+
+
+def test_every_option_is_on_the_page_of_layers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "layers.md").read_text("utf-8")
+    names = {field.name for kind in (LSTMCellOptions, GRUCellOptions, LSTMStackOptions) for field in fields(kind)}
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []

@@ -1,0 +1,140 @@
+"""What PyTorch does with modules: compile, export, vmap over weights, workers of a data loader, half precision."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.utils.data import DataLoader, Dataset
+
+from gatecast.nn import GRU, L2, LSTM, RNN, Chrono
+
+# In a process of its own: the type checks of the test run would be compiled too.
+COMPILE = """
+import torch
+from torch import nn
+from gatecast.nn import GRU, LSTM, RNN, L2, LSTMCell
+
+x, static = torch.randn(2, 2, 3), torch.randn(2, 2)
+everything = dict(
+    num_layers=2, proj_size=2, peephole=True, layer_norm=True, cell_clip=1.0, gradient_clip=1.0, zoneout=0.1,
+    recurrent_dropout=0.2, residual=True, skip=True, learn_initial_state=True, static_size=2, return_cells=True,
+    activation=torch.sin,
+)
+cases = [
+    (LSTM(3, 4, batch_first=True, bidirectional=True), dict(lengths=torch.tensor([1, 2]))),
+    (LSTM(3, 4, batch_first=True, **everything), dict(static=static)),
+    (GRU(3, 4, batch_first=True), dict(mask=torch.rand(2, 2) > 0.5)),
+    (RNN(3, 4, batch_first=True), {}),
+]
+for layer, call in cases:
+    layer.eval()
+    torch.compiler.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x, **call), layer(x, **call))
+    exported = torch.export.export(layer, (x,), call)
+    torch.testing.assert_close(exported.module()(x, **call), layer(x, **call))
+cell = LSTMCell(3, 4)
+torch.testing.assert_close(torch.compile(cell, fullgraph=True, backend="eager")(x[0]), cell(x[0]))
+
+layer = LSTM(3, 4, batch_first=True, stateful=True, activity_regularizer=L2(0.1))
+compiled = torch.compile(layer, fullgraph=True, backend="eager")
+first, second = compiled(x)[0], compiled(x)[0]
+penalty = layer.regularization()
+layer.reset_state()
+torch.testing.assert_close((first, second), (layer(x)[0], layer(x)[0]))
+torch.testing.assert_close(penalty, layer.regularization())
+
+torch.compiler.reset()
+layer = LSTM(3, 4, 2, dropout=0.5, recurrent_dropout=0.5, input_dropout=0.3, weight_drop=0.2, zoneout=0.1)
+torch.compile(layer, fullgraph=True, backend="aot_eager")(x)[0].sum().backward()
+assert all(p.grad.isfinite().all() for p in layer.parameters())
+"""
+
+
+def test_layers_compile_without_a_break_and_export() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILE], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
+def test_an_ensemble_in_one_call(kind: type) -> None:
+    members = [kind(3, 4, 2, bidirectional=True, gradient_clip=1.0, zoneout=0.1).eval() for _ in range(3)]
+    parameters, buffers = stack_module_state(members)
+    x, lengths = torch.randn(5, 2, 3), torch.tensor([5, 2])
+
+    def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+        return functional_call(members[0], (parameters, buffers), (x,), {"lengths": lengths})[0]
+
+    together = vmap(run)(parameters, buffers)
+    torch.testing.assert_close(together, torch.stack([member(x, lengths=lengths)[0] for member in members]))
+    gradients = vmap(grad(lambda p, b: run(p, b).square().sum()))(parameters, buffers)
+    for number, member in enumerate(members):
+        member(x, lengths=lengths)[0].square().sum().backward()
+        for name, parameter in member.named_parameters():
+            torch.testing.assert_close(gradients[name][number], parameter.grad)
+
+
+def test_an_ensemble_in_training_drops_its_own() -> None:
+    members = [LSTM(3, 4, 2, dropout=0.5, recurrent_dropout=0.5, zoneout=0.2) for _ in range(3)]
+    parameters, buffers = stack_module_state(members)
+    x = torch.randn(5, 2, 3)
+
+    def run(p: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
+        return functional_call(members[0], (p, b), (x,))[0]
+
+    assert vmap(run, randomness="different")(parameters, buffers).isfinite().all()
+
+
+class Encoded(Dataset[Tensor]):
+    """Windows encoded by a layer in the worker."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+
+    def __len__(self) -> int:
+        return 4
+
+    @torch.no_grad()
+    def __getitem__(self, index: int) -> Tensor:
+        return self.layer(torch.full((5, 3), float(index)))[0]
+
+
+def test_a_layer_works_in_a_worker_of_a_data_loader() -> None:
+    layer = LSTM(3, 4, bidirectional=True)
+    data = Encoded(layer)
+    expected = torch.stack([data[index] for index in range(4)])  # the parent has run it, then forks
+    loader = DataLoader(data, batch_size=2, num_workers=1, multiprocessing_context="fork")
+    torch.testing.assert_close(torch.cat(list(loader)), expected)
+
+
+def test_a_layer_can_be_pickled() -> None:
+    layer = LSTM(3, 4, activity_regularizer=L2(0.1), bias_initializer=Chrono(96))
+    x = torch.randn(5, 2, 3)
+    y = layer(x)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(layer))(x), y)
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
+def test_training_in_bfloat16_gives_gradients(kind: type) -> None:
+    layer = kind(3, 4, 2, bidirectional=True, recurrent_dropout=0.2, zoneout=0.1, dtype=torch.bfloat16)
+    layer(torch.randn(5, 2, 3, dtype=torch.bfloat16), lengths=[5, 3])[0].float().sum().backward()
+    assert all(p.grad.isfinite().all() and p.grad.dtype == torch.bfloat16 for p in layer.parameters())
+
+
+def test_weights_can_be_parametrized() -> None:
+    layer = LSTM(3, 4)
+    nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    x = torch.randn(5, 2, 3)
+    before = layer(x)[0]
+    with torch.no_grad():
+        layer.parametrizations.weight_hh_l0.original0.mul_(2)
+    plain = LSTM(3, 4)
+    plain.load_state_dict({name: getattr(layer, name).detach() for name in plain.state_dict()})
+    torch.testing.assert_close(layer(x), plain(x))
+    assert (layer(x)[0] - before).abs().max() > 1e-4
