@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM
+from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 X = torch.randn(6, 4, 3)
+CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,17 @@ def test_a_packed_sequence_brings_its_lengths() -> None:
         LSTM(2, 4)(packed)
 
 
-def test_autocast_chooses_the_dtype() -> None:
-    layer = LSTM(3, 4)
+@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
+def test_autocast_may_hand_on_another_dtype(kind: type) -> None:
+    layer, cell = kind(3, 4, static_size=2), CELLS[kind](3, 4)
+    static = torch.randn(4, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y, _ = layer(X.bfloat16())
-    torch.testing.assert_close(y.float(), layer(X)[0], atol=3e-2, rtol=0)
+        y, state = layer(X.bfloat16(), static=static.bfloat16())
+        half = tuple(part.bfloat16() for part in state) if kind is LSTM else state.bfloat16()
+        layer(X.bfloat16(), half)
+        layer.step(X[0].bfloat16(), half)
+        cell(X[0].bfloat16())
+    torch.testing.assert_close(y.float(), layer(X, static=static)[0], atol=3e-2, rtol=0)
 
 
 def test_weights_on_meta_give_shapes() -> None:

@@ -49,7 +49,7 @@ class Cell(Recurrent):
         """
         check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         batched, options = x.dim() == 2, self.design.options
-        x = (x if batched else x[None])[None]
+        x = (x if batched else x[None])[None].to(self.first_weight.dtype)  # another dtype: autocast gave it
         state = None
         if hx is not None:
             state = given_state(self.design, hx, x.shape[1], self.first_weight, batched=batched)

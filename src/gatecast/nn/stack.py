@@ -148,7 +148,7 @@ class Stack(WithState):
             )
         check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         form = Form(False, x.dim() == 2)
-        sequence = x[None] if form.batched else x[None, None]
+        sequence = (x[None] if form.batched else x[None, None]).to(self.first_weight.dtype)
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=False)
         out = self._run(sequence, state, None)
         return form.state(out.y[0]), state_out(tuple(form.state(part) for part in out.state))
@@ -167,7 +167,8 @@ class Stack(WithState):
         else:
             axes = "batch, time, input_size" if self.batch_first else "time, batch, input_size"
             check_input(x, self.input_size, self.first_weight, dims=(2, 3), axes=axes)
-        return open_sequence(x, batch_first=self.batch_first)
+        sequence, lengths, form = open_sequence(x, batch_first=self.batch_first)
+        return sequence.to(self.first_weight.dtype), lengths, form  # another dtype: autocast gave it
 
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _run(

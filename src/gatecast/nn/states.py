@@ -70,6 +70,7 @@ class WithState(Recurrent):
             return None
         if static is not None:
             check_same_kind("static", static, self.first_weight)
+            static = static.to(self.first_weight.dtype)
         return tuple(self._made_part(name, batch, static) for name in self._letters)
 
     def _made_part(self, name: str, batch: int, static: Tensor | None) -> Tensor:
@@ -114,6 +115,7 @@ def given_state(
     if count is not None:
         lead, axes = (count, *lead), ("layers*directions", *axes)
     check_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
+    state = tuple(part.to(weight.dtype) for part in state)  # another dtype: autocast gave it
     return state if batched else tuple(part.unsqueeze(-2) for part in state)
 
 
