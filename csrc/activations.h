@@ -1,4 +1,4 @@
-// exp, sigmoid, tanh and the other activations of a vector, and their derivatives from the value they gave.
+// sigmoid, tanh and the other activations of a vector, and their derivatives from the value they gave.
 //
 // Polynomials fitted for this file (least squares with Lawson's weights, i.e. minimax). Largest error over all floats:
 // see csrc/tests/driver.cpp, which measures it.
@@ -9,31 +9,30 @@
 
 namespace gatecast::GATECAST_ISA {
 
-// exp(x) for x in [-87, 88]: x = n ln 2 + r, exp(x) = 2^n exp(r).
-INLINE Vec exponential(Vec x) {
-  const Vec magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits
-  Vec shifted = x * 1.44269504088896341f + magic;
-  Vec n = shifted - magic;
-  Vec r = x - n * 0.693145751953125f;  // ln 2 in two parts, the first of few bits
-  r = r - n * 1.42860682030941723212e-6f;
-  Vec p = all(1.3814464955e-3f);
-  p = p * r + 8.3687808435e-3f;
-  p = p * r + 4.1668394272e-2f;
-  p = p * r + 1.6666520104e-1f;
-  p = p * r + 4.9999993412e-1f;
-  p = p * (r * r) + r + 1.0f;
-  return (Vec)((Bits)p + ((Bits)shifted << 23));
-}
+const float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits
 
-INLINE Vec sigmoid(Vec x) { return 1.0f / (1.0f + exponential(-clamp(x, all(-87.0f), all(87.0f)))); }
+// 1 / (1 + exp(-x)); -x = n ln 2 + r, exp(-x) = 2^n exp(r). Beyond the bounds it is 0 or 1 to every digit.
+INLINE Vec sigmoid(Vec x) {
+  x = clamp(x, all(-87.0f), all(87.0f));
+  Vec shifted = x * -1.44269504088896341f + MAGIC;
+  Vec n = shifted - MAGIC;
+  Vec r = n * -0.693145751953125f - x;  // ln 2 in two parts, the first of few bits
+  r = r - n * 1.42860682030941723212e-6f;
+  Vec p = r * 8.3124800641e-3f + 4.1890554677e-2f;
+  p = p * r + 1.6667116303e-1f;
+  p = p * r + 4.9999228785e-1f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  Vec e = (Vec)((Bits)p + ((Bits)shifted << 23));
+  return 1.0f / (1.0f + e);
+}
 
 // With e = exp(2x) - 1: tanh(x) = e / (e + 2). As 2x = n ln 2 + r, e = 2^n (exp(r) - 1) + (2^n - 1): no digits are lost
 // near 0, where n = 0. Beyond the bound tanh is 1 in float32.
 INLINE Vec tanh(Vec x) {
-  const Vec magic = all(12582912.0f);
   x = clamp(x, all(-9.1f), all(9.1f));
-  Vec shifted = x * 2.88539008177792681f + magic;
-  Vec n = shifted - magic;
+  Vec shifted = x * 2.88539008177792681f + MAGIC;
+  Vec n = shifted - MAGIC;
   Vec r = x - n * 0.3465728759765625f;
   r = r - n * 7.1430341015470860e-7f;
   r = r + r;

@@ -17,13 +17,15 @@ struct Weights {
 // block of a step needs all of the step before.
 struct Buffers {
   float *operand[2], *state, *cell, *gates;
-  int64_t row;  // floats from row to row of operand, state and cell
+  int64_t row;    // floats from row to row of operand, state and cell
+  int64_t group;  // blocks whose gates are computed before their cells: with few rows, cells of several blocks overlap
 
-  Buffers(Pieces& pieces, const Layer& p, int64_t rows) : row(blocks_of(p.hidden) * LANES + 16) {
+  Buffers(Pieces& pieces, const Layer& p, int64_t rows)
+      : row(blocks_of(p.hidden) * LANES + 16), group(smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
     for (float*& one : operand) one = pieces.take(rows * row);
     state = p.recurrent.at ? pieces.take(rows * row) : nullptr;
     cell = pieces.take(rows * row);
-    gates = pieces.take(rows * SLOTS);
+    gates = pieces.take(group * rows * SLOTS);
   }
 };
 
@@ -77,10 +79,10 @@ class Slice {
     start();
     const int64_t blocks = blocks_of(p_.hidden);
     for (int64_t step = 0; step < p_.time; step++) {
-      for (int64_t k = 0; k < blocks; k++) {
-        const int64_t block = step % 2 ? blocks - 1 - k : k;  // to and fro: what was read last is still in the cache
-        gates(step, block);
-        cells(step, block);
+      for (int64_t begin = 0; begin < blocks; begin += buffers_.group) {
+        const int64_t end = smaller(blocks, begin + buffers_.group);
+        for (int64_t k = begin; k < end; k++) gates(step, block_at(step, k), gates_at(k - begin));
+        for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
       }
     }
     finish();
@@ -92,6 +94,9 @@ class Slice {
   Buffers buffers_;
   const int64_t first_, rows_;
 
+  // To and fro: what was read last is still in the cache.
+  int64_t block_at(int64_t step, int64_t k) const { return step % 2 ? blocks_of(p_.hidden) - 1 - k : k; }
+  float* gates_at(int64_t k) const { return buffers_.gates + k * rows_ * SLOTS; }
   float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
   float* state(int64_t step) const { return buffers_.state ? buffers_.state : operand(step); }
   Vec initial(const float* from, int64_t row, int64_t unit) const {
@@ -124,7 +129,7 @@ class Slice {
     return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.hidden - unit);
   }
 
-  void gates(int64_t step, int64_t block) {
+  void gates(int64_t step, int64_t block, float* to) {
     GateProduct work;
     work.init = weights_.bias + block * SLOTS;
     work.init_row = 0;
@@ -135,11 +140,11 @@ class Slice {
     work.h_row = buffers_.row;
     work.h_count = step || p_.h0 ? p_.hidden : 0;
     work.panel = weights_.panels + block * (p_.input + p_.hidden) * SLOTS;
-    work.to = buffers_.gates;
+    work.to = to;
     gate_product(work, rows_);
   }
 
-  void cells(int64_t step, int64_t block) {
+  void cells(int64_t step, int64_t block, const float* gates) {
     const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
     const Gates peephole = plain ? no_gates() : load_peephole(p_, unit, count);
     float* cell = buffers_.cell + unit;
@@ -148,7 +153,7 @@ class Slice {
     float* kept = keep ? p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_) * SLOTS : nullptr;
     for (int64_t row = 0; row < rows_; row++, out += p_.hidden) {
       const int64_t at = row * buffers_.row;
-      Gates values = load_gates(buffers_.gates + row * SLOTS);
+      Gates values = load_gates(gates + row * SLOTS);
       Vec c, before = load(cell + at);
       Vec h = step_of(values, peephole, before, c);
       if constexpr (keep) store_gates(kept + row * SLOTS, values);

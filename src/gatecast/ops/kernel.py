@@ -91,7 +91,7 @@ def lstm(
 
 
 def _choices(spec: CellSpec) -> tuple[list[int], float, float]:
-    kinds = [ACTIVATIONS.index(spec.activation), ACTIVATIONS.index(spec.recurrent_activation)]  # type: ignore[arg-type]
+    kinds = [ACTIVATIONS.index(spec.activation), ACTIVATIONS.index(spec.recurrent_activation)]
     return [*kinds, spec.coupled, spec.reverse, spec.zero_output], spec.cell_clip or 0.0, spec.gradient_clip or 0.0
 
 
@@ -128,7 +128,7 @@ class _LSTM(torch.autograd.Function):
         *tensors, states, every, gates = ctx.saved_tensors
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return _reference_gradient(ctx, tensors, grads)
-        x, w_ih, w_hh, bias, *rest = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
+        x, w_ih, w_hh, _, *rest = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
         needs = ctx.needs_input_grad
         found = torch.ops.gatecast.lstm_backward(
             *_ready_gradients(grads), x, w_ih, w_hh, *rest, states, every, gates,
