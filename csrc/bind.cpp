@@ -154,11 +154,18 @@ STABLE_TORCH_LIBRARY_IMPL(gatecast, CPU, library) {
   library.impl("lstm_backward", TORCH_BOX(&lstm_backward));
 }
 
-// Choose the instruction set by name (null: the best); gives the width of its vectors, 0 where it cannot run here.
-extern "C" __attribute__((visibility("default"))) int64_t gatecast_choose(const char* name) {
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+// Name and vector width of the kernels asked for by name (null: the best); null and 0 where they cannot run here.
+EXPORTED const char* gatecast_isa(const char* name) {
   const gatecast::Kernels* kernels = gatecast::kernels_named(name);
-  if (kernels) chosen = kernels;
+  return kernels ? kernels->name : nullptr;
+}
+
+EXPORTED int64_t gatecast_lanes(const char* name) {
+  const gatecast::Kernels* kernels = gatecast::kernels_named(name);
   return kernels ? kernels->lanes : 0;
 }
 
-extern "C" __attribute__((visibility("default"))) const char* gatecast_chosen() { return chosen ? chosen->name : ""; }
+// To be called once, before the first operator: gates kept by one instruction set cannot be read by another.
+EXPORTED void gatecast_choose(const char* name) { chosen = gatecast::kernels_named(name); }

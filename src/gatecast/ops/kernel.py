@@ -142,7 +142,7 @@ def _ready_gradients(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:
     return [_even(grad_y), *(None if g is None else g.contiguous() for g in others)]
 
 
-def _reference_gradient(ctx: Any, tensors: list[Tensor], grads: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+def _reference_gradient(ctx: Any, tensors: list[Any], grads: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
     """The same gradient through the reference, so that it can be differentiated again."""
     x, w_ih, w_hh, bias, h0, c0, peephole, *masks = tensors
     state = None if h0 is None or c0 is None else (h0, c0)
