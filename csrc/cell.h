@@ -1,6 +1,7 @@
-// One step of the cell for LANES hidden units of one row, forward and backward; everything is in registers.
+// One step of the cell for LANES hidden units of N rows, forward and backward; what a row needs is in registers.
 //
-// The equations are those of gatecast/ops/reference.py. `plain` is the path without options.
+// The equations are those of gatecast/ops/reference.py. `plain` is the path without options. Four rows at a time keep
+// the arithmetic units busy: the two activations in a row of c and h are long chains.
 #pragma once
 
 #include "activations.h"
@@ -8,85 +9,117 @@
 
 namespace gatecast::GATECAST_ISA {
 
+constexpr int64_t ROWS = 4;  // rows that are worked on together
+
+template <int N>
 struct Gates {
-  Vec i, f, g, o;
+  Vec i[N], f[N], g[N], o[N];
 };
 
-INLINE Gates no_gates() { return {Vec{}, Vec{}, Vec{}, Vec{}}; }
-
-INLINE Gates load_gates(const float* p) {
-  return {load(p), load(p + LANES), load(p + 2 * LANES), load(p + 3 * LANES)};
+template <int N>
+INLINE void load_gates(Gates<N>& gates, const float* p) {
+  EACH {
+    const float* row = p + n * 4 * LANES;
+    gates.i[n] = load(row);
+    gates.f[n] = load(row + LANES);
+    gates.g[n] = load(row + 2 * LANES);
+    gates.o[n] = load(row + 3 * LANES);
+  }
 }
 
-INLINE void store_gates(float* p, const Gates& gates) {
-  store(p, gates.i);
-  store(p + LANES, gates.f);
-  store(p + 2 * LANES, gates.g);
-  store(p + 3 * LANES, gates.o);
+template <int N>
+INLINE void store_gates(float* p, const Gates<N>& gates) {
+  EACH {
+    float* row = p + n * 4 * LANES;
+    store(row, gates.i[n]);
+    store(row + LANES, gates.f[n]);
+    store(row + 2 * LANES, gates.g[n]);
+    store(row + 3 * LANES, gates.o[n]);
+  }
 }
 
-// Peephole weights of a block; zeros where there are none.
-INLINE Gates load_peephole(const Layer& p, int64_t unit, int64_t count) {
-  if (!p.peephole) return no_gates();
+// Weights from the cell to the gates, of one block; zeros where there are none.
+struct Peephole {
+  Vec i, f, o;
+};
+
+INLINE Peephole load_peephole(const Layer& p, int64_t unit, int64_t count) {
+  if (!p.peephole) return {Vec{}, Vec{}, Vec{}};
   const float* first = p.peephole + unit;
   const int64_t f = p.options.coupled ? 0 : p.hidden;
   const Vec i = p.options.coupled ? Vec{} : load(first, count);
-  return {i, load(first + f, count), Vec{}, load(first + f + p.hidden, count)};
+  return {i, load(first + f, count), load(first + f + p.hidden, count)};
 }
 
-// The gates after activation, in place; gives h, and c in `cell`.
-template <bool plain>
-INLINE Vec step(const Options& options, Gates& gates, const Gates& peephole, Vec before, Vec& cell) {
+template <int N>
+INLINE void clip(Vec (&x)[N], float bound) {
+  if (bound > 0) EACH x[n] = clamp(x[n], all(-bound), all(bound));
+}
+
+// From the gates before activation and the cell state before: the gates after, the cell state and h.
+template <bool plain, int N>
+INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gates, const Vec (&before)[N],
+                 Vec (&cell)[N], Vec (&h)[N]) {
   if constexpr (plain) {
-    gates = {sigmoid(gates.i), sigmoid(gates.f), tanh(gates.g), sigmoid(gates.o)};
-    cell = gates.f * before + gates.i * gates.g;
-    return gates.o * tanh(cell);
+    tanh(gates.g);
+    sigmoid(gates.i);
+    sigmoid(gates.f);
+    EACH h[n] = cell[n] = gates.f[n] * before[n] + gates.i[n] * gates.g[n];
+    sigmoid(gates.o);
+    tanh(h);
   } else {
     const Activation gate = options.recurrent_activation;
-    gates.f = activate(gate, gates.f + peephole.f * before);
-    gates.i = options.coupled ? 1.0f - gates.f : activate(gate, gates.i + peephole.i * before);
-    gates.g = activate(options.activation, gates.g);
-    cell = gates.f * before + gates.i * gates.g;
-    if (options.cell_clip > 0) cell = clamp(cell, all(-options.cell_clip), all(options.cell_clip));
-    gates.o = activate(gate, gates.o + peephole.o * cell);
-    return gates.o * activate(options.activation, cell);
+    EACH gates.f[n] += peephole.f * before[n];
+    activate(gate, gates.f);
+    EACH gates.i[n] = options.coupled ? 1.0f - gates.f[n] : gates.i[n] + peephole.i * before[n];
+    if (!options.coupled) activate(gate, gates.i);
+    activate(options.activation, gates.g);
+    EACH cell[n] = gates.f[n] * before[n] + gates.i[n] * gates.g[n];
+    clip(cell, options.cell_clip);
+    EACH gates.o[n] += peephole.o * cell[n];
+    activate(gate, gates.o);
+    EACH h[n] = cell[n];
+    activate(options.activation, h);
   }
+  EACH h[n] *= gates.o[n];
 }
 
-struct CellGradients {
-  Gates gates;         // before activation
-  Vec before, cell;    // gradient to the cell state before the step; the cell state of the step itself
-};
-
-// Gradients from those of h and c of the step (before zoneout and masks).
-template <bool plain>
-INLINE CellGradients step_back(
-    const Options& options, const Gates& v, const Gates& peephole, Vec before, Vec grad_h, Vec grad_c) {
-  CellGradients out;
-  out.cell = v.f * before + v.i * v.g;
-  if constexpr (plain) {
-    const Vec squashed = tanh(out.cell);
-    const Vec grad_o = grad_h * v.o;
-    out.gates.o = grad_h * squashed * (v.o - v.o * v.o);
-    grad_c += grad_o - grad_o * squashed * squashed;
-    out.gates.f = grad_c * before * (v.f - v.f * v.f);
-    out.gates.i = grad_c * v.g * (v.i - v.i * v.i);
-    out.gates.g = grad_c * (v.i - v.i * v.g * v.g);
-    out.before = grad_c * v.f;
-  } else {
-    const Activation gate = options.recurrent_activation, activation = options.activation;
-    const Vec unclipped = out.cell;
-    if (options.cell_clip > 0) out.cell = clamp(unclipped, all(-options.cell_clip), all(options.cell_clip));
-    const Vec squashed = activate(activation, out.cell);
-    out.gates.o = grad_h * squashed * slope(gate, v.o);
-    grad_c += grad_h * v.o * slope(activation, squashed) + out.gates.o * peephole.o;
-    if (options.cell_clip > 0) grad_c = magnitude(unclipped) <= all(options.cell_clip) ? grad_c : Vec{};
-    out.gates.f = (options.coupled ? grad_c * (before - v.g) : grad_c * before) * slope(gate, v.f);
-    out.gates.i = options.coupled ? Vec{} : grad_c * v.g * slope(gate, v.i);
-    out.gates.g = grad_c * v.i * slope(activation, v.g);
-    out.before = grad_c * v.f + out.gates.f * peephole.f + out.gates.i * peephole.i;
+// From the gradients of h and c of a step (before zoneout and masks): those of the gates before activation, and in
+// grad_c that of the cell state before. `cell` is the cell state of the step, computed again.
+template <bool plain, int N>
+INLINE void step_back(const Options& options, const Peephole& peephole, const Gates<N>& v, const Vec (&before)[N],
+                      const Vec (&grad_h)[N], Vec (&grad_c)[N], Gates<N>& grad, Vec (&cell)[N]) {
+  const Activation gate = plain ? Activation::sigmoid : options.recurrent_activation;
+  const Activation activation = plain ? Activation::tanh : options.activation;
+  Vec squashed[N], through_h[N];
+  EACH squashed[n] = cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
+  if constexpr (!plain) {
+    clip(cell, options.cell_clip);
+    EACH squashed[n] = cell[n];
   }
-  return out;
+  activate(activation, squashed);
+  EACH grad.o[n] = grad_h[n] * squashed[n];
+  times_slope(gate, grad.o, v.o);
+  EACH through_h[n] = grad_h[n] * v.o[n];
+  times_slope(activation, through_h, squashed);
+  EACH grad_c[n] += through_h[n];
+  if constexpr (!plain) {
+    EACH grad_c[n] += grad.o[n] * peephole.o;
+    if (options.cell_clip > 0) {
+      EACH {
+        const Vec unclipped = v.f[n] * before[n] + v.i[n] * v.g[n];
+        grad_c[n] = magnitude(unclipped) <= all(options.cell_clip) ? grad_c[n] : Vec{};
+      }
+    }
+  }
+  EACH grad.f[n] = grad_c[n] * (!plain && options.coupled ? before[n] - v.g[n] : before[n]);
+  EACH grad.i[n] = !plain && options.coupled ? Vec{} : grad_c[n] * v.g[n];
+  EACH grad.g[n] = grad_c[n] * v.i[n];
+  EACH grad_c[n] *= v.f[n];
+  times_slope(gate, grad.f, v.f);
+  times_slope(gate, grad.i, v.i);
+  times_slope(activation, grad.g, v.g);
+  if constexpr (!plain) EACH grad_c[n] += grad.f[n] * peephole.f + grad.i[n] * peephole.i;
 }
 
 // The values of a mask for one row and block.

@@ -37,7 +37,7 @@ struct Sums {
 
 struct Buffers {
   int64_t units, steps, chunk, block, depth;  // padded hidden; steps and rows of a chunk; floats of a block; of a row
-  float *gates, *rows, *grad_h, *kept_h, *grad_c, *grad_x;
+  float *gates, *rows, *grad_h, *grad_c, *kept_h, *kept_c, *grad_x;
 
   Buffers(Pieces& pieces, const Backward& p, int64_t count) {
     units = blocks_of(p.hidden) * LANES;
@@ -48,8 +48,9 @@ struct Buffers {
     gates = pieces.take(blocks_of(p.hidden) * block);
     rows = pieces.take(chunk * depth);
     grad_h = pieces.take(count * units);
-    kept_h = pieces.take(count * units);
     grad_c = pieces.take(count * units);
+    kept_h = pieces.take(count * units);  // gradients that pass by a step
+    kept_c = pieces.take(count * units);
     grad_x = p.grad_x ? pieces.take(chunk * blocks_of(p.input) * LANES) : nullptr;
   }
 };
@@ -152,24 +153,49 @@ class Slice {
   }
 
   void cells(int64_t step, float* gates) {
-    const int64_t blocks = blocks_of(p_.hidden), t = p_.time_of(step);
-    const float* before = cells_before(step);
-    for (int64_t block = 0; block < blocks; block++, gates += buffers_.block) {
-      const int64_t unit = block * LANES, count = p_.hidden - unit;
-      const float* values = p_.gates_in + ((t * blocks + block) * p_.batch + first_) * SLOTS;
-      const float* grad_y =
-          p_.grad_y ? p_.grad_y + t * p_.grad_y_time + first_ * p_.grad_y_batch + unit : nullptr;
-      for (int64_t row = 0; row < rows_; row++) {
-        const Gates value = load_gates(values + row * SLOTS);
-        const Vec cell = given(before, row * p_.hidden + unit, count);
-        const Vec from_y = given(grad_y, row * p_.grad_y_batch, count);
-        if constexpr (plain) {
-          simple_cell(value, cell, from_y, row * buffers_.units + unit, t, row, unit, gates + row * SLOTS);
-        } else {
-          full_cell(step, value, cell, from_y, row, unit, gates + row * SLOTS);
-        }
+    for (int64_t block = 0; block < blocks_of(p_.hidden); block++, gates += buffers_.block) {
+      int64_t row = 0;
+      for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, gates + row * SLOTS);
+      for (; row < rows_; row++) cells_of<1>(step, block, row, gates + row * SLOTS);
+    }
+  }
+
+  template <int N>
+  void cells_of(int64_t step, int64_t block, int64_t row, float* to) {
+    const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
+    const float* cells = cells_before(step);
+    Gates<N> values, grads;
+    Vec before[N], grad_h[N], grad_c[N], cell[N];
+    load_gates(values, p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS);
+    EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
+    EACH grad_c[n] = cell_gradient(t, row + n, unit);
+    EACH grad_h[n] = state_back(step + 1, row + n, unit);
+    EACH {
+      const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row + n) * p_.grad_y_batch + unit, count);
+      if constexpr (plain) {
+        grad_h[n] += from_y;
+      } else {
+        options(t, row + n, unit, from_y, grad_h[n], grad_c[n]);
       }
     }
+    const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
+    step_back<plain>(p_.options, peephole, values, before, grad_h, grad_c, grads, cell);
+    EACH {
+      float* sum = buffers_.grad_c + (row + n) * buffers_.units + unit;
+      if constexpr (!plain) {
+        grad_c[n] += load(buffers_.kept_c + (row + n) * buffers_.units + unit);
+        if (masked(p_.steps, t, first_ + row + n)) {  // its values may be NaN
+          grads.i[n] = grads.f[n] = grads.g[n] = grads.o[n] = Vec{};
+          grad_c[n] = load(buffers_.kept_c + (row + n) * buffers_.units + unit);
+        } else if (p_.grad_peephole) {
+          add_to(sums_.peephole + unit, grads.i[n] * before[n]);
+          add_to(sums_.peephole + buffers_.units + unit, grads.f[n] * before[n]);
+          add_to(sums_.peephole + 2 * buffers_.units + unit, grads.o[n] * cell[n]);
+        }
+      }
+      store(sum, grad_c[n]);
+    }
+    store_gates(to, grads);
   }
 
   Vec cell_gradient(int64_t t, int64_t row, int64_t unit) const {
@@ -178,43 +204,22 @@ class Slice {
     return grad + load(p_.grad_cells + (t * p_.batch + first_ + row) * p_.hidden + unit, p_.hidden - unit);
   }
 
-  void simple_cell(
-      const Gates& value, Vec before, Vec grad_y, int64_t at, int64_t t, int64_t row, int64_t unit, float* gates) {
-    const Vec grad_h = load(buffers_.grad_h + at) + grad_y;
-    const CellGradients back =
-        step_back<true>(p_.options, value, no_gates(), before, grad_h, cell_gradient(t, row, unit));
-    store_gates(gates, back.gates);
-    store(buffers_.grad_c + at, back.before);
-  }
-
-  void full_cell(int64_t step, const Gates& value, Vec before, Vec grad_y, int64_t row, int64_t unit, float* gates) {
-    const int64_t t = p_.time_of(step), at = row * buffers_.units + unit, count = p_.hidden - unit;
-    Vec grad_h = state_back(step + 1, row, unit), grad_c = cell_gradient(t, row, unit);
-    if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
-      store(buffers_.kept_h + at, p_.options.zero_output ? grad_h : grad_h + grad_y);
-      store(buffers_.grad_c + at, grad_c);
-      return store_gates(gates, no_gates());
-    }
-    grad_h += grad_y;
+  // What zoneout and masks leave for the step itself; the rest goes to the step before, by way of kept_h and kept_c.
+  void options(int64_t t, int64_t row, int64_t unit, Vec from_y, Vec& grad_h, Vec& grad_c) {
+    const int64_t at = row * buffers_.units + unit, count = p_.hidden - unit;
     Vec kept_h = {}, kept_c = {};
-    if (p_.zone_h.at) {
-      kept_h = grad_h * mask_values(p_.zone_h, t, first_ + row, unit, count);
+    if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
+      kept_h = p_.options.zero_output ? grad_h : grad_h + from_y;
+      kept_c = grad_c;
+    } else {
+      grad_h += from_y;
+      if (p_.zone_h.at) kept_h = grad_h * mask_values(p_.zone_h, t, first_ + row, unit, count);
+      if (p_.zone_c.at) kept_c = grad_c * mask_values(p_.zone_c, t, first_ + row, unit, count);
       grad_h -= kept_h;
-    }
-    if (p_.zone_c.at) {
-      kept_c = grad_c * mask_values(p_.zone_c, t, first_ + row, unit, count);
       grad_c -= kept_c;
     }
-    const Gates peephole = load_peephole(p_, unit, count);
-    const CellGradients back = step_back<false>(p_.options, value, peephole, before, grad_h, grad_c);
-    store_gates(gates, back.gates);
     store(buffers_.kept_h + at, kept_h);
-    store(buffers_.grad_c + at, back.before + kept_c);
-    if (p_.grad_peephole) {
-      add_to(sums_.peephole + unit, back.gates.i * before);
-      add_to(sums_.peephole + buffers_.units + unit, back.gates.f * before);
-      add_to(sums_.peephole + 2 * buffers_.units + unit, back.gates.o * back.cell);
-    }
+    store(buffers_.kept_c + at, kept_c);
   }
 
   static void add_to(float* sum, Vec value) { store(sum, load(sum) + value); }

@@ -145,35 +145,38 @@ class Slice {
   }
 
   void cells(int64_t step, int64_t block, const float* gates) {
-    const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
-    const Gates peephole = plain ? no_gates() : load_peephole(p_, unit, count);
-    float* cell = buffers_.cell + unit;
-    float* next = operand(step + 1) + unit;
-    int64_t out = (t * p_.batch + first_) * p_.hidden + unit;  // of y, states and cells
-    float* kept = keep ? p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_) * SLOTS : nullptr;
-    for (int64_t row = 0; row < rows_; row++, out += p_.hidden) {
-      const int64_t at = row * buffers_.row;
-      Gates values = load_gates(gates + row * SLOTS);
-      Vec c, before = load(cell + at);
-      Vec h = step_of(values, peephole, before, c);
-      if constexpr (keep) store_gates(kept + row * SLOTS, values);
-      Vec y = h;
-      if constexpr (!plain) {
-        const Vec h_before = load(state(step) + unit + at);
-        options(t, row, unit, before, h_before, c, h, y);
-        store(state(step + 1) + unit + at, h);
-        if (p_.recurrent.at && step + 1 < p_.time) h *= recurrent(step + 1, row, unit);
-        if (p_.states) store(p_.states + out, load(state(step + 1) + unit + at), count);
-      }
-      store(cell + at, c);
-      store(next + at, h);
-      store(p_.y + out, y, count);
-      if (p_.cells) store(p_.cells + out, c, count);
-    }
+    int64_t row = 0;
+    for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, gates);
+    for (; row < rows_; row++) cells_of<1>(step, block, row, gates);
   }
 
-  Vec step_of(Gates& values, const Gates& peephole, Vec before, Vec& c) const {
-    return step<plain>(p_.options, values, peephole, before, c);
+  template <int N>
+  void cells_of(int64_t step, int64_t block, int64_t row, const float* gates) {
+    const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
+    const int64_t at = row * buffers_.row + unit, out = (t * p_.batch + first_ + row) * p_.hidden + unit;
+    const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
+    Gates<N> values;
+    Vec before[N], c[N], h[N];
+    load_gates(values, gates + row * SLOTS);
+    EACH before[n] = load(buffers_.cell + at + n * buffers_.row);
+    gatecast::GATECAST_ISA::step<plain>(p_.options, peephole, values, before, c, h);
+    if constexpr (keep) {
+      store_gates(p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS, values);
+    }
+    EACH {
+      const int64_t here = at + n * buffers_.row, there = out + n * p_.hidden;
+      Vec y = h[n];
+      if constexpr (!plain) {
+        options(t, row + n, unit, before[n], load(state(step) + here), c[n], h[n], y);
+        store(state(step + 1) + here, h[n]);
+        if (p_.states) store(p_.states + there, h[n], count);
+        if (p_.recurrent.at && step + 1 < p_.time) h[n] *= recurrent(step + 1, row + n, unit);
+      }
+      store(buffers_.cell + here, c[n]);
+      store(operand(step + 1) + here, h[n]);
+      store(p_.y + there, y, count);
+      if (p_.cells) store(p_.cells + there, c[n], count);
+    }
   }
 
   // Zoneout and masked steps: a choice for masks, not a product, so that NaN of a padded step stays where it is.
