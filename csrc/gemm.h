@@ -14,6 +14,9 @@ namespace gatecast::GATECAST_ISA {
 // Floats of a panel that are worked on at a time: they stay in L1 while all rows pass.
 constexpr int64_t PANEL_FLOATS = 4608;
 
+// Weights of more floats than this do not stay in L2 from step to step.
+constexpr int64_t NEAR_FLOATS = 64 << 10;
+
 // Rows of a tile with so many column vectors.
 constexpr int tile_rows(int count) { return LANES == 8 ? (count == 4 ? 3 : count == 3 ? 4 : 6) : 6; }
 
@@ -82,10 +85,22 @@ INLINE void call_tile(int64_t rows, int64_t first, const Work& work) {
   }
 }
 
+// Weights that are read next; while the tiles of one panel are worked on they come nearer, to L2.
+struct Ahead {
+  const float* at = nullptr;
+  int64_t floats = 0;
+
+  INLINE void fetch(int64_t begin, int64_t end) const {
+    for (int64_t k = begin / 16 * 16; k < smaller(end, floats); k += 16) __builtin_prefetch(at + k, 0, 2);
+  }
+};
+
 template <int N, class Work>
-INLINE void for_tiles(int64_t rows, const Work& work) {
-  for (int64_t first = 0; first < rows;) {
-    int64_t count = next_rows(rows - first, tile_rows(N));
+INLINE void for_tiles(int64_t rows, const Work& work, const Ahead& ahead = {}) {
+  const int64_t share = ahead.floats / larger(1, rows / tile_rows(N)) + 16;
+  for (int64_t first = 0, begin = 0; first < rows; begin += share) {
+    if (ahead.floats) ahead.fetch(begin, begin + share);
+    const int64_t count = next_rows(rows - first, tile_rows(N));
     call_tile<tile_rows(N), N>(count, first, work);
     first += count;
   }
@@ -114,12 +129,13 @@ struct BlockedProduct {
 };
 
 template <int N>
-inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks) {
+inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, bool far) {
   const int64_t most = larger(1, PANEL_FLOATS / (4 * LANES * N * LANES));
   for (int64_t done = 0; done < blocks; done += work.blocks) {
     work.blocks = next_rows(blocks - done, most);
     work.add = done > 0;
-    for_tiles<N>(rows, work);
+    const int64_t floats = work.blocks * 4 * LANES * N * LANES;
+    for_tiles<N>(rows, work, far ? Ahead{work.panel + floats, floats} : Ahead{});
     work.from += work.blocks * work.block;
     work.panel += work.blocks * 4 * LANES * N * LANES;
   }
@@ -127,13 +143,14 @@ inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks) {
 
 // The same for all columns: `vectors` column vectors in panels of four, the rest in one smaller panel.
 inline void blocked_product(BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors) {
+  const bool far = blocks * 4 * LANES * vectors * LANES > NEAR_FLOATS;
   for (int64_t v = 0; v < vectors; v += 4) {
     int64_t count = smaller(4, vectors - v);
     switch (count) {
-      case 4: blocked_columns<4>(work, rows, blocks); break;
-      case 3: blocked_columns<3>(work, rows, blocks); break;
-      case 2: blocked_columns<2>(work, rows, blocks); break;
-      default: blocked_columns<1>(work, rows, blocks);
+      case 4: blocked_columns<4>(work, rows, blocks, far); break;
+      case 3: blocked_columns<3>(work, rows, blocks, far); break;
+      case 2: blocked_columns<2>(work, rows, blocks, far); break;
+      default: blocked_columns<1>(work, rows, blocks, far);
     }
     work.panel += blocks * 4 * LANES * count * LANES;
     work.to += count * LANES;

@@ -15,7 +15,8 @@
 namespace gatecast::GATECAST_ISA {
 namespace {
 
-constexpr int64_t CHUNK = 128;  // rows: SLOTS * CHUNK floats of a block stay in L1
+constexpr int64_t CHUNK = 128;    // rows: SLOTS * CHUNK floats of a block stay in L1
+constexpr int64_t COLUMNS = 144;  // of [x | h | 1] at a time: CHUNK rows of them stay in L2 while all blocks pass
 
 int64_t chunk_steps(int64_t rows, int64_t time) {
   return larger(1, smaller(time, (CHUNK + rows / 2) / larger(1, rows)));
@@ -67,8 +68,11 @@ struct WeightProduct {
   template <int M, int N>
   __attribute__((noinline)) void tile(int64_t first) const {
     Vec sum[M][N] = {};
-    add_product<M, N>(sum, rows + first, 1, depth, gates, count);
     float* out = to + first * SLOTS;
+    if (add) {
+      for (int64_t k = 0; k < M * SLOTS; k += 16) __builtin_prefetch(out + k, 1);
+    }
+    add_product<M, N>(sum, rows + first, 1, depth, gates, count);
     if (add) {
       UNROLL for (int m = 0; m < M; m++) {
         UNROLL for (int n = 0; n < N; n++) sum[m][n] += load(out + m * SLOTS + n * LANES);
@@ -244,10 +248,18 @@ class Slice {
   void weight_gradients(int64_t begin, int64_t end, bool add) {
     const int64_t depth = p_.input + p_.hidden + 1;
     for (int64_t step = begin; step < end; step++) operands(step, buffers_.rows + (step - begin) * rows_ * buffers_.depth);
-    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
-      WeightProduct work{buffers_.rows, buffers_.depth, buffers_.gates + block * buffers_.block, (end - begin) * rows_,
-                         sums_.weights + block * depth * SLOTS, add};
-      for_tiles<4>(depth, work);
+    for (int64_t first = 0; first < depth; first += COLUMNS) {
+      const int64_t columns = smaller(COLUMNS, depth - first);
+      for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
+        WeightProduct work;
+        work.rows = buffers_.rows + first;
+        work.depth = buffers_.depth;
+        work.gates = buffers_.gates + block * buffers_.block;
+        work.count = (end - begin) * rows_;
+        work.to = sums_.weights + (block * depth + first) * SLOTS;
+        work.add = add;
+        for_tiles<4>(columns, work);
+      }
     }
   }
 

@@ -50,16 +50,18 @@ struct GateProduct {
   }
 };
 
-// The same over all k, in pieces whose panel stays in L1 while the rows pass.
-void gate_product(GateProduct work, int64_t rows) {
+// The same over all k, in pieces whose panel stays in L1 while the rows pass. `then`: the panel that is read after the
+// last piece; null where the weights are near anyway.
+void gate_product(GateProduct work, int64_t rows, const float* then) {
   int64_t x_left = work.x_count, h_left = work.h_count;
   do {
     const int64_t piece = next_rows(larger(1, x_left + h_left), PANEL_FLOATS / SLOTS);
     work.x_count = smaller(piece, x_left);
     work.h_count = smaller(piece - work.x_count, h_left);
-    for_tiles<4>(rows, work);
     x_left -= work.x_count;
     h_left -= work.h_count;
+    const float* next = x_left + h_left > 0 ? work.panel + piece * SLOTS : then;
+    for_tiles<4>(rows, work, then ? Ahead{next, piece * SLOTS} : Ahead{});
     work.x += work.x_count;
     work.h += work.h_count;
     work.panel += (work.x_count + work.h_count) * SLOTS;
@@ -81,7 +83,7 @@ class Slice {
     for (int64_t step = 0; step < p_.time; step++) {
       for (int64_t begin = 0; begin < blocks; begin += buffers_.group) {
         const int64_t end = smaller(blocks, begin + buffers_.group);
-        for (int64_t k = begin; k < end; k++) gates(step, block_at(step, k), gates_at(k - begin));
+        for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
         for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
       }
     }
@@ -129,9 +131,15 @@ class Slice {
     return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.hidden - unit);
   }
 
-  void gates(int64_t step, int64_t block, float* to) {
+  const float* panel(int64_t step, int64_t k) const {
+    return weights_.panels + block_at(step, k) * (p_.input + p_.hidden) * SLOTS;
+  }
+
+  void gates(int64_t step, int64_t k, float* to) {
+    const int64_t blocks = blocks_of(p_.hidden);
+    const bool far = blocks * (p_.input + p_.hidden) * SLOTS > NEAR_FLOATS;
     GateProduct work;
-    work.init = weights_.bias + block * SLOTS;
+    work.init = weights_.bias + block_at(step, k) * SLOTS;
     work.init_row = 0;
     work.x = p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch;
     work.x_row = p_.x_batch;
@@ -139,9 +147,9 @@ class Slice {
     work.h = operand(step);
     work.h_row = buffers_.row;
     work.h_count = step || p_.h0 ? p_.hidden : 0;
-    work.panel = weights_.panels + block * (p_.input + p_.hidden) * SLOTS;
+    work.panel = panel(step, k);
     work.to = to;
-    gate_product(work, rows_);
+    gate_product(work, rows_, far && k + 1 < blocks ? panel(step, k + 1) : nullptr);
   }
 
   void cells(int64_t step, int64_t block, const float* gates) {
