@@ -1,0 +1,181 @@
+// The only file that knows PyTorch: tensors in, pointers and sizes to the kernels, tensors out.
+//
+// Written against the stable ABI of libtorch, so that one library serves every PyTorch >= 2.10 and every Python. The
+// schemas are declared in gatecast/ops/kernel.py, which has checked types, sizes and devices before these run.
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <initializer_list>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "lstm.h"
+
+namespace {
+
+using torch::stable::Tensor;
+using Optional = std::optional<Tensor>;
+
+const gatecast::Kernels* chosen = nullptr;
+
+const float* values(const Tensor& t) { return static_cast<const float*>(t.data_ptr()); }
+const float* values(const Optional& t) { return t ? values(*t) : nullptr; }
+float* target(const Tensor& t) { return static_cast<float*>(t.data_ptr()); }
+
+// Straight to the allocator: an empty tensor through the dispatcher costs as much as a step of a small layer.
+Tensor empty(std::initializer_list<int64_t> sizes) {
+  int64_t strides[4], stride = 1;
+  for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= 0; k--) {
+    strides[k] = stride;
+    stride *= sizes.begin()[k] > 0 ? sizes.begin()[k] : 1;
+  }
+  AtenTensorHandle made;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+      static_cast<int64_t>(sizes.size()), sizes.begin(), strides, aoti_torch_dtype_float32(),
+      aoti_torch_device_type_cpu(), 0, &made));
+  return Tensor(made);
+}
+
+gatecast::Mask<float> mask(const Optional& t) {
+  if (!t) return {};
+  return {values(*t), t->stride(0), t->stride(1), t->stride(2)};
+}
+
+gatecast::Mask<bool> step_mask(const Optional& t) {
+  if (!t) return {};
+  return {static_cast<const bool*>(t->data_ptr()), t->stride(0), t->stride(1), 0};
+}
+
+gatecast::Threads torch_threads() {
+  gatecast::Threads threads;
+  threads.count = torch::stable::get_num_threads();
+  threads.run = [](int64_t count, void (*task)(void*, int64_t), void* context) {
+    torch::stable::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; k++) task(context, k);
+    });
+  };
+  return threads;
+}
+
+struct Arguments {
+  const Tensor &x, &w_ih, &w_hh;
+  const Optional &h0, &c0, &peephole, &steps, &recurrent, &zone_h, &zone_c;
+  const std::vector<int64_t>& choices;  // activation, recurrent activation, coupled, reverse, zero_output
+  double cell_clip, gradient_clip;
+};
+
+void fill(gatecast::Layer& p, const Arguments& a) {
+  p.time = a.x.size(0);
+  p.batch = a.x.size(1);
+  p.input = a.x.size(2);
+  p.hidden = a.w_hh.size(1);
+  p.x = values(a.x);
+  p.x_time = a.x.stride(0);
+  p.x_batch = a.x.stride(1);
+  p.w_ih = values(a.w_ih);
+  p.w_hh = values(a.w_hh);
+  p.h0 = values(a.h0);
+  p.c0 = values(a.c0);
+  p.peephole = values(a.peephole);
+  p.steps = step_mask(a.steps);
+  p.recurrent = mask(a.recurrent);
+  p.zone_h = mask(a.zone_h);
+  p.zone_c = mask(a.zone_c);
+  p.options.activation = static_cast<gatecast::Activation>(a.choices[0]);
+  p.options.recurrent_activation = static_cast<gatecast::Activation>(a.choices[1]);
+  p.options.coupled = a.choices[2];
+  p.options.reverse = a.choices[3];
+  p.options.zero_output = a.choices[4];
+  p.options.cell_clip = static_cast<float>(a.cell_clip);
+  p.options.gradient_clip = static_cast<float>(a.gradient_clip);
+}
+
+using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// y, h, c; cells where `keep` is 1 or 2; gates and, where y does not hold them, the states where it is 2.
+Six lstm_forward(
+    Tensor x, Tensor w_ih, Tensor w_hh, Optional bias, Optional h0, Optional c0, Optional peephole, Optional steps,
+    Optional recurrent, Optional zone_h, Optional zone_c, std::vector<int64_t> choices, double cell_clip,
+    double gradient_clip, int64_t keep) {
+  gatecast::Forward p{};
+  fill(p, {x, w_ih, w_hh, h0, c0, peephole, steps, recurrent, zone_h, zone_c, choices, cell_clip, gradient_clip});
+  p.bias = values(bias);
+  const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
+  const bool states = keep == 2 && steps && p.options.zero_output;
+  Tensor y = empty({p.time, p.batch, p.hidden});
+  Tensor h = empty({p.batch, p.hidden}), c = empty({p.batch, p.hidden});
+  Tensor cells = keep ? empty({p.time, p.batch, p.hidden}) : empty({0});
+  Tensor gates = keep == 2 ? empty({p.time, blocks, p.batch, 4 * lanes}) : empty({0});
+  Tensor kept = states ? empty({p.time, p.batch, p.hidden}) : empty({0});
+  p.y = target(y);
+  p.h = target(h);
+  p.c = target(c);
+  p.cells = keep ? target(cells) : nullptr;
+  p.gates_out = keep == 2 ? target(gates) : nullptr;
+  p.states = states ? target(kept) : nullptr;
+  chosen->forward(p, torch_threads());
+  return {y, h, c, cells, gates, kept};
+}
+
+using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// Gradients of x, w_ih, w_hh, bias, h0, c0, peephole; those not wanted are empty.
+Seven lstm_backward(
+    Optional grad_y, Optional grad_h, Optional grad_c, Optional grad_cells, Tensor x, Tensor w_ih, Tensor w_hh,
+    Optional h0, Optional c0, Optional peephole, Optional steps, Optional recurrent, Optional zone_h, Optional zone_c,
+    Tensor states, Tensor cells, Tensor gates, std::vector<int64_t> choices, double cell_clip, double gradient_clip,
+    bool want_x, bool want_h0, bool want_c0) {
+  gatecast::Backward p{};
+  fill(p, {x, w_ih, w_hh, h0, c0, peephole, steps, recurrent, zone_h, zone_c, choices, cell_clip, gradient_clip});
+  p.states = values(states);
+  p.cells = values(cells);
+  p.gates_in = values(gates);
+  p.grad_y = values(grad_y);
+  p.grad_h = values(grad_h);
+  p.grad_c = values(grad_c);
+  p.grad_cells = values(grad_cells);
+  if (grad_y) {
+    p.grad_y_time = grad_y->stride(0);
+    p.grad_y_batch = grad_y->stride(1);
+  }
+  const int64_t rows = p.gates() * p.hidden;
+  Tensor grad_x = want_x ? empty({p.time, p.batch, p.input}) : empty({0});
+  Tensor grad_w_ih = empty({rows, p.input}), grad_w_hh = empty({rows, p.hidden}), grad_bias = empty({rows});
+  Tensor grad_h0 = want_h0 ? empty({p.batch, p.hidden}) : empty({0});
+  Tensor grad_c0 = want_c0 ? empty({p.batch, p.hidden}) : empty({0});
+  Tensor grad_peephole = peephole ? empty({p.gates() - 1, p.hidden}) : empty({0});
+  p.grad_x = want_x ? target(grad_x) : nullptr;
+  p.grad_w_ih = target(grad_w_ih);
+  p.grad_w_hh = target(grad_w_hh);
+  p.grad_bias = target(grad_bias);
+  p.grad_h0 = want_h0 ? target(grad_h0) : nullptr;
+  p.grad_c0 = want_c0 ? target(grad_c0) : nullptr;
+  p.grad_peephole = peephole ? target(grad_peephole) : nullptr;
+  chosen->backward(p, torch_threads());
+  return {grad_x, grad_w_ih, grad_w_hh, grad_bias, grad_h0, grad_c0, grad_peephole};
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(gatecast, CPU, library) {
+  library.impl("lstm_forward", TORCH_BOX(&lstm_forward));
+  library.impl("lstm_backward", TORCH_BOX(&lstm_backward));
+}
+
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+// Name and vector width of the kernels asked for by name (null: the best); null and 0 where they cannot run here.
+EXPORTED const char* gatecast_isa(const char* name) {
+  const gatecast::Kernels* kernels = gatecast::kernels_named(name);
+  return kernels ? kernels->name : nullptr;
+}
+
+EXPORTED int64_t gatecast_lanes(const char* name) {
+  const gatecast::Kernels* kernels = gatecast::kernels_named(name);
+  return kernels ? kernels->lanes : 0;
+}
+
+// To be called once, before the first operator: gates kept by one instruction set cannot be read by another.
+EXPORTED void gatecast_choose(const char* name) { chosen = gatecast::kernels_named(name); }

@@ -1,0 +1,37 @@
+#include <cstring>
+
+#include "lstm.h"
+
+namespace gatecast {
+
+#define DECLARE(isa)             \
+  namespace isa {                \
+  extern const Kernels kernels;  \
+  }
+#if defined(__x86_64__)
+DECLARE(avx512)
+DECLARE(avx2)
+#elif defined(__aarch64__)
+DECLARE(neon)
+#endif
+
+namespace {
+
+const Kernels* const ALL[] = {
+#if defined(__x86_64__)
+    &avx512::kernels, &avx2::kernels,
+#elif defined(__aarch64__)
+    &neon::kernels,
+#endif
+    nullptr};
+
+}  // namespace
+
+const Kernels* kernels_named(const char* name) {
+  for (const Kernels* const* one = ALL; *one; one++) {
+    if ((!name || !std::strcmp(name, (*one)->name)) && (*one)->supported()) return *one;
+  }
+  return nullptr;
+}
+
+}  // namespace gatecast

@@ -1,0 +1,160 @@
+// Products of a few rows with packed panels of weights: the one inner loop of all kernels.
+//
+// A panel is [k][count * LANES]: the columns of one block for every k, so that the loop over k reads it from end to
+// end. A tile is `rows` rows times `count` vectors of columns, all in registers: per k one vector load per column
+// vector and one broadcast per row. Its size leaves no register unused: 3 x 4 accumulators, 3 broadcasts and 1 load
+// fill the 16 registers of AVX2; AVX-512 and NEON have 32 and take 6 x 4. Tails: a block may have fewer columns
+// (count 1..3) and a tile fewer rows; both are instances of the same template, never masked.
+#pragma once
+
+#include "simd.h"
+
+namespace gatecast::GATECAST_ISA {
+
+// Floats of a panel that are worked on at a time: they stay in L1 while all rows pass.
+constexpr int64_t PANEL_FLOATS = 4608;
+
+// Weights of more floats than this do not stay in L2 from step to step.
+constexpr int64_t NEAR_FLOATS = 64 << 10;
+
+// Rows of a tile with so many column vectors.
+constexpr int tile_rows(int count) { return LANES == 8 ? (count == 4 ? 3 : count == 3 ? 4 : 6) : 6; }
+
+// Rows of the next tile, such that the tiles of what is left are about equal.
+INLINE int64_t next_rows(int64_t left, int64_t most) { return ceil_div(left, ceil_div(left, most)); }
+
+// sum[m][n] += a[m * row + k * step] * b[k][n] over k < count.
+template <int M, int N>
+INLINE void multiply(Vec (&sum)[M][N], const float* a, int64_t row, int64_t step, const float* b, int64_t count) {
+  for (int64_t k = 0; k < count; k++, a += step, b += N * LANES) {
+    Vec left[M];
+    UNROLL for (int m = 0; m < M; m++) left[m] = all(a[m * row]);
+    UNROLL for (int n = 0; n < N; n++) {
+      Vec right = load(b + n * LANES);
+      UNROLL for (int m = 0; m < M; m++) sum[m][n] += left[m] * right;
+    }
+  }
+}
+
+// One row has too few accumulators to hide the latency of the sum: every other k goes to a second set.
+template <int N>
+INLINE void multiply_row(Vec (&sum)[1][N], const float* a, int64_t step, const float* b, int64_t count) {
+  Vec other[1][N] = {};
+  int64_t k = 0;
+  for (; k + 1 < count; k += 2, a += 2 * step, b += 2 * N * LANES) {
+    Vec even = all(a[0]), odd = all(a[step]);
+    UNROLL for (int n = 0; n < N; n++) {
+      sum[0][n] += even * load(b + n * LANES);
+      other[0][n] += odd * load(b + (N + n) * LANES);
+    }
+  }
+  multiply<1, N>(sum, a, 0, step, b, count - k);
+  UNROLL for (int n = 0; n < N; n++) sum[0][n] += other[0][n];
+}
+
+template <int M, int N>
+INLINE void add_product(Vec (&sum)[M][N], const float* a, int64_t row, int64_t step, const float* b, int64_t count) {
+  if constexpr (M == 1) {
+    multiply_row<N>(sum, a, step, b, count);
+  } else {
+    multiply<M, N>(sum, a, row, step, b, count);
+  }
+}
+
+template <int M, int N>
+INLINE void load_tile(Vec (&sum)[M][N], const float* from, int64_t row) {
+  UNROLL for (int m = 0; m < M; m++) {
+    UNROLL for (int n = 0; n < N; n++) sum[m][n] = load(from + m * row + n * LANES);
+  }
+}
+
+template <int M, int N>
+INLINE void store_tile(const Vec (&sum)[M][N], float* to, int64_t row) {
+  UNROLL for (int m = 0; m < M; m++) {
+    UNROLL for (int n = 0; n < N; n++) store(to + m * row + n * LANES, sum[m][n]);
+  }
+}
+
+// Calls work.tile<M, N>(first) for the tiles of `rows` rows.
+template <int M, int N, class Work>
+INLINE void call_tile(int64_t rows, int64_t first, const Work& work) {
+  if (rows == M) {
+    work.template tile<M, N>(first);
+  } else if constexpr (M > 1) {
+    call_tile<M - 1, N>(rows, first, work);
+  }
+}
+
+// Weights that are read next; while the tiles of one panel are worked on they come nearer, to L2.
+struct Ahead {
+  const float* at = nullptr;
+  int64_t floats = 0;
+
+  INLINE void fetch(int64_t begin, int64_t end) const {
+    for (int64_t k = begin / 16 * 16; k < smaller(end, floats); k += 16) __builtin_prefetch(at + k, 0, 2);
+  }
+};
+
+template <int N, class Work>
+INLINE void for_tiles(int64_t rows, const Work& work, const Ahead& ahead = {}) {
+  const int64_t share = ahead.floats / larger(1, rows / tile_rows(N)) + 16;
+  for (int64_t first = 0, begin = 0; first < rows; begin += share) {
+    if (ahead.floats) ahead.fetch(begin, begin + share);
+    const int64_t count = next_rows(rows - first, tile_rows(N));
+    call_tile<tile_rows(N), N>(count, first, work);
+    first += count;
+  }
+}
+
+// to[r][column] = sum over k of from(r, k) panel(k, column): `from` is cut into blocks of 4 * LANES k's that lie
+// `block` floats apart, rows of a block 4 * LANES floats apart (the layout of the gates' gradients).
+struct BlockedProduct {
+  const float* from;
+  int64_t block, blocks;
+  const float* panel;
+  float* to;
+  int64_t to_row;
+  bool add;
+
+  template <int M, int N>
+  __attribute__((noinline)) void tile(int64_t first) const {
+    constexpr int64_t K = 4 * LANES;
+    Vec sum[M][N] = {};
+    if (add) load_tile<M, N>(sum, to + first * to_row, to_row);
+    for (int64_t k = 0; k < blocks; k++) {
+      add_product<M, N>(sum, from + k * block + first * K, K, 1, panel + k * K * N * LANES, K);
+    }
+    store_tile<M, N>(sum, to + first * to_row, to_row);
+  }
+};
+
+template <int N>
+inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, bool far) {
+  const int64_t most = larger(1, PANEL_FLOATS / (4 * LANES * N * LANES));
+  for (int64_t done = 0; done < blocks; done += work.blocks) {
+    work.blocks = next_rows(blocks - done, most);
+    work.add = done > 0;
+    const int64_t floats = work.blocks * 4 * LANES * N * LANES;
+    for_tiles<N>(rows, work, far ? Ahead{work.panel + floats, floats} : Ahead{});
+    work.from += work.blocks * work.block;
+    work.panel += work.blocks * 4 * LANES * N * LANES;
+  }
+}
+
+// The same for all columns: `vectors` column vectors in panels of four, the rest in one smaller panel.
+inline void blocked_product(BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors) {
+  const bool far = blocks * 4 * LANES * vectors * LANES > NEAR_FLOATS;
+  for (int64_t v = 0; v < vectors; v += 4) {
+    int64_t count = smaller(4, vectors - v);
+    switch (count) {
+      case 4: blocked_columns<4>(work, rows, blocks, far); break;
+      case 3: blocked_columns<3>(work, rows, blocks, far); break;
+      case 2: blocked_columns<2>(work, rows, blocks, far); break;
+      default: blocked_columns<1>(work, rows, blocks, far);
+    }
+    work.panel += blocks * 4 * LANES * count * LANES;
+    work.to += count * LANES;
+  }
+}
+
+}  // namespace gatecast::GATECAST_ISA

@@ -1,0 +1,89 @@
+// What one LSTM layer computes, as pointers and sizes; the kernels of every instruction set share it.
+//
+// Layout: float32; the last axis of every array lies without gaps, except where a stride says otherwise. Arrays of a
+// sequence are (time, batch, ...). `lanes` is the width of a vector; hidden units are worked on in blocks of `lanes`
+// units, and the last block is padded with zeros inside the kernels' own buffers.
+#pragma once
+
+#include <cstdint>
+
+namespace gatecast {
+
+enum class Activation : int64_t { tanh, sigmoid, relu, hard_sigmoid, softsign, linear, hard_tanh };
+
+struct Options {
+  Activation activation = Activation::tanh;
+  Activation recurrent_activation = Activation::sigmoid;
+  bool coupled = false;      // the weights hold f, g, o, and i = 1 - f
+  bool reverse = false;      // read the time axis from its end
+  bool zero_output = true;   // outputs of masked steps are 0
+  float cell_clip = 0;       // 0: none
+  float gradient_clip = 0;   // 0: none
+};
+
+// An optional array (time, batch, unit) with strides; an axis may be expanded (stride 0).
+template <class T>
+struct Mask {
+  const T* at = nullptr;
+  int64_t time = 0, batch = 0, unit = 0;
+};
+
+// What forward and backward are both given. Missing arrays are null.
+struct Layer {
+  int64_t time, batch, input, hidden;
+  const float *x, *w_ih, *w_hh;
+  int64_t x_time, x_batch;                            // strides of x
+  const float *h0 = nullptr, *c0 = nullptr;           // (batch, hidden)
+  const float* peephole = nullptr;                    // (3, hidden) i, f, o; coupled: (2, hidden) f, o
+  Mask<bool> steps;
+  Mask<float> recurrent, zone_h, zone_c;
+  Options options;
+
+  int64_t time_of(int64_t step) const { return options.reverse ? time - 1 - step : step; }
+  int64_t gates() const { return options.coupled ? 3 : 4; }
+
+  // True where nothing but tanh, sigmoid and the four gates is asked for: the kernels have a shorter path for that.
+  bool plain() const {
+    return options.activation == Activation::tanh && options.recurrent_activation == Activation::sigmoid &&
+           !options.coupled && options.cell_clip == 0 && !peephole && !steps.at && !recurrent.at && !zone_h.at &&
+           !zone_c.at;
+  }
+};
+
+struct Forward : Layer {
+  const float* bias = nullptr;                        // (gates * hidden)
+  float *y, *h, *c;                                   // (time, batch, hidden), (batch, hidden) twice
+  float* cells = nullptr;                             // (time, batch, hidden)
+  float* gates_out = nullptr;                         // (time, blocks, batch, 4 * lanes): i, f, g, o after activation
+  float* states = nullptr;                            // (time, batch, hidden): h, where y does not hold it
+};
+
+struct Backward : Layer {
+  const float *states, *cells, *gates_in;             // what forward kept
+  const float *grad_y = nullptr, *grad_h = nullptr, *grad_c = nullptr, *grad_cells = nullptr;
+  int64_t grad_y_time = 0, grad_y_batch = 0;          // strides of grad_y
+  float *grad_x = nullptr, *grad_h0 = nullptr, *grad_c0 = nullptr;  // null: not wanted
+  float *grad_w_ih, *grad_w_hh, *grad_bias;
+  float* grad_peephole = nullptr;
+};
+
+// How the kernels reach other threads: call task(context, k) for each k below count, in any order, and return when
+// all have ended.
+struct Threads {
+  int64_t count = 1;
+  void (*run)(int64_t count, void (*task)(void* context, int64_t k), void* context) = nullptr;
+};
+
+// The kernels of one instruction set.
+struct Kernels {
+  const char* name;
+  int64_t lanes;
+  bool (*supported)();
+  void (*forward)(const Forward&, const Threads&);
+  void (*backward)(const Backward&, const Threads&);
+};
+
+// The kernels by name; by a null name the best that this processor runs. Null where it runs none.
+const Kernels* kernels_named(const char* name);
+
+}  // namespace gatecast

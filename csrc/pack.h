@@ -1,0 +1,92 @@
+// Weights in the order in which the kernels read them, and gradients back in the order of PyTorch.
+//
+// Four gate slots i, f, g, o for every hidden unit, interleaved: [block][k][slot][LANES]. With coupled gates slot i is
+// zero. Units beyond `hidden` and columns beyond the matrix are zero.
+#pragma once
+
+#include "lstm.h"
+#include "simd.h"
+
+namespace gatecast::GATECAST_ISA {
+
+constexpr int64_t SLOTS = 4 * LANES;  // gate values of a block
+
+INLINE int64_t blocks_of(int64_t units) { return ceil_div(units, LANES); }
+
+// First row of a gate slot in w_ih and w_hh; -1: none.
+INLINE int64_t first_row(const Layer& p, int64_t slot) {
+  return slot < 4 - p.gates() ? -1 : (slot - 4 + p.gates()) * p.hidden;
+}
+
+// to[k][slot][lane] = w[row of (slot, lane)][k] for one block.
+inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t block, float* to) {
+  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  for (int64_t slot = 0; slot < 4; slot++, to += LANES) {
+    const int64_t row = first_row(p, slot) < 0 ? -1 : first_row(p, slot) + block * LANES;
+    int64_t k = 0;
+    if (row >= 0 && units == LANES) {
+      for (; k + LANES <= columns; k += LANES) {
+        Vec rows[LANES];
+        UNROLL for (int u = 0; u < LANES; u++) rows[u] = load(w + (row + u) * columns + k);
+        transpose(rows);
+        UNROLL for (int u = 0; u < LANES; u++) store(to + (k + u) * SLOTS, rows[u]);
+      }
+    }
+    for (; k < columns; k++) {
+      for (int64_t u = 0; u < LANES; u++) {
+        to[k * SLOTS + u] = row >= 0 && u < units ? w[(row + u) * columns + k] : 0.0f;
+      }
+    }
+  }
+}
+
+inline void pack_bias(const Layer& p, const float* bias, int64_t block, float* to) {
+  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  for (int64_t slot = 0; slot < 4; slot++) {
+    const int64_t row = first_row(p, slot);
+    store(to + slot * LANES, bias && row >= 0 ? load(bias + row + block * LANES, units) : Vec{});
+  }
+}
+
+// Panels for gradients @ w: [panel of up to 4 column vectors][block][slot][lane][columns].
+inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to) {
+  const int64_t vectors = blocks_of(columns), blocks = blocks_of(p.hidden);
+  for (int64_t v = 0; v < vectors; v += 4) {
+    const int64_t count = smaller(4, vectors - v);
+    for (int64_t block = 0; block < blocks; block++) {
+      for (int64_t slot = 0; slot < 4; slot++) {
+        for (int64_t unit = block * LANES; unit < (block + 1) * LANES; unit++) {
+          const int64_t row = unit < p.hidden ? first_row(p, slot) + unit : -1;
+          const bool there = unit < p.hidden && first_row(p, slot) >= 0;
+          for (int64_t n = v; n < v + count; n++, to += LANES) {
+            store(to, there ? load(w + row * columns + n * LANES, columns - n * LANES) : Vec{});
+          }
+        }
+      }
+    }
+  }
+}
+
+// w[row of (slot, lane)][k] = sum over parts of from[k][slot][lane], for one block: the reverse of pack_block.
+// `parts` copies lie `part` floats apart and are added in their order.
+inline void unpack_block(
+    const Layer& p, const float* from, int64_t parts, int64_t part, int64_t columns, int64_t block, float* w) {
+  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  for (int64_t slot = 4 - p.gates(); slot < 4; slot++) {
+    float* rows = w + (first_row(p, slot) + block * LANES) * columns;
+    for (int64_t k = 0; k < columns; k += LANES) {
+      Vec sums[LANES];
+      for (int64_t u = 0; u < LANES; u++) {
+        sums[u] = Vec{};
+        if (k + u >= columns) continue;
+        const float* at = from + (k + u) * SLOTS + slot * LANES;
+        sums[u] = load(at);
+        for (int64_t n = 1; n < parts; n++) sums[u] += load(at + n * part);
+      }
+      transpose(sums);
+      for (int64_t u = 0; u < units; u++) store(rows + u * columns + k, sums[u], columns - k);
+    }
+  }
+}
+
+}  // namespace gatecast::GATECAST_ISA

@@ -1,0 +1,98 @@
+// Vectors of `LANES` floats through the vector extensions of GCC and Clang: loads, stores, tails, transposition.
+//
+// Compiled once per instruction set, in a namespace of its own; no standard containers here, because a template
+// compiled for AVX-512 could be the copy that the linker keeps for everyone.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#define INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace gatecast::GATECAST_ISA {
+
+constexpr int64_t LANES = GATECAST_LANES;
+typedef float Vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+INLINE Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
+INLINE void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
+INLINE Vec all(float value) { return value - Vec{}; }
+
+// The first n values; zeros after them.
+INLINE Vec load(const float* p, int64_t n) {
+  if (n >= LANES) return load(p);
+  float buffer[LANES] = {};
+  for (int64_t k = 0; k < n; k++) buffer[k] = p[k];
+  return load(buffer);
+}
+
+INLINE void store(float* p, Vec v, int64_t n) {
+  if (n >= LANES) return store(p, v);
+  float buffer[LANES];
+  store(buffer, v);
+  for (int64_t k = 0; k < n; k++) p[k] = buffer[k];
+}
+
+// NaN in `v` comes through: both are written so that a comparison with NaN keeps v.
+INLINE Vec at_most(Vec v, Vec bound) {
+#if defined(__AVX512F__) && GATECAST_LANES == 16
+  return (Vec)_mm512_min_ps((__m512)bound, (__m512)v);
+#elif defined(__AVX__) && GATECAST_LANES == 8
+  return (Vec)_mm256_min_ps((__m256)bound, (__m256)v);
+#else
+  return v > bound ? bound : v;
+#endif
+}
+
+INLINE Vec at_least(Vec v, Vec bound) {
+#if defined(__AVX512F__) && GATECAST_LANES == 16
+  return (Vec)_mm512_max_ps((__m512)bound, (__m512)v);
+#elif defined(__AVX__) && GATECAST_LANES == 8
+  return (Vec)_mm256_max_ps((__m256)bound, (__m256)v);
+#else
+  return v < bound ? bound : v;
+#endif
+}
+
+INLINE Vec clamp(Vec v, Vec low, Vec high) { return at_least(at_most(v, high), low); }
+INLINE Vec magnitude(Vec v) { return (Vec)((Bits)v & 0x7fffffff); }
+
+INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// rows[k][lane] -> rows[lane][k], in place: log2(LANES) rounds, each swaps the off-diagonal quarters of blocks of
+// size 2 * half.
+template <int64_t half>
+INLINE void swap_quarters(Vec (&rows)[LANES]) {
+  Bits low, high;
+  UNROLL for (int k = 0; k < LANES; k++) {
+    low[k] = (k & half) ? LANES + k - half : k;
+    high[k] = (k & half) ? LANES + k : k + half;
+  }
+  UNROLL for (int k = 0; k < LANES; k++) {
+    if (k & half) continue;
+    Vec a = rows[k], b = rows[k + half];
+    rows[k] = __builtin_shuffle(a, b, low);
+    rows[k + half] = __builtin_shuffle(a, b, high);
+  }
+}
+
+INLINE void transpose(Vec (&rows)[LANES]) {
+  swap_quarters<1>(rows);
+  swap_quarters<2>(rows);
+  if constexpr (LANES > 4) swap_quarters<4>(rows);
+  if constexpr (LANES > 8) swap_quarters<8>(rows);
+}
+
+}  // namespace gatecast::GATECAST_ISA

@@ -1,0 +1,66 @@
+// How the batch is shared out: each thread gets a run of rows and takes them in slices of at most SLICE_ROWS, each of
+// which runs through all steps alone. No thread waits for another.
+#pragma once
+
+#include "lstm.h"
+#include "simd.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace gatecast::GATECAST_ISA {
+
+constexpr int64_t SLICE_ROWS = 64;
+
+// Denormal numbers count as zero inside a slice; the caller's mode comes back at its end.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : mode_(_mm_getcsr()) { _mm_setcsr(mode_ | 0x8040); }
+  ~FlushDenormals() { _mm_setcsr(mode_); }
+
+ private:
+  unsigned mode_;
+#elif defined(__aarch64__)
+  FlushDenormals() {
+    asm volatile("mrs %0, fpcr" : "=r"(mode_));
+    asm volatile("msr fpcr, %0" : : "r"(mode_ | (1ull << 24)));
+  }
+  ~FlushDenormals() { asm volatile("msr fpcr, %0" : : "r"(mode_)); }
+
+ private:
+  unsigned long long mode_;
+#endif
+};
+
+// Parts of the batch for the threads: one where the work is too small to wake others.
+INLINE int64_t parts_of(const Layer& p, const Threads& threads) {
+  const double products = 4.0 * p.time * p.batch * p.hidden * (p.input + p.hidden);
+  if (products < 2e5 || !threads.run) return 1;
+  return larger(1, smaller(threads.count, p.batch));
+}
+
+INLINE int64_t first_of_part(int64_t total, int64_t part, int64_t parts) { return total * part / parts; }
+
+// Calls work(part) for every part, on as many threads.
+template <class Work>
+inline void in_parallel(const Threads& threads, int64_t parts, const Work& work) {
+  auto task = [](void* context, int64_t part) { (*static_cast<const Work*>(context))(part); };
+  if (parts == 1) return work(0);
+  threads.run(parts, task, const_cast<Work*>(&work));
+}
+
+// Calls work(first, rows) for the slices of a part of the batch.
+template <class Work>
+inline void for_slices(int64_t batch, int64_t part, int64_t parts, const Work& work) {
+  const FlushDenormals mode;
+  const int64_t begin = first_of_part(batch, part, parts), end = first_of_part(batch, part + 1, parts);
+  const int64_t slices = ceil_div(end - begin, SLICE_ROWS);
+  for (int64_t k = 0; k < slices; k++) {
+    const int64_t first = begin + first_of_part(end - begin, k, slices);
+    work(first, begin + first_of_part(end - begin, k + 1, slices) - first);
+  }
+}
+
+}  // namespace gatecast::GATECAST_ISA

@@ -1,0 +1,123 @@
+"""Compiles the CPU kernels (csrc/) into one library beside gatecast/ops; everything else is in pyproject.toml.
+
+The library talks to PyTorch through its stable ABI and to Python not at all, so it serves every version of both. No
+compiler, or one that fails: the installation goes on, and ``gatecast.ops.explain`` gives the reason left behind in
+``kernels.txt``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+SOURCES = ROOT / "csrc"
+OPS = Path("gatecast") / "ops"
+FILES = LIBRARY, REASON = ("kernels.so", "kernels.txt")
+X86 = ["-DGATECAST_ISA=avx2", "-DGATECAST_LANES=8", "-mavx2", "-mfma"]
+X86_WIDE = ["-DGATECAST_ISA=avx512", "-DGATECAST_LANES=16", "-mprefer-vector-width=512"]
+X86_WIDE += ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
+ARM = ["-DGATECAST_ISA=neon", "-DGATECAST_LANES=4"]
+INSTRUCTION_SETS = {"x86_64": [X86, X86_WIDE], "amd64": [X86, X86_WIDE], "aarch64": [ARM], "arm64": [ARM]}
+FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno"]
+FLAGS += ["-fno-trapping-math", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi"]
+
+
+class BuildKernels(build_ext):
+    """Compile each kernel source once for each instruction set; never fail."""
+
+    def build_extension(self, ext: Extension) -> None:
+        folder = Path(self.build_lib).resolve() / OPS
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        try:
+            compile_library(folder / LIBRARY, Path(self.build_temp).resolve())
+        except Exception as error:
+            (folder / REASON).write_text(f"{type(error).__name__}: {error}"[:2000] + "\n")
+            print(f"gatecast: the CPU kernels were not built, the slower reference will run.\n{error}", file=sys.stderr)
+
+    def get_outputs(self) -> list[str]:
+        """Only what is there: the library is optional."""
+        return [str(path) for path in self._built()]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {str(path): str(ROOT / "src" / OPS / path.name) for path in self._built()} if self.inplace else {}
+
+    def copy_extensions_to_source(self) -> None:
+        """For an editable installation: into the source tree, under a new inode, as the old file may be in use."""
+        for name in FILES:
+            (ROOT / "src" / OPS / name).unlink(missing_ok=True)
+        for path in self._built():
+            shutil.copy2(path, ROOT / "src" / OPS / path.name)
+
+    def _built(self) -> list[Path]:
+        folder = Path(self.build_lib) / OPS
+        return [folder / name for name in FILES if (folder / name).exists()]
+
+
+class Wheel(bdist_wheel):
+    """One wheel for every Python of a platform: the library does not know Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+def compile_library(library: Path, folder: Path) -> None:
+    """Compile all sources in parallel and link them; raises with the compiler's words."""
+    machine = platform.machine().lower()
+    if machine not in INSTRUCTION_SETS:
+        raise RuntimeError(f"no kernels for processors of type {machine}")
+    jobs = [("bind.cpp", "bind", torch_flags()), ("dispatch.cpp", "dispatch", []), ("workspace.cpp", "workspace", [])]
+    for flags in INSTRUCTION_SETS[machine]:
+        name = flags[0].rpartition("=")[2]
+        for source in ("lstm_forward", "lstm_backward", "kernels"):
+            jobs.append((f"{source}.cpp", f"{source}_{name}", flags))
+    folder.mkdir(parents=True, exist_ok=True)
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda job: compile_one(compiler, folder, *job), jobs))
+    more = shlex.split(os.environ.get("LDFLAGS", ""))
+    # libtorch_cpu is in the process already when this library is loaded: its name is enough, its folder is not kept.
+    call([*compiler, "-shared", *objects, "-o", str(library), f"-L{torch_folder() / 'lib'}", "-ltorch_cpu", *more])
+
+
+def compile_one(compiler: list[str], folder: Path, source: str, name: str, flags: list[str]) -> str:
+    """Compile one source; gives the object file."""
+    target = str(folder / f"{name}.o")
+    more = shlex.split(os.environ.get("CXXFLAGS", ""))
+    call([*compiler, *FLAGS, *flags, *more, "-c", str(SOURCES / source), "-o", target])
+    return target
+
+
+def torch_flags() -> list[str]:
+    """Where PyTorch's headers are, and the oldest version to run with."""
+    return [f"-isystem{torch_folder() / 'include'}", "-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
+
+
+def torch_folder() -> Path:
+    """Where PyTorch is installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise RuntimeError("install PyTorch first, then gatecast with --no-build-isolation") from error
+    return Path(torch.__file__).parent
+
+
+def call(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)}\n{done.stderr[-1500:]}")
+
+
+setup(ext_modules=[Extension("gatecast.ops.kernels", [])], cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel})

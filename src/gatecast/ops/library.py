@@ -1,0 +1,87 @@
+"""The compiled CPU kernels: where they are, which instruction set they use, and why they may be missing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from gatecast.errors import SettingError
+
+LIBRARY = Path(__file__).with_name("kernels.so")
+REASON = LIBRARY.with_suffix(".txt")
+INSTRUCTION_SETS = ("avx512", "avx2", "neon")
+
+
+class Library(NamedTuple):
+    """The kernels in use.
+
+    Args:
+        isa: instruction set, or "" where no kernel runs.
+        lanes: floats in a vector; the kept gates are laid out in blocks of so many units.
+        reason: why no kernel runs; "" where one does.
+        asked: the reference was asked for by ``GATECAST_ISA=reference``.
+        refused: ``GATECAST_ISA`` asks for what is not there.
+    """
+
+    isa: str = ""
+    lanes: int = 1
+    reason: str = ""
+    asked: bool = False
+    refused: bool = False
+
+
+def library() -> Library:
+    """The kernels in use, loaded when this module was.
+
+    Raises:
+        SettingError: ``GATECAST_ISA`` asks for what this processor or this installation does not have.
+    """
+    if _FOUND.refused:
+        raise SettingError(_FOUND.reason)
+    return _FOUND
+
+
+def find(wanted: str) -> Library:
+    """Load the kernels of an instruction set; "": the best; "reference": none."""
+    if wanted == "reference":
+        return Library(reason="GATECAST_ISA=reference asks for the reference", asked=True)
+    if wanted and wanted not in INSTRUCTION_SETS:
+        known = ", ".join(INSTRUCTION_SETS)
+        return Library(reason=f"GATECAST_ISA must be one of {known} or reference, got {wanted!r}", refused=True)
+    found = _load(wanted)
+    if wanted and not found.isa:
+        why = f"GATECAST_ISA={wanted} cannot be used: {found.reason}; unset it to let gatecast choose"
+        return Library(reason=why, refused=True)
+    return found
+
+
+def _load(wanted: str) -> Library:
+    if not LIBRARY.exists():
+        return Library(reason=_why_missing())
+    try:
+        torch.ops.load_library(str(LIBRARY))
+    except OSError as error:
+        return Library(reason=f"the compiled kernels cannot be loaded ({error}); install gatecast again")
+    shared = ctypes.CDLL(str(LIBRARY))
+    shared.gatecast_isa.restype = ctypes.c_char_p
+    shared.gatecast_lanes.restype = ctypes.c_int64
+    name = wanted.encode() if wanted else None
+    isa = shared.gatecast_isa(name)
+    if isa is None:
+        return Library(reason=f"this processor does not run {wanted or 'any of the compiled kernels'}")
+    return Library(isa.decode(), shared.gatecast_lanes(name))
+
+
+def _why_missing() -> str:
+    lines = REASON.read_text().strip().splitlines() if REASON.exists() else []
+    why = f" ({lines[0][:200]} … {lines[-1][:200]})" if lines else ""
+    return f"the CPU kernels were not compiled at installation{why}; with a C++ compiler, install gatecast again"
+
+
+_FOUND = find(os.environ.get("GATECAST_ISA", ""))  # now, not when first used: a graph being traced loads nothing
+if _FOUND.isa:
+    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode())

@@ -1,0 +1,125 @@
+"""Which implementation of an operator runs: the only place that decides, and that can say why."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gatecast.ops import kernel
+from gatecast.ops.checks import check_lstm
+from gatecast.ops.library import library
+from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
+
+
+class Choice(NamedTuple):
+    """What runs, and why.
+
+    Args:
+        name: ``cpu-avx2``, ``cpu-avx512``, ``cpu-neon`` or ``reference``.
+        reason: why this one.
+        slow: a choice of the caller costs speed that another choice would not; announced once.
+    """
+
+    name: str
+    reason: str
+    slow: bool = False
+
+    @property
+    def kernel(self) -> bool:
+        """A compiled kernel runs."""
+        return self.name != "reference"
+
+
+def explain(
+    x: Tensor,
+    weights: LSTMWeights,
+    *,
+    spec: CellSpec | None = None,
+    masks: LSTMMasks | None = None,
+) -> str:
+    """Which implementation runs ``gatecast.ops.lstm`` for these arguments, and why, in a sentence.
+
+    Args:
+        x: input ``(time, batch, input)``.
+        weights: of the layer.
+        spec: options of the cell.
+        masks: of steps, recurrent dropout and zoneout.
+
+    Raises:
+        SettingError: the arguments do not fit.
+    """
+    spec, masks = spec or CellSpec(), masks or LSTMMasks()
+    check_lstm(x, weights, None, spec, masks)
+    choice = kernel_for(x, weights, spec, masks)
+    return f"{choice.name}: {choice.reason}"
+
+
+def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice:
+    """The implementation for a checked call."""
+    for found in (_other_number(x), _unsupported(weights, spec, masks), _transformed()):
+        if found is not None:
+            return found
+    loaded = library()
+    if not loaded.isa:
+        return Choice("reference", loaded.reason, slow=not loaded.asked)
+    return Choice(f"cpu-{loaded.isa}", _why_kernel(loaded.isa))
+
+
+def _why_kernel(isa: str) -> str:
+    return f"float32 on a CPU with {isa}; gradients of gradients run the reference"
+
+
+def _other_number(x: Tensor) -> Choice | None:
+    if x.device.type != "cpu":
+        return Choice("reference", f"there is no kernel for device {x.device.type!r}")
+    if x.dtype == torch.float32:
+        return None
+    return Choice("reference", f"the kernel computes in float32, x is {x.dtype}", slow=x.dtype != torch.float64)
+
+
+def _unsupported(weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice | None:
+    """Options that only the reference has."""
+    for name in ("activation", "recurrent_activation"):
+        kind = getattr(spec, name)
+        if kind not in kernel.ACTIVATIONS:
+            shown = repr(kind) if isinstance(kind, str) else "a function"
+            reason = f"{name} is {shown}; the kernel has {', '.join(kernel.ACTIVATIONS)}"
+            return Choice("reference", reason, slow=True)
+    if weights.w_proj is not None or weights[4:7] != (None, None, None):
+        what = "a projection" if weights.w_proj is not None else "layer normalisation"
+        return Choice("reference", f"the kernel has no {what.removeprefix('a ')}", slow=True)
+    if any(mask is not None and mask.requires_grad for mask in masks):
+        return Choice("reference", "a mask needs a gradient, which the kernel does not give", slow=True)
+    return None
+
+
+def _transformed() -> Choice | None:
+    """vmap, jvp and forward-mode gradients go through plain PyTorch."""
+    if torch.compiler.is_compiling():
+        return None
+    inner: Any = torch._C
+    if inner._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
+        return Choice("reference", "inside a torch.func transform or forward-mode differentiation", slow=True)
+    return None
+
+
+_announced: set[str] = set()
+
+
+def announce(choice: Choice) -> None:
+    """Say once for each reason that a slower path was taken."""
+    if not choice.slow or choice.reason in _announced or torch.compiler.is_compiling():
+        return
+    _announced.add(choice.reason)
+    warnings.warn(
+        f"gatecast's LSTM runs its slower reference: {choice.reason} (gatecast.ops.explain tells what runs)",
+        SlowPathWarning,
+        stacklevel=4,
+    )
+
+
+class SlowPathWarning(UserWarning):
+    """A choice costs speed; results are the same."""

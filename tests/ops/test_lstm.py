@@ -1,0 +1,181 @@
+"""The LSTM operator against its reference: outputs, states and all gradients, for every case of gatecast.testing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gatecast import ops, testing
+from gatecast.ops import reference
+from gatecast.ops.library import find, library
+from gatecast.testing import OPTIONS, SHAPES, TOLERANCE, LSTMCase
+
+CASE = LSTMCase("base")
+KINDS = ("tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh")
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def close(case: LSTMCase, seed: int = 0) -> None:
+    errors = testing.errors(case, seed=seed)
+    wrong = {name: f"{error:.1e}" for name, error in errors.items() if not error < TOLERANCE}
+    assert not wrong, f"{case}: {wrong}"
+
+
+@pytest.mark.parametrize("case", SHAPES + OPTIONS, ids=str)
+def test_every_case_follows_the_reference(case: LSTMCase, threads: int) -> None:
+    close(case)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(
+    sizes=st.tuples(*(st.integers(1, most) for most in (9, 14, 19, 35))),
+    switches=st.tuples(*[st.booleans()] * 11),
+    kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
+    clips=st.tuples(st.sampled_from([None, 0.3]), st.sampled_from([None, 0.03])),
+)
+def test_any_sizes_and_options(
+    sizes: tuple[int, ...], switches: tuple[bool, ...], kinds: tuple[str, str], clips: tuple[float | None, float | None]
+) -> None:
+    state, bias, peephole, steps, recurrent, zone_h, zone_c, cells, coupled, backwards, zeros = switches
+    spec = ops.CellSpec(*kinds, coupled, backwards, *clips, zeros)
+    close(LSTMCase("fuzz", *sizes, spec, state, bias, peephole, steps, recurrent, zone_h, zone_c, cells), seed=3)
+
+
+def test_a_batch_first_view_needs_no_copy_and_gives_the_same() -> None:
+    x, weights, state, _ = testing.arguments(CASE)
+    view = x.transpose(0, 1).contiguous().transpose(0, 1)
+    assert not view.is_contiguous()
+    assert torch.equal(ops.lstm(view, weights, state).y, ops.lstm(x, weights, state).y)
+
+
+@pytest.mark.parametrize("make", [lambda x: x[::2, 1:], lambda x: x.flip(2), lambda x: x[:, :, :1].expand(-1, -1, 4)])
+def test_strided_input(make: object) -> None:
+    x = make(torch.randn(12, 5, 4))  # type: ignore[operator]
+    weights = testing.arguments(replace(CASE, input=4))[1]
+    torch.testing.assert_close(
+        ops.lstm(x, weights).y, ops.lstm(x.clone(memory_format=torch.contiguous_format), weights).y
+    )
+
+
+def test_a_gradient_with_gaps() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    x.requires_grad_()
+    (wanted,) = torch.autograd.grad(reference.lstm(x, weights).y.flip(2)[::2].mul(2).sum(), x)
+    (found,) = torch.autograd.grad(ops.lstm(x, weights).y.flip(2)[::2].mul(2).sum(), x)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_only_what_is_used_gives_gradients() -> None:
+    x, weights, state, _ = testing.arguments(CASE)
+    w_hh = weights.w_hh.requires_grad_()
+    for pick in ("h", "c"):
+        (wanted,) = torch.autograd.grad(getattr(reference.lstm(x, weights, state), pick).sum(), w_hh)
+        (found,) = torch.autograd.grad(getattr(ops.lstm(x, weights, state), pick).sum(), w_hh)
+        torch.testing.assert_close(found, wanted)
+
+
+def test_results_are_the_same_bit_for_bit(threads: int) -> None:
+    case = replace(CASE, batch=67, hidden=40)
+    first, second = (testing.results(ops.lstm, case, testing.arguments(case), torch.float32) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_decaying_states_are_flushed_and_the_callers_mode_comes_back() -> None:
+    tiny = torch.tensor(1e-39)
+    weights = ops.LSTMWeights(torch.zeros(4 * 8, 1), torch.zeros(4 * 8, 8), torch.zeros(4 * 8))
+    state = (torch.full((2, 8), 1e-30), torch.full((2, 8), 1e-30))
+    c = ops.lstm(torch.zeros(60, 2, 1), weights, state).c
+    assert c.count_nonzero() == 0  # 1e-30 / 2^60 is below the smallest normal number
+    assert (tiny * 0.5).item() > 0
+
+
+def test_ten_training_steps_follow_the_reference() -> None:
+    def train(function: object, dtype: torch.dtype) -> list[float]:
+        x, weights, *_ = testing.arguments(replace(CASE, input=2, hidden=24))
+        parameters = [t.to(dtype).requires_grad_() for t in weights[:3] if t is not None]
+        optimizer, losses = torch.optim.Adam(parameters, 1e-2), []
+        for _ in range(10):
+            y = function(x.to(dtype), ops.LSTMWeights(*parameters)).y  # type: ignore[operator]
+            loss = (y.mean(-1) - x[..., 0].to(dtype).cumsum(0).tanh()).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    wanted = train(reference.lstm, torch.float64)
+    assert wanted[-1] < wanted[0]
+    assert train(ops.lstm, torch.float32) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_values_far_out_saturate_and_nan_stays_nan() -> None:
+    weights = ops.LSTMWeights(torch.ones(4 * 8, 1), torch.zeros(4 * 8, 8))
+    for value in (1e4, -1e4, 1e30, -1e30):
+        x = torch.full((3, 1, 1), value)
+        torch.testing.assert_close(ops.lstm(x, weights).y, reference.lstm(x, weights).y)
+    assert ops.lstm(torch.full((1, 1, 1), torch.nan), weights).y.isnan().all()
+
+
+def run_here(code: str, **env: str) -> str:
+    """Output of Python code in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
+CHECK_ALL = """
+import torch
+from gatecast import testing
+torch.utils.deterministic.fill_uninitialized_memory = True
+torch.use_deterministic_algorithms(True)
+torch.set_num_threads(2)
+for case in [case for case in testing.SHAPES + testing.OPTIONS if case.time < 100]:
+    for name, error in testing.errors(case).items():
+        assert error < testing.TOLERANCE, (case.name, name, error)
+from gatecast.ops.library import find, library
+print(library().isa)
+"""
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])
+def test_every_instruction_set_of_this_machine_with_poisoned_memory(isa: str) -> None:
+    if find(isa).isa != isa:
+        pytest.skip(f"this processor has no {isa}")
+    assert run_here(CHECK_ALL, GATECAST_ISA=isa, GATECAST_POISON="1") == isa
+
+
+def test_the_kernel_runs_here() -> None:
+    """Without it, the tests above compare the reference with itself."""
+    if os.environ.get("GATECAST_ISA") == "reference":
+        pytest.skip("the reference was asked for")
+    assert library().isa, library().reason
+
+
+def test_first_order_gradients_after_a_second_order_one() -> None:
+    x, weights, *_ = testing.arguments(LSTMCase("tiny", 3, 2, 2, 4))
+    w = weights.w_hh.requires_grad_()
+
+    def penalty(function: object) -> Tensor:
+        y = function(x, weights).y  # type: ignore[operator]
+        (grad,) = torch.autograd.grad(y.square().sum(), w, create_graph=True)
+        return torch.autograd.grad(grad.square().sum(), w)[0]
+
+    torch.testing.assert_close(penalty(ops.lstm), penalty(reference.lstm))

@@ -1,0 +1,157 @@
+"""Which implementation runs, why, and when it is announced."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from gatecast import ops, testing
+from gatecast.errors import SettingError
+from gatecast.ops import select
+from gatecast.ops.library import find, library
+from gatecast.testing import LSTMCase
+
+CASE = LSTMCase("base", 3, 2, 4, 5)
+KERNEL = pytest.mark.skipif(os.environ.get("GATECAST_ISA") == "reference", reason="the reference was asked for")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "_announced", set())
+
+
+@KERNEL
+def test_the_kernel_is_explained() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    assert ops.explain(x, weights).startswith(f"cpu-{library().isa}: float32 on a CPU")
+
+
+@KERNEL
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (ops.CellSpec(activation="gelu"), "activation is 'gelu'; the kernel has tanh"),
+        (ops.CellSpec(recurrent_activation=torch.sigmoid), "recurrent_activation is a function"),
+    ],
+)
+def test_an_activation_of_the_reference_is_announced_once(spec: ops.CellSpec, reason: str) -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    assert ops.explain(x, weights, spec=spec).startswith(f"reference: {reason}")
+    with pytest.warns(ops.SlowPathWarning, match=reason.replace("(", r"\(")):
+        ops.lstm(x, weights, spec=spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ops.lstm(x, weights, spec=spec)
+
+
+@KERNEL
+def test_projection_and_normalisation_run_the_reference() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    normed = weights._replace(norm_x=torch.ones(20))
+    assert "layer normalisation" in ops.explain(x, normed)
+    projected = weights._replace(w_hh=torch.randn(20, 3), w_proj=torch.randn(3, 5))
+    assert "projection" in ops.explain(x, projected)
+    with pytest.warns(ops.SlowPathWarning, match="projection"):
+        assert ops.lstm(x, projected).y.shape == (3, 2, 3)
+
+
+def test_float64_runs_the_reference_in_silence() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    double = ops.LSTMWeights(*(t if t is None else t.double() for t in weights))
+    assert "float64" in ops.explain(x.double(), double) or not library().isa
+    assert ops.lstm(x.double(), double).y.dtype == torch.float64
+
+
+@KERNEL
+def test_a_transform_runs_the_reference() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.warns(ops.SlowPathWarning, match=r"torch\.func"):
+        mapped = torch.func.vmap(lambda w: ops.lstm(x, weights._replace(w_hh=w)).y)(torch.stack([weights.w_hh] * 2))
+    torch.testing.assert_close(mapped[1], ops.lstm(x, weights).y)
+
+
+@KERNEL
+def test_a_mask_with_a_gradient_runs_the_reference() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    mask = torch.ones(3, 2, 5, requires_grad=True)
+    with pytest.warns(ops.SlowPathWarning, match="mask needs a gradient"):
+        ops.lstm(x, weights, masks=ops.LSTMMasks(recurrent=mask)).y.sum().backward()
+    assert mask.grad is not None
+
+
+def test_an_unknown_instruction_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatecast.ops.library._FOUND", find("mmx"))
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match="GATECAST_ISA must be one of avx512, avx2, neon or reference, got 'mmx'"):
+        ops.lstm(x, weights)
+
+
+def test_an_instruction_set_of_another_machine_is_refused() -> None:
+    other = "neon" if library().isa != "neon" else "avx2"
+    assert find(other).refused
+    assert f"GATECAST_ISA={other} cannot be used" in find(other).reason
+
+
+def test_the_reference_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatecast.ops.library._FOUND", find("reference"))
+    assert ops.explain(*testing.arguments(CASE)[:2]) == "reference: GATECAST_ISA=reference asks for the reference"
+
+
+def test_a_missing_library_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("gatecast.ops.library.LIBRARY", tmp_path / "kernels.so")
+    monkeypatch.setattr("gatecast.ops.library.REASON", tmp_path / "kernels.txt")
+    (tmp_path / "kernels.txt").write_text("RuntimeError: c++: not found\n")
+    monkeypatch.setattr("gatecast.ops.library._FOUND", find(""))
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.warns(ops.SlowPathWarning, match=r"not compiled at installation .*c\+\+: not found"):
+        ops.lstm(x, weights)
+
+
+BAD = [
+    (lambda x, w: (x[0], w), "x must be \\(time, batch, input\\)"),
+    (lambda x, w: (x.int(), w), "floating-point"),
+    (lambda x, w: (x, w._replace(w_ih=w.w_ih[:, :3])), "w_ih must be of shape \\(20, 4\\)"),
+    (lambda x, w: (x, w._replace(w_hh=w.w_hh[:18])), "w_hh must be \\(4 \\* hidden, output\\)"),
+    (lambda x, w: (x, w._replace(w_hh=w.w_hh[:, :4])), "without a projection"),
+    (lambda x, w: (x, w._replace(w_hh=w.w_hh[:0])), "hidden must be at least 1"),
+    (lambda x, w: (x, w._replace(bias=w.bias[:5])), "bias must be of shape \\(20,\\)"),
+    (lambda x, w: (x, w._replace(bias=w.bias.double())), "bias must be of the dtype of x"),
+    (lambda x, w: (x, w._replace(bias=w.bias.to("meta"))), "bias must be on the device of x"),
+    (lambda x, w: (x, w._replace(peephole=torch.ones(2, 5))), "peephole must be of shape \\(3, 5\\)"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD)
+def test_what_does_not_fit_is_named(spoil: object, message: str) -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match=message):
+        ops.lstm(*spoil(x, weights))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (ops.LSTMMasks(steps=torch.ones(3, 2)), "dtype bool"),
+        (ops.LSTMMasks(steps=torch.ones(2, 3, dtype=torch.bool)), "masks.steps must be of shape \\(3, 2\\)"),
+        (ops.LSTMMasks(zone_c=torch.ones(3, 2, 4)), "masks.zone_c must be of shape \\(3, 2, 5\\)"),
+    ],
+)
+def test_masks_that_do_not_fit_are_named(masks: ops.LSTMMasks, message: str) -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match=message):
+        ops.lstm(x, weights, masks=masks)
+
+
+def test_state_and_bounds_that_do_not_fit_are_named() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match="h must be of shape \\(2, 5\\)"):
+        ops.lstm(x, weights, (torch.zeros(1, 5), torch.zeros(2, 5)))
+    for bound in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(SettingError, match="cell_clip must be a finite number above 0"):
+            ops.lstm(x, weights, spec=ops.CellSpec(cell_clip=bound))
+    with pytest.raises(SettingError, match="activation must be one of"):
+        ops.lstm(x, weights, spec=ops.CellSpec(activation="tan"))
