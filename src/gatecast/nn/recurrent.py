@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from gatecast.nn.checks import check_projection
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
@@ -197,7 +197,7 @@ def make_lstm(
     bias: bool = True,
     dropout: float = 0.0,
     bidirectional: bool = False,
-) -> nn.Module:
+) -> LSTM:
     """A batch-first LSTM whose forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
 
     Args:
@@ -208,7 +208,7 @@ def make_lstm(
         dropout: probability of dropping an output between two layers; has no effect with one layer.
         bidirectional: read the sequence backwards as well.
     """
-    lstm = nn.LSTM(
+    lstm = LSTM(
         input_size,
         hidden_size,
         num_layers,
