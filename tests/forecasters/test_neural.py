@@ -95,10 +95,22 @@ def test_every_kind_with_every_head(kind: str, head: str) -> None:
 def test_counts(kind: str) -> None:
     counts = np.random.default_rng(0).poisson(3, 90)
     panel = panel_of(counts, freq="D")
-    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict()
+    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict(samples=3)
     check(forecast, 1)
     assert forecast.quantiles.min() >= 0
     assert forecast.mean.mean() == pytest.approx(3, abs=1.5)
+    assert (forecast.quantiles == np.round(forecast.quantiles)).all()
+    assert (forecast.samples == np.round(forecast.samples)).all()
+
+
+@pytest.mark.parametrize("value", [-1, 2.5])
+def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
+    counts = np.random.default_rng(0).poisson(3, 90).astype(float)
+    counts[7], counts[9] = value, np.nan
+    panel = panel_of(np.arange(50), counts, freq="D", ids=["a", "b"])
+    with pytest.raises(DataError, match=rf"of series b is {value:g} at 2000-01-08 .*clip .*missing.* another head"):
+        forecaster(head="negative_binomial").fit(panel)
+    forecaster(3, head="negative_binomial", context=3, fit={"steps": 2}).fit(panel.cut(83).select(["b"]))  # not read
 
 
 @pytest.mark.parametrize("scaler", ["none", "standard", "last", "shift", "robust", "mean_abs", "log1p"])

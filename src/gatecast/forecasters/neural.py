@@ -22,6 +22,7 @@ from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.contract import Contract
+from gatecast.forecasters.counts import require_counts
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
@@ -102,7 +103,7 @@ class LSTMForecaster(Forecaster):
         """Train on every window up to the panel's origin.
 
         Raises:
-            DataError: the series are too short for the horizon.
+            DataError: the series are too short for the horizon, or no counts where the head expects them.
             SettingError: an argument does not fit the data.
             TrainingError: the loss is not finite.
         """
@@ -193,6 +194,8 @@ class LSTMForecaster(Forecaster):
             )
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
+        if self._head().counts:
+            require_counts(panel)
 
     def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
         """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""
