@@ -13,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from gatecast.cli import main
-from gatecast.cli.console import Console
+from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
+from gatecast.cli.frames import moments
+from gatecast.data import Panel
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
 
@@ -108,6 +111,31 @@ def test_known_covariates_can_come_in_a_file_of_their_own(run: Run, shops: Path,
     assert "price" in err
     code, _, err = run("forecast", tmp_path / "past.csv", *options, "--future", tmp_path / "prices.csv")
     assert (code, err) == (0, "")
+
+
+def test_every_target_is_shown_and_the_file_that_has_all_rows_is_named(run: Run, tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-01", periods=200, freq="h")
+    zones = {f"zone {k}": [10.0 ** (k + 1) + hour % 24 for hour in range(200)] for k in (1, 2, 3)}
+    pd.DataFrame({"hour": hours, **zones}).to_csv(tmp_path / "zones.csv", index=False)
+    options = ["--target", "zone 1,zone 2,zone 3", "--horizon", 20, "--windows", 0, *QUICK[:4]]
+    _, out, _ = run("forecast", "zones.csv", *options)
+    assert "Forecast of 3 targets by LSTM" in out
+    assert "zone 1, zone 1" not in out
+    table = out[out.index("Forecast of") :].splitlines()[2:-2]
+    assert [line.split("  ")[1] for line in table] == ["zone 1"] * 4 + ["zone 2"] * 4 + ["zone 3"] * 4
+    assert "… 48 more rows; gatecast-out/forecast.csv has all" in out
+    _, out, _ = run("predict", "gatecast-out/model.gatecast", "zones.csv")
+    assert "… 48 more rows; --out FOLDER writes all" in out
+
+
+def test_a_column_has_one_form_of_numbers_and_of_dates() -> None:
+    panel = Panel.from_arrays([np.arange(30)], freq="h", starts=pd.DatetimeIndex(["2024-12-30 18:00"]).to_numpy())
+    assert moments(panel, panel.future_times(2)[0]) == ["2025-01-01 00:00", "2025-01-01 01:00"]
+    assert moments(panel, panel.future_times(1)[0]) == ["2025-01-01"]
+    assert numbers([3.93, 7971.0]) == ["3.9", "7,971.0"]
+    assert numbers([0.8123, math.nan, 1.2]) == ["0.812", "–", "1.200"]
+    assert numbers([431.25, 0.0]) == ["431.2", "0.0"]
+    assert numbers([12345.6, 1e5]) == ["12,346", "100,000"]
 
 
 def test_json_is_the_only_output(run: Run, sales: Path) -> None:

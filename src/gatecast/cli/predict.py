@@ -52,7 +52,7 @@ def predict(
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
     console.say()
-    console.forecast(forecast)
+    console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)
     paths = _write(forecast, folder, str(model)) if folder is not None else []
     if paths:
         console.files(paths)
