@@ -113,6 +113,18 @@ def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
     forecaster(3, head="negative_binomial", context=3, fit={"steps": 2}).fit(panel.cut(83).select(["b"]))  # not read
 
 
+def test_a_series_that_never_changed_is_forecast_as_it_is() -> None:
+    seven = np.full(40, 7.0)
+    seven[[3, 20]] = np.nan
+    fitted = forecaster().fit(panel_of(wave(40), seven, freq="D"))
+    forecast = fitted.predict(samples=3)
+    assert (forecast.quantiles[1] == 7).all()
+    assert (forecast.samples[1] == 7).all()
+    assert np.ptp(forecast.quantiles[0]) > 0
+    assert "1 of 2 series never changed and is forecast to stay as it is" in forecast.notes
+    assert np.ptp(fitted.predict(panel=panel_of(seven[-4:], freq="D")).quantiles) > 0, "too few rows to say never"
+
+
 @pytest.mark.parametrize("scaler", ["none", "standard", "last", "shift", "robust", "mean_abs", "log1p"])
 def test_every_scaler(scaler: str) -> None:
     check(forecaster(scaler=scaler, fit={"steps": 3}).fit(waves()).predict())

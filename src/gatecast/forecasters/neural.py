@@ -26,6 +26,7 @@ from gatecast.forecasters.counts import require_counts
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
+from gatecast.forecasters.still import never_changed, note_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
@@ -293,6 +294,11 @@ class LSTMForecaster(Forecaster):
                 tables.append(table)
                 paths.append(drawn)
         quantiles = torch.cat(tables)[:, :horizon].numpy()
+        drawn_paths = torch.cat(paths)[:, :, :horizon].numpy() if samples else None
+        still = never_changed(panel, self.shapes_.context)
+        quantiles = np.where(np.isfinite(still)[:, None, :, None], still[:, None, :, None], quantiles)
+        if drawn_paths is not None:
+            drawn_paths = np.where(np.isfinite(still)[:, None, None], still[:, None, None], drawn_paths)
         middle = probabilities.index(0.5)
         return Forecast(
             model=self.name,
@@ -300,8 +306,8 @@ class LSTMForecaster(Forecaster):
             mean=quantiles[..., middle],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=torch.cat(paths)[:, :, :horizon].numpy() if samples else None,
-            notes=notes,
+            samples=drawn_paths,
+            notes=(*notes, *note_of(still)),
         )
 
     def _panel(self, panel: Panel | None, future: Any) -> Panel:
