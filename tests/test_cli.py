@@ -21,6 +21,7 @@ from gatecast.cli import main
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
 from gatecast.cli.frames import moments
+from gatecast.cli.speech import typed
 from gatecast.data import Panel
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
@@ -197,7 +198,7 @@ def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> Non
     path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 8)))
     code, out, _ = run("forecast", path, "--horizon", 6, "--model", "naive")
     assert code == 0
-    assert "No backtest: a backtest with horizon=6 needs a series of at least" in out
+    assert "No backtest: a backtest with --horizon 6 needs a series of at least" in out
 
 
 # ── the folder ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -369,7 +370,7 @@ def test_flags_do_not_collide() -> None:
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
         (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "between 0 and 100; got 120"),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
-        (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "NetConfig.hidden_size must be"),
+        (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "--net.hidden-size must be"),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "needs a backtest"),
         (["forecast", "sales.csv", "--horizon", "3", "--nonsense"], "--nonsense"),
         (["forecast", "sales.csv", "--horizon", "3", "--config", "no.toml"], "--config no.toml: no such file"),
@@ -389,6 +390,38 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(
     assert err.startswith("gatecast: ")
     assert "Traceback" not in err
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [
+        ('e.g. target="y z", or layout="wide" where', "e.g. --target 'y z', or --layout wide where"),
+        ('choose duplicates="first", "last" or "sum", or', "choose --duplicates first, last or sum, or"),
+        ('such values as missing: infinite="missing"', "such values as missing: --infinite missing"),
+        ("codes with missing=[…], a decimal", "codes with --missing …, a decimal"),
+        ("missing=[-9999]", "--missing=-9999"),
+        ('date_format="day-first" or', "--date-format day-first or"),
+        ("there is no column 'x' (target=); the", "there is no column 'x' (--target); the"),
+        ("Fill panel.future_frame(96) and pass it as future=", "Give them in a file: --future FILE"),
+        ("fill in panel.future_frame(horizon)", "give every series a row for each step ahead in the --future file"),
+        ("make one with LSTMForecaster(20) and fit it", "make one with gatecast forecast FILE --horizon 20"),
+        ("(target=['a', 'b'])", "(--target a,b)"),
+        ("freq='D' was given", "--freq D was given"),
+        ('give its pattern, e.g. date_format="%d %b", or time=False', "give its pattern, e.g. --date-format '%d %b'"),
+        ("Try a lower FitConfig.learning_rate", "Try a lower --fit.learning-rate"),
+        ("fit with NetConfig(id_embedding=0)", "fit with --net.id-embedding 0"),
+        ("FitConfig(resume=True) needs checkpoint=, the", "--fit.resume needs --fit.checkpoint, the"),
+        ("a plain sentence: x == target, time of day", "a plain sentence: x == target, time of day"),
+    ],
+)
+def test_messages_name_what_can_be_typed(python: str, words: str) -> None:
+    assert typed(python) == words
+
+
+def test_an_error_names_options(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_text("day,a,b\n" + "".join(f"2024-01-{k:02},{k},{k}\n" for k in range(1, 10)))
+    assert "e.g. --target b, or --layout wide" in run("data", "two.csv")[2]
+    assert "(--target)" in run("data", "two.csv", "--target", "c")[2]
 
 
 def test_an_error_is_json_where_json_was_asked_for(run: Run, sales: Path) -> None:

@@ -98,6 +98,10 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = str(error).strip()
+    if isinstance(error, GatecastError):
+        from gatecast.cli.speech import typed
+
+        return typed(text)
     if isinstance(error, CycloptsError):
         return f"{' '.join(text.split())} See gatecast --help."
     return text or "no reason given"
