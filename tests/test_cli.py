@@ -23,6 +23,7 @@ from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFl
 from gatecast.cli.frames import moments
 from gatecast.cli.speech import typed
 from gatecast.data import Panel
+from gatecast.errors import Stopped
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
 
@@ -249,6 +250,22 @@ def test_a_record_that_names_other_files_removes_none(run: Run, sales: Path, tmp
     assert precious.read_text() == "precious"
 
 
+@pytest.mark.parametrize("command", ["forecast", "backtest", "predict"])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(run: Run, command: str) -> None:
+    files = ["no.gatecast", "nowhere.csv"] if command == "predict" else ["nowhere.csv", "--horizon", 3]
+    code, _, err = run(command, *files, "--out", "/proc/xx")
+    assert code == 2
+    assert err.startswith("gatecast: --out /proc/xx cannot be written (")
+    assert err.endswith("): choose another folder\n")
+
+
+def test_the_folder_is_tried_without_a_trace(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for out in ("there", "a/b/c"):
+        assert run("forecast", "nowhere.csv", "--horizon", 3, "--out", out)[0] == 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
 def test_out_must_be_a_folder(run: Run, sales: Path) -> None:
     code, _, err = run("forecast", sales, "--horizon", 3, "--out", sales)
     assert code == 2
@@ -442,6 +459,10 @@ def test_ctrl_c_is_130_and_a_fault_of_ours_is_1(run: Run, sales: Path, monkeypat
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(KeyboardInterrupt()))
     code, _, err = run("data", sales)
     assert (code, err.strip()) == (130, "interrupted")
+    monkeypatch.setattr("gatecast.cli.data.read", _fail_with(Stopped(Path("run.ckpt"))))
+    code, _, err = run("data", sales)
+    assert (code, err.splitlines()[1]) == (130, "interrupted")
+    assert err.splitlines()[-1] == "run.ckpt holds the state: add --fit.resume to the same command to go on"
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(RuntimeError("boom")))
     code, _, err = run("data", sales)
     assert code == 1

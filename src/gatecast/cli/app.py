@@ -18,7 +18,7 @@ from cyclopts.config import Toml
 
 from gatecast import __version__
 from gatecast.cli import words
-from gatecast.errors import GatecastError
+from gatecast.errors import GatecastError, Stopped
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -53,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         build(config)(arguments)
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
+    except Stopped as stopped:
+        print("\ninterrupted", file=sys.stderr)
+        print(f"{stopped.file} holds the state: add --fit.resume to the same command to go on", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
