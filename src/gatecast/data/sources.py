@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gatecast.data.numbers import Style, count_numbers, number_style
-from gatecast.data.sniff import Dialect, distinct, open_binary, sniff
+from gatecast.data.sniff import Dialect, distinct, fail_binary, open_binary, sniff
 from gatecast.data.table import MISSING_CODES, Log, Table, plural
 from gatecast.errors import DataError, require
 
@@ -93,7 +93,10 @@ def _load_text(
         with opened() as file:
             frame = _parse(file, dialect, decimal)
     except UnicodeDecodeError as error:
-        log.fail(f"the text is not {dialect.encoding} ({error.reason})", 'name the encoding: encoding="cp1252"')
+        if encoding is None and dialect.encoding == "cp1252":  # what is tried last
+            fail_binary(log)
+        other = "utf-8" if dialect.encoding == "cp1252" else "cp1252"
+        log.fail(f"the text is not {dialect.encoding} ({error.reason})", f'name the encoding: encoding="{other}"')
     except pd.errors.ParserError as error:
         log.fail(
             _parser_words(error), 'a decimal comma needs another delimiter: delimiter=";"; otherwise mend the line'
