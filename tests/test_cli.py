@@ -381,6 +381,10 @@ def test_flags_do_not_collide() -> None:
     ("arguments", "words"),
     [
         (["forecast", "nowhere.csv", "--horizon", "3"], "nowhere.csv"),
+        (["forecast", ".", "--horizon", "3"], "gatecast: .: this is a folder; name one of its files: sales.csv"),
+        (["data", "nofile.csv"], "no such file in .; check the path"),
+        (["data", "sale.csv"], "did you mean 'sales.csv'?"),
+        (["predict", "no.gatecast", "sales.csv"], "there is no model file no.gatecast"),
         (["forecast", "sales.csv"], "--horizon"),
         (["forecast", "sales.csv", "--horizon", "0"], "--horizon counts steps ahead and must be at least 1, got 0"),
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
