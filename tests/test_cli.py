@@ -365,6 +365,10 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     assert document["run"]["model"]["net"]["hidden_size"] == 8
     code, out, _ = run("forecast", sales, "--config", settings, "--horizon", 2, "--json")
     assert (code, len(json.loads(out)["forecast"])) == (0, 2)
+    settings.write_text("horizon = = 4\n")
+    code, _, err = run("forecast", sales, "--config", settings)
+    assert code == 2
+    assert f"--config {settings} is no TOML: Invalid value (at line 1" in err
     settings.write_text("horizn = 4\n")
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2
@@ -386,6 +390,8 @@ def test_flags_do_not_collide() -> None:
         (["data", "sale.csv"], "did you mean 'sales.csv'?"),
         (["predict", "no.gatecast", "sales.csv"], "there is no model file no.gatecast"),
         (["forecast", "sales.csv"], "--horizon"),
+        (["forecast", "sales.csv", "--horizn", "3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
+        (["backtest", "sales.csv", "--horizn=3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
         (["forecast", "sales.csv", "--horizon", "0"], "--horizon counts steps ahead and must be at least 1, got 0"),
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),

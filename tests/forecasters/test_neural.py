@@ -208,6 +208,18 @@ def test_a_missing_future_value_names_column_and_date() -> None:
         fitted.predict()
 
 
+def test_a_future_at_wrong_dates_is_told_by_the_rows_of_the_horizon_alone() -> None:
+    panel = driven(1)
+    fitted = forecaster().fit(panel)
+    frame = panel.future_frame(300).assign(driver=1.0)
+    with pytest.raises(DataError, match=r"no rows after the origin for series s0: expected .*, but the rows given are"):
+        fitted.predict(future=frame.iloc[100:])
+    with pytest.raises(DataError, match=r"no rows for series 's0' at [^,]*, [^,]*; ") as caught:
+        fitted.predict(future=frame.iloc[2:])
+    assert "in all" not in str(caught.value)
+    assert fitted.predict(future=frame).horizon == HORIZON
+
+
 # ── intervals and paths ──────────────────────────────────────────────────────────────────────────────────────────────
 def test_nonnegative_targets_stay_so() -> None:
     values = np.random.default_rng(0).exponential(1.0, 90) * (np.arange(90) % 3 == 0)

@@ -318,7 +318,7 @@ class LSTMForecaster(Forecaster):
         else:
             panel = self.contract_.adapt(panel)
         if future is not None:
-            panel = panel.with_future(future)
+            panel = panel.with_future(future, horizon=self.horizon)
         self.contract_.require_future(panel, self.horizon)
         return panel
 
