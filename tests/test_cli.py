@@ -13,12 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from gatecast.cli import main
-from gatecast.cli.console import Console
+from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
+from gatecast.cli.frames import moments
+from gatecast.cli.speech import typed
+from gatecast.data import Panel
+from gatecast.errors import Stopped
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
 
@@ -110,6 +115,31 @@ def test_known_covariates_can_come_in_a_file_of_their_own(run: Run, shops: Path,
     assert (code, err) == (0, "")
 
 
+def test_every_target_is_shown_and_the_file_that_has_all_rows_is_named(run: Run, tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-01", periods=200, freq="h")
+    zones = {f"zone {k}": [10.0 ** (k + 1) + hour % 24 for hour in range(200)] for k in (1, 2, 3)}
+    pd.DataFrame({"hour": hours, **zones}).to_csv(tmp_path / "zones.csv", index=False)
+    options = ["--target", "zone 1,zone 2,zone 3", "--horizon", 20, "--windows", 0, *QUICK[:4]]
+    _, out, _ = run("forecast", "zones.csv", *options)
+    assert "Forecast of 3 targets by LSTM" in out
+    assert "zone 1, zone 1" not in out
+    table = out[out.index("Forecast of") :].splitlines()[2:-2]
+    assert [line.split("  ")[1] for line in table] == ["zone 1"] * 4 + ["zone 2"] * 4 + ["zone 3"] * 4
+    assert "… 48 more rows; gatecast-out/forecast.csv has all" in out
+    _, out, _ = run("predict", "gatecast-out/model.gatecast", "zones.csv")
+    assert "… 48 more rows; --out FOLDER writes all" in out
+
+
+def test_a_column_has_one_form_of_numbers_and_of_dates() -> None:
+    panel = Panel.from_arrays([np.arange(30)], freq="h", starts=pd.DatetimeIndex(["2024-12-30 18:00"]).to_numpy())
+    assert moments(panel, panel.future_times(2)[0]) == ["2025-01-01 00:00", "2025-01-01 01:00"]
+    assert moments(panel, panel.future_times(1)[0]) == ["2025-01-01"]
+    assert numbers([3.93, 7971.0]) == ["3.9", "7,971.0"]
+    assert numbers([0.8123, math.nan, 1.2]) == ["0.812", "–", "1.200"]
+    assert numbers([431.25, 0.0]) == ["431.2", "0.0"]
+    assert numbers([12345.6, 1e5]) == ["12,346", "100,000"]
+
+
 def test_json_is_the_only_output(run: Run, sales: Path) -> None:
     code, out, err = run("forecast", sales, "--horizon", 3, *QUICK, "--json")
     document = json.loads(out)
@@ -169,7 +199,7 @@ def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> Non
     path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 8)))
     code, out, _ = run("forecast", path, "--horizon", 6, "--model", "naive")
     assert code == 0
-    assert "No backtest: a backtest with horizon=6 needs a series of at least" in out
+    assert "No backtest: a backtest with --horizon 6 needs a series of at least" in out
 
 
 # ── the folder ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,6 +248,22 @@ def test_a_record_that_names_other_files_removes_none(run: Run, sales: Path, tmp
     options = ["--horizon", 3, "--windows", 2, "--model", "naive", "--out", folder]
     assert run("backtest", sales, *options)[0] == 0
     assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest", "predict"])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(run: Run, command: str) -> None:
+    files = ["no.gatecast", "nowhere.csv"] if command == "predict" else ["nowhere.csv", "--horizon", 3]
+    code, _, err = run(command, *files, "--out", "/proc/xx")
+    assert code == 2
+    assert err.startswith("gatecast: --out /proc/xx cannot be written (")
+    assert err.endswith("): choose another folder\n")
+
+
+def test_the_folder_is_tried_without_a_trace(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for out in ("there", "a/b/c"):
+        assert run("forecast", "nowhere.csv", "--horizon", 3, "--out", out)[0] == 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_out_must_be_a_folder(run: Run, sales: Path) -> None:
@@ -319,6 +365,10 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     assert document["run"]["model"]["net"]["hidden_size"] == 8
     code, out, _ = run("forecast", sales, "--config", settings, "--horizon", 2, "--json")
     assert (code, len(json.loads(out)["forecast"])) == (0, 2)
+    settings.write_text("horizon = = 4\n")
+    code, _, err = run("forecast", sales, "--config", settings)
+    assert code == 2
+    assert f"--config {settings} is no TOML: Invalid value (at line 1" in err
     settings.write_text("horizn = 4\n")
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2
@@ -335,13 +385,19 @@ def test_flags_do_not_collide() -> None:
     ("arguments", "words"),
     [
         (["forecast", "nowhere.csv", "--horizon", "3"], "nowhere.csv"),
+        (["forecast", ".", "--horizon", "3"], "gatecast: .: this is a folder; name one of its files: sales.csv"),
+        (["data", "nofile.csv"], "no such file in .; check the path"),
+        (["data", "sale.csv"], "did you mean 'sales.csv'?"),
+        (["predict", "no.gatecast", "sales.csv"], "there is no model file no.gatecast"),
         (["forecast", "sales.csv"], "--horizon"),
+        (["forecast", "sales.csv", "--horizn", "3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
+        (["backtest", "sales.csv", "--horizn=3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
         (["forecast", "sales.csv", "--horizon", "0"], "--horizon counts steps ahead and must be at least 1, got 0"),
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
         (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "between 0 and 100; got 120"),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
-        (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "NetConfig.hidden_size must be"),
+        (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "--net.hidden-size must be"),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "needs a backtest"),
         (["forecast", "sales.csv", "--horizon", "3", "--nonsense"], "--nonsense"),
         (["forecast", "sales.csv", "--horizon", "3", "--config", "no.toml"], "--config no.toml: no such file"),
@@ -363,6 +419,38 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [
+        ('e.g. target="y z", or layout="wide" where', "e.g. --target 'y z', or --layout wide where"),
+        ('choose duplicates="first", "last" or "sum", or', "choose --duplicates first, last or sum, or"),
+        ('such values as missing: infinite="missing"', "such values as missing: --infinite missing"),
+        ("codes with missing=[…], a decimal", "codes with --missing …, a decimal"),
+        ("missing=[-9999]", "--missing=-9999"),
+        ('date_format="day-first" or', "--date-format day-first or"),
+        ("there is no column 'x' (target=); the", "there is no column 'x' (--target); the"),
+        ("Fill panel.future_frame(96) and pass it as future=", "Give them in a file: --future FILE"),
+        ("fill in panel.future_frame(horizon)", "give every series a row for each step ahead in the --future file"),
+        ("make one with LSTMForecaster(20) and fit it", "make one with gatecast forecast FILE --horizon 20"),
+        ("(target=['a', 'b'])", "(--target a,b)"),
+        ("freq='D' was given", "--freq D was given"),
+        ('give its pattern, e.g. date_format="%d %b", or time=False', "give its pattern, e.g. --date-format '%d %b'"),
+        ("Try a lower FitConfig.learning_rate", "Try a lower --fit.learning-rate"),
+        ("fit with NetConfig(id_embedding=0)", "fit with --net.id-embedding 0"),
+        ("FitConfig(resume=True) needs checkpoint=, the", "--fit.resume needs --fit.checkpoint, the"),
+        ("a plain sentence: x == target, time of day", "a plain sentence: x == target, time of day"),
+    ],
+)
+def test_messages_name_what_can_be_typed(python: str, words: str) -> None:
+    assert typed(python) == words
+
+
+def test_an_error_names_options(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_text("day,a,b\n" + "".join(f"2024-01-{k:02},{k},{k}\n" for k in range(1, 10)))
+    assert "e.g. --target b, or --layout wide" in run("data", "two.csv")[2]
+    assert "(--target)" in run("data", "two.csv", "--target", "c")[2]
+
+
 def test_an_error_is_json_where_json_was_asked_for(run: Run, sales: Path) -> None:
     code, out, err = run("forecast", sales, "--horizon", 0, "--json")
     assert code == 2
@@ -381,6 +469,10 @@ def test_ctrl_c_is_130_and_a_fault_of_ours_is_1(run: Run, sales: Path, monkeypat
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(KeyboardInterrupt()))
     code, _, err = run("data", sales)
     assert (code, err.strip()) == (130, "interrupted")
+    monkeypatch.setattr("gatecast.cli.data.read", _fail_with(Stopped(Path("run.ckpt"))))
+    code, _, err = run("data", sales)
+    assert (code, err.splitlines()[1]) == (130, "interrupted")
+    assert err.splitlines()[-1] == "run.ckpt holds the state: add --fit.resume to the same command to go on"
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(RuntimeError("boom")))
     code, _, err = run("data", sales)
     assert code == 1

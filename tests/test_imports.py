@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_a_forecast_on_a_cpu_loads_neither_fabric_nor_the_compiler() -> None:
 def test_help_loads_no_pytorch() -> None:
     loaded = loaded_by("from gatecast.cli.app import build\nbuild().parse_args(['--version'])")
     assert loaded.isdisjoint({"torch", "pandas", "numpy"})
+
+
+def test_reading_on_the_command_line_loads_no_pytorch(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("day,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
+    run = "from gatecast.cli import main\nmain(['data', {!r}, '--quiet'])".format
+    assert "pandas" in (loaded := loaded_by(run(str(tmp_path / "a.csv"))))
+    assert "torch" not in loaded
+    assert loaded_by(run(str(tmp_path / "none.csv"))).isdisjoint({"torch", "pandas"})
 
 
 @pytest.mark.parametrize("name", gatecast.__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 
@@ -28,6 +29,14 @@ class ModelFileError(GatecastError, ValueError):
 
 class MissingExtraError(GatecastError, ImportError):
     """An optional package is not installed; the message gives the command that installs it."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C during training, after a checkpoint was written to ``file``."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"stopped; {file} holds the state")
+        self.file = file
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

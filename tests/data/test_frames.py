@@ -86,7 +86,10 @@ def _without(frame: pd.DataFrame, **drop: Any) -> pd.DataFrame:
             "'holiday' of series 'a' has no value at 2024-01-01 06:00",
         ),
         (lambda f: _without(f, columns="holiday"), "the future lacks 1 column holiday; it has shop, time"),
-        (lambda f: _without(f, index=[2, 3]), "no rows after the origin for series b; fill in"),
+        (
+            lambda f: _without(f, index=[2, 3]),
+            "no rows after the origin for series b: expected 2024-01-01 05:00, but the rows given are from 2024-01-01",
+        ),
         (lambda f: _without(f, index=[2]), "no rows for series 'b' at 2024-01-01 05:00"),
         (lambda f: f.assign(shop="c"), "row 1: no series 'c' in the panel; it has a, b"),
         (lambda f: f.assign(time=f["time"] + pd.Timedelta("30min")), "2024-01-01 05:30 lies between the steps"),

@@ -298,7 +298,13 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         r"data\.csv, column 'y', line 4: expected a number, got 'oops'; .*missing=\[\"oops\"\]",
     ),
     "target is text": ("date,y\n2024-01-01,a\n", {"target": "y"}, r"column 'y', line 2: expected a number, got 'a'"),
-    "target has no value": (days(["", ""]), {"target": "y"}, r"the target has no value at all"),
+    "target has no value": (days(["", ""]), {"target": "y"}, r"^data\.csv: column 'y' has no value at all"),
+    "no value in any column": (days(["NaN", "NaN"]), {}, r"column 'y' has no value at all; fill it, or name another"),
+    "given frequency far too fine": (
+        "d,y\n" + "".join(f"2024-{month:02}-01,{month}\n" for month in range(1, 13)),
+        {"freq": "D"},
+        r"freq='D' was given, but the rows are at the frequency MS: 96 % of the rows would be missing; leave freq out",
+    ),
     "order of day and month open": (
         "d,y\n01/02/2024,1\n02/02/2024,2\n03/02/2024,3\n",
         {},
@@ -369,7 +375,21 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         {},
         r"line 202: 2224-01-01 comes .* steps \(D\) after 2024-07-18; is one of the dates wrong",
     ),
-    "infinite": (days([1, "inf", 3]), {}, r"1 row with an infinite value.*infinite=\"missing\""),
+    "infinite": (
+        days([1, "inf", 3]),
+        {},
+        r"^data\.csv, column 'y', line 3: 1 row with an infinite value.*infinite=\"missing\"",
+    ),
+    "infinite covariate": (
+        "d,y,p\n2024-01-01,1,2\n2024-01-02,3,-inf\n",
+        {"target": "y", "known": "p"},
+        r"column 'p', line 3: 1 row with an infinite value; mend it or leave the column out",
+    ),
+    "random bytes": (
+        bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8)),
+        {},
+        r"^data\.csv: this does not look like a text table; expected CSV",
+    ),
     "several numeric columns": (
         "d,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n",
         {},

@@ -151,7 +151,7 @@ def test_saved_arrays(tmp_path: Path) -> None:
         ({"a": np.zeros(0), "b": np.zeros(3)}, "the series 'a' has no values"),
         ([["a"], ["b"]], "the list holds no numbers"),
         (pd.DataFrame({"ds": [], "y": []}), "the table has 0 rows"),
-        (pd.DataFrame({"ds": DAYS, "y": [1, 2, np.inf, 3]}), "pandas frame: 1 row with an infinite value"),
+        (pd.DataFrame({"ds": DAYS, "y": [1, 2, np.inf, 3]}), "pandas frame, column .y., row 3: 1 row with an infinite"),
     ],
 )
 def test_odd_objects(source: Any, words: str) -> None:

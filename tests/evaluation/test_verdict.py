@@ -40,6 +40,14 @@ def test_a_loser_is_told_so() -> None:
     assert verdict.text == "The LSTM is 50 % worse in MASE than naive (p < 0.001); use naive here."
 
 
+def test_a_rival_without_any_error_is_no_infinity() -> None:
+    losses = {"LSTM": noisy(1.5), "Naive": np.zeros((1, 30)), "Mean": np.zeros((1, 30)), "Drift": noisy(2.0, seed=2)}
+    text = judge(losses, candidate="LSTM", metric="MAE").text
+    assert text.startswith("The LSTM is behind naive and the mean in MAE (they make no error here) and 25 % better")
+    few = {"LSTM": np.zeros((1, 2)), "Naive": np.zeros((1, 2))}
+    assert judge(few, candidate="LSTM", metric="MAE").text.startswith("The LSTM is equal in MAE to naive; use naive")
+
+
 def test_covariates_are_no_excuse_where_they_were_used() -> None:
     losses = {"LSTM": noisy(0.88), "AutoETS": noisy(0.88) - noisy(0.003, seed=3)}
     assert "unless" not in judge(losses, candidate="LSTM", covariates_used=True).text

@@ -153,3 +153,8 @@ def test_errors_say_what_to_do() -> None:
         model.predict(4)
     with pytest.raises(SettingError, match="horizon and context are at least 1, got 0"):
         LinearAR(0).fit(Panel.from_arrays(list(autoregression())))
+
+
+def test_a_constant_series_is_named_as_the_reason() -> None:
+    with pytest.raises(DataError, match=r"^LinearAR has nothing to learn: the series never change; take Naive$"):
+        LinearAR(3).fit(Panel.from_arrays([np.full(28, 7.0)]))

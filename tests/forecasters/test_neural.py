@@ -95,10 +95,34 @@ def test_every_kind_with_every_head(kind: str, head: str) -> None:
 def test_counts(kind: str) -> None:
     counts = np.random.default_rng(0).poisson(3, 90)
     panel = panel_of(counts, freq="D")
-    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict()
+    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict(samples=3)
     check(forecast, 1)
     assert forecast.quantiles.min() >= 0
     assert forecast.mean.mean() == pytest.approx(3, abs=1.5)
+    assert (forecast.quantiles == np.round(forecast.quantiles)).all()
+    assert (forecast.samples == np.round(forecast.samples)).all()
+
+
+@pytest.mark.parametrize("value", [-1, 2.5])
+def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
+    counts = np.random.default_rng(0).poisson(3, 90).astype(float)
+    counts[7], counts[9] = value, np.nan
+    panel = panel_of(np.arange(50), counts, freq="D", ids=["a", "b"])
+    with pytest.raises(DataError, match=rf"of series b is {value:g} at 2000-01-08 .*clip .*missing.* another head"):
+        forecaster(head="negative_binomial").fit(panel)
+    forecaster(3, head="negative_binomial", context=3, fit={"steps": 2}).fit(panel.cut(83).select(["b"]))  # not read
+
+
+def test_a_series_that_never_changed_is_forecast_as_it_is() -> None:
+    seven = np.full(40, 7.0)
+    seven[[3, 20]] = np.nan
+    fitted = forecaster().fit(panel_of(wave(40), seven, freq="D"))
+    forecast = fitted.predict(samples=3)
+    assert (forecast.quantiles[1] == 7).all()
+    assert (forecast.samples[1] == 7).all()
+    assert np.ptp(forecast.quantiles[0]) > 0
+    assert "1 of 2 series never changed and is forecast to stay as it is" in forecast.notes
+    assert np.ptp(fitted.predict(panel=panel_of(seven[-4:], freq="D")).quantiles) > 0, "too few rows to say never"
 
 
 @pytest.mark.parametrize("scaler", ["none", "standard", "last", "shift", "robust", "mean_abs", "log1p"])
@@ -182,6 +206,18 @@ def test_a_missing_future_value_names_column_and_date() -> None:
         DataError, match=r"known covariate 'driver' must be given for all 4 steps of the forecast; 4 values"
     ):
         fitted.predict()
+
+
+def test_a_future_at_wrong_dates_is_told_by_the_rows_of_the_horizon_alone() -> None:
+    panel = driven(1)
+    fitted = forecaster().fit(panel)
+    frame = panel.future_frame(300).assign(driver=1.0)
+    with pytest.raises(DataError, match=r"no rows after the origin for series s0: expected .*, but the rows given are"):
+        fitted.predict(future=frame.iloc[100:])
+    with pytest.raises(DataError, match=r"no rows for series 's0' at [^,]*, [^,]*; ") as caught:
+        fitted.predict(future=frame.iloc[2:])
+    assert "in all" not in str(caught.value)
+    assert fitted.predict(future=frame).horizon == HORIZON
 
 
 # ── intervals and paths ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,7 @@ def test_odd_series_fall_back_to_seasonal_naive_with_a_note() -> None:
     fallback = SeasonalNaive(12).fit(panel).predict(5)
     assert np.array_equal(forecast.mean[1:], fallback.mean[1:])
     assert not np.allclose(forecast.mean[0], fallback.mean[0])
-    assert "2 of 3 series too short, constant or refused: seasonal naive." in forecast.notes
+    assert "Seasonal naive for 2 of 3 series: too short, constant, or refused by the model." in forecast.notes
 
 
 def test_missing_values_are_bridged_with_a_note() -> None:

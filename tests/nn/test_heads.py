@@ -36,6 +36,7 @@ def test_quantiles_never_cross(kind: str, seed: int) -> None:
         values = head.quantiles(raw, probabilities)
         assert values.shape == (4, 3, 2, len(probabilities))
         assert bool((values.diff(dim=-1) >= -1e-5).all())
+        assert not head.counts or bool((values == values.round()).all())
 
 
 def test_pinball_loss_by_hand() -> None:

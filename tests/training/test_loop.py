@@ -127,12 +127,19 @@ def test_a_checkpoint_of_another_network_and_a_foreign_file(tmp_path: Path) -> N
     run(config, steps=1)
     other = ForecastModel(
         Shapes(CONTEXT, HORIZON, outputs=13),
-        NetConfig(kind="direct", hidden_size=9),
+        NetConfig(kind="direct", hidden_size=9, dropout=0.2),
         SCALERS["standard"](),
         Quantiles(),
     )
-    with pytest.raises(ModelFileError, match=r"the checkpoint .*run\.ckpt is of another network"):
+    with pytest.raises(
+        ModelFileError, match=r"the checkpoint .*run\.ckpt is of another run: it was made for hidden_size 8, this is 9;"
+    ):
         run(config, other)
+    panel = parts()[0].panel
+    windows = Windows(panel, CONTEXT, 2, scales=InputScales.fit(panel))
+    with pytest.raises(ModelFileError, match="run: it was made for horizon 4, this is 2; name another file") as caught:
+        train(fresh(), windows, *split_origins(panel, CONTEXT, 2, held_back=3), config, steps=STEPS, seed=1)
+    assert "state_dict" not in str(caught.value)
     (tmp_path / "run.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(ModelFileError, match=r"no checkpoint can be read from .*run\.ckpt"):
         run(config)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from cyclopts.config import Toml
 
 from gatecast import __version__
 from gatecast.cli import words
-from gatecast.errors import GatecastError
+from gatecast.errors import GatecastError, SettingError, Stopped
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -53,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         build(config)(arguments)
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
+    except Stopped as stopped:
+        print("\ninterrupted", file=sys.stderr)
+        print(f"{stopped.file} holds the state: add --fit.resume to the same command to go on", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
@@ -80,6 +86,10 @@ def _existing(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"--config {name}: no such file; expected a TOML file of options")
+    try:
+        tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"--config {name} is no TOML: {error}; mend it there") from error
     return path
 
 
@@ -98,6 +108,20 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = str(error).strip()
+    if isinstance(error, GatecastError):
+        from gatecast.cli.speech import typed
+
+        return typed(text)
     if isinstance(error, CycloptsError):
+        text = _unknown_option(error) or text
         return f"{' '.join(text.split())} See gatecast --help."
     return text or "no reason given"
+
+
+def _unknown_option(error: CycloptsError) -> str | None:
+    """An option that was misspelt is the reason why another is missing, and is what is to be said."""
+    unknown = next((word for word in error.unused_tokens or () if word.startswith("--")), None)
+    if unknown is None:
+        return None
+    near = re.search(r"Did you mean (--[\w.-]+)", str(error))
+    return f"Unknown option: {unknown.partition('=')[0]}.{f' Did you mean {near[1]}?' if near else ''}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.cli.frames import moment, summary
+from gatecast.cli.frames import moments, summary
+from gatecast.cli.speech import typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from gatecast.forecasters import Backtest
 
 MOST_ROWS = 14
+LEAST_STEPS = 3  # of each series, as long as the rows are enough for all
 MOST_REPAIRS = 6
 _SCORES = ("MASE", "sMAPE", "MAE", "RMSE")
 
@@ -75,7 +79,7 @@ class Console:
         if facts["missing"]:
             self.say(f"{facts['missing']:,} missing values: left out of the loss and marked in the context")
         for one in panel.repairs[:MOST_REPAIRS]:
-            self.say(f"  {one.kind}: {one.message}")
+            self.say(f"  {one.kind}: {typed(one.message)}")
         if len(panel.repairs) > MOST_REPAIRS:
             self.say(f"  … {len(panel.repairs) - MOST_REPAIRS} more; gatecast data lists all")
 
@@ -85,39 +89,42 @@ class Console:
         coverage = [name for name in table.columns if name.startswith("coverage-")]
         shown = [name for name in _SCORES if name in table.columns and table[name].notna().any()] + coverage
         table = table.sort_values(shown[0], kind="stable")
-        rows = [[str(model), *[_number(row[name]) for name in shown]] for model, row in table.iterrows()]
+        cells = [numbers(table[name]) for name in shown]
+        rows = [[str(model), *row] for model, *row in zip(table.index, *cells, strict=True)]
         origins = "1 origin" if len(backtest.cutoffs) == 1 else f"{len(backtest.cutoffs)} origins"
         self.say(f"Backtest: {origins} × {backtest.horizon} steps, season {backtest.season}")
         self.table(["model", *[_heading(name) for name in shown]], rows)
         for note in backtest.notes:
             self.say(f"  {note}")
 
-    def forecast(self, forecast: Forecast) -> None:
-        """The first rows of the first series."""
-        panel, series = forecast.panel, 0
-        columns = [panel.time_name, forecast.model, *[f"{level:g} % interval" for level in forecast.levels]]
-        rows = []
-        for step in range(min(forecast.horizon, MOST_ROWS)):
-            ends = [[end[series, step, 0] for end in forecast.interval(level)] for level in forecast.levels]
-            intervals = [f"{_number(low)} … {_number(high)}" for low, high in ends]
-            when = moment(panel, forecast.times[series, step])
-            rows.append([when, _number(forecast.mean[series, step, 0]), *intervals])
-        many = len(panel) > 1 or panel.targets > 1
-        name = f" of {panel.ids[series]}" + (f", {panel.target_names[0]}" if panel.targets > 1 else "") if many else ""
-        self.say(f"Forecast{name} by {forecast.model}")
-        self.table(columns, rows)
-        if many or forecast.horizon > MOST_ROWS:
-            self.say(f"  … {forecast.mean.size - len(rows):,} more rows")
+    def forecast(self, forecast: Forecast, file: Path | None = None) -> None:
+        """The first rows of the first series, some of every target; the file, if there is one, has all."""
+        panel, cells = forecast.panel, _shown_cells(forecast)
+        keys, rows = _key_columns(panel), []
+        for series, target, steps in cells:
+            times = moments(panel, forecast.times[series, :steps])
+            key = [str(panel.ids[series])] * (len(panel) > 1) + [panel.target_names[target]] * (panel.targets > 1)
+            values = _value_cells(forecast, series, target, steps)
+            rows += [[*key, time, *value] for time, value in zip(times, values, strict=True)]
+        self.say(f"Forecast{_of_what(panel)} by {forecast.model}")
+        columns = [*keys, panel.time_name, forecast.model, *[f"{level:g} % interval" for level in forecast.levels]]
+        self.table(columns, rows, left=len(keys) + 1)
+        more = forecast.mean.size - len(rows)
+        if more:
+            where = f"{file} has all" if file is not None else "--out FOLDER writes all"
+            self.say(f"  … {more:,} more rows; {where}")
         for note in forecast.notes:
             self.say(f"  {note}")
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns aligned, the first to the left, the others to the right."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+        """Columns aligned, the first ones to the left, the others to the right."""
         widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
         for row in [columns, *rows]:
-            first = row[0].ljust(widths[0])
-            rest = "".join(f"  {cell.rjust(width)}" for cell, width in zip(row[1:], widths[1:], strict=True))
-            self.say(f"  {first}{rest}".rstrip())
+            cells = [
+                cell.ljust(width) if k < left else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            self.say(f"  {'  '.join(cells)}".rstrip())
 
     def files(self, paths: Sequence[str]) -> None:
         """What was written."""
@@ -134,14 +141,47 @@ def _heading(name: str) -> str:
     return f"in {level} %" if kind == "coverage" else name
 
 
-def _number(value: Any) -> str:
-    """Four digits that mean something: 0.8123, 431.2, 12,345."""
-    number = float(value)
-    if number != number:
-        return "–"
-    if abs(number) >= 1000:
-        return f"{number:,.0f}"
-    return f"{number:#.4g}".rstrip(".")
+def _shown_cells(forecast: Forecast) -> list[tuple[int, int, int]]:
+    """Series, target and number of steps to show: the rows there are, shared by the first series and all targets."""
+    panel, most = forecast.panel, MOST_ROWS
+    count = min(len(panel) * panel.targets, max(most // LEAST_STEPS, min(panel.targets, most)))
+    steps = max(1, min(forecast.horizon, most // count))
+    return [(k // panel.targets, k % panel.targets, steps) for k in range(count)]
+
+
+def _key_columns(panel: Panel) -> list[str]:
+    return [panel.id_name or "series"] * (len(panel) > 1) + ["target"] * (panel.targets > 1)
+
+
+def _of_what(panel: Panel) -> str:
+    parts = [f"{len(panel):,} series"] * (len(panel) > 1) + [f"{panel.targets} targets"] * (panel.targets > 1)
+    return f" of {' × '.join(parts)}" if parts else ""
+
+
+def _value_cells(forecast: Forecast, series: int, target: int, steps: int) -> list[list[str]]:
+    """Point forecast and intervals of the first steps, with as many decimals in every row."""
+    point = forecast.mean[series, :steps, target]
+    ends = [end[series, :steps, target] for level in forecast.levels for end in forecast.interval(level)]
+    texts = numbers([value for column in [point, *ends] for value in column])
+    columns = [texts[k * steps : (k + 1) * steps] for k in range(1 + len(ends))]
+    pairs = [[f"{a} … {b}" for a, b in zip(*columns[k : k + 2], strict=True)] for k in range(1, len(columns), 2)]
+    return [list(row) for row in zip(columns[0], *pairs, strict=True)]
+
+
+def numbers(values: Iterable[Any]) -> list[str]:
+    """The numbers of a column, all with as many decimals: 4 digits of the largest, at least 2 of the smallest."""
+    floats = [float(value) for value in values]
+    sizes = [abs(value) for value in floats if math.isfinite(value) and value]
+    if not sizes:
+        sizes = [1.0]
+    wanted = min(_decimals(min(sizes), 2), _decimals(max(sizes), 6))
+    decimals = max(0, _decimals(max(sizes), 4), wanted)
+    return [f"{value:,.{decimals}f}" if math.isfinite(value) else "–" for value in floats]
+
+
+def _decimals(size: float, digits: int) -> int:
+    """Decimals at which so many digits of the number are shown."""
+    return digits - 1 - math.floor(math.log10(size))
 
 
 def scores_json(backtest: Backtest) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ class Folder:
         overwrite: replace files of these names that another program or person put there.
 
     Raises:
-        SettingError: a file of such a name is there and was not written by gatecast.
+        SettingError: a file of such a name is there and was not written by gatecast, or nothing can be written there.
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, overwrite: bool = False) -> None:
@@ -41,6 +43,7 @@ class Folder:
                 f"{path / foreign[0]} is there already and was not written by gatecast; "
                 f"name another folder with --out, or give --overwrite"
             )
+        _require_writable(path)
 
     def _listed(self) -> set[str]:
         try:
@@ -83,3 +86,18 @@ class Folder:
         record = {"written_by": f"gatecast {__version__}", "command": command, "files": files, "run": run}
         self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
         return [str(self.path / name) for name in self.written]
+
+
+def _require_writable(path: Path) -> None:
+    """Write to the folder once, before any work is done, and leave nothing behind."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise SettingError(f"--out {path} cannot be written ({error.strerror}): choose another folder") from error
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()

@@ -95,7 +95,7 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.say()
         console.paragraph(outcome.verdict.text)
     console.say()
-    console.forecast(outcome.forecast)
+    console.forecast(outcome.forecast, folder.path / "forecast.csv")
     paths = _write(outcome, folder, command, console)
     console.files(paths)
     console.document(_document(outcome, command, paths))

@@ -47,14 +47,15 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def summary(panel: Panel) -> dict[str, Any]:
     """What was understood of the data."""
+    start, end = moments(panel, [panel.starts.min(), panel.cutoffs.max()]) if len(panel) else (None, None)
     return {
         "source": panel.source,
         "series": len(panel),
         "rows": int(panel.lengths.sum()),
         "frequency": str(panel.freq),
         "season": panel.season,
-        "start": moment(panel, panel.starts.min()) if len(panel) else None,
-        "end": moment(panel, panel.cutoffs.max()) if len(panel) else None,
+        "start": start,
+        "end": end,
         "time": panel.time_name,
         "id": panel.id_name or None,
         "target": list(panel.target_names),
@@ -78,12 +79,12 @@ def missing(panel: Panel) -> int:
     return int(sum(np.isnan(values).sum() for _, values in panel))
 
 
-def moment(panel: Panel, time: Any) -> str:
-    """One time as people write it: without a clock where it is midnight."""
+def moments(panel: Panel, times: Any) -> list[str]:
+    """A list of times as people write them: without a clock where all are midnight."""
     import pandas as pd
 
     if panel.freq.is_integer:
-        return str(int(time))
-    stamp = pd.Timestamp(time)
-    stamp = stamp.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamp
-    return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
+        return [str(int(time)) for time in times]
+    stamps = pd.DatetimeIndex(times)
+    stamps = stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
+    return [*stamps.strftime("%Y-%m-%d" if (stamps == stamps.normalize()).all() else "%Y-%m-%d %H:%M")]

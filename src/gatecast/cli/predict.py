@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,6 +12,8 @@ from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, S
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read, roles_of
+from gatecast.data.paths import require_file
+from gatecast.errors import ModelFileError
 
 if TYPE_CHECKING:
     from gatecast.evaluation import Forecast
@@ -43,22 +45,30 @@ def predict(
     show: ShowFlags = ShowFlags(),  # noqa: B008
 ) -> None:
     """Forecast new data with a saved model, without training. Nothing is written unless --out is given."""
-    from gatecast.forecasters import load
-
     console = Console(show)
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
-    forecaster = load(model)
+    require_file(file)
+    forecaster = _load(model)
     panel = read(file, data, roles_of(forecaster))
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
     console.say()
-    console.forecast(forecast)
+    console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)
     paths = _write(forecast, folder, str(model)) if folder is not None else []
     if paths:
         console.files(paths)
     facts = {"command": "predict", "data": summary(panel), "model": forecast.model}
     rows = records(forecast_frame(forecast))
     console.document({**facts, "forecast": rows, "notes": list(forecast.notes), "files": paths})
+
+
+def _load(model: Path) -> Any:
+    """The saved forecaster; whether its file is there is seen before PyTorch is loaded."""
+    if not model.is_file():
+        raise ModelFileError(f"there is no model file {model}; gatecast forecast writes one to its --out folder")
+    from gatecast.forecasters import load
+
+    return load(model)
 
 
 def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:

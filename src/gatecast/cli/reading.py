@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 def read(file: Path, flags: DataFlags, roles: dict[str, Any] | None = None) -> Panel:
     """The file as a panel; flags override the roles given."""
+    from gatecast.data.paths import require_file
+
+    require_file(file)  # before pandas is loaded
     from gatecast.data import read_panel
 
     return read_panel(file, **{**(roles or {}), **settings(flags)})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gatecast.cli import models
+from gatecast.cli.speech import typed
 from gatecast.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def run(panel: Panel, task: Task, console: Console) -> Outcome:
         try:
             tested = compare(panel, task, console, name)
         except DataError as error:
-            notes.append(f"No backtest: {error}")
+            notes.append(f"No backtest: {typed(str(error))}")
     if tested is None and name in models.CHOSEN_BY_BACKTEST:
         raise SettingError(f"--model {name} needs a backtest to choose by. {' '.join(notes)}".rstrip())
     verdict = tested.verdict(models.candidate(tested, name)) if tested else None

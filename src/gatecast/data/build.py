@@ -262,7 +262,9 @@ def _note_sentinel(target: np.ndarray, value: float, log: Log) -> None:
 def _without_empty(panel: Panel, found: Survey, log: Log) -> Panel:
     alive = np.flatnonzero(found.observed > 0)
     if not len(alive):
-        log.fail("the target has no value at all", 'check target=, missing=[…] and decimal=","')
+        log.fail(
+            f"column {shorten(panel.target_names)!r} has no value at all", 'check target=, missing=[…] and decimal=","'
+        )
     if len(alive) < len(panel):
         gone = [str(panel.ids[k]) for k in np.flatnonzero(found.observed == 0)]
         log.note("series dropped", f"without any value: {shorten(gone)}", len(gone))

@@ -198,6 +198,9 @@ def find_target(table: Table, wishes: Wishes, used: Sequence[str]) -> tuple[str,
 
 def _fail_nothing(table: Table, used: Sequence[str]) -> None:
     rest = [name for name in table.names if name not in used]
+    empty = next((name for name in rest if _is_empty(table, name, ())), None)
+    if empty is not None and len(rest) == 1:
+        table.log.fail(f"column {empty!r} has no value at all", "fill it, or name another with target=")
     example = ""
     if rest:
         texts = table.texts(rest[0])

@@ -65,13 +65,14 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def with_future(panel: Panel, frame: Any, *, date_format: str | None = None) -> Panel:
+def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
     """The panel with known covariates of the future from a frame like :func:`future_frame`, filled in.
 
     Args:
         panel: the panel to forecast from.
         frame: pandas, polars or pyarrow frame, dict of columns or file; rows up to the origin are left aside.
         date_format: of the time column, where it is text that may be day first or month first.
+        horizon: steps that are needed; later rows are left aside. None takes all.
 
     Raises:
         DataError: where a column, a series, a step or a value is missing; it names them.
@@ -85,6 +86,9 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None) -> 
     series = _series_of(panel, table)
     times = _times_of(panel, table, series, date_format)
     steps, ahead = _steps_ahead(panel, table, series, times)
+    late = steps >= horizon if horizon is not None else np.zeros(len(steps), dtype=bool)
+    ahead &= ~late
+    _require_some(panel, series[ahead], times, horizon or 1, table)
     lengths = _lengths(panel, series[ahead], steps[ahead], table)
     values = np.stack([to_float(table, name, decimal=None, missing=()) for name in panel.known_names], axis=1)
     future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
@@ -92,7 +96,8 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None) -> 
     _require_values(panel, future, lengths)
     note = f"known covariates of {plural(int(lengths.max()), 'step')} ahead added"
     if not ahead.all():
-        note += f"; {plural(int((~ahead).sum()), 'row')} up to the origin left aside"
+        note += f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
+        note += "left aside"
     return _extended(panel, future, lengths, Repair("future", note, int(lengths.sum())))
 
 
@@ -172,15 +177,25 @@ def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarr
     return whole, whole >= 0
 
 
+def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: int, table: Table) -> None:
+    """Every series has a row ahead; else the times wanted and those that came are told."""
+    without = np.flatnonzero(np.bincount(series, minlength=len(panel)) == 0)
+    if not len(without):
+        return
+    names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
+    expected = show(wanted[0]) + (f" to {show(wanted[-1])}" if horizon > 1 else "")
+    came = f"the rows given are from {show(times.min())} to {show(times.max())}"
+    table.log.fail(
+        f"no rows after the origin for series {names}: expected {expected}, but {came}",
+        "fill in panel.future_frame(horizon)",
+    )
+
+
 def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) -> np.ndarray:
     """``(series,)`` number of steps given; each series has all steps from the first on, each once."""
     lengths = np.zeros(len(panel), np.int64)
     np.maximum.at(lengths, series, steps + 1)
     given = np.bincount(series, minlength=len(panel))
-    without = np.flatnonzero(given == 0)
-    if len(without):
-        names = shorten([panel.ids[k] for k in without])
-        table.log.fail(f"no rows after the origin for series {names}", "fill in panel.future_frame(horizon)")
     pairs = np.unique(np.stack([series, steps]), axis=1)
     if pairs.shape[1] < len(series):
         table.log.fail("a series has the same time twice", "give one row a series and step", column=panel.time_name)

@@ -12,8 +12,10 @@ from gatecast.data.clocks import doubled_hour, skipped_hour
 from gatecast.data.frequency import Frequency
 from gatecast.data.infer import check_given, infer_frequency, show
 from gatecast.data.table import Log, plural
+from gatecast.errors import DataError
 
 DUPLICATE_RULES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
+_MOST_EMPTY = 0.8  # share of rows that a given frequency may leave missing where the data keep a coarser one
 _MAX_FILL = 50  # grid rows for each row given, from where on a lone wrong date is the likelier reason
 
 
@@ -206,6 +208,7 @@ def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, g
                 "leave freq out to have it found",
                 column=long.time_name,
             )
+        _check_coarser(long, position, total, freq, given, log)
     if total > max(_MAX_FILL * len(position), 5000):
         where = int(jumps.argmax()) + 1
         log.fail(
@@ -214,6 +217,31 @@ def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, g
             column=long.time_name,
             row=int(long.rows[where]),
         )
+
+
+def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency, given: str, log: Log) -> None:
+    """A given frequency that leaves most rows empty, where the rows themselves keep a coarser one."""
+    if total <= len(position) / (1 - _MOST_EMPTY):
+        return
+    try:
+        found = infer_frequency(long.times, long.codes, long.time_name, Log(log.source), long.rows)
+    except DataError:
+        return  # the rows are not regular: the grid that was given is all that there is
+    if found.alias != freq.alias and _rows_on(long, found) <= 2 * len(position):
+        log.fail(
+            f"freq={given!r} was given, but the rows are at the frequency {found}: "
+            f"{100 * (1 - len(position) / total):.0f} % of the rows would be missing",
+            f'leave freq out, or give freq="{found}"',
+            column=long.time_name,
+        )
+
+
+def _rows_on(long: Long, freq: Frequency) -> float:
+    """Rows that the grid of this frequency would have."""
+    first = np.flatnonzero(np.diff(long.codes, prepend=-1))
+    last = np.append(first[1:], len(long.codes)) - 1
+    spans = (freq.position(long.times[a], long.times[b : b + 1])[0] for a, b in zip(first, last, strict=True))
+    return len(first) + float(sum(spans))
 
 
 def _note_gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz: str | None, log: Log) -> None:

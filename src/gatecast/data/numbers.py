@@ -87,6 +87,17 @@ def to_float(table: Table, name: str, *, decimal: str | None, missing: Sequence[
     return _without_codes(values, name, missing, table.log)
 
 
+def require_finite(values: np.ndarray, name: str, log: Log, remedy: str) -> None:
+    """Refuse infinite values of a column, naming the first.
+
+    Raises:
+        DataError: naming file, line and column.
+    """
+    rows = np.flatnonzero(np.isinf(values))
+    if len(rows):
+        log.fail(f"{plural(len(rows), 'row')} with an infinite value", remedy, column=name, row=int(rows[0]))
+
+
 def is_numeric_text(table: Table, name: str, *, missing: Sequence[object], share: float = 0.9) -> bool:
     """True where at least this share of a text column's filled cells are numbers (or yes/no)."""
     cells = table.coded(name)[1]

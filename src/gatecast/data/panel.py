@@ -226,12 +226,14 @@ class Panel:
 
         return future_frame(self, horizon)
 
-    def with_future(self, frame: Any, *, date_format: str | None = None) -> Panel:
+    def with_future(self, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
         """The panel with the known covariates of the future from a filled-in :meth:`future_frame`.
+
+        Rows after ``horizon`` steps are left aside; None takes all.
 
         Raises:
             DataError: naming the columns, series and dates that are missing.
         """
         from gatecast.data.frames import with_future
 
-        return with_future(self, frame, date_format=date_format)
+        return with_future(self, frame, date_format=date_format, horizon=horizon)

@@ -29,7 +29,7 @@ from gatecast.data.columns import (
 from gatecast.data.frequency import Frequency
 from gatecast.data.grid import DUPLICATE_RULES, Grid, Long, stack, to_grid
 from gatecast.data.infer import parse_alias
-from gatecast.data.numbers import to_float
+from gatecast.data.numbers import require_finite, to_float
 from gatecast.data.panel import Panel
 from gatecast.data.sources import load_table
 from gatecast.data.statics import read_category, read_static
@@ -196,6 +196,7 @@ def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
     names = series_names(table, ids, codes) if ids else [target[0]]
     numeric = [*target, *wishes.past, *wishes.known]
     values = {name: to_float(table, name, decimal=rules.decimal, missing=wishes.missing) for name in numeric}
+    _require_finite(values, target, rules, table.log)
     long = Long(names, codes, times, values, np.arange(len(table)), " + ".join(time) or "row")
     if wishes.layout == "wide":
         long, target = stack(long, target, (*wishes.past, *wishes.known)), (target[0] if len(target) == 1 else "y",)
@@ -255,14 +256,19 @@ def _with_repairs(panel: Panel, log: Log) -> Panel:
 
 
 def _note_holes(values: np.ndarray, names: Sequence[str], word: str, log: Log) -> None:
-    infinite = np.isinf(values).any(axis=0)
-    if infinite.any():
-        name = names[int(np.flatnonzero(infinite)[0])]
-        log.fail("an infinite value in a covariate", "mend it or leave the column out", column=name)
     holes = np.isnan(values).sum(axis=0)
     for name, count in zip(names, holes, strict=True):
         if count:
             log.note("missing", f"{count:,} values of {name} missing ({word})", int(count), name)
+
+
+def _require_finite(values: dict[str, np.ndarray], target: Sequence[str], rules: _Rules, log: Log) -> None:
+    """No infinite value, unless those of the target are to be taken as missing."""
+    for name, column in values.items():
+        if name not in target:
+            require_finite(column, name, log, "mend it or leave the column out")
+        elif rules.infinite != "missing":
+            require_finite(column, name, log, 'mend the value, or take such values as missing: infinite="missing"')
 
 
 def _counted(codes: np.ndarray, rules: _Rules, log: Log) -> tuple[np.ndarray, None]:
@@ -283,6 +289,7 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
         values = [name for name in table.names if name not in taken and not table.is_text(name)]
     row_layout.note_layout(table, ids, values)
     matrix = row_layout.read_matrix(table, values, wishes, rules.decimal)
+    _require_finite(dict(zip(values, matrix.T, strict=True)), values, rules, table.log)
     moments = row_layout.header_times(table, values, wishes)
     codes = np.arange(len(table), dtype=np.int64)
     names = series_names(table, ids, codes) if ids else [f"row {k + 1}" for k in range(len(table))]

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gatecast.data.numbers import count_numbers, looks_like_number
 from gatecast.data.table import MISSING_CODES, Log, shorten
@@ -23,6 +23,7 @@ _SAMPLE_LINES = 300
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WHITESPACE = r"\s+"
+_CONTROLS = [bytes([sign]) for sign in [*range(9), *range(14, 26)]]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,21 @@ def find_encoding(head: bytes, log: Log) -> str:
     try:
         decoder.decode(head)
     except UnicodeDecodeError:
+        if _looks_binary(head):
+            fail_binary(log)
         log.note("encoding", 'the file is not UTF-8: read as Windows-1252 (encoding="…" reads another)')
         return "cp1252"
     return "utf-8"
+
+
+def fail_binary(log: Log) -> NoReturn:
+    """Refuse what is no text at all."""
+    log.fail("this does not look like a text table", "expected CSV or TSV (also .gz), or Parquet named .parquet")
+
+
+def _looks_binary(head: bytes) -> bool:
+    """True where more than one byte in a hundred is a control sign that no text has."""
+    return sum(head.count(sign) for sign in _CONTROLS) > len(head) // 100
 
 
 def find_delimiter(lines: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from gatecast.data.numbers import Style, count_numbers, number_style
-from gatecast.data.sniff import Dialect, distinct, open_binary, sniff
+from gatecast.data.paths import require_file
+from gatecast.data.sniff import Dialect, distinct, fail_binary, open_binary, sniff
 from gatecast.data.table import MISSING_CODES, Log, Table, plural
 from gatecast.errors import DataError, require
 
@@ -62,16 +62,8 @@ def load_table(
 def _load_path(
     path: Path, delimiter: str | None, encoding: str | None, decimal: str | None, header: int | None
 ) -> Table:
+    require_file(path)
     log = Log(path.name, "line")
-    if "://" in str(path) or str(path).startswith(("http:/", "https:/")):
-        log.fail("addresses on the network are not read", "download the file first")
-    if path.is_dir():
-        names = ", ".join(sorted(child.name for child in path.iterdir())[:8])
-        log.fail("this is a folder", f"name one of its files: {names}")
-    if not path.exists():
-        siblings = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, siblings, 1)
-        log.fail(f"no such file in {path.parent}", f"did you mean {near[0]!r}?" if near else "check the path")
     suffix = path.with_suffix("").suffix if path.suffix.lower() in {".gz", ".bz2", ".xz"} else path.suffix
     if suffix.lower() in {".parquet", ".pq"}:
         require("pyarrow", extra="parquet", purpose="Parquet files")
@@ -93,7 +85,10 @@ def _load_text(
         with opened() as file:
             frame = _parse(file, dialect, decimal)
     except UnicodeDecodeError as error:
-        log.fail(f"the text is not {dialect.encoding} ({error.reason})", 'name the encoding: encoding="cp1252"')
+        if encoding is None and dialect.encoding == "cp1252":  # what is tried last
+            fail_binary(log)
+        other = "utf-8" if dialect.encoding == "cp1252" else "cp1252"
+        log.fail(f"the text is not {dialect.encoding} ({error.reason})", f'name the encoding: encoding="{other}"')
     except pd.errors.ParserError as error:
         log.fail(
             _parser_words(error), 'a decimal comma needs another delimiter: delimiter=";"; otherwise mend the line'

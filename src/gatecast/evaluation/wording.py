@@ -40,21 +40,28 @@ def judgement(
 
 def _groups(comparisons: list[Comparison]) -> list[tuple[bool, list[Comparison]]]:
     """Rivals with the same outcome together, those ahead apart from those behind; True: the group names the metric."""
-    kinds = []
+    exact = [c for c in comparisons if math.isinf(c.difference)]
+    comparisons = [c for c in comparisons if c not in exact]
+    kinds = [exact] if exact else []
     for outcome in ("better", "worse", "no different", "untested"):
         group = [c for c in comparisons if c.outcome == outcome]
-        if outcome in {"better", "worse"}:
-            kinds += [group] if group else []
-            continue
-        kinds += [
-            side for side in ([c for c in group if c.difference > 0], [c for c in group if c.difference <= 0]) if side
+        same = outcome != "untested"  # where nothing is tested, equal is a side of its own
+        sides = [
+            [c for c in group if c.difference > 0],
+            [c for c in group if c.difference == 0 and not same],
+            [c for c in group if c.difference < 0 or (c.difference == 0 and same)],
         ]
+        kinds += [side for side in sides if side]
     return [(position == 0, group) for position, group in enumerate(kinds)]
 
 
 def _phrase(group: list[Comparison], metric: str, first: bool) -> str:
     outcome, names = group[0].outcome, _join([_word(c.rival) for c in group])
     measure = f" in {metric}" if first else ""
+    if math.isinf(group[0].difference):
+        return f"behind {names}{measure} ({'it makes' if len(group) == 1 else 'they make'} no error here)"
+    if outcome == "untested" and group[0].difference == 0:
+        return f"equal{measure} to {names}"
     if outcome == "no different":
         return f"no different{measure} from {names} ({_range(group, signed=True)}, {_p(group)})"
     better = group[0].difference > 0
@@ -86,8 +93,6 @@ def _signed(difference: float) -> str:
 
 def percent(share: float) -> str:
     """``12 %``, ``0.4 %``, ``0 %``: no more digits than carry meaning."""
-    if math.isinf(share):
-        return "infinitely"
     value = abs(100 * share)
     text = f"{value:.0f}" if value >= 0.95 else f"{value:.1f}"
     return f"{text.removesuffix('.0')} %"

@@ -122,7 +122,7 @@ class Contract:
         raise DataError(
             f"{panel.source}: known covariate{'s' if len(columns) > 1 else ''} {_list(columns)} must be given for all "
             f"{horizon} steps of the forecast; {len(missing)} values are missing, the first for series "
-            f"{panel.ids[series]} at {_moment(when[step])}. Fill panel.future_frame({horizon}) and pass it as future="
+            f"{panel.ids[series]} at {moment(when[step])}. Fill panel.future_frame({horizon}) and pass it as future="
         )
 
 
@@ -130,5 +130,8 @@ def _list(names: Any) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
-def _moment(time: Any) -> str:
-    return str(time.astype("datetime64[m]")).replace("T", " ") if isinstance(time, np.datetime64) else str(time)
+def moment(time: Any) -> str:
+    """A time as messages name it."""
+    if not isinstance(time, np.datetime64):
+        return str(time)
+    return str(time.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")

@@ -86,7 +86,7 @@ class LinearAR(Forecaster):
         self.context_, self.season_ = options[-1], panel.season
         cases = _collect(panel, self.context_, self.horizon, self.seed)
         if not len(cases.age):
-            raise DataError(self._too_short(panel))
+            raise DataError(self._why_none(panel))
         train, check = _split(cases, self.horizon)
         seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
         self.choice_ = _choose(train, check, options, seasons)
@@ -158,12 +158,16 @@ class LinearAR(Forecaster):
         wanted |= {k * cycle + 1 for cycle in cycles for k in (1, 2, 3)}
         return sorted(c for c in wanted if 2 <= c <= most) or [max(1, most)]
 
-    def _too_short(self, panel: Panel) -> str:
-        longest = int(panel.lengths.max()) if len(panel) else 0
-        return (
-            f"{self.name} needs a series with {self.context_ + self.horizon} rows (context {self.context_} + horizon "
-            f"{self.horizon}), mostly observed and not constant; the longest has {longest} rows"
-        )
+    def _why_none(self, panel: Panel) -> str:
+        """Why there is no window to learn from: too few rows, or none that change, or few that are observed."""
+        longest, need = int(panel.lengths.max(initial=0)), self.context_ + self.horizon
+        rows = f"{need} rows (context {self.context_} + horizon {self.horizon})"
+        if longest < need:
+            return f"{self.name} needs a series with {rows}; the longest has {longest} rows: ask for a shorter horizon"
+        ranges = [np.fmax.reduce(rows) - np.fmin.reduce(rows) for _, rows in panel if len(rows)]
+        if not np.any(np.array(ranges) > 0):
+            return f"{self.name} has nothing to learn: the series never change; take Naive"
+        return f"{self.name} needs {rows} in a row that change and are mostly observed, and there are none; take Naive"
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,9 +22,11 @@ from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.contract import Contract
+from gatecast.forecasters.targets import require_counts, require_nonnegative
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
+from gatecast.forecasters.still import never_changed, note_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
@@ -102,7 +104,7 @@ class LSTMForecaster(Forecaster):
         """Train on every window up to the panel's origin.
 
         Raises:
-            DataError: the series are too short for the horizon.
+            DataError: the series are too short for the horizon, or no counts where the head expects them.
             SettingError: an argument does not fit the data.
             TrainingError: the loss is not finite.
         """
@@ -197,19 +199,10 @@ class LSTMForecaster(Forecaster):
             )
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
-        self._check_values(panel)
-
-    def _check_values(self, panel: Panel) -> None:
-        """The head and the scaler can hold the targets; nothing is cut or rounded in silence."""
-        counts, logs = self._head().counts, isinstance(self._scaler(), Log1p)
-        if not (counts or logs):
-            return
-        seen = [values[np.isfinite(values)] for _, values in panel]
-        if any((values < 0).any() for values in seen):
-            who = "negative binomial head" if counts else "scaler 'log1p'"
-            raise DataError(f"{panel.source}: the {who} takes no negative targets; choose another")
-        if counts and any((values != np.rint(values)).any() for values in seen):
-            raise DataError(f"{panel.source}: the negative binomial head counts, and some targets are no whole numbers")
+        if self._head().counts:
+            require_counts(panel)
+        if isinstance(self._scaler(), Log1p):
+            require_nonnegative(panel)
 
     def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
         """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""
@@ -307,6 +300,11 @@ class LSTMForecaster(Forecaster):
                 tables.append(table)
                 paths.append(drawn)
         quantiles = torch.cat(tables)[:, :horizon].numpy()
+        drawn_paths = torch.cat(paths)[:, :, :horizon].numpy() if samples else None
+        still = never_changed(panel, self.shapes_.context)
+        quantiles = np.where(np.isfinite(still)[:, None, :, None], still[:, None, :, None], quantiles)
+        if drawn_paths is not None:
+            drawn_paths = np.where(np.isfinite(still)[:, None, None], still[:, None, None], drawn_paths)
         middle = probabilities.index(0.5)
         return Forecast(
             model=self.name,
@@ -314,8 +312,8 @@ class LSTMForecaster(Forecaster):
             mean=quantiles[..., middle],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=torch.cat(paths)[:, :, :horizon].numpy() if samples else None,
-            notes=notes,
+            samples=drawn_paths,
+            notes=(*notes, *note_of(still)),
         )
 
     def _panel(self, panel: Panel | None, future: Any) -> Panel:
@@ -326,7 +324,7 @@ class LSTMForecaster(Forecaster):
         else:
             panel = self.contract_.adapt(panel)
         if future is not None:
-            panel = panel.with_future(future)
+            panel = panel.with_future(future, horizon=self.horizon)
         self.contract_.require_future(panel, self.horizon)
         return panel
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -117,11 +118,19 @@ def _read(path: Path) -> dict[str, bytes]:
     except ModelFileError:
         raise
     except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{path} is not a gatecast model, or is truncated: {error}") from error
+        raise ModelFileError(_broken(path, error)) from error
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != known.get(name):
             raise ModelFileError(f"{path}: {name} was altered after it was saved (its checksum differs); do not use it")
     return entries
+
+
+def _broken(path: Path, error: Exception) -> str:
+    """What is said of a file that cannot be read: damaged where it begins as a model does."""
+    with suppress(OSError), path.open("rb") as file:
+        if isinstance(error, zipfile.BadZipFile) and file.read(2) == b"PK":
+            return f"{path} is damaged or cut off ({error}); copy it again, or save the model again"
+    return f"{path} is not a gatecast model: {error}"
 
 
 def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:

@@ -49,8 +49,10 @@ class Predictor:
         return quantiles, self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
 
     def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
-        """Scaled values in the unit of the data, cut at the least value."""
+        """Scaled values in the unit of the data, cut at the least value; whole numbers where they are counts."""
         values = self.models[0].to_unit(values, location, scale)
+        if self.models[0].head.counts:  # levels, members and calibration have interpolated between counts
+            values = values.round()
         for target, low in enumerate(self.floor):
             if low is not None:
                 values[:, :, target].clamp_(min=low)

@@ -102,7 +102,8 @@ class _Statistical(Forecaster):
         mean, sd = fallback.mean.copy(), _normal_sd(*fallback.interval(80))
         places, notes = self._fit_all(panel, horizon, mean, sd)
         notes += [
-            f"{_of(len(panel) * panel.targets - places, panel)} too short, constant or refused: seasonal naive."
+            f"Seasonal naive for {_of(len(panel) * panel.targets - places, panel)}: too short, constant, or refused by "
+            "the model."
         ] * (places < len(panel) * panel.targets)
         probabilities = level_quantiles(levels)
         paths = None if samples is None else _walks(mean, sd, samples, self.seed)

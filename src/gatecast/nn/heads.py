@@ -203,6 +203,9 @@ class NegBinomial(_Parametric):
         mean, dispersion = raw[..., 0].clamp(min=1e-6), softplus(raw[..., 1]).clamp(1e-4, 1e4)
         return NegativeBinomial(1 / dispersion, logits=(mean * dispersion).log())
 
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        return super().quantiles(raw, probabilities).round()  # between two neighbouring counts there is none
+
 
 HEADS: dict[str, type[Head]] = {
     "quantiles": Quantiles,

@@ -55,28 +55,28 @@ def save_checkpoint(
     os.replace(partial, path)
 
 
+def checkpoint_facts(path: Path) -> dict[str, Any]:
+    """Step, history and the identity of the run; no tensor is read.
+
+    Raises:
+        ModelFileError: the file is missing or not a checkpoint.
+    """
+    return dict(json.loads(_read(path, tensors=False)[0]["facts"]))
+
+
 def load_checkpoint(
     path: Path, model: nn.Module, optimizer: Any, average: dict[str, Tensor]
-) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
-    """Put the states back (``average`` is filled in place) and return the best weights and the facts.
+) -> dict[str, Tensor] | None:
+    """Put the states back (``average`` is filled in place) and return the best weights.
 
     Raises:
         ModelFileError: the file is missing, not a checkpoint, or of another network.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"no checkpoint can be read from {path}: {error}") from error
-    if meta.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} is not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})"
-        )
+    meta, tensors = _read(path)
     try:
         model.load_state_dict(_part(tensors, "model."))
-    except RuntimeError as error:
-        raise ModelFileError(f"the checkpoint {path} is of another network: {error}") from error
+    except RuntimeError as error:  # its text names tensors of PyTorch, which tell the user nothing
+        raise ModelFileError(f"the checkpoint {path} is of another network; name another file") from error
     state: dict[int, dict[str, Any]] = {}
     for key, value in (_part(tensors, "optimizer.") | json.loads(meta["scalars"])).items():
         index, name = key.split(".", 1)
@@ -84,7 +84,22 @@ def load_checkpoint(
     optimizer.load_state_dict({"state": state, "param_groups": json.loads(meta["groups"])})
     average.update(_part(tensors, "average."))
     torch.set_rng_state(tensors["random"])
-    return _part(tensors, "best.") or None, json.loads(meta["facts"])
+    return _part(tensors, "best.") or None
+
+
+def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a checkpoint."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = file.metadata() or {}
+            values = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"no checkpoint can be read from {path}: {error}") from error
+    if meta.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} is not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})"
+        )
+    return meta, values
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.data.windows import Batch, Origins, Windows
-from gatecast.errors import GatecastError
-from gatecast.training.checkpoint import load_checkpoint, save_checkpoint
+from gatecast.errors import GatecastError, Stopped
+from gatecast.training.checkpoint import checkpoint_facts, load_checkpoint, save_checkpoint
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
 from gatecast.training.identity import identity_of, require_same
@@ -61,10 +61,12 @@ def train(
     sampler, run, best = Sampler(training.total, config.batch_size, seed), Run(), None
     average = Average(model, config.ema)
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
-    identity = identity_of(windows, training, held_back, config, steps=steps, seed=seed) if config.checkpoint else {}
+    known = (model, windows, training, held_back, config)
+    identity = identity_of(*known, steps=steps, seed=seed) if config.checkpoint else {}
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
-        best, facts = load_checkpoint(config.checkpoint, model, plain, average.weights)
+        facts = checkpoint_facts(config.checkpoint)
         require_same(config.checkpoint, facts.get("identity", {}), identity)
+        best = load_checkpoint(config.checkpoint, model, plain, average.weights)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
     clock = time.perf_counter()
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
@@ -94,7 +96,7 @@ def train(
                 facts = {"run": vars(run), "step": step + 1, "stale": stale, "losses": losses, "identity": identity}
                 save_checkpoint(config.checkpoint, model, plain, best or {}, average.weights, facts)
             if stopped():
-                raise KeyboardInterrupt
+                raise Stopped(config.checkpoint) if config.checkpoint is not None else KeyboardInterrupt
             if stale >= config.patience:
                 break
     if best is not None:
