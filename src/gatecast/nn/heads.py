@@ -47,15 +47,15 @@ class Head(ABC):
 
     def mean(self, raw: Raw) -> Cells:
         """The point forecast: the median, which is the point that a MAE-type score asks for."""
-        return self.quantiles(raw, torch.tensor([0.5], dtype=raw.dtype))[..., 0]
+        return self.quantiles(raw, raw.new_tensor([0.5]))[..., 0]
 
     def draw(self, raw: Raw) -> Cells:
         """One random value of each cell, by torch's global generator."""
-        return self.quantile_at(raw, torch.rand(raw.shape[:-1], dtype=raw.dtype))
+        return self.quantile_at(raw, torch.rand_like(raw[..., 0]))
 
     def quantile_at(self, raw: Raw, uniform: Cells) -> Cells:
         """The quantile function of each cell at its own probability."""
-        grid = torch.linspace(0.005, 0.995, 199, dtype=raw.dtype)
+        grid = torch.linspace(0.005, 0.995, 199, dtype=raw.dtype, device=raw.device)
         table = self.quantiles(raw, grid)
         return interpolate(grid, table, uniform[..., None])[..., 0]
 
