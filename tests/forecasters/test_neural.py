@@ -16,6 +16,7 @@ from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters import predictor
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.persist import load, save
+from gatecast.forecasters.plan import Plan
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -417,3 +418,45 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], text: 
 def test_targets_that_a_head_or_scaler_cannot_hold_are_refused(settings: dict[str, Any], values: Any) -> None:
     with pytest.raises(DataError, match=r"panel|arrays"):
         forecaster(**settings).fit(panel_of(values, freq="D"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"season": 48, "context": 24}, r"season=48 does not fit the context of 24 rows; take context=48 or more"),
+        (
+            {"season": [12, 70], "context": None},
+            r"season=70 does not fit the context of \d+ rows; the series leave room",
+        ),
+        ({"season": 0}, "season counts rows and must be at least 1, got 0"),
+        (
+            {"fit": {"validation": 1000}},
+            r"validation=1000 windows cannot be held back: the longest series has 100 rows, which is enough for "
+            r"89 with horizon 4 and context 12; take validation=89 or less",
+        ),
+        ({"calibrate": True, "fit": {"validation": 0}}, r"calibrate=True .*validation=0\) asks for none"),
+        ({"calibrate": True, "context": 90}, r"calibrate=True .*100 rows is too short.*FitConfig\(validation=1\)"),
+    ],
+)
+def test_settings_that_the_data_cannot_meet_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        forecaster(**settings).fit(panel_of(wave(100), freq="MS"))
+
+
+def test_the_largest_validation_that_the_message_names_is_held_back() -> None:
+    panel = panel_of(wave(100), freq="MS")
+    config = dataclasses.replace(SHORT, validation=89)
+    assert Plan.of(panel, 4, context=12, season=None, config=config).held_back.total == 89
+    assert Plan.of(panel, 4, context=12, season=1, config=SHORT).seasons == ()
+
+
+def test_a_target_without_a_value_in_the_context_is_noted() -> None:
+    values = np.stack([wave(60), wave(60, 3)], 1)
+    other = values.copy()
+    other[-12:, 1] = np.nan
+    model = forecaster().fit(panel_of(values, other, freq="MS", ids=["seen", "gone"]))
+    notes = model.predict().notes
+    assert notes == (
+        "y1 of gone: no value in the last 12 rows, so its level is not known and its forecast near 0 says nothing",
+    )
+    assert model.predict(panel=panel_of(values, freq="MS")).notes == ()

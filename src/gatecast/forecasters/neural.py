@@ -17,6 +17,7 @@ import gatecast
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.scalers import SCALERS, Log1p, Scaler
+from gatecast.data.table import shorten
 from gatecast.data.windows import InputScales, Origins, Windows
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
@@ -110,6 +111,11 @@ class LSTMForecaster(Forecaster):
         config = self.fit_config or FitConfig()
         self._check(panel)
         plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
+        if self.calibrate is True and not plan.held_back.total:
+            why = "FitConfig(validation=0) asks for none" if config.validation == 0 else _too_few(panel)
+            raise SettingError(
+                f"calibrate=True needs held-back windows, and there are none: {why}; or take calibrate='auto'"
+            )
         self.scales_ = InputScales.fit(panel)
         self.cycles_ = _cycles(panel) if self.calendar else ()
         windows = Windows(panel, plan.context, self.horizon, scales=self.scales_, cycles=self.cycles_)
@@ -296,13 +302,14 @@ class LSTMForecaster(Forecaster):
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
         places = torch.from_numpy(self.contract_.places(panel)) if self._net().id_embedding else None
-        tables, paths = [], []
+        tables, paths, blind = [], [], []
         generator = torch.Generator().manual_seed(self.seed)
         with torch.inference_mode():
             for part in torch.arange(len(panel)).split(CHUNK):
                 batch = windows.at_origin(part)
                 if places is not None:  # the vectors belong to names; the order of the panel is its own
                     batch = replace(batch, series=places[part])
+                blind.append(~batch.observed.any(1))
                 table, drawn = predictor(batch, probabilities, samples, generator)
                 tables.append(table)
                 paths.append(drawn)
@@ -315,7 +322,7 @@ class LSTMForecaster(Forecaster):
             probabilities=probabilities,
             quantiles=quantiles,
             samples=torch.cat(paths)[:, :, :horizon].numpy() if samples else None,
-            notes=notes,
+            notes=(*notes, *_blind_notes(panel, torch.cat(blind).numpy(), self.shapes_.context)),
         )
 
     def _panel(self, panel: Panel | None, future: Any) -> Panel:
@@ -390,6 +397,25 @@ def _named(argument: str, value: Any, table: dict[str, Any]) -> Any:
     if value not in table:
         raise SettingError(f"{argument} must be one of {', '.join(table)} or an object of theirs; got {value!r}")
     return table[value]()
+
+
+def _blind_notes(panel: Panel, blind: np.ndarray, context: int) -> list[str]:
+    """One note for each target that is nowhere observed in the context of some series (``(series, targets)``)."""
+    notes = []
+    for name, series in zip(panel.target_names, blind.T, strict=True):
+        if series.any():
+            of = f" of {shorten(list(panel.ids[series]), 5)}" if len(panel) > 1 else ""
+            notes.append(
+                f"{name}{of}: no value in the last {context} rows, so its level is not known and its forecast near 0 "
+                "says nothing"
+            )
+    return notes
+
+
+def _too_few(panel: Panel) -> str:
+    """Why nothing is held back of itself, and how it can be."""
+    typical = int(np.median(panel.lengths))
+    return f"a typical series of {typical} rows is too short to give any up; ask for some by FitConfig(validation=1)"
 
 
 def _cycles(panel: Panel) -> tuple[str, ...]:
