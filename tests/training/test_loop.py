@@ -336,3 +336,21 @@ def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: py
     assert len(seen) == STEPS + len(result.history)  # every step, and every evaluation's one batch
     assert set(seen) == {Elsewhere.device}
     assert model.moves == ("cpu",)
+
+
+def test_seconds_go_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
+    ticks = iter(range(1000, 10_000, 10))  # the clock of the first process
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(ticks)))
+    model = fresh()
+    model.__class__ = Interrupting
+    model.at = 7
+    with pytest.raises(KeyboardInterrupt):
+        run(config, model)
+    later = iter(range(5, 10_000, 10))  # another process: its clock starts anew
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(later)))
+    _, result = run(replace(config, resume=True))
+    seconds = [entry["seconds"] for entry in result.history]
+    assert len(seconds) == 4
+    assert seconds == sorted(seconds)
+    assert seconds[2] > seconds[1] + 10

@@ -65,12 +65,14 @@ def train(
     average = Average(model, config.ema)
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
     identity = identity_of(windows, training, held_back, config, steps=steps, seed=seed) if config.checkpoint else {}
+    before = 0.0  # seconds of training before a stop
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
         best, facts = load_checkpoint(config.checkpoint, model, plain, average.weights)
         require_same(config.checkpoint, facts.get("identity", {}), identity)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
+        before = facts.get("seconds", 0.0)
         average.to(engine.device)  # the file gives them on the CPU
-    clock = time.perf_counter()
+    clock = time.perf_counter() - before
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
         for step in range(start, start if stale >= config.patience else steps):
             optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
@@ -97,6 +99,7 @@ def train(
             due = stopped() or (step + 1) % config.checkpoint_every == 0
             if config.checkpoint is not None and due:
                 facts = {"run": vars(run), "step": step + 1, "stale": stale, "losses": losses, "identity": identity}
+                facts["seconds"] = time.perf_counter() - clock
                 save_checkpoint(config.checkpoint, model, plain, best or {}, average.weights, facts)
             if stopped():
                 raise KeyboardInterrupt
