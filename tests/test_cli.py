@@ -328,6 +328,32 @@ def test_predict_prints_and_writes_nothing_unless_told(run: Run, sales: Path, tm
     assert list(json.loads(out)["forecast"][0]) == ["month", "model", "forecast", "lo-50", "hi-50"]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_predict_reads_a_file_with_a_row_a_series(run: Run, tmp_path: Path, named: bool) -> None:
+    days = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")
+    table = pd.DataFrame([[k + 5 * math.sin(t / 2) for t in range(40)] for k in (10, 20)], columns=days)
+    if named:
+        table.insert(0, "shop", ["a", "b"])
+    table.to_csv(tmp_path / "r.csv", index=False)
+    assert run("forecast", "r.csv", "--horizon", 3, *QUICK[:-2], "--windows", 0)[0] == 0
+    code, out, err = run("predict", "gatecast-out/model.gatecast", "r.csv", "--json")
+    assert (code, err) == (0, "")
+    assert len(json.loads(out)["forecast"]) == 6
+
+
+def test_predict_reads_local_times_in_the_zone_of_the_model(run: Run, tmp_path: Path) -> None:
+    hours = pd.date_range("2024-07-01", periods=80, freq="h").strftime("%Y-%m-%d %H:%M")
+    pd.DataFrame({"t": hours, "y": [math.sin(k / 4) for k in range(80)]}).to_csv(tmp_path / "h.csv", index=False)
+    options = ["--horizon", 3, *QUICK[:-2], "--windows", 0, "--tz", "Europe/Berlin"]
+    assert run("forecast", "h.csv", *options)[0] == 0
+    code, out, err = run("predict", "gatecast-out/model.gatecast", "h.csv", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["data"]["time_zone"] == "Europe/Berlin"
+    code, _, err = run("predict", "gatecast-out/model.gatecast", "h.csv", "--tz", "UTC")
+    assert code != 0
+    assert "Europe/Berlin" in err
+
+
 def test_predict_says_what_is_wrong_with_a_foreign_file(run: Run, sales: Path) -> None:
     code, _, err = run("predict", sales, sales)
     assert code == 2

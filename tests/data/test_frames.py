@@ -118,3 +118,14 @@ def test_future_needs_known_covariates_and_a_horizon() -> None:
     with pytest.raises(SettingError, match="horizon must be 1 or more steps, got 0"):
         panel.future_frame(0)
     assert panel.future_frame(2).to_dict("list") == {"step": [5, 6]}
+
+
+def test_the_future_is_read_as_the_panel_was() -> None:
+    days = [f"2024-01-{k:02}" for k in range(1, 13)]
+    table = {"ds": days, "y": np.arange(12.0), "price": [f"{k},5" for k in range(12)]}
+    panel = read_panel(table, target="y", known="price", missing=-9999, decimal=",")
+    ahead = {"ds": ["2024-01-13", "2024-01-14"], "price": ["1,234", "2,5"]}
+    assert panel.with_future(ahead).known[-2:, 0].tolist() == pytest.approx([1.234, 2.5])
+    for code in ("-9999", -9999):
+        with pytest.raises(DataError, match=r"'price'.*has no value at 2024-01-14"):
+            panel.with_future({**ahead, "price": [1, code]})

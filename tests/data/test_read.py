@@ -603,6 +603,25 @@ def test_doubled_hours_are_told_apart_in_each_series(tmp_path: Path) -> None:
     assert [values[:, 0].tolist() for _, values in panel] == [[0, 1, 2, 3, 4, 5]] * 2
 
 
+def test_doubled_hours_of_a_newest_first_file_are_not_swapped(tmp_path: Path) -> None:
+    clock = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
+    rows = {s: [f"2023-10-29 {c},{s},{k}\n" for k, c in enumerate(clock)] for s in "abc"}
+    text = "t,s,y\n" + "".join([*rows["a"][::-1], *rows["b"], *rows["c"][::-1]])
+    panel = read(tmp_path, text, id="s", tz="Europe/Berlin")
+    assert [values[:, 0].tolist() for _, values in panel] == [[0, 1, 2, 3, 4, 5]] * 3
+    alone = read(tmp_path, "t,s,y\n" + "".join(rows["a"][::-1]), id="s", tz="Europe/Berlin")
+    assert alone.series(0)[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    note = next(one.message for one in alone.repairs if one.kind == "clock change")
+    assert note.endswith("the last counts as summer time")
+
+
+def test_the_panel_keeps_how_its_source_was_laid_out(tmp_path: Path) -> None:
+    dates = ",".join(f"2024-01-{k:02}" for k in range(1, 9))
+    assert read(tmp_path, f"shop,{dates}\na,1,2,3,4,5,6,7,8\nb,1,2,3,4,5,6,7,8\n").layout == "rows"
+    assert read(tmp_path, days(list(range(8)))).layout == "long"
+    assert read(tmp_path, days(list(range(8))), layout="wide").layout == "wide"
+
+
 # ── never silently ────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
     values: list[object] = [k + 0.5 for k in range(30)]

@@ -210,3 +210,13 @@ def test_without_an_observed_context_nothing_is_scored() -> None:
     origins = torch.tensor([9, 20, 22, 23])  # the gap begins, nears its end, fills the context, leaves a row of it
     batch = windows_of(panel_of(values)).gather(torch.zeros(4, dtype=torch.int64), origins)
     assert batch.mask.sum(1)[:, 0].tolist() == [1, 0, 0, 3]
+
+
+def test_a_series_shorter_than_the_horizon_does_not_read_the_next_ones_covariates() -> None:
+    known = np.arange(1, 24, dtype=np.float32)[:, None]
+    panel = panel_of(wave(3), wave(20), freq="D", known=known, known_names=("k",))
+    windows = windows_of(panel, 4, 6)
+    batch = windows.gather(torch.tensor([0, 1]), torch.tensor([1, 14]))
+    assert (batch.future_inputs[0, :, 0] == 0).tolist() == [False, False, True, True, True, True]
+    assert (batch.future_inputs[1, :, 0] != 0).all()
+    assert (windows.at_origin(torch.tensor([0, 1])).future_inputs == 0).all()

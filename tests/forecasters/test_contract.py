@@ -58,6 +58,7 @@ def test_levels_in_another_order_are_coded_as_in_training_and_new_ones_are_unkno
         ({"target_names": ("sales",)}, "fitted with target columns 'y', this panel has 'sales'"),
         ({"category_names": ()}, "fitted with category columns 'shop', this panel has none"),
         ({"freq": Frequency("h")}, "fitted on frequency 'D', this panel has 'h'; resample it"),
+        ({"tz": "Asia/Tokyo"}, r"fitted on times without a zone, this panel has times in Asia/Tokyo; read it without"),
     ],
 )
 def test_other_columns_or_frequency(changes: dict[str, Any], text: str) -> None:
@@ -83,3 +84,22 @@ def test_missing_future_values_are_named() -> None:
 def test_without_known_covariates_nothing_is_asked_for() -> None:
     plain = panel_of(np.zeros(5))
     Contract.of(plain).require_future(plain, 100)
+
+
+def test_another_time_zone_or_integer_step_is_named() -> None:
+    berlin = panel(tz="Europe/Berlin")
+    assert Contract.of(berlin).adapt(berlin) is berlin
+    with pytest.raises(DataError, match=r'fitted on times in Europe/Berlin.* in UTC; read it with tz="Europe/Berlin"'):
+        Contract.of(berlin).adapt(panel(tz="UTC"))
+    twos = replace(panel_of(np.zeros(5)), freq=Frequency("", 2))
+    with pytest.raises(DataError, match=r"fitted on integer steps of 2, this panel has steps of 1; give it rows 2"):
+        Contract.of(twos).adapt(panel_of(np.zeros(5)))
+
+
+def test_a_contract_of_the_first_model_files_knows_neither() -> None:
+    fields = Contract.of(panel()).to_dict()
+    for name in ("layout", "tz", "step"):
+        del fields[name]
+    old = Contract.from_dict(json.loads(json.dumps(fields)))
+    zoned = panel(tz="UTC")
+    assert old.adapt(zoned) is zoned

@@ -13,8 +13,10 @@ from fixtures.cases import panel_of, wave
 
 from gatecast.data.panel import Panel
 from gatecast.errors import DataError, NotFittedError, SettingError
+from gatecast.forecasters import predictor
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.persist import load, save
+from gatecast.forecasters.plan import Plan
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -157,6 +159,57 @@ def test_the_standard_scaler_makes_the_forecast_equivariant() -> None:
     straight = [forecaster(nonnegative=False).fit(panel_of(v, freq="MS")).predict() for v in (values, 16 * values - 32)]
     np.testing.assert_allclose(straight[1].quantiles, 16 * straight[0].quantiles - 32, rtol=2e-3)
     assert fits[1].mean.max() < 0
+
+
+# ── trajectories ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def walk(share: float, rows: int = 300) -> np.ndarray:
+    """``y_t = share y_{t-1} + noise``."""
+    noise, values = np.random.default_rng(0).normal(size=rows), np.zeros(rows)
+    for t in range(1, rows):
+        values[t] = share * values[t - 1] + noise[t]
+    return values
+
+
+def one_step_correlation(forecast: Any) -> float:
+    """Of the errors of neighbouring steps within a path."""
+    errors = forecast.samples[0, :, :, 0] - forecast.samples[0, :, :, 0].mean(0)
+    return float(np.mean([np.corrcoef(errors[:, t], errors[:, t + 1])[0, 1] for t in range(1, errors.shape[1] - 1)]))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_paths_of_a_recursive_network_hang_together_as_the_series_does(members: int) -> None:
+    """The copula that stands in for other networks would join the steps of both alike without held-back windows."""
+    wishes = {
+        "net": {"kind": "recursive"},
+        "head": "normal",
+        "fit": {"steps": 150, "batch_size": 32, "learning_rate": 1e-2, "validation": 0},
+        "members": members,
+        "nonnegative": False,
+    }
+    strong = forecaster(8, **wishes).fit(panel_of(walk(0.95))).predict(samples=800)
+    none = forecaster(8, **wishes).fit(panel_of(walk(0.0))).predict(samples=800)
+    assert one_step_correlation(strong) > 0.5
+    assert abs(one_step_correlation(none)) < 0.4
+    counted = np.quantile(none.samples[0], none.probabilities, axis=0).transpose(1, 2, 0)
+    np.testing.assert_allclose(counted, none.quantiles[0], atol=0.6)  # of 200 and of 800 paths
+
+
+@pytest.mark.parametrize("head", ["normal", "negative_binomial", "point"])
+def test_calibrated_paths_agree_with_the_quantiles(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "PATHS", 1000)  # less noise than 200
+    values = np.random.default_rng(0).poisson(4, 150) if head == "negative_binomial" else 20 + walk(0.8, 150)
+    settings: dict[str, Any] = {"net": {"kind": "recursive"}, "head": head, "members": 3}
+    model = forecaster(5, **settings, fit={"steps": 40, "validation": 10}).fit(panel_of(values))
+    model.calibration_ = dataclasses.replace(model.calibration_, factors=3 * model.calibration_.factors)
+    forecast = model.predict(samples=1000, levels=[50, 80])
+    assert forecast.samples is not None
+    assert forecast.samples.shape == (1, 1000, 5, 1)
+    counted = np.quantile(forecast.samples[0], forecast.probabilities, axis=0).transpose(1, 2, 0)
+    wide = (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]).max()
+    np.testing.assert_allclose(counted, forecast.quantiles[0], atol=0.2 * wide)
+    if head == "negative_binomial":
+        np.testing.assert_array_equal(forecast.samples, np.rint(forecast.samples))
+    assert model.predict(samples=2).samples.shape == (1, 2, 5, 1)
 
 
 # ── covariates ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -401,3 +454,45 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], text: 
 def test_targets_that_a_head_or_scaler_cannot_hold_are_refused(settings: dict[str, Any], values: Any) -> None:
     with pytest.raises(DataError, match=r"panel|arrays"):
         forecaster(**settings).fit(panel_of(values, freq="D"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"season": 48, "context": 24}, r"season=48 does not fit the context of 24 rows; take context=48 or more"),
+        (
+            {"season": [12, 70], "context": None},
+            r"season=70 does not fit the context of \d+ rows; the series leave room",
+        ),
+        ({"season": 0}, "season counts rows and must be at least 1, got 0"),
+        (
+            {"fit": {"validation": 1000}},
+            r"validation=1000 windows cannot be held back: the longest series has 100 rows, which is enough for "
+            r"89 with horizon 4 and context 12; take validation=89 or less",
+        ),
+        ({"calibrate": True, "fit": {"validation": 0}}, r"calibrate=True .*validation=0\) asks for none"),
+        ({"calibrate": True, "context": 90}, r"calibrate=True .*100 rows is too short.*FitConfig\(validation=1\)"),
+    ],
+)
+def test_settings_that_the_data_cannot_meet_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        forecaster(**settings).fit(panel_of(wave(100), freq="MS"))
+
+
+def test_the_largest_validation_that_the_message_names_is_held_back() -> None:
+    panel = panel_of(wave(100), freq="MS")
+    config = dataclasses.replace(SHORT, validation=89)
+    assert Plan.of(panel, 4, context=12, season=None, config=config).held_back.total == 89
+    assert Plan.of(panel, 4, context=12, season=1, config=SHORT).seasons == ()
+
+
+def test_a_target_without_a_value_in_the_context_is_noted() -> None:
+    values = np.stack([wave(60), wave(60, 3)], 1)
+    other = values.copy()
+    other[-12:, 1] = np.nan
+    model = forecaster().fit(panel_of(values, other, freq="MS", ids=["seen", "gone"]))
+    notes = model.predict().notes
+    assert notes == (
+        "y1 of gone: no value in the last 12 rows, so its level is not known and its forecast near 0 says nothing",
+    )
+    assert model.predict(panel=panel_of(values, freq="MS")).notes == ()

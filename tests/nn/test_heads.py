@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.distributions import StudentT
 from torch.nn.functional import softplus
 
+from gatecast.errors import SettingError
 from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student, interpolate
 
 TABLE = Quantiles().probabilities
@@ -147,3 +148,25 @@ def test_interpolate_hits_its_knots() -> None:
     table = torch.tensor([[0.0, 1.0, 5.0], [2.0, 2.0, 2.0]])
     grid = torch.tensor([0.1, 0.5, 0.9])
     torch.testing.assert_close(interpolate(grid, table, grid.expand(2, 3)), table, atol=1e-5, rtol=0)
+
+
+def test_an_unknown_loss_of_a_point_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"Point.loss_name must be one of mae, mse, huber; got 'nonsense'"):
+        Point("nonsense")
+
+
+def test_quantiles_from_draws_never_draw_for_all_cells_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    sample = StudentT.sample
+
+    def counting(self: StudentT, shape: torch.Size) -> torch.Tensor:
+        drawn.append(shape.numel() * self.loc.numel())
+        return sample(self, shape)
+
+    monkeypatch.setattr(StudentT, "sample", counting)
+    raw = raw_of(Student(), 2).repeat(400, 1, 1, 1)  # 9,600 cells
+    values = Student().quantiles(raw, P)
+    assert max(drawn) <= 2000 * 2048
+    assert torch.equal(values, Student().quantiles(raw, P))
+    spread = values[:, 0, 0, P.tolist().index(0.5)].view(400, 4)[:, 0].std()
+    assert float(spread) < 0.2 * float(values[0, 0, 0, -1] - values[0, 0, 0, 0])

@@ -7,7 +7,15 @@ import pytest
 from report.samples import HISTORY, daily, forecast_of
 
 from gatecast.data.panel import Panel
-from gatecast.report.charts import MOST_POINTS, forecast_charts, pack_times, thin, training_chart, values_list
+from gatecast.report.charts import (
+    MOST_POINTS,
+    forecast_charts,
+    most_points,
+    pack_times,
+    thin,
+    training_chart,
+    values_list,
+)
 
 
 def test_values_keep_six_figures_and_gaps() -> None:
@@ -84,3 +92,13 @@ def test_training_without_validation_has_no_best_step(missing: dict[str, None]) 
 
 def test_no_training_no_chart() -> None:
     assert training_chart([]) is None
+
+
+def test_histories_of_all_series_and_targets_share_the_points() -> None:
+    targets = 60
+    values = np.random.default_rng(0).normal(size=(6000, targets))
+    panel = Panel.from_arrays([values, values], freq="D", ids=["a", "b"])
+    charts = forecast_charts(panel, forecast_of(panel), ["a", "b"])
+    points = [len(target["history"]["value"]) for series in charts["series"] for target in series["targets"]]
+    assert len(points) == 2 * targets
+    assert max(points) <= most_points(2 * targets) < MOST_POINTS

@@ -23,6 +23,7 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles
 from gatecast.training import loop
 from gatecast.training.config import FitConfig
+from gatecast.training.engine import OneCpu
 from gatecast.training.loop import Run, TrainingError, learning_rate, train
 
 CONTEXT, HORIZON, STEPS = 12, 4, 12
@@ -303,3 +304,60 @@ def test_fabric_takes_the_same_steps() -> None:
     fabric, _ = run(replace(CONFIG, accelerator="auto"))
     for a, b in zip(own.parameters(), fabric.parameters(), strict=True):
         torch.testing.assert_close(a, b.cpu(), rtol=1e-4, atol=1e-5)
+
+
+class Elsewhere(OneCpu):
+    """An engine that stands for an accelerator: batches are to ask for its device."""
+
+    device = torch.device("cpu", 0)
+
+
+class Follows(Scripted):
+    """Takes batches of the engine's device only; keeps where it was moved to."""
+
+    moves: tuple[Any, ...] = ()
+
+    def forward(self, batch: Batch) -> Tensor:
+        assert isinstance(batch, Moved), "a batch that stayed where it was"
+        return super().forward(batch)
+
+    def to(self, *where: Any, **more: Any) -> Any:
+        self.moves += where
+        return super().to(*where, **more)
+
+
+class Moved(Batch):
+    """A batch that ``to`` has given."""
+
+
+def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.device] = []
+
+    def to(batch: Batch, device: torch.device) -> Batch:
+        seen.append(device)
+        return Moved(**vars(batch))
+
+    monkeypatch.setattr(Batch, "to", to)
+    monkeypatch.setattr(loop, "engine_of", lambda accelerator: Elsewhere())
+    model, result = run(model=Follows(0.5))
+    assert len(seen) == STEPS + len(result.history)  # every step, and every evaluation's one batch
+    assert set(seen) == {Elsewhere.device}
+    assert model.moves == ("cpu",)
+
+
+def test_seconds_go_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
+    ticks = iter(range(1000, 10_000, 10))  # the clock of the first process
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(ticks)))
+    model = fresh()
+    model.__class__ = Interrupting
+    model.at = 7
+    with pytest.raises(KeyboardInterrupt):
+        run(config, model)
+    later = iter(range(5, 10_000, 10))  # another process: its clock starts anew
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(later)))
+    _, result = run(replace(config, resume=True))
+    seconds = [entry["seconds"] for entry in result.history]
+    assert len(seconds) == 4
+    assert seconds == sorted(seconds)
+    assert seconds[2] > seconds[1] + 10

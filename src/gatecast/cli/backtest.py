@@ -18,6 +18,7 @@ from gatecast.cli.flags import (
     Levels,
     ModelFlags,
     NetFlags,
+    Overwrite,
     ShowFlags,
     check_horizon,
     check_levels,
@@ -47,15 +48,7 @@ def backtest(
     ] = False,
     levels: Levels = LEVELS,
     out: Annotated[Path | None, Parameter(help="Folder for backtest.csv and scores.csv.", group=OUTPUT)] = None,
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Replace files in the folder that gatecast did not write.",
-            group=OUTPUT,
-            negative=(),
-            show_default=False,
-        ),
-    ] = False,
+    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     model: ModelFlags = ModelFlags(),  # noqa: B008
     show: ShowFlags = ShowFlags(),  # noqa: B008

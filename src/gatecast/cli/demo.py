@@ -11,10 +11,11 @@ from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
     LEVELS,
-    OUTPUT,
     FitFlags,
     ModelFlags,
     NetFlags,
+    Out,
+    Overwrite,
     ShowFlags,
     check_horizon,
     fit_config,
@@ -32,16 +33,8 @@ def demo(
     dataset: Annotated[str, Parameter(help="Name of a bundled data set.", group=BASIC)] = DATASET,
     horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)] = 14,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
-    out: Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)] = Path("demo-out"),
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Replace files in the folder that gatecast did not write.",
-            group=OUTPUT,
-            negative=(),
-            show_default=False,
-        ),
-    ] = False,
+    out: Out = Path("demo-out"),
+    overwrite: Overwrite = False,
     model: ModelFlags = ModelFlags(),  # noqa: B008  frozen
     show: ShowFlags = ShowFlags(),  # noqa: B008
     net: NetFlags = NetFlags(),  # noqa: B008

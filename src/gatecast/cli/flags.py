@@ -54,6 +54,13 @@ Levels = Annotated[
         show_default=False,
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    Parameter(
+        help="Replace files in the folder that gatecast did not write.", group=OUTPUT, negative=(), show_default=False
+    ),
+]
+Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 
 
 @Parameter(name="*")

@@ -14,12 +14,13 @@ from gatecast.cli.flags import (
     DATA,
     DEFAULT_OUT,
     LEVELS,
-    OUTPUT,
     DataFlags,
     FitFlags,
     Levels,
     ModelFlags,
     NetFlags,
+    Out,
+    Overwrite,
     ShowFlags,
     check_horizon,
     check_levels,
@@ -50,16 +51,8 @@ def forecast(
     refit: Annotated[
         bool, Parameter(help="Fit again at every origin of the backtest.", group=BASIC, negative=(), show_default=False)
     ] = False,
-    out: Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)] = DEFAULT_OUT,
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Replace files in the folder that gatecast did not write.",
-            group=OUTPUT,
-            negative=(),
-            show_default=False,
-        ),
-    ] = False,
+    out: Out = DEFAULT_OUT,
+    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     model: ModelFlags = ModelFlags(),  # noqa: B008
     show: ShowFlags = ShowFlags(),  # noqa: B008

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from gatecast.cli.console import Console
-from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, ShowFlags, check_levels
+from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read, roles_of
@@ -32,15 +32,7 @@ def predict(
         Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
     ] = None,
     out: Annotated[Path | None, Parameter(help="Folder for forecast.csv and report.html.", group=OUTPUT)] = None,
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Replace files in the folder that gatecast did not write.",
-            group=OUTPUT,
-            negative=(),
-            show_default=False,
-        ),
-    ] = False,
+    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     show: ShowFlags = ShowFlags(),  # noqa: B008
 ) -> None:

@@ -29,11 +29,22 @@ def roles_of(forecaster: Any) -> dict[str, Any]:
     roles = {
         role: list(getattr(contract, f"{role}_names")) for role in ("target", "past", "known", "static", "category")
     }
+    if contract.tz:
+        roles["tz"] = contract.tz
+    ids = contract.id_name.split("/") if contract.id_name else ()
+    if contract.layout == "rows":  # a row a series: times and values are no columns; "series" stands for no id column
+        del roles["target"]
+        return {**roles, "layout": "rows", "id": None if contract.id_name == "series" else ids}
     if contract.time_name not in ("step", "row", ""):
         roles["time"] = contract.time_name.split(" + ")
-    if contract.id_name == "series" and contract.target_names == ("y",):  # a column a series
+    if contract.layout == "wide" or (contract.layout == "" and _looks_wide(contract)):
         return {**roles, "layout": "wide", "target": list(contract.ids)}
-    return {**roles, "id": contract.id_name.split("/") if contract.id_name else ()}
+    return {**roles, "id": ids}
+
+
+def _looks_wide(contract: Any) -> bool:
+    """A column a series, as the first model files show it: they do not tell the layout."""
+    return bool(contract.id_name == "series" and contract.target_names == ("y",))
 
 
 def settings(flags: DataFlags) -> dict[str, Any]:

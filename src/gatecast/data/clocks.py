@@ -60,7 +60,8 @@ def settle_zone(
 def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log) -> np.ndarray:
     """Local times as UTC, series by series.
 
-    The hour that comes twice in autumn is told apart by its order: the first row is summer time.
+    The hour that comes twice in autumn is told apart by its order: the first row is summer time, in a series that runs
+    from the newest row to the oldest the last one.
 
     Raises:
         DataError: for a time that the clock in ``tz`` skips.
@@ -80,12 +81,21 @@ def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log)
             column=column,
             row=row,
         )
-    nth = pd.DataFrame({"code": codes[open_rows], "time": times[open_rows]}).groupby(["code", "time"]).cumcount()
+    doubled = pd.DataFrame({"code": codes[open_rows], "time": times[open_rows]}).groupby(["code", "time"])
+    backward = _runs_backward(times, codes)[open_rows]
+    nth = np.where(backward, doubled.cumcount(ascending=False), doubled.cumcount())
     result = _naive(utc)
-    result[open_rows] = _naive(some.tz_localize(tz, ambiguous=(nth == 0).to_numpy()))
-    message = f"{plural(len(open_rows), 'row')} in the hour that comes twice in {tz}: the first counts as summer time"
+    result[open_rows] = _naive(some.tz_localize(tz, ambiguous=nth == 0))
+    which = "last" if backward.all() else "earlier" if backward.any() else "first"
+    message = f"{plural(len(open_rows), 'row')} in the hour that comes twice in {tz}: the {which} counts as summer time"
     log.note("clock change", message, len(open_rows), column)
     return result
+
+
+def _runs_backward(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """``(rows,)`` whether the series of each row goes back in time at most of its steps."""
+    steps = pd.Series(np.asarray(times, "datetime64[ns]").astype(np.int64)).groupby(codes).diff()
+    return (np.sign(steps).groupby(codes).transform("sum") < 0).to_numpy()
 
 
 def doubled_hour(times: np.ndarray) -> str | None:

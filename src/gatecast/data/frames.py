@@ -70,7 +70,8 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, hor
 
     Args:
         panel: the panel to forecast from.
-        frame: pandas, polars or pyarrow frame, dict of columns or file; rows up to the origin are left aside.
+        frame: pandas, polars or pyarrow frame, dict of columns or file; rows up to the origin are left aside. Codes for
+            missing values and the decimal sign are those of the panel's own source.
         date_format: of the time column, where it is text that may be day first or month first.
         horizon: steps that are needed; later rows are left aside. None takes all.
 
@@ -81,7 +82,7 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, hor
         raise DataError(
             f"{panel.source}: the panel has no known covariates to give a future for; read it with known=[…]"
         )
-    table = load_table(frame)
+    table = load_table(frame, decimal=panel.decimal)
     _require_columns(panel, table)
     series = _series_of(panel, table)
     times = _times_of(panel, table, series, date_format)
@@ -90,7 +91,8 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, hor
     ahead &= ~late
     _require_some(panel, series[ahead], times, horizon or 1, table)
     lengths = _lengths(panel, series[ahead], steps[ahead], table)
-    values = np.stack([to_float(table, name, decimal=None, missing=()) for name in panel.known_names], axis=1)
+    columns = [to_float(table, name, decimal=panel.decimal, missing=panel.missing_codes) for name in panel.known_names]
+    values = np.stack(columns, axis=1)
     future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
     future[series[ahead], steps[ahead]] = values[ahead]
     _require_values(panel, future, lengths)

@@ -59,6 +59,8 @@ class Panel:
         tz: time zone in which times are shown; None for naive times.
         repairs: what was changed while reading.
         source: file name or kind of object read.
+        layout: how the source was laid out: ``"long"``, ``"wide"`` or ``"rows"``; "" for arrays.
+        missing_codes, decimal: how the source wrote values; a frame of the future is read in the same way.
     """
 
     ids: np.ndarray
@@ -83,6 +85,9 @@ class Panel:
     tz: str | None = None
     repairs: tuple[Repair, ...] = ()
     source: str = "arrays"
+    layout: str = ""
+    missing_codes: tuple[object, ...] = ()
+    decimal: str | None = None
 
     @classmethod
     def from_arrays(

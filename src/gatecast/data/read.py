@@ -201,7 +201,9 @@ def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
     if wishes.layout == "wide":
         long, target = stack(long, target, (*wishes.past, *wishes.known)), (target[0] if len(target) == 1 else "y",)
     grid = to_grid(long, freq=freq, duplicates=rules.duplicates, tz=tz, log=table.log)
-    return _panel(grid, table, codes, target, wishes, rules, time=" + ".join(time) or "step", ids=ids, tz=tz)
+    step = " + ".join(time) or "step"
+    layout = "wide" if wishes.layout == "wide" else "long"
+    return _panel(grid, table, codes, target, wishes, rules, time=step, ids=ids, tz=tz, layout=layout)
 
 
 def _panel(
@@ -215,6 +217,7 @@ def _panel(
     time: str,
     ids: tuple[str, ...],
     tz: str | None,
+    layout: str,
 ) -> Panel:
     def block(names: Sequence[str], word: str) -> np.ndarray:
         if not names:
@@ -247,6 +250,9 @@ def _panel(
         id_name="/".join(ids) or ("series" if wide else ""),
         tz=tz,
         source=table.log.source,
+        layout=layout,
+        missing_codes=wishes.missing,
+        decimal=rules.decimal,
     )
     return _with_repairs(panel, table.log)
 
@@ -315,9 +321,8 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
         "header",
     )
     grid = to_grid(long, freq=rules.freq, duplicates=rules.duplicates, tz=tz, log=table.log)
-    return _panel(
-        grid, table, codes, ("y",), wishes, rules, time="ds" if moments else "step", ids=ids or ("series",), tz=tz
-    )
+    step = "ds" if moments else "step"
+    return _panel(grid, table, codes, ("y",), wishes, rules, time=step, ids=ids or ("series",), tz=tz, layout="rows")
 
 
 __all__ = ["read_panel"]

@@ -123,6 +123,7 @@ class Windows:
     ) -> None:
         self.panel, self.context, self.horizon, self.scales = panel, context, horizon, scales
         self.begin, self.end = torch.from_numpy(panel.begin), torch.from_numpy(panel.end)
+        self.stop = torch.from_numpy(panel.stop)
         self.values = _tensor(panel.target)
         self._past, self._known = _tensor(panel.past), _tensor(panel.known)
         self._static = scales.static(_tensor(panel.static))
@@ -191,7 +192,8 @@ class Windows:
     def _future_inputs(self, series: Tensor, origin: Tensor, rows: Tensor) -> Tensor:
         parts = []
         if self._known.shape[1]:
-            parts.append(self.scales.known(self._known[rows.clamp(max=len(self._known) - 1)]))
+            known, _ = _observed(self._known, rows, rows < self.stop[series][:, None], missing=torch.nan)
+            parts.append(self.scales.known(known))
         if self._calendar is not None:
             steps = (self._clock[series] + origin)[:, None] + torch.arange(self.horizon)
             parts.append(self._calendar[steps])
@@ -207,11 +209,11 @@ def _tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values) if values.flags.writeable else torch.from_numpy(values.copy())
 
 
-def _observed(values: Tensor, rows: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Values of these rows with missing ones as 0, and which were there."""
+def _observed(values: Tensor, rows: Tensor, inside: Tensor, *, missing: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Values of these rows with ``missing`` where there is none, and which were there."""
     found = values[rows.clamp(0, len(values) - 1)]
     seen = inside[..., None] & ~found.isnan()
-    return torch.where(seen, found, 0.0), seen
+    return torch.where(seen, found, missing), seen
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,34 @@ class Calibration:
         return interpolate(torch.tensor(self.probabilities), table, uniform).permute(0, 3, 1, 2)
 
 
+def carry(
+    paths: Float[Tensor, "windows n horizon targets"], before: Table, after: Table
+) -> Float[Tensor, "windows n horizon targets"]:
+    """Values of joint paths carried from one quantile table to another, monotonically: their dependence stays.
+
+    Linear between the quantiles of each step and target. Beyond the last one the distance from it is stretched as that
+    quantile's own from the median; a value that several equal quantiles share goes to the middle of theirs.
+    """
+    if torch.equal(before, after):
+        return paths
+    values = paths.movedim(1, -1).contiguous()
+    inside = values.clamp(before[..., :1], before[..., -1:])
+    ends = [_along(before.contiguous(), after, inside, right=right) for right in (False, True)]
+    middle = before.shape[-1] // 2
+    reach, wanted = (table[..., [0, -1]] - table[..., middle : middle + 1] for table in (before, after))
+    stretch = torch.where(reach.abs() > 1e-9, wanted / reach, 1.0)
+    beyond = (values - inside) * torch.where(values < inside, stretch[..., :1], stretch[..., 1:])
+    return ((ends[0] + ends[1]) / 2 + beyond).movedim(-1, 1)
+
+
+def _along(before: Table, after: Table, values: Tensor, *, right: bool) -> Tensor:
+    """Piecewise linear map through the pairs of knots; ``right`` decides where several knots are equal."""
+    high = torch.searchsorted(before, values, right=right).clamp(1, before.shape[-1] - 1)
+    x0, x1, y0, y1 = (table.gather(-1, at) for table in (before, after) for at in (high - 1, high))
+    share = torch.where(x1 > x0, (values - x0) / (x1 - x0), float(right))
+    return y0 + share * (y1 - y0)
+
+
 def identity(probabilities: tuple[float, ...], horizon: int, targets: int) -> Calibration:
     """No calibration: widths as the head gives them, neighbouring steps correlated by 0.9 per step."""
     decay = 0.9 ** torch.arange(horizon, dtype=torch.float32)

@@ -21,6 +21,9 @@ class Contract:
         levels: levels of each categorical covariate, in the order of their codes.
         ids: series of training, in order (for models that learn a vector for each series).
         time_name, id_name: columns of the source.
+        layout: of the source, as :class:`gatecast.data.panel.Panel` has it; "" where it is not known.
+        tz: time zone; None for naive times, "" where it is not known (files of the first models).
+        step: distance of two rows where the index is an integer; 0 where it is not known.
     """
 
     freq: str
@@ -33,6 +36,9 @@ class Contract:
     ids: tuple[str, ...]
     time_name: str
     id_name: str
+    layout: str = ""
+    tz: str | None = ""
+    step: int = 0
 
     @classmethod
     def of(cls, panel: Panel) -> Self:
@@ -48,6 +54,9 @@ class Contract:
             id_name=panel.id_name,
             levels=tuple(tuple(level) for level in panel.levels),
             ids=tuple(map(str, panel.ids)),
+            layout=panel.layout,
+            tz=panel.tz,
+            step=panel.freq.step,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +74,7 @@ class Contract:
         """The panel with its categories coded as in training.
 
         Raises:
-            DataError: columns or frequency differ from training.
+            DataError: columns, frequency or time zone differ from training.
         """
         for role in ("target", "past", "known", "static", "category"):
             mine, theirs = getattr(self, f"{role}_names"), getattr(panel, f"{role}_names")
@@ -79,6 +88,7 @@ class Contract:
                 f"{panel.source}: the forecaster was fitted on frequency {self.freq or 'integer'!r}, this panel has "
                 f"{str(panel.freq)!r}; resample it, or fit a forecaster for it"
             )
+        self._require_clock(panel)
         if panel.levels == self.levels:
             return panel
         codes = [
@@ -86,6 +96,20 @@ class Contract:
             for column, (mine, theirs) in enumerate(zip(self.levels, panel.levels, strict=True))
         ]
         return replace(panel, category=np.stack(codes, 1), levels=self.levels)
+
+    def _require_clock(self, panel: Panel) -> None:
+        """Check the integer step and the time zone."""
+        if self.step and panel.freq.is_integer and panel.freq.step != self.step:
+            raise DataError(
+                f"{panel.source}: the forecaster was fitted on integer steps of {self.step}, this panel has steps of "
+                f"{panel.freq.step}; give it rows {self.step} apart, or fit a forecaster for it"
+            )
+        if self.tz != "" and panel.tz != self.tz:
+            remedy = f'read it with tz="{self.tz}"' if self.tz else "read it without time zone"
+            raise DataError(
+                f"{panel.source}: the forecaster was fitted on {_zone(self.tz)}, this panel has {_zone(panel.tz)}; "
+                f"{remedy}, or fit a forecaster for it"
+            )
 
     def places(self, panel: Panel) -> np.ndarray:
         """``(series,)`` position of each series among those of training.
@@ -124,6 +148,10 @@ class Contract:
             f"{horizon} steps of the forecast; {len(missing)} values are missing, the first for series "
             f"{panel.ids[series]} at {moment(when[step])}. Fill panel.future_frame({horizon}) and pass it as future="
         )
+
+
+def _zone(tz: str | None) -> str:
+    return f"times in {tz}" if tz else "times without a zone"
 
 
 def _list(names: Any) -> str:

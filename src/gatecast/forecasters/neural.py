@@ -22,11 +22,11 @@ from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.contract import Contract
-from gatecast.forecasters.targets import require_counts, require_nonnegative
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
-from gatecast.forecasters.still import never_changed, note_of
+from gatecast.forecasters.still import held, never_changed, notes_of
+from gatecast.forecasters.targets import require_counts, require_nonnegative
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
@@ -112,6 +112,11 @@ class LSTMForecaster(Forecaster):
         config = self.fit_config or FitConfig()
         self._check(panel)
         plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
+        if self.calibrate is True and not plan.held_back.total:
+            why = "FitConfig(validation=0) asks for none" if config.validation == 0 else _too_few(panel)
+            raise SettingError(
+                f"calibrate=True needs held-back windows, and there are none: {why}; or take calibrate='auto'"
+            )
         self.scales_ = InputScales.fit(panel)
         self.cycles_ = _cycles(panel) if self.calendar else ()
         windows = Windows(panel, plan.context, self.horizon, scales=self.scales_, cycles=self.cycles_)
@@ -283,28 +288,9 @@ class LSTMForecaster(Forecaster):
             )
         panel = self._panel(panel, future)
         probabilities = level_quantiles(levels)
-        notes = self._notes(panel)
-        windows = Windows(
-            panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
-        )
-        predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
-        places = torch.from_numpy(self.contract_.places(panel)) if self._net().id_embedding else None
-        tables, paths = [], []
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.inference_mode():
-            for part in torch.arange(len(panel)).split(CHUNK):
-                batch = windows.at_origin(part)
-                if places is not None:  # the vectors belong to names; the order of the panel is its own
-                    batch = replace(batch, series=places[part])
-                table, drawn = predictor(batch, probabilities, samples, generator)
-                tables.append(table)
-                paths.append(drawn)
-        quantiles = torch.cat(tables)[:, :horizon].numpy()
-        drawn_paths = torch.cat(paths)[:, :, :horizon].numpy() if samples else None
+        quantiles, paths, blind = self._forecast(panel, probabilities, samples)
         still = never_changed(panel, self.shapes_.context)
-        quantiles = np.where(np.isfinite(still)[:, None, :, None], still[:, None, :, None], quantiles)
-        if drawn_paths is not None:
-            drawn_paths = np.where(np.isfinite(still)[:, None, None], still[:, None, None], drawn_paths)
+        quantiles = held(quantiles[:, :horizon], still[:, None, :, None])
         middle = probabilities.index(0.5)
         return Forecast(
             model=self.name,
@@ -312,9 +298,31 @@ class LSTMForecaster(Forecaster):
             mean=quantiles[..., middle],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=drawn_paths,
-            notes=(*notes, *note_of(still)),
+            samples=held(paths[:, :, :horizon], still[:, None, None]) if samples else None,
+            notes=(*self._notes(panel), *notes_of(panel, still, blind, self.shapes_.context)),
         )
+
+    def _forecast(
+        self, panel: Panel, probabilities: tuple[float, ...], samples: int | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Quantiles and paths of every series, and ``(series, targets)`` True where the context holds no value."""
+        windows = Windows(
+            panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
+        )
+        predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
+        places = torch.from_numpy(self.contract_.places(panel)) if self._net().id_embedding else None
+        tables, paths, blind = [], [], []
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.inference_mode():
+            for part in torch.arange(len(panel)).split(CHUNK):
+                batch = windows.at_origin(part)
+                if places is not None:  # the vectors belong to names; the order of the panel is its own
+                    batch = replace(batch, series=places[part])
+                blind.append(~batch.observed.any(1))
+                table, drawn = predictor(batch, probabilities, samples, generator)
+                tables.append(table)
+                paths.append(drawn)
+        return torch.cat(tables).numpy(), torch.cat(paths).numpy(), torch.cat(blind).numpy()
 
     def _panel(self, panel: Panel | None, future: Any) -> Panel:
         if panel is None:
@@ -388,6 +396,12 @@ def _named(argument: str, value: Any, table: dict[str, Any]) -> Any:
     if value not in table:
         raise SettingError(f"{argument} must be one of {', '.join(table)} or an object of theirs; got {value!r}")
     return table[value]()
+
+
+def _too_few(panel: Panel) -> str:
+    """Why nothing is held back of itself, and how it can be."""
+    typical = int(np.median(panel.lengths))
+    return f"a typical series of {typical} rows is too short to give any up; ask for some by FitConfig(validation=1)"
 
 
 def _cycles(panel: Panel) -> tuple[str, ...]:

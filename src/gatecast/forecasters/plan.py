@@ -10,6 +10,7 @@ import torch
 
 from gatecast.data.panel import Panel
 from gatecast.data.windows import Origins, split_origins
+from gatecast.errors import SettingError
 from gatecast.training.config import FitConfig
 
 LONGEST_CONTEXT = 1024
@@ -41,15 +42,23 @@ class Plan:
     def of(
         cls, panel: Panel, horizon: int, *, context: int | None, season: int | Sequence[int] | None, config: FitConfig
     ) -> Plan:
-        """The plan of a panel; see :class:`gatecast.LSTMForecaster` for the defaults."""
-        seasons = seasons_of(season, panel)
+        """The plan of a panel; see :class:`gatecast.LSTMForecaster` for the defaults.
+
+        Raises:
+            SettingError: a season does not fit the context, or so many windows cannot be held back.
+        """
+        seasons, asked = seasons_of(season, panel), context
         context = context_of(panel, horizon, seasons) if context is None else context
+        if season is not None and seasons:
+            _require_seasons(seasons, context, asked)
         seasons = tuple(s for s in seasons if 1 < s <= context)
         stride = seasons[0] if config.origins == "season" and seasons else 1
         held, apart = _held_back(panel, context, horizon, stride)
         if config.validation is not None:
             held, apart = config.validation, stride
         training, held_back = split_origins(panel, context, horizon, held_back=held, stride=apart)
+        if config.validation and not held_back.total:
+            _refuse_validation(config.validation, panel, context, horizon, apart)
         rows = horizon + (held - 1) * apart if held else 0
         return cls(context, horizon, seasons, stride, rows, _aligned(training, panel, stride), held_back)
 
@@ -70,6 +79,30 @@ def seasons_of(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, .
         return tuple(sorted({int(s) for s in np.atleast_1d(season)}))
     typical = float(np.median(panel.lengths))
     return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
+
+
+def _require_seasons(seasons: tuple[int, ...], context: int, asked: int | None) -> None:
+    """Seasons that were asked for are used, or refused."""
+    if seasons[0] < 1:
+        raise SettingError(f"season counts rows and must be at least 1, got {seasons[0]}; season=1 is none")
+    if seasons[-1] <= context:
+        return
+    if asked is not None:
+        remedy = f"take context={seasons[-1]} or more, or leave context out"
+    else:
+        remedy = "the series leave room for no longer one; take a shorter season or bring longer series"
+    raise SettingError(f"season={seasons[-1]} does not fit the context of {context} rows; {remedy}")
+
+
+def _refuse_validation(asked: int, panel: Panel, context: int, horizon: int, stride: int) -> None:
+    """Say how many windows of the longest series could be held back."""
+    longest = int(panel.lengths.max())
+    most = max(0, (longest - 2 * horizon - min(context, horizon)) // stride + 1)
+    remedy = f"take validation={most} or less, or leave it out" if most else "take validation=0, or leave it out"
+    raise SettingError(
+        f"FitConfig.validation={asked} windows cannot be held back: the longest series has {longest} rows, which is "
+        f"enough for {most} with horizon {horizon} and context {context}; {remedy}"
+    )
 
 
 def context_of(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:

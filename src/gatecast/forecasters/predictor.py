@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.data.windows import Batch, Origins, Windows
-from gatecast.evaluation.calibration import Calibration, calibrate, identity
+from gatecast.evaluation.calibration import Calibration, calibrate, carry, identity
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles, interpolate
 
@@ -16,6 +17,8 @@ PROBABILITIES = Quantiles().probabilities  # the quantile table kept inside, fro
 CHUNK = 1024  # windows in one forward pass
 CALIBRATION_WINDOWS = 1024
 PATHS = 200  # trajectories that the quantiles of a recursive network are counted from
+
+Table = Float[Tensor, "batch horizon targets p"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,34 @@ class Predictor:
         self, batch: Batch, probabilities: tuple[float, ...], samples: int | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Quantiles ``(batch, horizon, targets, p)`` and paths ``(batch, n, horizon, targets)`` in the data's unit."""
-        table, location, scale = quantile_table(self.models, batch, self.seed)
-        table = self.calibration(table)
+        tables, location, scale = member_tables(self.models, batch, self.seed)
+        table = self.calibration(average(tables))
         known = torch.tensor(PROBABILITIES)
         wanted = torch.tensor(probabilities).expand(*table.shape[:-1], -1)
         quantiles = self._unit(interpolate(known, table, wanted), location, scale)
         if not samples:
             return quantiles, quantiles[:0]
-        paths = self.calibration.paths(table, samples, generator)
-        return quantiles, self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
+        paths = self._paths(batch, tables, table, samples, generator)
+        paths = self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
+        return quantiles, paths.round() if self.models[0].head.counts else paths
+
+    def _paths(
+        self, batch: Batch, tables: list[Table], table: Table, samples: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch n horizon targets"]:
+        """Joint paths in scaled units whose values at each step follow ``table``.
+
+        A recursive network has drawn them itself, each member its share, and they are carried from the member's table
+        to the calibrated one; elsewhere, and where calibration alone gives a spread, a copula joins the steps.
+        """
+        if not self.models[0].recursive or self.calibration.spread is not None:
+            return self.calibration.paths(table, samples, generator)
+        parts = []
+        for k, (model, own) in enumerate(zip(self.models, tables, strict=True)):
+            share = samples * (k + 1) // len(self.models) - samples * k // len(self.models)
+            seed = int(torch.randint(2**31, (), generator=generator))
+            if share:
+                parts.append(carry(trajectories(model, batch, share, seed)[0], own, table))
+        return torch.cat(parts, 1)
 
     def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
         """Scaled values in the unit of the data, cut at the least value; whole numbers where they are counts."""
@@ -59,20 +81,30 @@ class Predictor:
         return values
 
 
-def quantile_table(models: list[ForecastModel], batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Quantile table ``(batch, horizon, targets, 13)`` in scaled units (mean of the members), location, scale."""
+def member_tables(models: list[ForecastModel], batch: Batch, seed: int) -> tuple[list[Table], Tensor, Tensor]:
+    """Each member's quantile table ``(batch, horizon, targets, 13)`` in scaled units, location, scale."""
     wanted = torch.tensor(PROBABILITIES)
-    parts = []
+    tables = []
     for model in models:
         if model.recursive:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                paths, location, scale = model.paths(batch, PATHS)
-            parts.append(torch.quantile(paths, wanted, dim=1).movedim(0, -1))
+            paths, location, scale = trajectories(model, batch, PATHS, seed)
+            table = torch.quantile(paths, wanted, dim=1).movedim(0, -1)
         else:
             table, location, scale = model.quantiles(batch, wanted)
-            parts.append(table)
-    return torch.stack(parts).mean(0) if len(parts) > 1 else parts[0], location, scale
+        tables.append(table)
+    return tables, location, scale
+
+
+def trajectories(model: ForecastModel, batch: Batch, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Sampled paths of a recursive network in scaled units, location, scale; the caller's random state stays."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return model.paths(batch, count)
+
+
+def average(tables: list[Table]) -> Table:
+    """The members' mean of each quantile."""
+    return torch.stack(tables).mean(0) if len(tables) > 1 else tables[0]
 
 
 def calibration_of(
@@ -96,8 +128,8 @@ def calibration_of(
     with torch.inference_mode():
         for part in chosen.split(CHUNK):
             batch = windows.gather(*held_back.locate(part))
-            table, location, scale = quantile_table(models, batch, seed)
-            tables.append(table)
+            parts, location, scale = member_tables(models, batch, seed)
+            tables.append(average(parts))
             targets.append(models[0].to_scaled(batch.target, location, scale))
             masks.append(batch.mask)
     return calibrate(torch.cat(tables), torch.cat(targets), torch.cat(masks), PROBABILITIES)

@@ -1,10 +1,11 @@
-"""Series that never changed: the network's rounding has nothing to add to them."""
+"""Series that a network can say nothing about: those that never changed, and those not observed in the context."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gatecast.data.panel import Panel
+from gatecast.data.table import shorten
 
 
 def never_changed(panel: Panel, least: int) -> np.ndarray:
@@ -20,7 +21,27 @@ def never_changed(panel: Panel, least: int) -> np.ndarray:
     return values
 
 
-def note_of(still: np.ndarray) -> tuple[str, ...]:
-    """What the user should know about them."""
+def held(values: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """The forecasts, with the one value of the series that never changed in its place (axes of both must match)."""
+    return np.where(np.isfinite(still), still, values)
+
+
+def notes_of(panel: Panel, still: np.ndarray, blind: np.ndarray, context: int) -> list[str]:
+    """What the user should know about them.
+
+    Args:
+        panel: the series.
+        still: ``(series, targets)`` of :func:`never_changed`.
+        blind: ``(series, targets)`` True where no value was observed in the context.
+        context: rows of it.
+    """
     count = int(np.isfinite(still).sum())
-    return (f"{count} of {still.size} series never changed and is forecast to stay as it is",) if count else ()
+    notes = [f"{count} of {still.size} series never changed and is forecast to stay as it is"] if count else []
+    for name, series in zip(panel.target_names, blind.T, strict=True):
+        if series.any():
+            of = f" of {shorten(list(panel.ids[series]), 5)}" if len(panel) > 1 else ""
+            notes.append(
+                f"{name}{of}: no value in the last {context} rows, so its level is not known and its forecast near 0 "
+                "says nothing"
+            )
+    return notes

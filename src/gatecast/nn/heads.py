@@ -16,10 +16,13 @@ from torch import Tensor
 from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
 from torch.nn.functional import huber_loss, softplus
 
+from gatecast.errors import SettingError
+
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]
 
 DRAWS = 2000  # sorted draws stand for the quantile function where a distribution has none in closed form
+CELLS = 2048  # cells drawn for at once: 16 MB of draws
 
 
 class Head(ABC):
@@ -47,15 +50,15 @@ class Head(ABC):
 
     def mean(self, raw: Raw) -> Cells:
         """The point forecast: the median, which is the point that a MAE-type score asks for."""
-        return self.quantiles(raw, torch.tensor([0.5], dtype=raw.dtype))[..., 0]
+        return self.quantiles(raw, raw.new_tensor([0.5]))[..., 0]
 
     def draw(self, raw: Raw) -> Cells:
         """One random value of each cell, by torch's global generator."""
-        return self.quantile_at(raw, torch.rand(raw.shape[:-1], dtype=raw.dtype))
+        return self.quantile_at(raw, torch.rand_like(raw[..., 0]))
 
     def quantile_at(self, raw: Raw, uniform: Cells) -> Cells:
         """The quantile function of each cell at its own probability."""
-        grid = torch.linspace(0.005, 0.995, 199, dtype=raw.dtype)
+        grid = torch.linspace(0.005, 0.995, 199, dtype=raw.dtype, device=raw.device)
         table = self.quantiles(raw, grid)
         return interpolate(grid, table, uniform[..., None])[..., 0]
 
@@ -69,6 +72,10 @@ class Point(Head):
     """
 
     loss_name: str = "mae"
+
+    def __post_init__(self) -> None:
+        if self.loss_name not in ("mae", "mse", "huber"):
+            raise SettingError(f"Point.loss_name must be one of mae, mse, huber; got {self.loss_name!r}")
 
     @property
     def outputs(self) -> int:
@@ -145,8 +152,15 @@ class _Parametric(Head):
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # the same draws each time: quantiles are a function of raw alone
-            draws = self.distribution(raw).sample(torch.Size([DRAWS]))
-        return torch.quantile(draws, probabilities.to(draws), dim=0).movedim(0, -1)
+            parts = [self._sorted_draws(part, probabilities) for part in raw.reshape(-1, self.outputs).split(CELLS)]
+        return torch.cat(parts).view(*raw.shape[:-1], -1)
+
+    def _sorted_draws(
+        self, raw: Float[Tensor, "cells outputs"], probabilities: Float[Tensor, " p"]
+    ) -> Float[Tensor, "cells p"]:
+        """Quantiles of so few cells that their draws fit the cache."""
+        draws = self.distribution(raw).sample(torch.Size([DRAWS]))
+        return torch.quantile(draws, probabilities.to(draws), dim=0).T
 
     def draw(self, raw: Raw) -> Cells:
         return self.distribution(raw).sample()

@@ -18,7 +18,7 @@ from gatecast.report.format import decimals_for, hover_format, time_texts, wall_
 
 MOST_SERIES = 50
 MOST_POINTS = 5_000
-_ALL_POINTS = 200_000  # of all series together
+_ALL_POINTS = 200_000  # of all series and targets together
 
 Json = dict[str, Any]
 
@@ -67,16 +67,16 @@ def _extremes(window: np.ndarray) -> np.ndarray:
     return np.array([np.nanargmin(window), np.nanargmax(window)])
 
 
-def most_points(series: int) -> int:
-    """Points of history that each of so many series may keep."""
-    return int(np.clip(_ALL_POINTS // max(series, 1), 500, MOST_POINTS))
+def most_points(histories: int) -> int:
+    """Points that each of so many histories (one a series and target) may keep."""
+    return int(np.clip(_ALL_POINTS // max(histories, 1), 500, MOST_POINTS))
 
 
 def forecast_charts(panel: Panel, forecast: Forecast, shown: Sequence[str]) -> Json:
     """History and fan of the shown series, with the texts that the forecast table shows."""
     rows = {str(name): row for row, name in enumerate(panel.ids)}
     places = {str(name): row for row, name in enumerate(forecast.ids)}
-    most = most_points(len(shown))
+    most = most_points(len(shown) * panel.targets)
     return {
         "model": forecast.model,
         "horizon": forecast.horizon,

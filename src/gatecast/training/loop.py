@@ -43,6 +43,9 @@ def train(
 ) -> Run:
     """Minimise ``model(batch)`` over the training windows; keep the weights that are best on the held-back ones.
 
+    Batches go to the engine's device and tensors made in the model follow them; afterwards the model is back on the
+    CPU, where calibration, forecasts and files stay.
+
     Args:
         model: gives the mean loss of a batch of windows.
         windows: gathers batches.
@@ -63,12 +66,15 @@ def train(
     evaluate_every, start, stale, losses = max(1, steps // config.evaluations), 0, 0, []
     known = (model, windows, training, held_back, config)
     identity = identity_of(*known, steps=steps, seed=seed) if config.checkpoint else {}
+    before = 0.0  # seconds of training before a stop
     if config.resume and config.checkpoint is not None and config.checkpoint.exists():
         facts = checkpoint_facts(config.checkpoint)
         require_same(config.checkpoint, facts.get("identity", {}), identity)
         best = load_checkpoint(config.checkpoint, model, plain, average.weights)
         run, start, stale, losses = Run(**facts["run"]), facts["step"], facts["stale"], facts["losses"]
-    clock = time.perf_counter()
+        before = facts.get("seconds", 0.0)
+        average.to(engine.device)  # the file gives them on the CPU
+    clock = time.perf_counter() - before
     with progress_bar(steps, start, config.progress) as progress, flushed_denormals(), deferred_interrupt() as stopped:
         for step in range(start, start if stale >= config.patience else steps):
             optimizer.param_groups[0]["lr"] = rate = learning_rate(step, steps, config)
@@ -82,7 +88,8 @@ def train(
             average.update(step)
             if (step + 1) % evaluate_every == 0 or step + 1 == steps:
                 with average:
-                    held_loss, weights = evaluate(network, windows, held_back), copied(model.state_dict())
+                    held_loss = evaluate(network, windows, held_back, engine.device)
+                    weights = copied(model.state_dict())
                 run.history.append(_entry(step + 1, losses, held_loss, rate, time.perf_counter() - clock))
                 losses = []
                 if held_loss is None or not held_loss >= run.best_loss:
@@ -94,6 +101,7 @@ def train(
             due = stopped() or (step + 1) % config.checkpoint_every == 0
             if config.checkpoint is not None and due:
                 facts = {"run": vars(run), "step": step + 1, "stale": stale, "losses": losses, "identity": identity}
+                facts["seconds"] = time.perf_counter() - clock
                 save_checkpoint(config.checkpoint, model, plain, best or {}, average.weights, facts)
             if stopped():
                 raise Stopped(config.checkpoint) if config.checkpoint is not None else KeyboardInterrupt
@@ -101,10 +109,11 @@ def train(
                 break
     if best is not None:
         model.load_state_dict(best)
+    model.to("cpu")
     return run
 
 
-def evaluate(model: nn.Module, windows: Windows, held_back: Origins) -> float | None:
+def evaluate(model: nn.Module, windows: Windows, held_back: Origins, device: torch.device) -> float | None:
     """Mean loss over the held-back windows (an even choice of at most 2,048); None without any."""
     if not held_back.total:
         return None
@@ -112,9 +121,10 @@ def evaluate(model: nn.Module, windows: Windows, held_back: Origins) -> float | 
     chosen = torch.linspace(0, held_back.total - 1, count).round().long()
     model.eval()
     with torch.no_grad():
-        parts = [(float(model(windows.gather(*held_back.locate(part)))), len(part)) for part in _parts(chosen)]
+        batches = (windows.gather(*held_back.locate(part)).to(device) for part in chosen.split(EVALUATION_BATCH))
+        total = sum(float(model(batch)) * len(batch) for batch in batches)
     model.train()
-    return sum(loss * size for loss, size in parts) / count
+    return total / count
 
 
 def learning_rate(step: int, steps: int, config: FitConfig) -> float:
@@ -149,6 +159,10 @@ class Average:
         with torch.no_grad():
             current = self.model.state_dict()
             torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], share)
+
+    def to(self, device: torch.device) -> None:
+        """Move the average to where the model is."""
+        self.weights = {name: value.to(device) for name, value in self.weights.items()}
 
     def __enter__(self) -> None:
         if self.decay:
@@ -189,10 +203,6 @@ def _finite(loss: Tensor, step: int, batch: Batch, windows: Windows) -> float:
         f"the loss is {value} at step {step + 1}; the batch holds series {', '.join(ids[:5])}"
         f"{' …' if len(ids) > 5 else ''}. Try a lower FitConfig.learning_rate or clip, or scaler='robust'"
     )
-
-
-def _parts(index: Tensor) -> tuple[Tensor, ...]:
-    return index.split(EVALUATION_BATCH)
 
 
 def _entry(step: int, losses: list[float], held: float | None, rate: float, seconds: float) -> dict[str, Any]:
