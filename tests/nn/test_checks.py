@@ -82,6 +82,13 @@ def test_autocast_may_hand_on_another_dtype(kind: type) -> None:
     torch.testing.assert_close(y.float(), layer(X, static=static)[0], atol=3e-2, rtol=0)
 
 
+def test_layers_above_a_projection_under_autocast() -> None:
+    layer = LSTM(3, 4, 3, proj_size=2, residual=True, layer_norm=True, bidirectional=True, learn_initial_state=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, _ = layer(X)
+    torch.testing.assert_close(y.float(), layer(X)[0], atol=3e-2, rtol=0)
+
+
 def test_weights_on_meta_give_shapes() -> None:
     y, (h, c) = LSTM(3, 4, 2, bidirectional=True, device="meta")(X.to("meta"))
     assert y.shape == (6, 4, 8)

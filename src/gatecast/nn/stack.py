@@ -193,6 +193,7 @@ class Stack(WithState):
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
         """What a layer above the first reads."""
+        below = below.to(x.dtype)  # another dtype: autocast chose it
         below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
         return torch.cat([below, x], -1) if self.stack.skip else below
 

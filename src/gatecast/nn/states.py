@@ -80,7 +80,8 @@ class WithState(Recurrent):
             parts.append(getattr(self, f"initial_{name}")[:, None].expand(-1, batch, -1))
         if static is not None:
             parts.append(torch.einsum("lws,bs->lbw", getattr(self, f"weight_static_{name}"), static))
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        state = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        return state.to(self.first_weight.dtype)  # another dtype: autocast chose it
 
     def _kept(self, batch: int) -> State:
         """The state of the call before."""
