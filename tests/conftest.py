@@ -15,11 +15,3 @@ def dev_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no development data in {folder} (set GATECAST_DATA)")
     return folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of layers take slow paths on purpose: that the LSTM says so is no error there."""
-    said = pytest.mark.filterwarnings("ignore:gatecast's LSTM runs its slower reference")
-    for item in items:
-        if Path(__file__).parent / "nn" in item.path.parents:
-            item.add_marker(said)

@@ -10,7 +10,7 @@ import torch
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
-X = torch.randn(6, 4, 3)
+X = torch.randn(6, 4, 3, generator=torch.Generator().manual_seed(1))
 CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
 
 
@@ -80,6 +80,13 @@ def test_autocast_may_hand_on_another_dtype(kind: type) -> None:
         layer.step(X[0].bfloat16(), half)
         cell(X[0].bfloat16())
     torch.testing.assert_close(y.float(), layer(X, static=static)[0], atol=3e-2, rtol=0)
+
+
+def test_layers_above_a_projection_under_autocast() -> None:
+    layer = LSTM(3, 4, 3, proj_size=2, residual=True, layer_norm=True, bidirectional=True, learn_initial_state=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, _ = layer(X)
+    torch.testing.assert_close(y.float(), layer(X)[0], atol=0.1, rtol=0)
 
 
 def test_weights_on_meta_give_shapes() -> None:

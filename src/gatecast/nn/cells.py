@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatecast.nn.checks import check_input, check_projection, check_sizes
+from gatecast.nn.checks import check_projection, check_sizes, checked_input
 from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
@@ -47,9 +47,9 @@ class Cell(Recurrent):
         Returns:
             The state after the step, whose h is the output; LSTM: ``(h, c)``.
         """
-        check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
+        x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         batched, options = x.dim() == 2, self.design.options
-        x = (x if batched else x[None])[None].to(self.first_weight.dtype)  # another dtype: autocast gave it
+        x = (x if batched else x[None])[None]
         state = None
         if hx is not None:
             state = given_state(self.design, hx, x.shape[1], self.first_weight, batched=batched)

@@ -21,8 +21,8 @@ def check_projection(proj_size: int, hidden_size: int) -> None:
         raise SettingError(f"proj_size must be in [0, hidden_size) = [0, {hidden_size}), got {proj_size}; 0 for none")
 
 
-def check_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int], axes: str) -> None:
-    """Axes, features, dtype and device of an input.
+def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int], axes: str) -> Tensor:
+    """An input whose axes, features, dtype and device fit.
 
     Args:
         x: the input.
@@ -41,26 +41,29 @@ def check_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int], 
             f"input must have input_size = {size} features on its last axis, got {x.shape[-1]} in shape "
             f"{tuple(x.shape)} ({axes})"
         )
-    check_same_kind("input", x, weight)
+    return same_kind("input", x, weight)
 
 
-def check_same_kind(name: str, x: Tensor, weight: Tensor) -> None:
-    """Dtype (unless autocast chooses it) and device of the weights."""
-    if x.dtype != weight.dtype and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
-        raise SettingError(
-            f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
-            f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
-        )
+def same_kind(name: str, x: Tensor, weight: Tensor) -> Tensor:
+    """A tensor of the weights' dtype and device; where autocast has changed its dtype, it is changed back."""
     if x.device != weight.device:
         raise SettingError(
             f"{name} must be on the device of the weights, {weight.device}, got {x.device}; move one with .to(...)"
         )
+    if x.dtype == weight.dtype:
+        return x
+    if x.is_floating_point() and torch.is_autocast_enabled(x.device.type):
+        return x.to(weight.dtype)
+    raise SettingError(
+        f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
+        f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
+    )
 
 
-def check_state(
+def checked_state(
     state: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], weight: Tensor, axes: tuple[str, ...]
-) -> None:
-    """Number, shapes, dtype and device of the tensors of a given state.
+) -> tuple[Tensor, ...]:
+    """A given state whose number, shapes, dtypes and devices fit.
 
     Args:
         state: the tensors: h, or h and c.
@@ -77,7 +80,7 @@ def check_state(
                 f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
                 f"{_missing_axis(name, part, shape)}"
             )
-        check_same_kind(name, part, weight)
+    return tuple(same_kind(name, part, weight) for name, part in zip(names, state, strict=True))
 
 
 def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:

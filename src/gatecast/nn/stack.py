@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_input, check_sizes
+from gatecast.nn.checks import check_sizes, checked_input
 from gatecast.nn.designs import Design, Run, State
 from gatecast.nn.options import StackOptions, check_probability, differences
 from gatecast.nn.regularize import draw_masks, dropped
@@ -146,29 +146,28 @@ class Stack(WithState):
                 "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
                 "the whole sequence: call the layer"
             )
-        check_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
+        x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         form = Form(False, x.dim() == 2)
-        sequence = (x[None] if form.batched else x[None, None]).to(self.first_weight.dtype)
+        sequence = x[None] if form.batched else x[None, None]
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=False)
         out = self._run(sequence, state, None)
         return form.state(out.y[0]), state_out(tuple(form.state(part) for part in out.state))
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
+        weight, size = self.first_weight, self.input_size
         if isinstance(x, PackedSequence):
-            check_input(
-                x.data, self.input_size, self.first_weight, dims=(2, 2), axes="rows of a PackedSequence, input_size"
-            )
             if self.stack.go_backwards:
                 raise SettingError(
                     "go_backwards puts the padding first, which a PackedSequence cannot hold; "
                     "give a padded tensor with lengths="
                 )
+            axes = "rows of a PackedSequence, input_size"
+            x = x._replace(data=checked_input(x.data, size, weight, dims=(2, 2), axes=axes))
         else:
             axes = "batch, time, input_size" if self.batch_first else "time, batch, input_size"
-            check_input(x, self.input_size, self.first_weight, dims=(2, 3), axes=axes)
-        sequence, lengths, form = open_sequence(x, batch_first=self.batch_first)
-        return sequence.to(self.first_weight.dtype), lengths, form  # another dtype: autocast gave it
+            x = checked_input(x, size, weight, dims=(2, 3), axes=axes)
+        return open_sequence(x, batch_first=self.batch_first)
 
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _run(
@@ -193,6 +192,7 @@ class Stack(WithState):
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
         """What a layer above the first reads."""
+        below = below.to(x.dtype)  # another dtype: autocast chose it
         below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
         return torch.cat([below, x], -1) if self.stack.skip else below
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_same_kind, check_state, check_static
+from gatecast.nn.checks import check_static, checked_state, same_kind
 from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
@@ -69,8 +69,7 @@ class WithState(Recurrent):
         if not self.stack.learn_initial_state and static is None:
             return None
         if static is not None:
-            check_same_kind("static", static, self.first_weight)
-            static = static.to(self.first_weight.dtype)
+            static = same_kind("static", static, self.first_weight)
         return tuple(self._made_part(name, batch, static) for name in self._letters)
 
     def _made_part(self, name: str, batch: int, static: Tensor | None) -> Tensor:
@@ -80,7 +79,8 @@ class WithState(Recurrent):
             parts.append(getattr(self, f"initial_{name}")[:, None].expand(-1, batch, -1))
         if static is not None:
             parts.append(torch.einsum("lws,bs->lbw", getattr(self, f"weight_static_{name}"), static))
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        state = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        return state.to(self.first_weight.dtype)  # another dtype: autocast chose it
 
     def _kept(self, batch: int) -> State:
         """The state of the call before."""
@@ -114,8 +114,7 @@ def given_state(
     lead, axes = ((batch,), ("batch", "width")) if batched else ((), ("width",))
     if count is not None:
         lead, axes = (count, *lead), ("layers*directions", *axes)
-    check_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
-    state = tuple(part.to(weight.dtype) for part in state)  # another dtype: autocast gave it
+    state = checked_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
     return state if batched else tuple(part.unsqueeze(-2) for part in state)
 
 
