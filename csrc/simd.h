@@ -75,7 +75,7 @@ INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // size 2 * half.
 template <int64_t half>
 INLINE void swap_quarters(Vec (&rows)[LANES]) {
-  Bits low, high;
+  Bits low{}, high{};
   UNROLL for (int k = 0; k < LANES; k++) {
     low[k] = (k & half) ? LANES + k - half : k;
     high[k] = (k & half) ? LANES + k : k + half;
