@@ -20,10 +20,11 @@ def require_counts(panel: Panel) -> None:
         wrong = np.argwhere((values < 0) | (np.isfinite(values) & (values != np.floor(values))))
         if len(wrong):
             row, target = wrong[0]
-            when, name = moment(panel.times(index)[row]), panel.target_names[target]
+            when, name, series = moment(panel.times(index)[row]), panel.target_names[target], panel.ids[index]
+            what = name if name == series else f"{name} of series {series}"  # a lone series is called by its target
             raise DataError(
                 f"{panel.source}: the negative binomial head forecasts counts and expects whole numbers from 0 on, but "
-                f"{name} of series {panel.ids[index]} is {values[row, target]:g} at {when} ({len(wrong):,} such values "
+                f"{what} is {values[row, target]:g} at {when} ({len(wrong):,} such values "
                 "in this series); clip such values to 0, round them or set them to missing, or take another head "
                 "(quantiles, normal, student)"
             )

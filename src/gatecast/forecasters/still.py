@@ -23,4 +23,5 @@ def never_changed(panel: Panel, least: int) -> np.ndarray:
 def note_of(still: np.ndarray) -> tuple[str, ...]:
     """What the user should know about them."""
     count = int(np.isfinite(still).sum())
-    return (f"{count} of {still.size} series never changed and is forecast to stay as it is",) if count else ()
+    which = "the series" if still.size == 1 else f"{count} of {still.size} series"
+    return (f"{which} never changed and is forecast to stay as it is",) if count else ()
