@@ -26,7 +26,7 @@ from gatecast.forecasters.counts import require_counts
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
-from gatecast.forecasters.still import never_changed, note_of
+from gatecast.forecasters.still import kept, never_changed, note_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
@@ -293,12 +293,8 @@ class LSTMForecaster(Forecaster):
                 table, drawn = predictor(batch, probabilities, samples, generator)
                 tables.append(table)
                 paths.append(drawn)
-        quantiles = torch.cat(tables)[:, :horizon].numpy()
-        drawn_paths = torch.cat(paths)[:, :, :horizon].numpy() if samples else None
         still = never_changed(panel, self.shapes_.context)
-        quantiles = np.where(np.isfinite(still)[:, None, :, None], still[:, None, :, None], quantiles)
-        if drawn_paths is not None:
-            drawn_paths = np.where(np.isfinite(still)[:, None, None], still[:, None, None], drawn_paths)
+        quantiles = kept(torch.cat(tables)[:, :horizon].numpy(), still[:, None, :, None])
         middle = probabilities.index(0.5)
         return Forecast(
             model=self.name,
@@ -306,7 +302,7 @@ class LSTMForecaster(Forecaster):
             mean=quantiles[..., middle],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=drawn_paths,
+            samples=kept(torch.cat(paths)[:, :, :horizon].numpy(), still[:, None, None]) if samples else None,
             notes=(*notes, *note_of(still)),
         )
 

@@ -20,6 +20,11 @@ def never_changed(panel: Panel, least: int) -> np.ndarray:
     return values
 
 
+def kept(values: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """The values, with the unchanging one in the place of those where there is one."""
+    return np.where(np.isfinite(still), still, values) if np.isfinite(still).any() else values
+
+
 def note_of(still: np.ndarray) -> tuple[str, ...]:
     """What the user should know about them."""
     count = int(np.isfinite(still).sum())
