@@ -73,7 +73,7 @@ def test_missing_future_values_are_named() -> None:
     with pytest.raises(
         DataError,
         match=r"shop.csv: known covariate 'promo' must be given for all 2 steps of the forecast; 1 values are missing, "
-        r"the first for series one at 2000-01-06 00:00. Fill panel.future_frame\(2\) and pass it as future=",
+        r"the first for series one at 2000-01-06. Fill panel.future_frame\(2\) and pass it as future=",
     ):
         Contract.of(past).require_future(replace(past, known=known), 2)
     with pytest.raises(DataError, match=r"covariates 'price', 'promo' must be given for all 3 steps.*4 values"):
