@@ -36,7 +36,8 @@ def notes_of(panel: Panel, still: np.ndarray, blind: np.ndarray, context: int) -
         context: rows of it.
     """
     count = int(np.isfinite(still).sum())
-    notes = [f"{count} of {still.size} series never changed and is forecast to stay as it is"] if count else []
+    which = "the series" if still.size == 1 else f"{count} of {still.size} series"
+    notes = [f"{which} never changed and is forecast to stay as it is"] if count else []
     for name, series in zip(panel.target_names, blind.T, strict=True):
         if series.any():
             of = f" of {shorten(list(panel.ids[series]), 5)}" if len(panel) > 1 else ""

@@ -45,8 +45,9 @@ def _require(panel: Panel, wrong: Callable[[np.ndarray], np.ndarray], expected: 
         found = np.argwhere(wrong(values))
         if len(found):
             row, target = found[0]
-            when, name = moment(panel.times(index)[row]), panel.target_names[target]
+            when, name, series = moment(panel.times(index)[row]), panel.target_names[target], panel.ids[index]
+            what = name if name == series else f"{name} of series {series}"  # a lone series is called by its target
             raise DataError(
-                f"{panel.source}: {expected}, but {name} of series {panel.ids[index]} is {values[row, target]:g} at "
-                f"{when} ({len(found):,} such values in this series); {remedy}"
+                f"{panel.source}: {expected}, but {what} is {values[row, target]:g} at {when} ({len(found):,} such "
+                f"values in this series); {remedy}"
             )

@@ -54,13 +54,14 @@ def require_same(path: Path, found: dict[str, Any], mine: dict[str, Any]) -> Non
     different = [name for name in mine if found.get(name) != mine[name]]
     task = [name for name in different if name in ("horizon", "context") or name.startswith("net.")]
     if different:
-        words = ", ".join(_difference(name, found.get(name), mine[name]) for name in task or different)
+        words = "; ".join(_difference(name, found.get(name), mine[name]) for name in task or different)
         raise ModelFileError(
-            f"the checkpoint {path} is of another run: {words}; name another file, or leave resume out to start anew"
+            f"the checkpoint {path} is of another run: it was made {words}; name another file, or leave resume out to "
+            "start anew"
         )
 
 
 def _difference(name: str, found: Any, mine: Any) -> str:
     if name == "data":
-        return "it was made from other data"
-    return f"it was made for {name.removeprefix('net.')} {found}, this is {mine}"
+        return "from other data"
+    return f"for {name.removeprefix('net.')} {found}, this is {mine}"
