@@ -17,7 +17,6 @@ import gatecast
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.scalers import SCALERS, Log1p, Scaler
-from gatecast.data.table import shorten
 from gatecast.data.windows import InputScales, Origins, Windows
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
@@ -401,6 +400,10 @@ def _named(argument: str, value: Any, table: dict[str, Any]) -> Any:
 
 def _blind_notes(panel: Panel, blind: np.ndarray, context: int) -> list[str]:
     """One note for each target that is nowhere observed in the context of some series (``(series, targets)``)."""
+    if not blind.any():
+        return []
+    from gatecast.data.table import shorten  # brings pandas, which most forecasts do without
+
     notes = []
     for name, series in zip(panel.target_names, blind.T, strict=True):
         if series.any():
