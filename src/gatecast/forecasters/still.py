@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gatecast.data.panel import Panel
-from gatecast.data.table import shorten
 
 
 def never_changed(panel: Panel, least: int) -> np.ndarray:
@@ -38,6 +37,10 @@ def notes_of(panel: Panel, still: np.ndarray, blind: np.ndarray, context: int) -
     count = int(np.isfinite(still).sum())
     which = "the series" if still.size == 1 else f"{count} of {still.size} series"
     notes = [f"{which} never changed and is forecast to stay as it is"] if count else []
+    if not blind.any():
+        return notes
+    from gatecast.data.table import shorten  # brings pandas, which most forecasts do without
+
     for name, series in zip(panel.target_names, blind.T, strict=True):
         if series.any():
             of = f" of {shorten(list(panel.ids[series]), 5)}" if len(panel) > 1 else ""
