@@ -9,6 +9,7 @@ import torch
 
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from gatecast.nn.states import given_state
 
 X = torch.randn(6, 4, 3, generator=torch.Generator().manual_seed(1))
 CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
@@ -80,6 +81,13 @@ def test_autocast_may_hand_on_another_dtype(kind: type) -> None:
         layer.step(X[0].bfloat16(), half)
         cell(X[0].bfloat16())
     torch.testing.assert_close(y.float(), layer(X, static=static)[0], atol=3e-2, rtol=0)
+
+
+def test_a_state_from_autocast_gets_the_dtype_of_the_weights() -> None:
+    layer, half = LSTM(3, 4), torch.zeros(4, 4, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        state = given_state(layer.design, (half, half), 4, layer.first_weight)
+    assert {part.dtype for part in state} == {torch.float32}
 
 
 def test_layers_above_a_projection_under_autocast() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.gru import GRUSpec, GRUWeights, gru
+from gatecast.ops.gru import GRUSpec, GRUWeights, gru, reference
 
 T, B, INPUT, H = 5, 2, 3, 4
 
@@ -33,7 +33,7 @@ def by_hand(x: Tensor, weights: GRUWeights, h: Tensor, before: Tensor, *, reset_
 @pytest.mark.parametrize("reset_after", [True, False])
 def test_the_equations(reset_after: bool) -> None:
     x, weights, h = case()
-    out = gru(x, weights, h, spec=GRUSpec(reset_after=reset_after))
+    out = reference(x, weights, h, GRUSpec(reset_after=reset_after), LSTMMasks())
     for t in range(T):
         h = by_hand(x[t], weights, h, h, reset_after=reset_after)
         torch.testing.assert_close(out.y[t], h)
@@ -91,3 +91,22 @@ def test_gradients_with_masks(reset_after: bool, clip: float | None) -> None:
         return tuple(gru(x, GRUWeights(*rest[:-1]), rest[-1], spec=spec, masks=masks))
 
     assert gradcheck(run, leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_pytorchs_operator_computes_what_the_reference_does(reverse: bool, bias: bool) -> None:
+    x, weights, h = case()
+    weights, spec = weights if bias else GRUWeights(*weights[:2]), GRUSpec(reverse=reverse)
+    given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
+    runs = gru(x, weights, h, spec=spec), reference(x, weights, h, spec, LSTMMasks())
+    gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
+    torch.testing.assert_close(*runs)
+    torch.testing.assert_close(*gradients)
+
+
+def test_an_empty_sequence_gives_the_state_back() -> None:
+    x, weights, h = case()
+    out = gru(x[:0], weights, h)
+    assert out.y.shape == (0, B, H)
+    torch.testing.assert_close(out.h, h)

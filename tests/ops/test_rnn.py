@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
+from gatecast.ops.rnn import RNNSpec, RNNWeights, reference, rnn
 
 T, B, INPUT, H = 5, 2, 3, 4
 
@@ -20,7 +21,7 @@ def case() -> tuple[torch.Tensor, RNNWeights, torch.Tensor]:
 
 def test_the_equation() -> None:
     x, weights, h = case()
-    out = rnn(x, weights, h)
+    out = reference(x, weights, h, RNNSpec(), LSTMMasks())
     for t in range(T):
         h = (weights.w_ih @ x[t].T + weights.bias[:, None] + weights.w_hh @ h.T).tanh().T
         torch.testing.assert_close(out.y[t], h)
@@ -76,3 +77,23 @@ def test_masks_by_hand() -> None:
         new = (x[t] @ weights.w_ih.T + weights.bias + (h * recurrent[t]) @ weights.w_hh.T).tanh()
         h = zone[t] * h + (1 - zone[t]) * new
         torch.testing.assert_close(out.y[t], h)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_pytorchs_operator_computes_what_the_reference_does(activation: str, reverse: bool, bias: bool) -> None:
+    x, weights, h = case()
+    weights, spec = weights if bias else RNNWeights(*weights[:2]), RNNSpec(activation, reverse)
+    given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
+    runs = rnn(x, weights, h, spec=spec), reference(x, weights, h, spec, LSTMMasks())
+    gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
+    torch.testing.assert_close(*runs)
+    torch.testing.assert_close(*gradients)
+
+
+def test_any_function_goes_by_the_reference() -> None:
+    x, weights, h = case()
+    ours = rnn(x, weights, h, spec=RNNSpec(torch.tanh))
+    torch.testing.assert_close(ours, rnn(x, weights, h))
+    assert rnn(x[:0], weights, h).y.shape == (0, B, H)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gatecast.ops.activations import activation_of
 from gatecast.ops.reference import clip_gradient, without_masked
-from gatecast.ops.scan import ScanOutput, Step, scan
+from gatecast.ops.scan import ScanOutput, Step, pytorch_runs, run_pytorch, scan
 from gatecast.ops.spec import Activation, LSTMMasks
 
 Function = Callable[[Tensor], Tensor]
@@ -66,7 +66,7 @@ def gru(
     spec: GRUSpec | None = None,
     masks: LSTMMasks | None = None,
 ) -> ScanOutput:
-    """Run the cell over the time axis.
+    """Run the cell over the time axis: by PyTorch's operator where the cell is its own, else by :func:`reference`.
 
     Args:
         x: input of every step.
@@ -76,10 +76,24 @@ def gru(
         masks: of steps, recurrent dropout and zoneout.
     """
     spec, masks = spec or GRUSpec(), masks or LSTMMasks()
+    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
+    own = (spec.activation, spec.recurrent_activation, spec.reset_after, spec.gradient_clip)
+    if own == ("tanh", "sigmoid", True, None) and pytorch_runs(x, masks):
+        return run_pytorch(torch.gru, x, h, [weight for weight in weights if weight is not None], reverse=spec.reverse)
+    return reference(x, weights, h, spec, masks)
+
+
+def reference(
+    x: Float[Tensor, "time batch input"],
+    weights: GRUWeights,
+    h: Float[Tensor, "batch hidden"],
+    spec: GRUSpec,
+    masks: LSTMMasks,
+) -> ScanOutput:
+    """The definition: a loop over time with every option."""
     gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
     if weights.bias_ih is not None:
         gates_x = gates_x + weights.bias_ih
-    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
     return scan(gates_x, h, _step_of(weights, spec), masks, reverse=spec.reverse, zero_output=spec.zero_output)
 
 

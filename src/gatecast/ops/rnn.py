@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
 from gatecast.ops.reference import clip_gradient, without_masked
-from gatecast.ops.scan import ScanOutput, Step, scan
+from gatecast.ops.scan import ScanOutput, Step, pytorch_runs, run_pytorch, scan
 from gatecast.ops.spec import Activation, LSTMMasks
+
+OPERATORS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def rnn(
     spec: RNNSpec | None = None,
     masks: LSTMMasks | None = None,
 ) -> ScanOutput:
-    """Run the cell over the time axis.
+    """Run the cell over the time axis: by PyTorch's operator where the cell is its own, else by :func:`reference`.
 
     Args:
         x: input of every step.
@@ -53,10 +56,25 @@ def rnn(
         masks: of steps, recurrent dropout and zoneout (Hinton et al. 2012; Krueger et al. 2017).
     """
     spec, masks = spec or RNNSpec(), masks or LSTMMasks()
+    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
+    if spec.activation in OPERATORS and spec.gradient_clip is None and pytorch_runs(x, masks):
+        biases = [] if weights.bias is None else [weights.bias, torch.zeros_like(weights.bias)]
+        operands = [weights.w_ih, weights.w_hh, *biases]
+        return run_pytorch(OPERATORS[spec.activation], x, h, operands, reverse=spec.reverse)
+    return reference(x, weights, h, spec, masks)
+
+
+def reference(
+    x: Float[Tensor, "time batch input"],
+    weights: RNNWeights,
+    h: Float[Tensor, "batch hidden"],
+    spec: RNNSpec,
+    masks: LSTMMasks,
+) -> ScanOutput:
+    """The definition: a loop over time with every option."""
     gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
     if weights.bias is not None:
         gates_x = gates_x + weights.bias
-    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
     return scan(gates_x, h, _step_of(weights, spec), masks, reverse=spec.reverse, zero_output=spec.zero_output)
 
 
