@@ -31,7 +31,7 @@ format: $(DEV)  ## write the format and the safe fixes of the linter
 	$(BIN)/ruff check --fix .
 
 bench: $(DEV)  ## the quick benchmarks; docs/benchmarks.md tells of all of them
-	for name in first_forecast latency same_network scale; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in layers first_forecast latency same_network scale; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: $(DEV)  ## documentation on http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
@@ -44,7 +44,7 @@ $(TORCH):
 	@touch $@
 
 # The build tool goes in first: without build isolation no second PyTorch is pulled.
-$(RUNTIME): $(TORCH) pyproject.toml constraints.txt
+$(RUNTIME): $(TORCH) pyproject.toml setup.py $(wildcard csrc/*) constraints.txt
 	$(PIP) install -c constraints.txt setuptools
 	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot]"
 	@touch $@

@@ -43,12 +43,13 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
     if state is not None:
         _fits("h", state[0], (batch, output), x)
         _fits("c", state[1], (batch, hidden), x)
-    _check_masks(masks, (time, batch), output, hidden, x)
+    if masks is not NO_MASKS:
+        _check_masks(masks, (time, batch), output, hidden, x)
     if spec is not DEFAULT:
         _check_spec(spec)
 
 
-DEFAULT = CellSpec()
+DEFAULT, NO_MASKS = CellSpec(), LSTMMasks()
 
 
 def _check_input(x: Any) -> None:

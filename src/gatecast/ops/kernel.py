@@ -33,6 +33,7 @@ _OPERATORS.define(
     f" Tensor w_hh, {_STATE}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, {_CHOICES},"
     f" bool want_x, bool want_h0, bool want_c0) -> {_GRADS}"
 )
+_FORWARD, _BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
 
 CELLS, GRADIENT = 1, 2  # what the forward operator keeps besides y, h and c
 
@@ -86,7 +87,7 @@ def lstm(
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         y, h, c, every = _LSTM.apply(*tensors, *masks, spec, cells)
     else:
-        y, h, c, every, *_ = torch.ops.gatecast.lstm_forward(*_ready(tensors, masks), *_choices(spec), int(cells))
+        y, h, c, every, *_ = _FORWARD(*_ready(tensors, masks), *_choices(spec), int(cells))
     return LSTMOutput(y, h, c, every if cells else None)
 
 
@@ -117,7 +118,7 @@ class _LSTM(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         *tensors, spec, cells = arguments
         ready = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
-        y, h, c, every, gates, states = torch.ops.gatecast.lstm_forward(*ready, *_choices(spec), GRADIENT)
+        y, h, c, every, gates, states = _FORWARD(*ready, *_choices(spec), GRADIENT)
         ctx.spec, ctx.cells, ctx.extra_states = spec, cells, states.numel() > 0
         ctx.save_for_backward(*tensors, states if ctx.extra_states else y, every, gates)
         ctx.set_materialize_grads(False)
@@ -130,7 +131,7 @@ class _LSTM(torch.autograd.Function):
             return _reference_gradient(ctx, tensors, grads)
         x, w_ih, w_hh, _, *rest = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
         needs = ctx.needs_input_grad
-        found = torch.ops.gatecast.lstm_backward(
+        found = _BACKWARD(
             *_ready_gradients(grads), x, w_ih, w_hh, *rest, states, every, gates,
             *_choices(ctx.spec), needs[0], needs[4], needs[5],
         )  # fmt: skip

@@ -5,11 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from gatecast.ops import kernel, reference
-from gatecast.ops.checks import DEFAULT, State, check_lstm
+from gatecast.ops.checks import DEFAULT, NO_MASKS, State, check_lstm
 from gatecast.ops.select import announce, kernel_for
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
-
-NO_MASKS = LSTMMasks()
 
 
 def lstm(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gatecast.ops import kernel
-from gatecast.ops.checks import check_lstm
-from gatecast.ops.library import library
+from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
+from gatecast.ops.library import INSTRUCTION_SETS, library
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
 
@@ -59,21 +59,21 @@ def explain(
 
 def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice:
     """The implementation for a checked call."""
-    for found in (_other_number(x), _unsupported(weights, spec, masks), _transformed()):
-        if found is not None:
-            return found
+    found = _other_number(x) or _unsupported(weights, spec, masks) or _transformed()
+    if found is not None:
+        return found
     loaded = library()
-    if not loaded.isa:
-        return Choice("reference", loaded.reason, slow=not loaded.asked)
-    return Choice(f"cpu-{loaded.isa}", _why_kernel(loaded.isa))
+    return _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
 
 
-def _why_kernel(isa: str) -> str:
-    return f"float32 on a CPU with {isa}; gradients of gradients run the reference"
+_KERNELS = {
+    isa: Choice(f"cpu-{isa}", f"float32 on a CPU with {isa}; gradients of gradients run the reference")
+    for isa in INSTRUCTION_SETS
+}
 
 
 def _other_number(x: Tensor) -> Choice | None:
-    if x.device.type != "cpu":
+    if not x.is_cpu:
         return Choice("reference", f"there is no kernel for device {x.device.type!r}")
     if x.dtype == torch.float32:
         return None
@@ -82,7 +82,7 @@ def _other_number(x: Tensor) -> Choice | None:
 
 def _unsupported(weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice | None:
     """Options that only the reference has."""
-    for name in ("activation", "recurrent_activation"):
+    for name in ("activation", "recurrent_activation") if spec is not DEFAULT else ():
         kind = getattr(spec, name)
         if kind not in kernel.ACTIVATIONS:
             shown = repr(kind) if isinstance(kind, str) else "a function"
@@ -91,7 +91,7 @@ def _unsupported(weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choi
     if weights.w_proj is not None or weights[4:7] != (None, None, None):
         what = "a projection" if weights.w_proj is not None else "layer normalisation"
         return Choice("reference", f"the kernel has no {what.removeprefix('a ')}", slow=True)
-    if any(mask is not None and mask.requires_grad for mask in masks):
+    if masks is not NO_MASKS and any(mask is not None and mask.requires_grad for mask in masks):
         return Choice("reference", "a mask needs a gradient, which the kernel does not give", slow=True)
     return None
 
