@@ -51,11 +51,11 @@ def lstm(
     gates_x = x @ weights.w_ih.T if weights.norm_x is None else _norm(x @ weights.w_ih.T, weights.norm_x)
     if weights.bias is not None:
         gates_x = gates_x + weights.bias
-    order = range(len(x) - 1, -1, -1) if spec.reverse else range(len(x))
+    each = gates_x.unbind(0)  # not gates_x[t]: the gradient of each index would be a tensor of all steps
     outputs: list[Any] = [None] * len(x)
     states: list[Any] = [None] * len(x)
-    for t in order:
-        outputs[t], h, c = masked_step(gates_x[t], h, c, weights, spec, masks, t)
+    for t in range(len(x) - 1, -1, -1) if spec.reverse else range(len(x)):
+        outputs[t], h, c = masked_step(each[t], h, c, weights, spec, masks, t)
         states[t] = c
     y = torch.stack(outputs) if outputs else x.new_zeros(0, *h.shape)
     every = (torch.stack(states) if states else x.new_zeros(0, *c.shape)) if cells else None
