@@ -190,6 +190,11 @@ def check_positive(name: str, value: float | None) -> None:
         raise SettingError(f"{name} is a bound and must be above 0, got {value}; None for no bound")
 
 
-def differences(options: CellOptions | StackOptions) -> list[str]:
-    """Options that are not the default, as ``name=value``."""
-    return [f"{f.name}={value!r}" for f in fields(options) if (value := getattr(options, f.name)) != f.default]
+def differences(options: CellOptions | StackOptions) -> dict[str, Any]:
+    """Options that are not the default, by name."""
+    return {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != f.default}
+
+
+def shown(**arguments: Any) -> list[str]:
+    """Arguments as a representation has them: ``name=value``."""
+    return [f"{name}={value!r}" for name, value in arguments.items()]

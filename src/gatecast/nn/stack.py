@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gatecast.errors import SettingError
 from gatecast.nn.checks import check_input, check_sizes
 from gatecast.nn.designs import Design, Run, State
-from gatecast.nn.options import StackOptions, check_probability, differences
+from gatecast.nn.options import StackOptions, check_probability, differences, shown
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
@@ -230,14 +230,17 @@ class Stack(WithState):
             results.append(form.padded(out.cells))
         return results[0] if len(results) == 1 else tuple(results)
 
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        parts = [str(self.input_size), str(self.hidden_size)]
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments that are not the default, beside the two sizes."""
         plain: dict[str, Any] = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False}
         plain |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
         given = {name: getattr(self, name, usual) for name, usual in plain.items()}
-        parts += [f"{name}={value!r}" for name, value in given.items() if value != plain[name]]
-        return ", ".join([*parts, *differences(self.design.options), *differences(self.stack)])
+        own = {name: value for name, value in given.items() if value != plain[name]}
+        return {**own, **differences(self.design.options), **differences(self.stack)}
+
+    def extra_repr(self) -> str:
+        """Sizes, and the options that are not the default."""
+        return ", ".join([str(self.input_size), str(self.hidden_size), *shown(**self.settings())])
 
 
 def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
