@@ -23,6 +23,7 @@ from gatecast.nn.weights import (
     to_onnx,
     to_torch,
 )
+from gatecast.nn.weights.keras_options import arguments_of
 
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("LSTM", {}),
@@ -170,6 +171,12 @@ def test_through_the_arrays_of_keras(kind: str, options: dict[str, Any]) -> None
     lists = to_keras_arrays(from_layer(layer))
     parts = [from_keras_arrays(a, options={"batch_first": False, **own}, bidirectional=both) for a in lists]
     torch.testing.assert_close(stack(parts).make(LAYERS[kind]).eval()(x), layer(x), **TOLERANCE)
+
+
+def test_options_of_ours_take_the_place_of_keras_options() -> None:
+    own = {"cell_clip": 3.0, "zoneout": (0.1, 0.0), "merge_mode": None}
+    found = arguments_of("LSTM", {"units": 4, "dropout": 0.2}, "the layer", options=own)
+    assert {"hidden_size": 4, "input_dropout": 0.2, **own}.items() <= found.items()
 
 
 # ── ONNX ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,8 @@ from gatecast.nn.weights.layer import LAYERS, LayerWeights
 def from_layer(module: Any) -> LayerWeights:
     """A ``gatecast.nn.LSTM``, ``GRU`` or ``RNN`` as plain data, with copies of its weights.
 
-    `LayerWeights.make` leads back. Of a parametrized weight (``torch.nn.utils.parametrizations``) it is the value that the layer computes with.
+    `LayerWeights.make` leads back. Of a parametrized weight (``torch.nn.utils.parametrizations``) it is the value that
+    the layer computes with.
 
     Args:
         module: the layer.
