@@ -78,3 +78,9 @@ def test_the_gradient_of_a_step_is_not_as_large_as_the_sequence(cell: str) -> No
     nodes = _backward_of(y.sum())
     assert nodes["UnbindBackward0"] == 1
     assert nodes["SelectBackward0"] == 0
+
+
+def test_padding_is_cleaned_by_choice_not_by_product() -> None:
+    x = torch.full((2, 1, 3), float("nan"))
+    assert torch.equal(reference.without_masked(x, torch.zeros(2, 1, dtype=torch.bool)), torch.zeros(2, 1, 3))
+    assert reference.without_masked(x, None) is x

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
@@ -116,9 +116,11 @@ def _norm(x: Tensor, gain: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.nn.functional.layer_norm(x, x.shape[-1:], gain, bias, NORM_EPSILON)
 
 
-def without_masked(x: Tensor, steps: Tensor | None) -> Tensor:
+def without_masked(
+    x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
+) -> Float[Tensor, "time batch *feature"]:
     """``x`` with zeros at masked steps: there NaN times a gradient of zero would reach the gradients of the weights."""
-    return x if steps is None else torch.where(steps[..., None], x, 0.0)
+    return x if steps is None else torch.where(steps[(..., *[None] * (x.dim() - 2))], x, 0.0)
 
 
 def clip_gradient(x: Tensor, bound: float) -> Tensor:

@@ -74,7 +74,7 @@ def arguments_of(
         elif value is not None:
             raise SettingError(f"{label}: {name}={_short(value)} {_remedy(name)}")
     _check_values(kind, arguments, label)
-    return arguments | options
+    return {**arguments, **options}
 
 
 def _activation(value: Any, name: str, ours: str, label: str) -> str:
