@@ -79,7 +79,8 @@ class WithState(Recurrent):
         if self.stack.learn_initial_state:
             parts.append(getattr(self, f"initial_{name}")[:, None].expand(-1, batch, -1))
         if static is not None:
-            parts.append(torch.einsum("lws,bs->lbw", getattr(self, f"weight_static_{name}"), static))
+            weight = getattr(self, f"weight_static_{name}")
+            parts.append(torch.einsum("lws,bs->lbw", weight, static).to(weight.dtype))  # another dtype: autocast's
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
     def _kept(self, batch: int) -> State:
