@@ -123,7 +123,7 @@ def test_equations_become_mathml() -> None:
     assert "&lt;" in page or "&#x0003C;" in page
 
 
-@pytest.mark.parametrize("module", ["convlstm", "lstm1997", "slstm"])
+@pytest.mark.parametrize("module", ["convlstm", "lstm1997", "slstm", "weights.modules", "weights.layer"])
 def test_the_examples_of_a_docstring_run(module: str) -> None:
     done = doctest.testmod(importlib.import_module(f"gatecast.nn.{module}"), optionflags=OPTIONS)
     assert done.attempted > 0

@@ -9,6 +9,7 @@ import torch
 
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from gatecast.nn.checks import check_probability, check_sizes, one_of
 from gatecast.nn.states import given_state
 
 X = torch.randn(6, 4, 3, generator=torch.Generator().manual_seed(1))
@@ -101,3 +102,15 @@ def test_weights_on_meta_give_shapes() -> None:
     y, (h, c) = LSTM(3, 4, 2, bidirectional=True, device="meta")(X.to("meta"))
     assert y.shape == (6, 4, 8)
     assert h.shape == c.shape == (4, 4, 4)
+
+
+def test_refusals_name_the_argument_and_the_value() -> None:
+    with pytest.raises(SettingError, match="blocks must be a whole number of at least 1, got 0"):
+        check_sizes(size=2, blocks=0)
+    with pytest.raises(SettingError, match="channels must be a whole number of at least 0, got -1"):
+        check_sizes(0, size=0, channels=-1)
+    with pytest.raises(SettingError, match=r"dropout is a probability in \[0, 1\), got 1.5"):
+        check_probability(dropout=1.5)
+    with pytest.raises(SettingError, match="mode must be one of 'a', None; got 'b'"):
+        one_of(("a", None), mode="b")
+    assert one_of(("a", None), mode=None) is None

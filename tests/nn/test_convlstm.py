@@ -240,7 +240,7 @@ def test_start_of_the_weights() -> None:
         ({"peephole": "all"}, "peephole must be one of 'none', 'channel', 'pixel'; got 'all'"),
         ({"merge_mode": "max"}, "merge_mode must be one of 'concat'"),
         ({"dropout": 1.0}, r"dropout is a probability in \[0, 1\), got 1.0"),
-        ({"num_layers": 0}, "num_layers is a count and must be 1 or more, got 0"),
+        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"activation": "tan"}, "activation must be one of tanh"),
     ],
 )
@@ -250,7 +250,7 @@ def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str)
 
 
 def test_a_count_below_zero_is_refused() -> None:
-    with pytest.raises(SettingError, match="in_channels is a count and must be 0 or more, got -1"):
+    with pytest.raises(SettingError, match="in_channels must be a whole number of at least 0, got -1"):
         ConvLSTM2d(-1, 4, 3)
 
 
@@ -265,10 +265,11 @@ def test_wrong_input_says_what_is_wrong() -> None:
         layer(x, (zeros, zeros))
     with pytest.raises(SettingError, match=r"peepholes for each pixel were made for space=\(5, 5\)"):
         layer_of(peephole="pixel", space=5)(x)
-    with pytest.raises(SettingError, match=r"lengths must lie in 0\.\.3, the steps of x; got \[4, 1\]"):
+    with pytest.raises(SettingError, match=r"lengths must be in \[0, 3\], the steps of the input; got 1 to 4"):
         layer(x, lengths=[4, 1])
     with pytest.raises(
-        SettingError, match=r"lengths must be whole numbers \(batch,\) = \(2,\), got torch.int64 \(3,\)"
+        SettingError,
+        match=r"lengths must be whole numbers of shape \(batch,\) = \(2,\), got torch.int64 of shape \(3,\)",
     ):
         layer(x, lengths=[1, 1, 1])
     with pytest.raises(SettingError, match=r"mask must be a bool tensor \(time, batch\) = \(3, 2\), .* use mask.bool"):

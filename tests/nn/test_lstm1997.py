@@ -137,5 +137,5 @@ def test_wrong_input_says_what_is_wrong() -> None:
         layer(x[..., :2])
     with pytest.raises(SettingError, match=r"u must be \(batch, width\) = \(2, 8\), got \(2, 7\)"):
         layer(x, (torch.zeros(2, 7), torch.zeros(2, 4)))
-    with pytest.raises(SettingError, match="blocks is a count and must be 1 or more, got 0"):
+    with pytest.raises(SettingError, match="blocks must be a whole number of at least 1, got 0"):
         LSTM1997(3, 0)

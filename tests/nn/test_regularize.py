@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatecast.errors import SettingError
 from gatecast.nn import LSTM, LSTMCellOptions
-from gatecast.nn.regularize import draw_masks, dropped, weights_dropped
+from gatecast.nn.regularize import draw_masks, dropped, keep_mask, weights_dropped
 
 T, B, H = 40, 50, 6
 X = torch.ones(T, B, 3)
@@ -138,3 +138,10 @@ def test_probabilities_are_checked(option: str) -> None:
     for p in (-0.1, 1.0):
         with pytest.raises(SettingError, match=rf"{option} is a probability in \[0, 1\), got {p}"):
             LSTM(3, 4, 2, **{option: p})
+
+
+def test_a_kept_entry_makes_up_for_the_dropped() -> None:
+    torch.manual_seed(0)
+    keep = keep_mask(torch.zeros(10_000), 0.25)
+    assert sorted(set(keep.tolist())) == [0.0, pytest.approx(4 / 3)]
+    assert keep.mean() == pytest.approx(1, abs=0.02)

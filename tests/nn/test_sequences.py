@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatecast.nn import LSTM
-from gatecast.nn.sequences import last_step
+from gatecast.nn.sequences import last_step, merged
 
 TIME, BATCH = 6, 4
 LENGTHS = [3, 6, 0, 1]
@@ -163,3 +163,10 @@ def test_the_last_step_that_counts() -> None:
     steps = torch.tensor([[True, False, False, False], [True, False, True, False], [False] * 4]).T
     assert last_step(x, steps)[:, 0].tolist() == [0, 2, 0]
     assert last_step(x, None)[:, 0].tolist() == [3, 3, 3]
+
+
+def test_one_way_is_itself_and_two_are_merged_along_the_axis() -> None:
+    a, b = torch.randn(3, 2, 1), torch.randn(3, 2, 1)
+    assert merged([a], "sum", 2) is a
+    assert torch.equal(merged([a, b], None, 2), torch.cat([a, b], 2))
+    assert torch.equal(merged([a, b], "ave", 2), (a + b) / 2)

@@ -137,7 +137,7 @@ def test_vmap_runs_an_ensemble() -> None:
         ({"heads": 4}, "heads must divide hidden_size = 6, got 4"),
         ({"forget_gate": "tanh"}, "forget_gate must be one of 'sigmoid', 'exponential'; got 'tanh'"),
         ({"dropout": -0.1}, r"dropout is a probability in \[0, 1\), got -0.1"),
-        ({"num_layers": 0}, "num_layers is a count and must be 1 or more, got 0"),
+        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Which steps count, and how both ways of reading become one output."""
+"""Which steps count, with the axes of the layer's input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gatecast.errors import SettingError
-from gatecast.nn.timeaxis import cleaned, keep_mask, merged, steps_of, swapped
+from gatecast.nn.timeaxis import steps_of, swapped
 
 
 def test_lengths_and_mask_must_both_hold() -> None:
@@ -35,28 +35,8 @@ def test_a_mask_that_does_not_fit_is_refused_with_the_order_of_its_axes() -> Non
         steps_of(x, None, torch.ones(3, 2, dtype=torch.int64), batch_first=False)
 
 
-def test_padding_is_cleaned_by_choice_not_by_product() -> None:
-    x = torch.full((2, 1, 3), float("nan"))
-    assert torch.equal(cleaned(x, torch.zeros(2, 1, dtype=torch.bool)), torch.zeros(2, 1, 3))
-    assert cleaned(x, None) is x
-
-
 def test_swapping_twice_is_nothing() -> None:
     x = torch.randn(3, 2, 1)
     assert swapped(x, batch_first=True).shape == (2, 3, 1)
     assert torch.equal(swapped(swapped(x, batch_first=True), batch_first=True), x)
     assert swapped(x, batch_first=False) is x
-
-
-def test_one_way_is_itself_and_two_are_merged_along_the_axis() -> None:
-    a, b = torch.randn(3, 2, 1), torch.randn(3, 2, 1)
-    assert merged([a], "sum", 2) is a
-    assert torch.equal(merged([a, b], None, 2), torch.cat([a, b], 2))
-    assert torch.equal(merged([a, b], "ave", 2), (a + b) / 2)
-
-
-def test_a_kept_entry_makes_up_for_the_dropped() -> None:
-    torch.manual_seed(0)
-    keep = keep_mask(torch.zeros(10_000), 0.25)
-    assert sorted(set(keep.tolist())) == [0.0, pytest.approx(4 / 3)]
-    assert keep.mean() == pytest.approx(1, abs=0.02)

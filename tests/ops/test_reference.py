@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from torch import nn
 
 from gatecast import ops, testing
-from gatecast.ops import reference
+from gatecast.ops import LSTMWeights, reference
+from gatecast.ops.gru import GRUWeights, gru
+from gatecast.ops.rnn import RNNWeights, rnn
 from gatecast.testing import OPTIONS, LSTMCase
 
 SMOOTH = [case for case in OPTIONS if "relu" not in str(case.spec) and not case.poison and "gradient" not in case.name]
@@ -50,3 +53,34 @@ def test_the_gradient_can_be_differentiated_again() -> None:
     x, weights, *_ = testing.arguments(LSTMCase("tiny", 2, 2, 2, 2))
     given = [t.double().requires_grad_() for t in (x, *weights) if t is not None]
     assert torch.autograd.gradgradcheck(lambda x, *rest: reference.lstm(x, ops.LSTMWeights(*rest)).y, given)
+
+
+def _backward_of(loss: torch.Tensor) -> dict[str, int]:
+    """How often each kind of node is in the graph of the gradient."""
+    seen, todo, count = set(), [loss.grad_fn], Counter()
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            count[node.name()] += 1
+            todo += [following for following, _ in node.next_functions]
+    return count
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_gradient_of_a_step_is_not_as_large_as_the_sequence(cell: str) -> None:
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
+    x, w_ih, w_hh = torch.randn(6, 2, 3), torch.randn(gates * 4, 3, requires_grad=True), torch.randn(gates * 4, 4)
+    if cell == "lstm":
+        y = reference.lstm(x, LSTMWeights(w_ih, w_hh)).y
+    else:
+        y = gru(x, GRUWeights(w_ih, w_hh)).y if cell == "gru" else rnn(x, RNNWeights(w_ih, w_hh)).y
+    nodes = _backward_of(y.sum())
+    assert nodes["UnbindBackward0"] == 1
+    assert nodes["SelectBackward0"] == 0
+
+
+def test_padding_is_cleaned_by_choice_not_by_product() -> None:
+    x = torch.full((2, 1, 3), float("nan"))
+    assert torch.equal(reference.without_masked(x, torch.zeros(2, 1, dtype=torch.bool)), torch.zeros(2, 1, 3))
+    assert reference.without_masked(x, None) is x

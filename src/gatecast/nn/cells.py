@@ -16,6 +16,7 @@ from gatecast.nn.options import (
     RNNCellOptions,
     check_all_taken,
     differences,
+    shown,
     signed_with,
     take,
 )
@@ -61,8 +62,9 @@ class Cell(Recurrent):
 
     def extra_repr(self) -> str:
         """Sizes, and the options that are not the default."""
-        bias = [] if self.bias else ["bias=False"]
-        return ", ".join([str(self.input_size), str(self.hidden_size), *bias, *differences(self.design.options)])
+        bias = {} if self.bias else {"bias": False}
+        given = shown(**bias, **differences(self.design.options))
+        return ", ".join([str(self.input_size), str(self.hidden_size), *given])
 
 
 @signed_with(LSTMCellOptions)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
 
 
-def check_sizes(**sizes: int) -> None:
-    """Widths and counts are whole numbers of at least 1."""
+def check_sizes(least: int = 1, **sizes: int) -> None:
+    """Widths and counts are whole numbers of at least 1, or another number."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise SettingError(f"{name} must be a whole number of at least 1, got {size!r}")
+        if not isinstance(size, int) or isinstance(size, bool) or size < least:
+            raise SettingError(f"{name} must be a whole number of at least {least}, got {size!r}")
+
+
+def check_probability(**probabilities: float) -> None:
+    """Every probability lies in [0, 1)."""
+    for name, p in probabilities.items():
+        if not 0 <= p < 1:
+            raise SettingError(f"{name} is a probability in [0, 1), got {p}")
+
+
+def one_of(choices: Sequence[Any], **named: Any) -> Any:
+    """The value, which must be among the choices: ``one_of(MERGE_MODES, merge_mode="sum")``."""
+    ((name, value),) = named.items()
+    if value not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
 
 
 def check_projection(proj_size: int, hidden_size: int) -> None:

@@ -10,25 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatecast.errors import SettingError
+from gatecast.nn.checks import check_probability, check_sizes, one_of
+from gatecast.nn.options import MERGE_MODES
+from gatecast.nn.regularize import keep_mask
+from gatecast.nn.sequences import merged
 from gatecast.nn.sizes import (
     AXES,
     Sizes,
-    check_count,
     check_input,
-    check_probability,
-    one_of,
     padding_of,
     sizes,
     space_of,
 )
-from gatecast.nn.timeaxis import cleaned, keep_mask, merged, steps_of, swapped
+from gatecast.nn.timeaxis import steps_of, swapped
 from gatecast.ops.activations import activation_of
 from gatecast.ops.convlstm import ConvOutput, ConvSpec, ConvWeights, Shape, convlstm, result_space
+from gatecast.ops.reference import without_masked
 from gatecast.ops.spec import Activation
 
 States = tuple[Tensor, Tensor]  # h and c: of all layers and directions, or of one
 
-MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 PEEPHOLES = ("none", "channel", "pixel")
 
 
@@ -106,8 +107,8 @@ class ConvLSTM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_count(hidden_channels=hidden_channels, num_layers=num_layers)
-        check_count(0, in_channels=in_channels)
+        check_sizes(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_sizes(0, in_channels=in_channels)
         check_probability(dropout=dropout, input_dropout=input_dropout, recurrent_dropout=recurrent_dropout)
         activation_of(activation), activation_of(recurrent_activation)
         self.in_channels, self.hidden_channels, self.num_layers = in_channels, hidden_channels, num_layers
@@ -204,7 +205,7 @@ class ConvLSTM(nn.Module):
         x = swapped(x, batch_first=self.batch_first)
         steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
         before = self._before(x, state)
-        x = cleaned(x, steps)
+        x = without_masked(x, steps)
         if self.go_backwards:
             x, steps = x.flip(0), None if steps is None else steps.flip(0)
         results: list[ConvOutput] = []

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.sizes import check_count, one_of
-from gatecast.nn.timeaxis import cleaned, steps_of, swapped
+from gatecast.nn.checks import check_sizes, one_of
+from gatecast.nn.timeaxis import steps_of, swapped
 from gatecast.ops.lstm1997 import FEEDBACK, Spec1997, State1997, Weights1997, lstm1997
+from gatecast.ops.reference import without_masked
 
 BIASES = ("all", "gates", "none")
 
@@ -80,7 +81,7 @@ class LSTM1997(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_count(input_size=input_size, blocks=blocks, block_size=block_size)
+        check_sizes(input_size=input_size, blocks=blocks, block_size=block_size)
         self.input_size, self.init_range = input_size, init_range
         self.bias = one_of(BIASES, bias=bias)
         self.spec = Spec1997(blocks, block_size, output_gate, one_of(FEEDBACK, feedback=feedback), truncate)
@@ -142,7 +143,7 @@ class LSTM1997(nn.Module):
         x = swapped(x, batch_first=self.batch_first)
         self._check_state(x, state)
         steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
-        y, u, c = lstm1997(cleaned(x, steps), self.weights(), self.spec, state, steps=steps)
+        y, u, c = lstm1997(without_masked(x, steps), self.weights(), self.spec, state, steps=steps)
         blocks, cells, _ = self.spec.rows
         y = swapped(y, batch_first=self.batch_first) if self.return_sequences else u[:, blocks : blocks + cells]
         return (y, (u, c)) if self.return_state else y

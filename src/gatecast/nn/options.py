@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from gatecast.errors import SettingError
+from gatecast.nn.checks import check_probability, one_of
 from gatecast.nn.init import Initializer, initializer_of
 from gatecast.nn.penalties import Constraint, Regularizer, constraint_of, regularizer_of
 from gatecast.ops import activation_of
@@ -49,10 +50,11 @@ class CellOptions:
     gradient_clip: float | None = option(None, "bound on each entry of the gradient that flows back through h")
 
     def __post_init__(self) -> None:
-        for name in ("input_dropout", "recurrent_dropout", "weight_drop"):
-            check_probability(name, getattr(self, name))
+        check_probability(
+            input_dropout=self.input_dropout, recurrent_dropout=self.recurrent_dropout, weight_drop=self.weight_drop
+        )
         for p in self.zoneouts:
-            check_probability("zoneout", p)
+            check_probability(zoneout=p)
         check_positive("gradient_clip", self.gradient_clip)
         for name in ("kernel", "recurrent", "bias"):
             initializer_of(getattr(self, f"{name}_initializer"))
@@ -124,8 +126,7 @@ class StackOptions:
     static_size: int = option(0, "features of a context known for all steps, mapped to the initial state; 0: none")
 
     def __post_init__(self) -> None:
-        if self.merge_mode not in MERGE_MODES:
-            raise SettingError(f"merge_mode must be one of {MERGE_MODES}, got {self.merge_mode!r}")
+        one_of(MERGE_MODES, merge_mode=self.merge_mode)
         if self.static_size < 0:
             raise SettingError(f"static_size counts features and must be 0 or more, got {self.static_size}")
 
@@ -178,18 +179,17 @@ def check_activations(*activations: Activation) -> None:
         activation_of(activation)
 
 
-def check_probability(name: str, p: float) -> None:
-    """A probability in [0, 1)."""
-    if not 0 <= p < 1:
-        raise SettingError(f"{name} is a probability in [0, 1), got {p}")
-
-
 def check_positive(name: str, value: float | None) -> None:
     """A bound above zero, or none."""
     if value is not None and not value > 0:
         raise SettingError(f"{name} is a bound and must be above 0, got {value}; None for no bound")
 
 
-def differences(options: CellOptions | StackOptions) -> list[str]:
-    """Options that are not the default, as ``name=value``."""
-    return [f"{f.name}={value!r}" for f in fields(options) if (value := getattr(options, f.name)) != f.default]
+def differences(options: CellOptions | StackOptions) -> dict[str, Any]:
+    """Options that are not the default, by name."""
+    return {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != f.default}
+
+
+def shown(**arguments: Any) -> list[str]:
+    """Arguments as a representation has them: ``name=value``."""
+    return [f"{name}={value!r}" for name, value in arguments.items()]

@@ -24,7 +24,7 @@ def dropped(
     """
     if not training or p == 0:
         return x
-    return x * _keep(x[:1], p) if variational else functional.dropout(x, p)
+    return x * keep_mask(x[:1], p) if variational else functional.dropout(x, p)
 
 
 def draw_masks(
@@ -49,7 +49,7 @@ def draw_masks(
     time, batch = x.shape[:2]
     recurrent = None
     if training and options.recurrent_dropout > 0:
-        recurrent = _keep(x.new_ones(batch, widths[0]), options.recurrent_dropout).expand(time, -1, -1)
+        recurrent = keep_mask(x.new_ones(batch, widths[0]), options.recurrent_dropout).expand(time, -1, -1)
     shares = zip(options.zoneouts, widths, strict=False)
     zones = [_zone(x, p, width, training=training) for p, width in shares]
     return LSTMMasks(steps, recurrent, *zones)
@@ -60,8 +60,8 @@ def weights_dropped(weight: Tensor, p: float, *, training: bool) -> Tensor:
     return functional.dropout(weight, p, training)
 
 
-def _keep(x: Tensor, p: float) -> Tensor:
-    """Zeros, and ``1 / (1 - p)`` where an entry is kept."""
+def keep_mask(x: Tensor, p: float) -> Tensor:
+    """A mask of the shape of ``x``: 0 where an entry is dropped, and ``1 / (1 - p)`` where it is kept."""
     return functional.dropout(torch.ones_like(x), p)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -68,13 +68,31 @@ def steps_that_count(
     steps = None
     if lengths is not None:
         own = torch.as_tensor(lengths)
-        own = own if form.batched else own.reshape(-1)
-        steps = torch.arange(time, device=x.device)[:, None] < checked_lengths(own, batch, time, x.device)
+        steps = within(own if form.batched else own.reshape(-1), x)
     if mask is not None:
         mask = mask if form.batched else mask[None]
         check_mask(mask, batch, time)
         steps = mask.T if steps is None else steps & mask.T
     return steps
+
+
+def within(lengths: Tensor | Sequence[int], x: Shaped[Tensor, "time batch *feature"]) -> Bool[Tensor, "time batch"]:
+    """True where a step lies within the length of its sequence."""
+    time, batch = x.shape[:2]
+    long = checked_lengths(torch.as_tensor(lengths), batch, time, x.device)
+    return torch.arange(time, device=x.device)[:, None] < long
+
+
+def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
+    """Outputs of all directions as one tensor; None concatenates, as the layer above a tuple of both reads it."""
+    if len(ways) == 1:
+        return ways[0]
+    if mode in ("concat", None):
+        return torch.cat(list(ways), axis)
+    forwards, backwards = ways
+    if mode == "mul":
+        return forwards * backwards
+    return forwards + backwards if mode == "sum" else (forwards + backwards) / 2
 
 
 def last_step(

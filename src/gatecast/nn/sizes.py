@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
 from gatecast.errors import SettingError
+from gatecast.nn.checks import one_of
 
 AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
 
 Sizes = int | Sequence[int]
-
-
-def check_probability(**probabilities: float) -> None:
-    """Every probability lies in [0, 1).
-
-    Raises:
-        SettingError: one does not.
-    """
-    for name, p in probabilities.items():
-        if not 0 <= p < 1:
-            raise SettingError(f"{name} is a probability in [0, 1), got {p}")
-
-
-def check_count(least: int = 1, **counts: int) -> None:
-    """Every count is at least 1, or another number.
-
-    Raises:
-        SettingError: one is not.
-    """
-    for name, count in counts.items():
-        if count < least:
-            raise SettingError(f"{name} is a count and must be {least} or more, got {count}")
-
-
-def one_of(choices: Sequence[Any], **named: Any) -> Any:
-    """The value, which must be among the choices.
-
-    Raises:
-        SettingError: it is not.
-    """
-    ((name, value),) = named.items()
-    if value not in choices:
-        raise SettingError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-    return value
 
 
 def sizes(rank: int, least: int = 1, **named: Sizes) -> tuple[int, ...]:

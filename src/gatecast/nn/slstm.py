@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatecast.errors import SettingError
-from gatecast.nn.sizes import check_count, check_probability, one_of
-from gatecast.nn.timeaxis import cleaned, steps_of, swapped
+from gatecast.nn.checks import check_probability, check_sizes, one_of
+from gatecast.nn.timeaxis import steps_of, swapped
+from gatecast.ops.reference import without_masked
 from gatecast.ops.slstm import SLSTMState, SLSTMWeights, empty_state, slstm
 
 FORGET_GATES = ("sigmoid", "exponential")
@@ -68,7 +69,7 @@ class sLSTM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_count(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, heads=heads)
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, heads=heads)
         check_probability(dropout=dropout)
         if hidden_size % heads:
             raise SettingError(f"heads must divide hidden_size = {hidden_size}, got {heads}")
@@ -126,7 +127,7 @@ class sLSTM(nn.Module):
         x = swapped(x, batch_first=self.batch_first)
         steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
         before = self._before(x[0] if len(x) else x.new_zeros(x.shape[1:]), state)
-        y, last = self._run(cleaned(x, steps), before, steps)
+        y, last = self._run(without_masked(x, steps), before, steps)
         y = swapped(y, batch_first=self.batch_first) if self.return_sequences else last.h[-1]
         return (y, last) if self.return_state else y
 

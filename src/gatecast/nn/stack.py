@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_sizes, checked_input
+from gatecast.nn.checks import check_probability, check_sizes, checked_input
 from gatecast.nn.designs import Design, Run, State
-from gatecast.nn.options import StackOptions, check_probability, differences
+from gatecast.nn.options import StackOptions, differences, shown
 from gatecast.nn.regularize import draw_masks, dropped
-from gatecast.nn.sequences import Form, last_step, open_sequence, steps_that_count
+from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
 
 
@@ -70,7 +70,7 @@ class Stack(WithState):
         return self.design.widths[0] * (2 if joined else 1)
 
     def _check_options(self) -> None:
-        check_probability("dropout", self.dropout)
+        check_probability(dropout=self.dropout)
         if self.dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 f"dropout={self.dropout} drops outputs between layers and has no effect with num_layers=1; "
@@ -205,16 +205,7 @@ class Stack(WithState):
 
     def _join(self, parts: list[Tensor], base: Tensor | None) -> Tensor:
         """Both directions as one, and the layer's input added."""
-        y = parts[0]
-        if len(parts) == 2:
-            forwards, backwards = parts
-            mode = self.stack.merge_mode
-            if mode in ("concat", None):
-                y = torch.cat(parts, -1)
-            elif mode == "mul":
-                y = forwards * backwards
-            else:
-                y = forwards + backwards if mode == "sum" else (forwards + backwards) / 2
+        y = merged(parts, self.stack.merge_mode, -1)
         return y if base is None else y + base
 
     # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,14 +221,17 @@ class Stack(WithState):
             results.append(form.padded(out.cells))
         return results[0] if len(results) == 1 else tuple(results)
 
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        parts = [str(self.input_size), str(self.hidden_size)]
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments that are not the default, beside the two sizes."""
         plain: dict[str, Any] = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False}
         plain |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
         given = {name: getattr(self, name, usual) for name, usual in plain.items()}
-        parts += [f"{name}={value!r}" for name, value in given.items() if value != plain[name]]
-        return ", ".join([*parts, *differences(self.design.options), *differences(self.stack)])
+        own = {name: value for name, value in given.items() if value != plain[name]}
+        return {**own, **differences(self.design.options), **differences(self.stack)}
+
+    def extra_repr(self) -> str:
+        """Sizes, and the options that are not the default."""
+        return ", ".join([str(self.input_size), str(self.hidden_size), *shown(**self.settings())])
 
 
 def _stacked(parts: tuple[Tensor, ...]) -> Tensor:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
@@ -51,11 +51,11 @@ def lstm(
     gates_x = x @ weights.w_ih.T if weights.norm_x is None else _norm(x @ weights.w_ih.T, weights.norm_x)
     if weights.bias is not None:
         gates_x = gates_x + weights.bias
-    order = range(len(x) - 1, -1, -1) if spec.reverse else range(len(x))
+    each = gates_x.unbind(0)  # not gates_x[t]: the gradient of each index would be a tensor of all steps
     outputs: list[Any] = [None] * len(x)
     states: list[Any] = [None] * len(x)
-    for t in order:
-        outputs[t], h, c = masked_step(gates_x[t], h, c, weights, spec, masks, t)
+    for t in range(len(x) - 1, -1, -1) if spec.reverse else range(len(x)):
+        outputs[t], h, c = masked_step(each[t], h, c, weights, spec, masks, t)
         states[t] = c
     y = torch.stack(outputs) if outputs else x.new_zeros(0, *h.shape)
     every = (torch.stack(states) if states else x.new_zeros(0, *c.shape)) if cells else None
@@ -116,9 +116,11 @@ def _norm(x: Tensor, gain: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.nn.functional.layer_norm(x, x.shape[-1:], gain, bias, NORM_EPSILON)
 
 
-def without_masked(x: Tensor, steps: Tensor | None) -> Tensor:
+def without_masked(
+    x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
+) -> Float[Tensor, "time batch *feature"]:
     """``x`` with zeros at masked steps: there NaN times a gradient of zero would reach the gradients of the weights."""
-    return x if steps is None else torch.where(steps[..., None], x, 0.0)
+    return x if steps is None else torch.where(steps[(..., *[None] * (x.dim() - 2))], x, 0.0)
 
 
 def clip_gradient(x: Tensor, bound: float) -> Tensor:

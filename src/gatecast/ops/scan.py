@@ -40,10 +40,10 @@ def scan(
         reverse: read the time axis from its end; outputs stay at their own time.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
-    length = gates_x.shape[0]
+    length, each = gates_x.shape[0], gates_x.unbind(0)  # gates_x[t]: the gradient would be a tensor of all steps
     outputs: list[Tensor] = [h] * length
     for t in range(length - 1, -1, -1) if reverse else range(length):
-        new = step(gates_x[t], h if masks.recurrent is None else h * masks.recurrent[t], h)
+        new = step(each[t], h if masks.recurrent is None else h * masks.recurrent[t], h)
         if masks.zone_h is not None:
             new = h * masks.zone_h[t] + new * (1 - masks.zone_h[t])
         outputs[t], h = _masked(new, h, None if masks.steps is None else masks.steps[t], zero_output=zero_output)

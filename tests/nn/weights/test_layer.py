@@ -67,8 +67,10 @@ def test_a_module_is_made_of_it() -> None:
 
 def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
     layer = lstm()
-    state = {**layer.state, "norm_c_l0": torch.ones(2, 4)}
-    assert LayerWeights("LSTM", {**layer.arguments, "layer_norm": True}, state).option("layer_norm") is True
+    state = {**layer.state, "weight_attention_l0": torch.ones(2, 4)}
+    assert LayerWeights("LSTM", {**layer.arguments, "attention": True}, state).option("attention") is True
+    with pytest.raises(SettingError, match="holds weight_attention_l0, which a layer with these arguments"):
+        LayerWeights("LSTM", layer.arguments, state)
 
 
 def test_what_begins_or_acts_in_training_hinders_no_export() -> None:

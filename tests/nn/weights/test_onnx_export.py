@@ -115,7 +115,7 @@ def test_dtype_stays(dtype: torch.dtype, tmp_path: Path) -> None:
     [
         ({"cell_clip": 3.0}, "ONNX has no counterpart of cell_clip=3.0"),
         ({"go_backwards": True}, "ONNX has no counterpart of go_backwards=True"),
-        ({"layer_norm": True}, "ONNX has no counterpart of layer_norm=True"),
+        ({"zoneout": 0.1}, "ONNX has no counterpart of zoneout=0.1"),
         ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; it has tanh"),
         ({"activation": OnnxActivation("Tanh", (), 0.5)}, "clips the arguments of all activations or of none"),
         ({"bidirectional": True, "merge_mode": None}, "to_onnx joins the directions"),

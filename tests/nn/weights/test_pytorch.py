@@ -153,7 +153,7 @@ def test_one_bias_becomes_two() -> None:
         ({"go_backwards": True}, "no counterpart of go_backwards=True"),
         ({"recurrent_dropout": 0.1}, "no counterpart of recurrent_dropout=0.1"),
         ({"kernel_regularizer": abs}, "no counterpart of kernel_regularizer="),
-        ({"layer_norm": True}, "no counterpart of layer_norm=True"),
+        ({"zoneout": 0.1}, "no counterpart of zoneout=0.1"),
     ],
 )
 def test_options_that_pytorch_lacks(options: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from gatecast.nn.weights.keras import from_keras, from_keras_arrays, read_keras, write_keras
 from gatecast.nn.weights.keras_arrays import to_keras_arrays
 from gatecast.nn.weights.layer import LayerWeights
+from gatecast.nn.weights.modules import from_layer
 from gatecast.nn.weights.onnx import from_onnx, from_onnx_arrays, read_onnx
 from gatecast.nn.weights.onnx_activations import OnnxActivation
 from gatecast.nn.weights.onnx_export import onnx_arrays, to_onnx
@@ -14,6 +15,7 @@ __all__ = [
     "OnnxActivation",
     "from_keras",
     "from_keras_arrays",
+    "from_layer",
     "from_onnx",
     "from_onnx_arrays",
     "from_torch",

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecast.errors import ModelFileError
+from gatecast.nn.options import MERGE_MODES
 from gatecast.nn.weights.keras_options import CELLS, KINDS
 from gatecast.nn.weights.keras_store import LIMIT_DEPTH, Store
 
-MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 WRAPPERS = ("Bidirectional", "RNN")
 
 

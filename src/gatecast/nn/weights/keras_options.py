@@ -73,9 +73,8 @@ def arguments_of(
             arguments[ours] = _activation(value, name, ours, label) if name.endswith("activation") else value
         elif value is not None:
             raise SettingError(f"{label}: {name}={_short(value)} {_remedy(name)}")
-    arguments |= options
     _check_values(kind, arguments, label)
-    return arguments
+    return {**arguments, **options}
 
 
 def _activation(value: Any, name: str, ours: str, label: str) -> str:

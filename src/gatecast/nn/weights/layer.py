@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from torch import Tensor
 from torch.nn import Module
 
 from gatecast.errors import SettingError
+from gatecast.nn.options import (
+    CellOptions,
+    GRUCellOptions,
+    LSTMCellOptions,
+    LSTMStackOptions,
+    RNNCellOptions,
+    StackOptions,
+)
+from gatecast.nn.recurrent import GRU, LSTM, RNN
+from gatecast.nn.stack import Stack
 
 Kind = Literal["LSTM", "GRU", "RNN"]
 
 GATES: dict[str, int] = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
-# What the constructor takes when nothing is said: the arguments of PyTorch, and the options that other frameworks have.
+# What the constructor takes when nothing is said: PyTorch's arguments, then the fields of the options.
 _TORCH: dict[str, Any] = {
     "input_size": None,
     "hidden_size": None,
@@ -25,28 +35,24 @@ _TORCH: dict[str, Any] = {
     "dropout": 0.0,
     "bidirectional": False,
 }
-_OPTIONS: dict[str, Any] = {
-    "single_bias": False,
-    "merge_mode": "concat",
-    "go_backwards": False,
-    "zero_output_for_mask": True,
-    "return_sequences": True,
-    "return_state": True,
-    "stateful": False,
-    "input_dropout": 0.0,
-    "recurrent_dropout": 0.0,
-}
-_GATED: dict[str, Any] = {"activation": "tanh", "recurrent_activation": "sigmoid"}
-_LSTM: dict[str, Any] = {"proj_size": 0, **_GATED, "peephole": False, "coupled": False, "cell_clip": None}
 TORCH_OPTIONS = (*_TORCH, "proj_size", "nonlinearity")
+LAYERS: dict[str, type[Stack]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
+
+
+def _defaults(own: dict[str, Any], *options: type[CellOptions] | type[StackOptions]) -> dict[str, Any]:
+    return _TORCH | own | {f.name: f.default for group in options for f in fields(group)}
+
+
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "LSTM": _TORCH | _OPTIONS | _LSTM,
-    "GRU": _TORCH | _OPTIONS | _GATED | {"reset_after": True},
-    "RNN": _TORCH | _OPTIONS | {"nonlinearity": "tanh"},
+    "LSTM": _defaults({"proj_size": 0}, LSTMCellOptions, LSTMStackOptions),
+    "GRU": _defaults({}, GRUCellOptions, StackOptions),
+    "RNN": _defaults({"nonlinearity": "tanh"}, RNNCellOptions, StackOptions),
 }
 # How a layer is called and what it hands back, how its weights begin, and what acts in training: the equations of a
 # forward run stay the same.
-CALLING = ("batch_first", "return_sequences", "return_state", "stateful", "zero_output_for_mask")
+CALLING = (
+    "batch_first", "return_sequences", "return_state", "return_cells", "stateful", "zero_output_for_mask",
+)  # fmt: skip
 BEGINNING = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
 TRAINING = (
     "dropout", "input_dropout", "recurrent_dropout", "weight_drop", "variational", "gradient_clip",
@@ -59,9 +65,10 @@ TRAINING = (
 class LayerWeights:
     """A recurrent layer, or a stack of equal ones, that is free of any framework's classes.
 
-    ``arguments`` holds ``input_size``, ``hidden_size`` and whatever differs from the defaults, so that a layer without
-    options that PyTorch lacks is ``torch.nn.LSTM(**layer.arguments)``. ``state`` has PyTorch's names and gate order
-    (LSTM: i, f, g, o; GRU: r, z, n), and with peepholes ``peephole_l{k}`` of shape (3, hidden): i, f, o.
+    ``arguments`` holds ``input_size``, ``hidden_size`` and whatever differs from the defaults of ``gatecast.nn``, so
+    that a layer without options that PyTorch lacks is ``torch.nn.LSTM(**layer.arguments)``. ``state`` has PyTorch's
+    names and gate order (LSTM: i, f, g, o; GRU: r, z, n), and with peepholes ``peephole_l{k}`` of shape (3, hidden):
+    i, f, o.
 
     Args:
         kind: ``LSTM``, ``GRU`` or ``RNN``.
@@ -124,7 +131,7 @@ class LayerWeights:
         return {"bias_ih": zeros, "bias_hh": zeros, **tensors}
 
     def make(self, constructor: Callable[..., Module]) -> Module:
-        """A module with these weights: ``layer.make(torch.nn.LSTM)``, or a class that takes more of the options.
+        """A module with these weights: ``layer.make(gatecast.nn.LSTM)``, or, without other options, ``torch.nn.LSTM``.
 
         Args:
             constructor: takes the arguments by name; its module has PyTorch's names of parameters.
@@ -143,25 +150,15 @@ def without_defaults(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]
     """The arguments that differ from the defaults, and those that are unknown here."""
     defaults = DEFAULTS[kind]
     names = [*(name for name in defaults if name in arguments), *(name for name in arguments if name not in defaults)]
-    return {name: arguments[name] for name in names if defaults.get(name) is None or arguments[name] != defaults[name]}
+    return {name: arguments[name] for name in names if name not in defaults or arguments[name] != defaults[name]}
 
 
 def expected_shapes(layer: LayerWeights) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each tensor that a layer with these arguments has."""
-    hidden, projection = layer.option("hidden_size"), layer.option("proj_size")
-    output, coupled = projection or hidden, bool(layer.option("coupled"))
-    rows, joined = (GATES[layer.kind] - coupled) * hidden, layer.option("merge_mode") in ("concat", None)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for k, suffix in layer.suffixes():
-        width = output * (layer.directions if joined else 1) if k else layer.option("input_size")
-        shapes |= {f"weight_ih_{suffix}": (rows, width), f"weight_hh_{suffix}": (rows, output)}
-        for bias in ("bias_ih", "bias_hh")[: layer.biases]:
-            shapes[f"{bias}_{suffix}"] = (rows,)
-        if projection:
-            shapes[f"weight_hr_{suffix}"] = (projection, hidden)
-        if layer.option("peephole"):
-            shapes[f"peephole_{suffix}"] = (3 - coupled, hidden)
-    return shapes
+    """Name and shape of each tensor that the layer here has with these arguments, those apart that are unknown."""
+    known = [name for name in DEFAULTS[layer.kind] if name in layer.arguments]
+    arguments = {name: layer.arguments[name] for name in known if name not in (*BEGINNING, *TRAINING)}
+    made = LAYERS[layer.kind](**arguments, device="meta")  # shapes alone: no memory, no random numbers
+    return {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
 
 
 def check_state(layer: LayerWeights) -> None:
@@ -169,7 +166,7 @@ def check_state(layer: LayerWeights) -> None:
 
     Arguments that are unknown here may bring tensors of their own; then only those that are known are checked.
     """
-    shapes, foreign = expected_shapes(layer), set(layer.arguments) - {*DEFAULTS[layer.kind], *BEGINNING, *TRAINING}
+    shapes, foreign = expected_shapes(layer), set(layer.arguments) - set(DEFAULTS[layer.kind])
     missing, unexpected = sorted(shapes.keys() - layer.state.keys()), sorted(layer.state.keys() - shapes.keys())
     if missing:
         raise SettingError(f"{layer.label}: the state dict must have {missing[0]}; it has {', '.join(layer.state)}")

@@ -40,7 +40,8 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
         if not isinstance(source, nn.LSTM | nn.GRU | nn.RNN):
             raise SettingError(
                 f"from_torch reads torch.nn.LSTM, GRU or RNN, got {type(source).__name__}; "
-                "of a larger model give the layer (model.encoder.lstm) or model.state_dict() with prefix"
+                "of a larger model give the layer (model.encoder.lstm) or model.state_dict() with prefix; "
+                "a layer of gatecast.nn goes with from_layer"
             )
         return _of(type(source).__name__, _arguments(source) | options, source.state_dict(), "")
     prefix = _only_prefix(source) if prefix is None else prefix
