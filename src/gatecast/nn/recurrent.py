@@ -208,7 +208,7 @@ def make_lstm(
         dropout: probability of dropping an output between two layers; has no effect with one layer.
         bidirectional: read the sequence backwards as well.
     """
-    lstm = nn.LSTM(
+    lstm = LSTM(
         input_size,
         hidden_size,
         num_layers,
