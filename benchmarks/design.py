@@ -1,4 +1,4 @@
-"""Why the defaults are what they are: one setting changed at a time, over development data sets.
+"""Choice of the defaults: one setting changed at a time, over development data sets.
 
     python benchmarks/design.py [--sets air tetouan …] [--variants default direct …] [--seeds 1]
 
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--name", default="design", help="of the result file")
     args = parser.parse_args()
     import torch
 
@@ -185,7 +186,8 @@ def save(scores: dict[str, Any], simple: dict[str, Any], cover: list[dict[str, A
         ratio = {key: row[key] / whole[key] for key in whole if key in row}
         mean = float(np.exp(np.mean(np.log(list(ratio.values())))))
         rows.append({"task": "MASE by variant", "variant": name, "over default": mean, **row})
-    common.write("design", [*rows, *cover], args, versions=common.versions(), title="Choice of the defaults")
+    title = "Choice of the defaults" if len(scores) > 1 else "Cover of the intervals on further data"
+    common.write(args.name, [*rows, *cover], args, versions=common.versions(), title=title)
 
 
 if __name__ == "__main__":
