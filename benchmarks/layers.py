@@ -1,11 +1,12 @@
 """The LSTM operator beside ``torch.nn.LSTM``: eight shapes, one and two threads, inference and training.
 
-    python benchmarks/layers.py [--rounds 5] [--quick]
+    python benchmarks/layers.py [--rounds 5] [--most-threads 1] [--quick]
 
 Gate first: in every process, each case of ``gatecast.testing`` must follow the float64 reference (relative error below
 1e-5 in outputs, states and all gradients) before a time is taken. Then the rivals take turns in one process: gatecast,
 ``torch.nn.LSTM`` as installed (oneDNN) and with oneDNN switched off. Ratios are formed within a round; medians over
-rounds are shown. Forward + backward includes the gradient of x on both sides. *Equal allocator* repeats the comparison
+rounds are shown. With one thread CPU time counts, with two the clock on the wall: on a busy machine PyTorch's barriers
+at every step would measure the neighbours (``--most-threads 1`` leaves two threads out). Forward + backward includes the gradient of x on both sides. *Equal allocator* repeats the comparison
 with glibc told to keep freed memory (``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_``), which removes the page
 faults of PyTorch's temporaries. *Of peak* is the share of what a loop of independent FMA instructions reaches on one
 core of this machine.
@@ -52,10 +53,11 @@ int main() {
 def main() -> None:
     """Measure every setting, print the tables, and write the result."""
     parser = common.arguments(__doc__, rounds=5)
+    parser.add_argument("--most-threads", type=int, default=2, help="1: leave out the settings with two threads")
     parser.add_argument("--quick", action="store_true", help="two shapes, one thread")
     args = parser.parse_args()
     peak, rows, runs = peak_of_one_core(), [], []
-    for threads in (1,) if args.quick else (1, 2):
+    for threads in range(1, 1 + (1 if args.quick else args.most_threads)):
         for name, env in {"as installed": {}, "equal allocator": EQUAL}.items():
             job = {"part": "shapes", "peak": peak if threads == 1 else None, "native": name == "as installed"}
             runs.append(worker(job, threads, args, **env))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -24,11 +23,9 @@ KINDS = ("tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh")
 
 
 @pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
+def threads(request: pytest.FixtureRequest, _one_thread: None) -> int:
     torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    return int(request.param)
 
 
 def close(case: LSTMCase, seed: int = 0) -> None:
@@ -100,8 +97,8 @@ def test_decaying_states_are_flushed_and_the_callers_mode_comes_back() -> None:
     tiny = torch.tensor(1e-39)
     weights = ops.LSTMWeights(torch.zeros(4 * 8, 1), torch.zeros(4 * 8, 8), torch.zeros(4 * 8))
     state = (torch.full((2, 8), 1e-30), torch.full((2, 8), 1e-30))
-    c = ops.lstm(torch.zeros(60, 2, 1), weights, state).c
-    assert c.count_nonzero() == 0  # 1e-30 / 2^60 is below the smallest normal number
+    c = ops.lstm(torch.zeros(35, 2, 1), weights, state).c
+    assert c.count_nonzero() == 0  # 1e-30 / 2^35 is a denormal number
     assert (tiny * 0.5).item() > 0
 
 
@@ -109,7 +106,7 @@ def test_ten_training_steps_follow_the_reference() -> None:
     def train(function: object, dtype: torch.dtype) -> list[float]:
         x, weights, *_ = testing.arguments(replace(CASE, input=2, hidden=24))
         parameters = [t.to(dtype).requires_grad_() for t in weights[:3] if t is not None]
-        optimizer, losses = torch.optim.Adam(parameters, 1e-2), []
+        optimizer, losses = torch.optim.SGD(parameters, 1.0), []
         for _ in range(10):
             y = function(x.to(dtype), ops.LSTMWeights(*parameters)).y  # type: ignore[operator]
             loss = (y.mean(-1) - x[..., 0].to(dtype).cumsum(0).tanh()).square().mean()
@@ -121,7 +118,7 @@ def test_ten_training_steps_follow_the_reference() -> None:
 
     wanted = train(reference.lstm, torch.float64)
     assert wanted[-1] < wanted[0]
-    assert train(ops.lstm, torch.float32) == pytest.approx(wanted, rel=1e-4)
+    assert train(ops.lstm, torch.float32) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_values_far_out_saturate_and_nan_stays_nan() -> None:
