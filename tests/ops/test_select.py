@@ -155,3 +155,18 @@ def test_state_and_bounds_that_do_not_fit_are_named() -> None:
             ops.lstm(x, weights, spec=ops.CellSpec(cell_clip=bound))
     with pytest.raises(SettingError, match="activation must be one of"):
         ops.lstm(x, weights, spec=ops.CellSpec(activation="tan"))
+
+
+# ── of a layer ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_layer_is_explained_by_what_runs_inside() -> None:
+    from gatecast import nn
+
+    x, before = torch.randn(5, 2, 3), torch.get_rng_state()
+    layer = nn.LSTM(3, 8, 2, dropout=0.5)
+    told = ops.explain(layer, x)
+    assert told == ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)))
+    assert ops.explain(nn.LSTM(3, 8, activation="elu"), x).startswith("reference: activation is 'elu'")
+    assert ops.explain(nn.GRU(3, 8), x) == "no LSTM operator runs inside this layer"
+    torch.set_rng_state(before)
+    ops.explain(layer, x)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gatecast.ops import kernel
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
@@ -34,36 +36,70 @@ class Choice(NamedTuple):
 
 
 def explain(
-    x: Tensor,
-    weights: LSTMWeights,
+    subject: Tensor | nn.Module,
+    given: LSTMWeights | Tensor,
     *,
     spec: CellSpec | None = None,
     masks: LSTMMasks | None = None,
 ) -> str:
-    """Which implementation runs ``gatecast.ops.lstm`` for these arguments, and why, in a sentence.
+    """Which implementation runs, and why: of ``gatecast.ops.lstm`` for an input and weights, or inside a layer.
 
     Args:
-        x: input ``(time, batch, input)``.
-        weights: of the layer.
-        spec: options of the cell.
-        masks: of steps, recurrent dropout and zoneout.
+        subject: input ``(time, batch, input)``; or a layer (any module), which is then run once without gradients.
+        given: weights of the operator; or the input of the layer.
+        spec: options of the cell (operator only).
+        masks: of steps, recurrent dropout and zoneout (operator only).
+
+    Returns:
+        A sentence; of a layer one for each different choice inside it.
 
     Raises:
         SettingError: the arguments do not fit.
+
+    Example:
+        >>> import torch
+        >>> from gatecast import nn, ops
+        >>> ops.explain(nn.LSTM(3, 8).double(), torch.randn(5, 2, 3, dtype=torch.float64))
+        'reference: the kernel computes in float32, x is torch.float64'
     """
+    if isinstance(subject, nn.Module):
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings(), _listening() as heard:
+            warnings.simplefilter("ignore", SlowPathWarning)
+            subject(given)
+        return "; ".join(dict.fromkeys(map(_sentence, heard))) or "no LSTM operator runs inside this layer"
+    assert isinstance(given, LSTMWeights)
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
-    check_lstm(x, weights, None, spec, masks)
-    choice = kernel_for(x, weights, spec, masks)
+    check_lstm(subject, given, None, spec, masks)
+    return _sentence(kernel_for(subject, given, spec, masks))
+
+
+def _sentence(choice: Choice) -> str:
     return f"{choice.name}: {choice.reason}"
 
 
 def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice:
     """The implementation for a checked call."""
-    found = _other_number(x) or _unsupported(weights, spec, masks) or _transformed()
-    if found is not None:
-        return found
-    loaded = library()
-    return _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
+    choice = _other_number(x) or _unsupported(weights, spec, masks) or _transformed()
+    if choice is None:
+        loaded = library()
+        choice = _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
+    if _heard is not None:
+        _heard.append(choice)
+    return choice
+
+
+_heard: list[Choice] | None = None
+
+
+@contextmanager
+def _listening() -> Iterator[list[Choice]]:
+    """Collects the choices made inside."""
+    global _heard
+    before, _heard = _heard, []
+    try:
+        yield _heard
+    finally:
+        _heard = before
 
 
 _KERNELS = {
