@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lstm.h"
+#include "workspace.h"
 
 namespace {
 
@@ -24,6 +25,8 @@ const float* values(const Tensor& t) { return static_cast<const float*>(t.data_p
 const float* values(const Optional& t) { return t ? values(*t) : nullptr; }
 float* target(const Tensor& t) { return static_cast<float*>(t.data_ptr()); }
 
+constexpr int64_t LARGE_FLOATS = 1 << 20;  // from 4 MB on, memory is often fresh from the system
+
 // Straight to the allocator: an empty tensor through the dispatcher costs as much as a step of a small layer.
 Tensor empty(std::initializer_list<int64_t> sizes) {
   int64_t strides[4], stride = 1;
@@ -35,7 +38,9 @@ Tensor empty(std::initializer_list<int64_t> sizes) {
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
       static_cast<int64_t>(sizes.size()), sizes.begin(), strides, aoti_torch_dtype_float32(),
       aoti_torch_device_type_cpu(), 0, &made));
-  return Tensor(made);
+  Tensor tensor(made);
+  if (stride >= LARGE_FLOATS) gatecast::prefer_huge_pages(tensor.data_ptr(), stride * 4);
+  return tensor;
 }
 
 gatecast::Mask<float> mask(const Optional& t) {

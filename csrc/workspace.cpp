@@ -11,7 +11,7 @@ namespace gatecast {
 namespace {
 
 constexpr int64_t KEPT_FLOATS = 64 << 20;  // a larger one (256 MB) is given back when the next call needs less
-constexpr size_t HUGE_PAGE = 2 << 20;
+constexpr uintptr_t HUGE_PAGE = 2 << 20;
 
 struct Memory {
   float* start = nullptr;
@@ -26,15 +26,23 @@ struct Memory {
     const size_t bytes = static_cast<size_t>(wanted) * sizeof(float);
     void* memory = nullptr;
     if (posix_memalign(&memory, bytes < HUGE_PAGE ? 64 : HUGE_PAGE, bytes)) throw std::bad_alloc();
-#if defined(__linux__)
-    if (bytes >= HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+    prefer_huge_pages(memory, wanted * static_cast<int64_t>(sizeof(float)));
     start = static_cast<float*>(memory);
     floats = wanted;
   }
 };
 
 }  // namespace
+
+void prefer_huge_pages(void* start, int64_t bytes) {
+#if defined(__linux__)
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(start) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(start) + static_cast<uintptr_t>(bytes)) / HUGE_PAGE * HUGE_PAGE;
+  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // a wish: it may fail
+#else
+  (void)start, (void)bytes;
+#endif
+}
 
 float* workspace(int64_t floats) {
   thread_local Memory memory;

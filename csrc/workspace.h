@@ -10,6 +10,9 @@ namespace gatecast {
 // Floats aligned to 64 bytes, valid until the next call from this thread; throws std::bad_alloc.
 float* workspace(int64_t floats);
 
+// Ask for pages of 2 MB in fresh memory of many megabytes: a page fault costs as much as the arithmetic on a page.
+void prefer_huge_pages(void* start, int64_t bytes);
+
 // Hands out pieces of a workspace, each aligned to 64 bytes.
 class Pieces {
  public:
