@@ -24,7 +24,7 @@ HEAVY = (
     "rich",
     "jinja2",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "report", "training")
+PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "ops", "report", "training")
 
 
 def loaded_by(statement: str) -> set[str]:
