@@ -1,8 +1,8 @@
 """Accuracy: M4 hourly on the official test, ETTh1 and ETTm1 by the standard split, and the cover of the intervals.
 
 M4 hourly: one LSTM over all 414 series, several seeds, then the mean of all seeds' quantiles; AutoETS, AutoTheta,
-the linear autoregression and seasonal naive of the same run beside it, and AutoARIMA, which takes some 20 s a series,
-on every fourth series, with the LSTM's figures on the same ones. ETT: 12/4/4 months of 30 days, values
+the linear autoregression and seasonal naive of the same run beside it, and AutoARIMA, for the time it takes, on some of
+the series (``--arima-every``), with the LSTM's figures on the same ones. ETT: 12/4/4 months of 30 days, values
 scaled by the training months, every window of the test months (stride 1, none dropped), all seven channels; weights are
 chosen on the validation months. Settings were chosen on values before the test parts.
 """
@@ -50,13 +50,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if "m4" in args.parts:
         rows = m4_rows(args.seeds, statistics=not args.no_statistics, jobs=args.threads, every=args.arima_every)
-        common.write("accuracy_m4", rows, args, versions=common.versions())
+        common.write("accuracy_m4", rows, args, versions=common.versions(), title="Accuracy on M4 hourly")
     if "ett" in args.parts:
         for name in args.ett:
             rows = []
             for horizon in args.horizons:
                 rows += ett_rows(name, horizon, args.ett_seeds)
-                common.write(f"accuracy_{name.lower()}", rows, args, versions=common.versions())
+                common.write(
+                    f"accuracy_{name.lower()}", rows, args, versions=common.versions(), title=f"Accuracy on {name}"
+                )
 
 
 # ── M4 hourly ─────────────────────────────────────────────────────────────────────────────────────────────────────

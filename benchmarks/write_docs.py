@@ -46,12 +46,15 @@ def page(folder: Path = HERE / "results") -> str:
     """The whole page."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     results.sort(key=lambda one: (_rank(one["name"]), one["name"]))
-    return "\n".join([HEAD, *[section(one) for one in results]])
+    told = [about(one)[1] for one in results]
+    again = [text in told[:k] for k, text in enumerate(told)]
+    return "\n".join([HEAD, *[section(one, told=before) for one, before in zip(results, again, strict=True)]])
 
 
-def section(result: dict[str, Any]) -> str:
-    """One benchmark: words, command, machine, gate, figures."""
+def section(result: dict[str, Any], *, told: bool = False) -> str:
+    """One benchmark: words (unless a section before has told them), command, machine, gate, figures."""
     title, body = about(result)
+    body = "" if told else body
     parts = [f"## {title}", body, f"```sh\n{result['command']}\n```", _ran(result)]
     if result.get("gates"):
         parts += ["Gate:", markdown(result["gates"])]

@@ -41,7 +41,14 @@ def same_network(gatecast: Any, task: Any, steps: int | None, seed: int) -> Any:
 
     net = gatecast.NetConfig(kind="direct", hidden_size=128, num_layers=2, dropout=0.0, base="none", skip=False)
     fit = gatecast.FitConfig(
-        steps=steps, batch_size=32, learning_rate=1e-3, schedule="constant", validation=0, progress=False
+        steps=steps,
+        batch_size=32,
+        learning_rate=1e-3,
+        schedule="constant",
+        weight_decay=0.0,  # this and the next: plain Adam, as the peers have it
+        clip=1e6,
+        validation=0,
+        progress=False,
     )
     return gatecast.LSTMForecaster(
         task.horizon,

@@ -170,4 +170,4 @@ def _line(past: Context, observed: Mask, horizon: int) -> Horizon:
 def _repeat(pattern: Float[Tensor, "batch season targets"], horizon: int) -> Horizon:
     """The pattern over and over, ``horizon`` rows long."""
     times = -(-horizon // pattern.shape[1])
-    return pattern.repeat(1, times, 1)[:, :horizon]
+    return (pattern.repeat(1, times, 1) if times > 1 else pattern)[:, :horizon]
