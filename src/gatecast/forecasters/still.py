@@ -13,7 +13,10 @@ def never_changed(panel: Panel, least: int) -> np.ndarray:
     A scale cannot be had from such a context, so that whatever the network gives would be noise of a made-up size.
     """
     values = np.full((len(panel), panel.targets), np.nan, panel.target.dtype)
-    for index in np.flatnonzero(panel.lengths >= least).tolist():
+    long = np.flatnonzero(panel.lengths >= max(least, 2))
+    last, before = panel.target[panel.end[long] - 1], panel.target[panel.end[long] - 2]
+    moved = np.isfinite(last) & np.isfinite(before) & (last != before)  # most series, told without a look at every row
+    for index in long[~moved.all(axis=1)].tolist():
         rows = panel.series(index)
         low = np.fmin.reduce(rows, axis=0)
         values[index] = np.where(low == np.fmax.reduce(rows, axis=0), low, np.nan)
