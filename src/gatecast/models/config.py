@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from gatecast.errors import SettingError
+from gatecast.option import option
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
 BASES = ("auto", "mixture", "last", "season", "none")
-
-
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with its help text."""
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)

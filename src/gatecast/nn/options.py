@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from gatecast.errors import SettingError
@@ -17,15 +17,11 @@ from gatecast.nn.init import Initializer, initializer_of
 from gatecast.nn.penalties import Constraint, Regularizer, constraint_of, regularizer_of
 from gatecast.ops import activation_of
 from gatecast.ops.spec import Activation
+from gatecast.option import option
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 
 Options = TypeVar("Options", bound="CellOptions | StackOptions")
-
-
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with its help text."""
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatecast.errors import SettingError
-from gatecast.models.config import option
+from gatecast.option import option
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 
