@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import gatecast
+from gatecast.choice import chosen
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.scalers import SCALERS, Log1p, Scaler
@@ -247,12 +248,12 @@ class LSTMForecaster(Forecaster):
         return config
 
     def _head(self) -> Head:
-        return _named("head", self.head, HEADS)
+        return chosen("head", self.head, HEADS)
 
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":
             return SCALERS["mean_abs" if self._head().counts else "standard"]()
-        return _named("scaler", self.scaler, SCALERS)
+        return chosen("scaler", self.scaler, SCALERS)
 
     def _floor(self, panel: Panel) -> tuple[float | None, ...]:
         """Least value of each target, or None for no bound."""
@@ -387,15 +388,6 @@ class LSTMForecaster(Forecaster):
         from gatecast.forecasters.persist import save
 
         return save(self, path)
-
-
-def _named(argument: str, value: Any, table: dict[str, Any]) -> Any:
-    """An object as given, or the one of that name with its defaults."""
-    if not isinstance(value, str):
-        return value
-    if value not in table:
-        raise SettingError(f"{argument} must be one of {', '.join(table)} or an object of theirs; got {value!r}")
-    return table[value]()
 
 
 def _too_few(panel: Panel) -> str:
