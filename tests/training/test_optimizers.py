@@ -1,20 +1,47 @@
-"""The optimiser of the loop against PyTorch's own."""
+"""Optimisers: the choice, what it builds, weight decay, and that a run can be stopped and gone on with."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
 import torch
-from torch import nn
+from fixtures.cases import panel_of, wave
+from torch import Tensor, nn
 
+import gatecast
+from gatecast.data.scalers import SCALERS
+from gatecast.data.windows import Batch, InputScales, Windows, split_origins
+from gatecast.errors import SettingError
+from gatecast.forecasters.neural import LSTMForecaster
+from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
+from gatecast.nn.heads import Quantiles
+from gatecast.training import optimizers
 from gatecast.training.config import FitConfig
-from gatecast.training.optimizers import AdamW, optimizer_of
+from gatecast.training.loop import train
+from gatecast.training.optimizers import OPTIMIZERS, SGD, Adam, Ftrl, Nadam, Own, optimizer_of, written_optimizer
+from gatecast.training.optimizers.lean import LeanAdamW
+
+# Each once as it comes and once with state of every kind.
+CHOICES = (
+    *OPTIMIZERS,
+    "sgd(momentum=0.9, nesterov=True)",
+    "rmsprop(momentum=0.9, centered=True)",
+    "adam(amsgrad=True)",
+    "ftrl(l1_regularization_strength=0.01, beta=1.0)",
+)
 
 
-def trained(kind: type, *, steps: int = 20, **settings: float) -> tuple[nn.Module, AdamW | torch.optim.Optimizer]:
-    """A small network after some steps, and its optimiser."""
+def trained(make: Any, *, steps: int = 20) -> tuple[nn.Module, Any]:
+    """A small network after some steps, and its optimiser; ``make`` takes the network."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 17), nn.Tanh(), nn.Linear(17, 2))
     network.append(nn.Linear(5, 5))  # never used: its weights have no gradient
-    optimizer = kind(network.parameters(), **settings)
+    optimizer = make(network)
     for step in range(steps):
         x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
         network[2](network[1](network[0](x))).square().mean().backward()
@@ -23,31 +50,220 @@ def trained(kind: type, *, steps: int = 20, **settings: float) -> tuple[nn.Modul
     return network, optimizer
 
 
-def fused(*args: object, **settings: object) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(*args, **settings, fused=True)  # type: ignore[arg-type]
+def by(optimizer: Any, **settings: Any) -> Any:
+    config = FitConfig(**{"optimizer": optimizer, "learning_rate": 0.01, **settings})
+    return lambda network: optimizer_of(network, config)
 
 
-def test_twenty_steps_are_those_of_pytorch_to_the_bit() -> None:
-    for settings in ({"lr": 1e-2, "weight_decay": 0.1}, {"lr": 3e-3, "weight_decay": 0.0}):
-        ours, _ = trained(AdamW, **settings)
-        theirs, _ = trained(fused, **settings)  # type: ignore[arg-type]
-        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-            assert torch.equal(a, b)
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_the_state_has_the_names_of_pytorch_and_comes_back() -> None:
-    _, ours = trained(AdamW, lr=1e-2)
-    _, theirs = trained(fused, lr=1e-2)  # type: ignore[arg-type]
-    assert {k: set(slots) for k, slots in ours.state_dict()["state"].items()} == {
-        k: set(slots) for k, slots in theirs.state_dict()["state"].items()
-    }
-    _, again = trained(AdamW, steps=1, lr=1e-2)
-    again.load_state_dict(ours.state_dict())
-    assert again.state_dict()["state"][0]["step"] == 20
-    assert again.param_groups[0]["lr"] == 1e-2
+@pytest.mark.parametrize("settings", [{"weight_decay": 0.1}, {"weight_decay": 0.0}, {"amsgrad": True}])
+def test_twenty_steps_of_the_lean_one_are_those_of_pytorch_to_the_bit(settings: dict[str, Any]) -> None:
+    ours, _ = trained(lambda network: LeanAdamW(network.parameters(), **settings))
+    theirs, _ = trained(lambda network: torch.optim.AdamW(network.parameters(), **settings, fused=True))
+    assert equal(ours, theirs)
 
 
-def test_the_optimiser_follows_the_accelerator() -> None:
-    network = nn.Linear(2, 2)
-    assert isinstance(optimizer_of(network, FitConfig()), AdamW)
-    assert isinstance(optimizer_of(network, FitConfig(accelerator="auto")), torch.optim.AdamW)
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ("adamw", LeanAdamW),
+        ("adam", LeanAdamW),
+        ("sgd", torch.optim.SGD),
+        ("rmsprop", torch.optim.RMSprop),
+        ("adadelta", torch.optim.Adadelta),
+        ("adagrad", torch.optim.Adagrad),
+        ("adamax", torch.optim.Adamax),
+        ("adafactor", torch.optim.Adafactor),
+        ("nadam", torch.optim.NAdam),
+        (torch.optim.RAdam, torch.optim.RAdam),
+        (partial(torch.optim.SGD, momentum=0.9), torch.optim.SGD),
+    ],
+)
+def test_what_a_choice_builds(choice: Any, kind: type) -> None:
+    _, optimizer = trained(by(choice), steps=1)
+    assert type(optimizer) is kind
+    assert optimizer.param_groups[0]["lr"] == 0.01
+
+
+def test_on_an_accelerator_the_default_is_pytorchs_own() -> None:
+    assert type(by("adamw", accelerator="cuda")(nn.Linear(1, 1))) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("sgd(momentum=0.9, nesterov=True)", SGD(momentum=0.9, nesterov=True)),
+        ("adam(betas=(0.8, 0.99))", Adam(betas=(0.8, 0.99))),
+        ("nadam", Nadam()),
+        ("ftrl(beta=1.0)", Ftrl(beta=1.0)),
+    ],
+)
+def test_text_and_object_are_the_same_choice(text: str, made: Any) -> None:
+    assert optimizers.read_optimizer(text) == made
+    assert written_optimizer(made) == text
+    assert equal(trained(by(text))[0], trained(by(made))[0])
+
+
+def test_settings_reach_the_optimiser() -> None:
+    _, optimizer = trained(by("sgd(momentum=0.9, nesterov=True, dampening=0.0)"), steps=1)
+    assert {"momentum": 0.9, "nesterov": True}.items() <= optimizer.param_groups[0].items()
+    assert len(optimizer.state) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"optimizer": "sdg"}, r"FitConfig.optimizer must be one of adamw, adam, .*; did you mean 'sgd'\?"),
+        ({"optimizer": "sgd(speed=1)"}, "sgd takes the settings momentum, nesterov, dampening"),
+        ({"weight_decay": -1.0}, "FitConfig.weight_decay must be at least 0, got -1.0"),
+    ],
+)
+def test_choices_that_cannot_be(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        FitConfig(**settings)
+
+
+def test_what_makes_no_optimiser() -> None:
+    with pytest.raises(SettingError, match=r"or a function of \(parameters, lr=…\); got int 3"):
+        optimizers.read_optimizer(3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (
+            {"optimizer": "sgd(nesterov=True)"},
+            r"FitConfig.optimizer='sgd\(nesterov=True\)': Nesterov momentum requires",
+        ),
+        (
+            {"optimizer": "rmsprop(alpha=-1.0)"},
+            r"FitConfig.optimizer='rmsprop\(alpha=-1.0\)': Invalid alpha value: -1.0",
+        ),
+        ({"optimizer": "ftrl(beta=-1.0)"}, "ftrl's beta must be at least 0, got -1.0"),
+        ({"optimizer": "ftrl(learning_rate_power=0.5)"}, "ftrl's learning_rate_power must be at most 0, got 0.5"),
+        ({"optimizer": "ftrl", "weight_decay": 0.1}, r"take optimizer='ftrl\(l2_regularization_strength=0.05\)'"),
+        ({"optimizer": lambda weights, lr: None, "weight_decay": 0.1}, "<lambda> takes no argument weight_decay"),
+        ({"optimizer": "own(name='my.Adan')"}, r"trained with my.Adan, .* give it again .*optimizer=Adan\)"),
+    ],
+)
+def test_choices_that_cannot_be_built(settings: dict[str, Any], text: str) -> None:
+    config = FitConfig(**settings)
+    with pytest.raises(SettingError, match=text):
+        optimizer_of(nn.Linear(2, 2), config)
+
+
+# ── weight decay ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("choice", [name for name in OPTIMIZERS if name != "ftrl"])
+def test_weight_decay_is_decoupled(choice: str) -> None:
+    """A step with decay is the shrinking, then the step without decay at the same gradient."""
+    weights = [nn.Parameter(torch.tensor([2.0, -3.0])) for _ in range(2)]
+    unused = nn.Parameter(torch.ones(1))
+    network = nn.ParameterList([weights[0], unused])
+    optimizer = by(choice, learning_rate=0.1, weight_decay=0.5)(network)
+    plain = by(choice, learning_rate=0.1, weight_decay=0.0)(nn.ParameterList([weights[1]]))
+    for _ in range(3):
+        with torch.no_grad():
+            weights[1].mul_(1 - 0.1 * 0.5)
+        for weight in weights:
+            weight.grad = torch.tensor([0.3, -0.2])
+        optimizer.step()
+        plain.step()
+        torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=0)
+    assert unused.item() == 1
+
+
+@pytest.mark.parametrize(("choice", "decay"), [("adamw", 0.01), ("adam", 0.0), ("sgd", 0.0)])
+def test_weight_decay_when_none_is_named(choice: str, decay: float) -> None:
+    assert equal(trained(by(choice))[0], trained(by(choice, weight_decay=decay))[0])
+    assert not equal(trained(by(choice))[0], trained(by(choice, weight_decay=0.2))[0])
+
+
+def test_a_class_of_pytorch_takes_weight_decay_in_its_own_sense() -> None:
+    ours, _ = trained(by(torch.optim.SGD, weight_decay=0.3))
+    theirs, _ = trained(lambda network: torch.optim.SGD(network.parameters(), lr=0.01, weight_decay=0.3))
+    assert equal(ours, theirs)
+
+
+# ── training with them ───────────────────────────────────────────────────────────────────────────────────────────────
+class Dying(ForecastModel):
+    """The process ends in the middle of the fourth step."""
+
+    calls = 0
+
+    def forward(self, batch: Batch) -> Tensor:
+        self.calls += self.training
+        if self.calls == 4:
+            raise MemoryError
+        return super().forward(batch)
+
+
+def run(config: FitConfig, kind: type[ForecastModel] = ForecastModel, steps: int = 6) -> tuple[nn.Module, Any]:
+    panel = panel_of(wave(80), wave(60, 5))
+    windows = Windows(panel, 12, 4, scales=InputScales.fit(panel))
+    torch.manual_seed(3)
+    net = NetConfig(kind="direct", hidden_size=8, dropout=0.2)
+    model = kind(Shapes(12, 4, outputs=13), net, SCALERS["standard"](), Quantiles())
+    return model, train(model, windows, *split_origins(panel, 12, 4, held_back=3), config, steps=steps, seed=1)
+
+
+@pytest.mark.parametrize("choice", [*CHOICES, torch.optim.RAdam])
+def test_a_run_goes_on_from_its_checkpoint_to_the_bit(tmp_path: Path, choice: Any) -> None:
+    whole, _ = run(FitConfig(optimizer=choice, batch_size=16, evaluations=2, progress=False))
+    config = FitConfig(
+        optimizer=choice,
+        batch_size=16,
+        evaluations=2,
+        progress=False,
+        checkpoint=tmp_path / "run.ckpt",
+        checkpoint_every=3,
+    )
+    with pytest.raises(MemoryError):
+        run(config, Dying)
+    again, _ = run(replace(config, resume=True))
+    assert equal(again, whole)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rate"),
+    [
+        ("adam", 0.003),
+        ("sgd(momentum=0.9)", 0.1),
+        ("rmsprop", 0.003),
+        ("adadelta", 1.0),
+        ("adagrad", 0.03),
+        ("adamax", 0.01),
+        ("adafactor", 0.03),
+        ("nadam", 0.003),
+        ("ftrl", 0.1),
+    ],
+)
+def test_each_of_them_learns(choice: str, rate: float) -> None:
+    _, result = run(FitConfig(optimizer=choice, learning_rate=rate, evaluations=4, progress=False), steps=80)
+    losses = [entry["train_loss"] for entry in result.history]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (SGD(momentum=0.9), "sgd(momentum=0.9)"),
+        ("nadam(momentum_decay=1.0)", "nadam(momentum_decay=1.0)"),
+        (partial(torch.optim.RAdam, eps=1e-7), "own(name='torch.optim.radam.RAdam')"),
+    ],
+)
+def test_a_model_file_tells_the_optimiser(tmp_path: Path, choice: Any, text: str) -> None:
+    panel = panel_of(wave(70))
+    config = FitConfig(steps=2, optimizer=choice, refit=False, progress=False)
+    model = LSTMForecaster(4, context=12, fit=config).fit(panel)
+    loaded = gatecast.load(model.save(tmp_path / "m.gatecast"))
+    assert model.describe()["fit"]["optimizer"] == text
+    assert loaded.fit_config is not None
+    assert written_optimizer(loaded.fit_config.optimizer) == text
+    assert (loaded.predict(panel=panel).mean == model.predict().mean).all()
+    if text.startswith("own"):
+        assert optimizers.read_optimizer(text) == Own("torch.optim.radam.RAdam")
+        with pytest.raises(SettingError, match=r"the model was trained with torch\.optim\.radam\.RAdam"):
+            loaded.fit(panel)

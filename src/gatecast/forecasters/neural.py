@@ -365,7 +365,7 @@ class LSTMForecaster(Forecaster):
             "context": self.shapes_.context,
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
-            "fit": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.fit_config or FitConfig()).items()},
+            "fit": (self.fit_config or FitConfig()).to_dict(),
             "head": type(self._head()).__name__,
             "scaler": self._scaler().name,
             "members": self.members,

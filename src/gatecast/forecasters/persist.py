@@ -141,7 +141,7 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
     return {
         "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
         "net": asdict(forecaster._net()),
-        "fit": {name: _plain(value) for name, value in asdict(fit).items()},
+        "fit": {name: _plain(value) for name, value in fit.to_dict().items()},
         "head": {"name": _key(HEADS, type(head)), **asdict(head)},  # type: ignore[call-overload]
         "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
         "shapes": asdict(forecaster.shapes_),
@@ -153,7 +153,7 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
         "best_steps": forecaster.best_steps_,
         "windows": forecaster.windows_,
         "fit_seconds": forecaster.fit_seconds_,
-        "described": {**forecaster.describe(), "fit": asdict(fit)},
+        "described": {**forecaster.describe(), "fit": fit.to_dict()},
     }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gatecast.errors import SettingError
 from gatecast.option import option
+from gatecast.training.optimizers.choices import Optimizer, read_optimizer, written_optimizer
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 
@@ -19,7 +22,14 @@ class FitConfig:
     batch_size: int = option(64, "windows in one step")
     learning_rate: float = option(3e-3, "highest learning rate of the schedule")
     schedule: str = option("one_cycle", "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant")
-    weight_decay: float = option(1e-2, "decoupled weight decay of AdamW")
+    optimizer: str | Optimizer | Callable[..., Any] = option(
+        "adamw",
+        "rule of the steps: adamw, adam, sgd, rmsprop, adadelta, adagrad, adamax, adafactor, nadam or ftrl; with settings: "
+        "'sgd(momentum=0.9, nesterov=True)'",
+    )
+    weight_decay: float | None = option(
+        None, "share of each weight, times the learning rate, that a step takes off; None: 0.01 for adamw, else 0"
+    )
     ema: float = option(0.0, "decay of an exponential average of the weights, which is evaluated and kept; 0: none")
     clip: float = option(1.0, "largest gradient norm; longer ones are cut to it")
     validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
@@ -41,6 +51,9 @@ class FitConfig:
         for name in ("batch_size", "learning_rate", "clip", "evaluations", "patience", "checkpoint_every"):
             if not getattr(self, name) > 0:
                 raise SettingError(f"FitConfig.{name} must be greater than 0, got {getattr(self, name)}")
+        read_optimizer(self.optimizer)
+        if self.weight_decay is not None and not self.weight_decay >= 0:
+            raise SettingError(f"FitConfig.weight_decay must be at least 0, got {self.weight_decay}")
         if self.steps is not None and self.steps < 1:
             raise SettingError(f"FitConfig.steps must be at least 1, got {self.steps}")
         if self.schedule not in SCHEDULES:
@@ -50,3 +63,8 @@ class FitConfig:
                 raise SettingError(f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
         if self.resume and self.checkpoint is None:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as files hold it: choices as text."""
+        fields = asdict(replace(self, optimizer=written_optimizer(self.optimizer)))
+        return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}

@@ -32,7 +32,7 @@ def identity_of(
     digest = hashlib.sha256()
     for tensor in (windows.values, windows.begin, windows.end, training.first, held_back.first):
         digest.update(tensor.contiguous().numpy().data)
-    settings = {name: value for name, value in asdict(config).items() if name not in _FREE}
+    settings = {name: value for name, value in config.to_dict().items() if name not in _FREE}
     sizes = {"training windows": training.total, "held-back windows": held_back.total}
     identity = {**_task(model, windows), "data": digest.hexdigest(), **sizes, **settings, "steps": steps, "seed": seed}
     return dict(json.loads(json.dumps(identity, default=str)))

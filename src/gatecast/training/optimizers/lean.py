@@ -1,17 +1,16 @@
-"""The optimiser of the loop."""
+"""The default optimiser on one CPU process, without what ``torch.optim`` loads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gatecast.training.config import FitConfig
 
-
-class AdamW:
+class LeanAdamW:
     """Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019, algorithm 2) on the CPU.
 
     The arithmetic is that of ``torch.optim.AdamW(fused=True)`` to the bit, and the state has its names. Left out is
@@ -23,6 +22,7 @@ class AdamW:
         weight_decay: share of each weight that is taken off a step, times the learning rate.
         betas: decay of the averages of the gradient and of its square.
         eps: added to the root of the latter.
+        amsgrad: take the largest average of squares so far (Reddi et al. 2018).
     """
 
     def __init__(
@@ -33,10 +33,11 @@ class AdamW:
         weight_decay: float = 1e-2,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        amsgrad: bool = False,
     ) -> None:
         self.parameters = list(parameters)
         self.param_groups: list[dict[str, Any]] = [
-            {"lr": lr, "weight_decay": weight_decay, "betas": list(betas), "eps": eps}
+            {"lr": lr, "weight_decay": weight_decay, "betas": list(betas), "eps": eps, "amsgrad": amsgrad}
         ]
         self.state: dict[int, dict[str, Tensor]] = {}
 
@@ -45,20 +46,21 @@ class AdamW:
         """One step along the gradients; a weight without one stays."""
         group = self.param_groups[0]
         used = [(k, weight, weight.grad) for k, weight in enumerate(self.parameters) if weight.grad is not None]
-        slots = [self.state.get(k) or self.state.setdefault(k, _fresh(weight)) for k, weight, _ in used]
+        fresh = partial(_fresh, amsgrad=group["amsgrad"])
+        slots = [self.state.get(k) or self.state.setdefault(k, fresh(weight)) for k, weight, _ in used]
         torch._fused_adamw_(
             [weight for _, weight, _ in used],
             [gradient for _, _, gradient in used],
             [slot["exp_avg"] for slot in slots],
             [slot["exp_avg_sq"] for slot in slots],
-            [],
+            [slot["max_exp_avg_sq"] for slot in slots if group["amsgrad"]],
             [slot["step"].add_(1) for slot in slots],
             lr=group["lr"],
             beta1=group["betas"][0],
             beta2=group["betas"][1],
             weight_decay=group["weight_decay"],
             eps=group["eps"],
-            amsgrad=False,
+            amsgrad=group["amsgrad"],
             maximize=False,
         )
 
@@ -76,11 +78,6 @@ class AdamW:
         self.state, self.param_groups = dict(state["state"]), list(state["param_groups"])
 
 
-def optimizer_of(model: nn.Module, config: FitConfig) -> Any:
-    """The optimiser of a training run."""
-    kind: Any = AdamW if config.accelerator == "cpu" else torch.optim.AdamW
-    return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-
-
-def _fresh(weight: Tensor) -> dict[str, Tensor]:
-    return {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+def _fresh(weight: Tensor, *, amsgrad: bool) -> dict[str, Tensor]:
+    averages = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
+    return {"step": torch.zeros(()), **{name: torch.zeros_like(weight) for name in averages}}
