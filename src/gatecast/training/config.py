@@ -9,7 +9,7 @@ from typing import Any
 
 from gatecast.errors import SettingError
 from gatecast.option import option
-from gatecast.training.optimizers.choices import Optimizer, read_optimizer, written_optimizer
+from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 
@@ -24,8 +24,8 @@ class FitConfig:
     schedule: str = option("one_cycle", "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant")
     optimizer: str | Optimizer | Callable[..., Any] = option(
         "adamw",
-        "rule of the steps: adamw, adam, sgd, rmsprop, adadelta, adagrad, adamax, adafactor, nadam or ftrl; with settings: "
-        "'sgd(momentum=0.9, nesterov=True)'",
+        "rule of the steps: adamw, adam, sgd, rmsprop, adadelta, adagrad, adamax, adafactor, nadam or ftrl; with "
+        "settings: 'sgd(momentum=0.9, nesterov=True)'",
     )
     weight_decay: float | None = option(
         None, "share of each weight, times the learning rate, that a step takes off; None: 0.01 for adamw, else 0"
@@ -51,7 +51,7 @@ class FitConfig:
         for name in ("batch_size", "learning_rate", "clip", "evaluations", "patience", "checkpoint_every"):
             if not getattr(self, name) > 0:
                 raise SettingError(f"FitConfig.{name} must be greater than 0, got {getattr(self, name)}")
-        read_optimizer(self.optimizer)
+        object.__setattr__(self, "optimizer", settled_optimizer(self.optimizer))  # text: what files and logs hold
         if self.weight_decay is not None and not self.weight_decay >= 0:
             raise SettingError(f"FitConfig.weight_decay must be at least 0, got {self.weight_decay}")
         if self.steps is not None and self.steps < 1:
@@ -65,6 +65,6 @@ class FitConfig:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field as files hold it: choices as text."""
+        """Every field as files hold it: choices and paths as text."""
         fields = asdict(replace(self, optimizer=written_optimizer(self.optimizer)))
         return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}

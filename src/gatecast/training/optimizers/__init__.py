@@ -16,6 +16,7 @@ from gatecast.training.optimizers.choices import (
     Own,
     RMSprop,
     read_optimizer,
+    settled_optimizer,
     written_optimizer,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "SGD",
     "optimizer_of",
     "read_optimizer",
+    "settled_optimizer",
     "written_optimizer",
 ]

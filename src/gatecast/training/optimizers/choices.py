@@ -215,6 +215,16 @@ def read_optimizer(value: Any) -> Optimizer | Callable[..., Any]:
     )
 
 
+def settled_optimizer(value: Any) -> str | Callable[..., Any]:
+    """The text of a choice of ours; a class or function of one's own as it is.
+
+    Raises:
+        SettingError: as :func:`read_optimizer`.
+    """
+    choice = read_optimizer(value)
+    return written_optimizer(choice) if isinstance(choice, Optimizer) else choice
+
+
 def written_optimizer(value: Any) -> str:
     """The text of a choice, for files; a class or function of one's own is told by its name."""
     if isinstance(value, str | Optimizer):
