@@ -338,6 +338,23 @@ HEADS: dict[str, type[Head]] = {
 }
 
 
+def point_head(head: str | Head, loss: str | Loss) -> Point:
+    """The point head that minimises this loss, where the head that was asked for leaves room for it.
+
+    Raises:
+        SettingError: the head has a loss of its own.
+    """
+    if head != "auto":
+        asked = chosen("head", head, HEADS)
+        if asked != Point() and asked != Point(loss):
+            own = written(asked, HEADS) if type(asked) in HEADS.values() else type(asked).__name__
+            raise SettingError(
+                f"loss={loss!r} is of a point forecast, and head={own!r} minimises its own, "
+                f"{asked.minimised}; leave loss out, or take head='point'"
+            )
+    return Point(loss)
+
+
 def interpolate(
     grid: Float[Tensor, " knots"], table: Float[Tensor, "*cells knots"], at: Float[Tensor, "*cells p"]
 ) -> Float[Tensor, "*cells p"]:
