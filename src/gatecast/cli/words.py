@@ -10,7 +10,7 @@ For example
     gatecast backtest sales.csv --horizon 14   models compared on the past
     gatecast predict model.gatecast new.csv    no training
 
-Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
 
 FORECAST = """Forecast a file: backtest beside baselines, verdict, forecast, report and model.

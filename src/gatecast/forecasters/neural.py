@@ -155,7 +155,7 @@ class LSTMForecaster(Forecaster):
         """The networks of all members and their best steps; ``steps`` of each are given in a second training."""
         models, best = [], []
         for member in range(self.members):
-            own = config if steps is None else replace(config, steps=steps[member])
+            own = config if steps is None else replace(config, steps=steps[member], epochs=None)
             model, run = self._train_member(member, windows, training, held_back, own, refit=steps is not None)
             models.append(model)
             best.append(run.best_step)
@@ -175,17 +175,19 @@ class LSTMForecaster(Forecaster):
         from gatecast.training.loop import train
 
         seed = self.seed + 1000 * member
-        steps = config.steps or steps_of(training.total, config.batch_size)
-        if config.checkpoint is not None and (member or refit):  # a run of its own has a checkpoint of its own
-            name = f"{config.checkpoint.name}-{'refit' if refit else ''}{member}"
-            config = replace(config, checkpoint=config.checkpoint.with_name(name))
+        steps, suffix = steps_of(config, training.total), ""
+        if member or refit:  # a run of its own has a checkpoint and a log of its own
+            suffix = f"-{'refit' if refit else ''}{member}"
+        if config.checkpoint is not None and suffix:
+            config = replace(config, checkpoint=config.checkpoint.with_name(config.checkpoint.name + suffix))
         with _threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = ForecastModel(
                 self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight
             )
             model.set_linear(self.linear_)
-            run = train(model, windows, training, held_back, config, steps=steps, seed=seed)
+            name = f"training{suffix}"
+            run = train(model, windows, training, held_back, config, steps=steps, seed=seed, name=name)
         return model.eval(), run
 
     def _check(self, panel: Panel) -> None:

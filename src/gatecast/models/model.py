@@ -67,6 +67,11 @@ class ForecastModel(nn.Module):
         cells = cells if size is None else cells / size.to(past.dtype)
         return weighted_mean(cells, mask=batch.mask, weight=self._weight(past, batch))
 
+    def weight_of(self, batch: Batch) -> float:
+        """What the loss is the mean over: the scored cells with their weights."""
+        past = self.scale(batch)[0] if self.loss_weight != "none" else batch.past
+        return float((batch.mask * self._weight(past, batch)).sum())
+
     def scale(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled context in float32, location and scale in the precision of the data."""
         past, location, scale = self.scaler(batch.past, batch.observed)
@@ -106,6 +111,7 @@ class ForecastModel(nn.Module):
 
     def _raw(self, past: Tensor, batch: Batch, target: Tensor | None, scale: Tensor) -> Tensor:
         raw: Tensor = self.network(past, batch, target) if self.recursive else self.network(past, batch)
+        raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # autocast: the loss keeps its precision
         return self._positive(raw, scale) if self.head.positive else raw
 
     def _positive(self, raw: Tensor, scale: Tensor) -> Tensor:
@@ -118,10 +124,10 @@ class ForecastModel(nn.Module):
         """Rows between the two values of a naive error."""
         return self.shapes.seasons[0] if self.shapes.seasons else 1
 
-    def _weight(self, past: Tensor, batch: Batch) -> Tensor | None:
-        """Weight of each window and target; None: all alike."""
+    def _weight(self, past: Tensor, batch: Batch) -> Tensor:
+        """Weight of each window and target."""
         if self.loss_weight == "none":
-            return None
+            return torch.ones_like(past[:, :1])
         return (1 / naive_error(past, batch.observed, self._season)).clamp(0.1, 10.0)
 
 
