@@ -15,6 +15,7 @@ from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
 from gatecast.models.recursive import RecursiveLSTM
 from gatecast.nn.heads import Head
+from gatecast.nn.stack import Stack
 
 NETWORKS = {"segment": SegmentLSTM, "direct": DirectLSTM, "seq2seq": Seq2SeqLSTM, "recursive": RecursiveLSTM}
 
@@ -52,6 +53,13 @@ class ForecastModel(nn.Module):
     def recursive(self) -> bool:
         """True where the horizon is forecast by feeding draws back."""
         return isinstance(self.network, RecursiveLSTM)
+
+    @property
+    def input_size(self) -> int:
+        """Features that the recurrent layers read at each step of the context; they follow from the data."""
+        layers = self.network.get_submodule("lstm")
+        assert isinstance(layers, Stack)
+        return layers.input_size
 
     def forward(self, batch: Batch) -> Float[Tensor, ""]:
         """Mean loss of the windows; missing targets do not count."""
