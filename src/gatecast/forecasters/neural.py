@@ -374,6 +374,7 @@ class LSTMForecaster(Forecaster):
             "context": self.shapes_.context,
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
+            "input_size": self.models_[0].input_size,
             "fit": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.fit_config or FitConfig()).items()},
             "head": type(self._head()).__name__,
             "loss": self._head().minimised,

@@ -16,6 +16,7 @@ from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
 from gatecast.models.recursive import RecursiveLSTM
 from gatecast.nn.heads import HEADS, Head, Point
 from gatecast.nn.losses import blanked, naive_error, weighted_mean
+from gatecast.nn.stack import Stack
 
 NETWORKS = {"segment": SegmentLSTM, "direct": DirectLSTM, "seq2seq": Seq2SeqLSTM, "recursive": RecursiveLSTM}
 
@@ -53,6 +54,13 @@ class ForecastModel(nn.Module):
     def recursive(self) -> bool:
         """True where the horizon is forecast by feeding draws back."""
         return isinstance(self.network, RecursiveLSTM)
+
+    @property
+    def input_size(self) -> int:
+        """Features that the recurrent layers read at each step of the context; they follow from the data."""
+        layers = self.network.get_submodule("lstm")
+        assert isinstance(layers, Stack)
+        return layers.input_size
 
     def forward(self, batch: Batch) -> Float[Tensor, ""]:
         """Mean loss of the windows; missing targets do not count."""
