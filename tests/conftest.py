@@ -1,8 +1,10 @@
-"""What all tests share: the folder of development data, where there is one."""
+"""What all tests share: the folder of development data, where there is one, and a Ray cluster on this machine."""
 
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,14 @@ def dev_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no development data in {folder} (set GATECAST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Ray with two workers, started once."""
+    ray = pytest.importorskip("ray")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()

@@ -381,6 +381,23 @@ def test_help_texts_come_from_the_fields(run: Run) -> None:
     assert "gatecast forecast sales.csv --horizon 14" in words
 
 
+def test_the_table_of_hyperparameters_goes_in_by_flags_and_by_a_file(run: Run, sales: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[net]\nnum_layers = 2\nresidual = true\nzoneout = 0.1\nhidden_size = 8\n")
+    flags = ["--net.cell", "gru", "--net.activation", "softsign", "--net.recurrent-dropout", 0.2, "--net.go-backwards"]
+    options = ["--horizon", 2, "--windows", 0, "--fit.steps", 2, "--config", settings, "--json"]
+    code, out, err = run("forecast", sales, *options, *flags)
+    assert (code, err) == (0, "")
+    model = json.loads(out)["run"]["model"]
+    said = {"cell": "gru", "activation": "softsign", "recurrent_dropout": 0.2, "go_backwards": True}
+    written = {"num_layers": 2, "residual": True, "zoneout": 0.1, "hidden_size": 8}
+    assert model["net"].items() >= (said | written).items()
+    assert model["input_size"] == 8  # the embedding of a segment
+    code, _, err = run("forecast", sales, *options, *flags, "--net.peephole")
+    assert code == 2
+    assert "--net.peephole=True is an option of the LSTM" in err
+
+
 def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sales: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('horizon = 4\nwindows = 0\nout = "toml"\n[fit]\nsteps = 3\n[net]\nhidden_size = 8\n')
@@ -399,6 +416,16 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2
     assert "horizn" in err
+
+
+def test_a_loss_reaches_the_model(run: Run, sales: Path, tmp_path: Path) -> None:
+    options = ["--horizon", 3, "--windows", 0, *QUICK[:4]]
+    code, out, err = run("forecast", sales, *options, "--loss", "huber(delta=0.5)", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)["run"]["model"]
+    assert (told["head"], told["loss"]) == ("Point", "huber(delta=0.5)")
+    (tmp_path / "settings.toml").write_text('loss = "mase"\n[fit]\nsteps = 3\n[net]\nhidden_size = 8\n')
+    assert run("backtest", sales, "--horizon", 3, "--windows", 2, "--config", "settings.toml")[0] == 0
 
 
 def test_flags_do_not_collide() -> None:

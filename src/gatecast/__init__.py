@@ -29,6 +29,7 @@ _HOME = {
     "AutoTheta": "gatecast.forecasters",
     "Ensemble": "gatecast.forecasters",
     "backtest": "gatecast.forecasters",
+    "fit_each": "gatecast.forecasters",
     "load": "gatecast.forecasters",
     "NetConfig": "gatecast.models",
     "FitConfig": "gatecast.training",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         Naive,
         SeasonalNaive,
         backtest,
+        fit_each,
         load,
     )
     from gatecast.models import NetConfig

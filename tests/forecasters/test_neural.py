@@ -115,6 +115,90 @@ def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
     forecaster(3, head="negative_binomial", context=3, fit={"steps": 2}).fit(panel.cut(83).select(["b"]))  # not read
 
 
+@pytest.mark.parametrize("kind", ["segment", "recursive"])
+def test_amounts_with_zeros(kind: str) -> None:
+    random = np.random.default_rng(0)
+    amounts = random.poisson(1.0, 120) * random.gamma(3.0, 2.0, 120)
+    model = forecaster(head="tweedie", net={"kind": kind}, fit={"steps": 60}).fit(panel_of(amounts, freq="D"))
+    forecast = model.predict(samples=50)
+    check(forecast, 1)
+    assert forecast.quantiles.min() == 0
+    assert model.describe()["scaler"] == "mean_abs"
+    assert forecast.samples is not None
+    assert 0 < np.mean(forecast.samples % 1 > 0) < 1
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def pulses(seed: int = 0, rows: int = 400) -> np.ndarray:
+    """Amounts about a known centre: median 2, mean 2 e^0.5 = 3.3, and 10 % above 2 e^1.28 = 7.2."""
+    return 2 * np.exp(np.random.default_rng(seed).normal(size=rows))
+
+
+@pytest.mark.parametrize(
+    ("loss", "low", "high"),
+    [
+        ("mae", 1.4, 2.7),
+        ("mse", 2.7, 4.0),
+        ("quantile(probability=0.9)", 5.0, 11.0),
+        ("mape", 0.5, 1.6),
+        ("msle", 1.9, 3.0),
+        ("poisson", 2.7, 4.0),
+        ("tweedie", 2.7, 4.0),
+        ("mase", 1.4, 2.7),
+    ],
+)
+def test_a_loss_decides_which_point_is_forecast(loss: str, low: float, high: float) -> None:
+    """In the unit of the data, whatever the scaler made of it; MAPE prefers points that are too low."""
+    fit = {"steps": 80, "batch_size": 64, "learning_rate": 0.03, "validation": 0}
+    net = {"base": "none", "dropout": 0.0}
+    panel = panel_of(*(pulses(seed) for seed in range(3)))
+    model = forecaster(loss=loss, fit=fit, net=net, calendar=False, seed=3).fit(panel)
+    assert low < float(model.predict().mean.mean()) < high
+    assert (model.describe()["head"], model.describe()["loss"]) == ("Point", loss)
+
+
+@pytest.mark.parametrize("scaler", ["standard", "mean_abs", "log1p"])
+@pytest.mark.parametrize("loss", ["mape", "msle", "mase(season=12)", "mase"])
+def test_a_loss_in_the_unit_of_the_data_is_that_of_the_forecast(loss: str, scaler: str) -> None:
+    """Whatever the scaler is; ``mase`` takes the forecaster's season."""
+    values = 3 * wave(80)
+    fit = {"steps": 1, "learning_rate": 1e-9, "validation": 1}
+    model = forecaster(loss=loss, scaler=scaler, season=12, context=30, fit=fit).fit(panel_of(values))
+    past, target = values[-HORIZON - 30 : -HORIZON], values[-HORIZON:]
+    forecast = model.predict(panel=panel_of(values[:-HORIZON])).mean[0, :, 0]
+    expected = {
+        "mape": 100 * np.abs(forecast / target - 1).mean(),
+        "msle": ((np.log1p(forecast) - np.log1p(target)) ** 2).mean(),
+        "mase": np.abs(forecast - target).mean() / np.abs(past[12:] - past[:-12]).mean(),
+    }
+    assert model.history_[-1]["val_loss"] == pytest.approx(expected[loss.partition("(")[0]], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("wish", "value", "said"),
+    [
+        ({"loss": "mape"}, 0.0, r"the loss mape divides by the target and expects no zeros.*is 0 at .*mape\(epsilon=1"),
+        ({"loss": "msle"}, -1.0, r"the loss msle takes logarithms and expects numbers from 0 on.*another loss \(mae"),
+        ({"loss": "tweedie(power=1.2)"}, -1.0, r"the loss tweedie\(power=1.2\) is of amounts .* another loss"),
+        ({"head": "tweedie"}, -1.0, r"the tweedie head is of amounts .* another head"),
+        ({"head": "poisson"}, 2.5, r"the poisson head forecasts counts and expects whole numbers from 0 on"),
+    ],
+)
+def test_data_that_a_loss_does_not_take(wish: dict[str, Any], value: float, said: str) -> None:
+    values = np.full(60, 3.0)
+    values[20] = value
+    with pytest.raises(DataError, match=said):
+        forecaster(**wish).fit(panel_of(values, freq="D"))
+    forecaster(**{"loss": "mape(epsilon=0.5)"}, fit={"steps": 1}).fit(panel_of(np.abs(values), freq="D"))
+
+
+def test_a_scaler_that_does_not_keep_zero_is_refused() -> None:
+    with pytest.raises(
+        SettingError, match=r"the loss tweedie keeps zero at zero and needs scaler='mean_abs', got 'sta"
+    ):
+        forecaster(loss="tweedie", scaler="standard").fit(waves())
+
+
 def test_a_series_that_never_changed_is_forecast_as_it_is() -> None:
     seven = np.full(40, 7.0)
     seven[[3, 20]] = np.nan

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fixtures.cases import panel_of, wave
 from fixtures.make_model import FOLDER
 from fixtures.make_model import panel as fixture_panel
@@ -21,6 +24,7 @@ from gatecast.errors import ModelFileError, NotFittedError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.persist import FORMAT, load, save
 from gatecast.models.config import NetConfig
+from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
 
 FIT = FitConfig(steps=4, batch_size=16, evaluations=2, refit=False, progress=False)
@@ -57,6 +61,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("direct", {"head": "student", "scaler": Standard(recent=6), "members": 2}),
         ("seq2seq", {"head": "point", "season": 7, "nonnegative": False}),
         ("recursive", {"head": "normal", "scaler": "log1p"}),
+        ("direct", {"loss": "huber(delta=0.5)"}),
+        ("segment", {"head": "tweedie(power=1.3)"}),
+        ("recursive", {"loss": "poisson"}),
     ],
 )
 def test_a_loaded_model_forecasts_the_same_numbers(tmp_path: Path, kind: str, settings: dict[str, Any]) -> None:
@@ -69,6 +76,42 @@ def test_a_loaded_model_forecasts_the_same_numbers(tmp_path: Path, kind: str, se
     assert loaded.contract_ == model.contract_
     assert loaded.calibration_.windows == model.calibration_.windows
     assert (loaded.name, loaded.seed, loaded.parameters_) == (model.name, model.seed, model.parameters_)
+
+
+def test_the_loss_is_in_the_file(tmp_path: Path) -> None:
+    path = fitted(loss="huber(delta=0.5)").save(tmp_path / "m.gatecast")
+    with zipfile.ZipFile(path) as file:
+        facts = json.loads(file.read("model.json"))
+    assert facts["head"] == {"name": "point", "loss": "huber(delta=0.5)"}
+    assert facts["described"]["loss"] == "huber(delta=0.5)"
+    assert load(path).describe()["loss"] == "huber(delta=0.5)"
+
+
+def test_a_point_of_the_first_files_is_read(tmp_path: Path) -> None:
+    """They call the loss ``loss_name``."""
+    path = fitted(loss="mse").save(tmp_path / "m.gatecast")
+    with zipfile.ZipFile(path) as file:
+        facts, manifest = (json.loads(file.read(f"{name}.json")) for name in ("model", "manifest"))
+    facts["head"] = {"name": "point", "loss_name": "mse"}
+    model = json.dumps(facts).encode()
+    manifest["sha256"]["model.json"] = hashlib.sha256(model).hexdigest()
+    parts = {"model_json": model, "manifest_json": json.dumps(manifest).encode()}
+    assert load(rewritten(path, tmp_path / "old.gatecast", **parts)).describe()["loss"] == "mse"
+
+
+@dataclass(frozen=True)
+class Cubed(Loss):
+    """A loss of the user's own."""
+
+    def cells(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (prediction - target).abs() ** 3
+
+
+def test_a_loss_of_ones_own_trains_and_cannot_be_saved(tmp_path: Path) -> None:
+    model = fitted(loss=Cubed())
+    assert "Cubed" in model.describe()["loss"]
+    with pytest.raises(ModelFileError, match="a loss of your own, Cubed, cannot be saved; only mse, "):
+        model.save(tmp_path / "m.gatecast")
 
 
 def test_a_model_loaded_and_saved_again_is_the_same_file(tmp_path: Path, saved: Path) -> None:
@@ -234,8 +277,6 @@ def test_a_newer_format(tmp_path: Path, saved: Path) -> None:
 
 
 def test_parts_that_do_not_fit_together(tmp_path: Path, saved: Path) -> None:
-    import hashlib
-
     with zipfile.ZipFile(saved) as file:
         facts, manifest = json.loads(file.read("model.json")), json.loads(file.read("manifest.json"))
     facts["net"]["hidden_size"] = 9
@@ -257,8 +298,6 @@ def test_parts_that_do_not_fit_together(tmp_path: Path, saved: Path) -> None:
     ],
 )
 def test_parts_of_a_wrong_kind(tmp_path: Path, saved: Path, entry: str, changes: dict[str, Any]) -> None:
-    import hashlib
-
     with zipfile.ZipFile(saved) as file:
         parts = {name: json.loads(file.read(f"{name}.json")) for name in ("model", "manifest")}
     target = parts[entry]["settings"] if "members" in changes else parts[entry]

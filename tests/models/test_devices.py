@@ -59,7 +59,7 @@ def test_every_network(kind: str, base: str) -> None:
 @pytest.mark.parametrize("head", list(HEADS))
 @pytest.mark.parametrize("kind", ["direct", "recursive"])
 def test_every_head(kind: str, head: str) -> None:
-    check(model_of(kind, head, "mean_abs" if HEADS[head].counts else "standard"))
+    check(model_of(kind, head, "mean_abs" if HEADS[head]().positive else "standard"))
 
 
 @pytest.mark.parametrize("scaler", list(SCALERS))

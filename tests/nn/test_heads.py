@@ -11,8 +11,22 @@ from hypothesis import strategies as st
 from torch.distributions import StudentT
 from torch.nn.functional import softplus
 
+from gatecast.choice import chosen, written
 from gatecast.errors import SettingError
-from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student, interpolate
+from gatecast.nn.heads import (
+    HEADS,
+    Gaussian,
+    Head,
+    NegBinomial,
+    Point,
+    Poisson,
+    Quantiles,
+    Student,
+    Tweedie,
+    interpolate,
+    point_head,
+)
+from gatecast.nn.losses import Huber, MeanAbsoluteError
 
 TABLE = Quantiles().probabilities
 P = torch.tensor(TABLE)
@@ -24,7 +38,7 @@ def inverse_softplus(value: float) -> float:
 
 def raw_of(head: Head, seed: int, size: float = 3.0) -> torch.Tensor:
     raw = torch.randn(4, 3, 2, head.outputs, generator=torch.Generator().manual_seed(seed)) * size
-    return torch.cat([raw[..., :1].abs() + 1, raw[..., 1:]], -1) if head.counts else raw
+    return torch.cat([raw[..., :1].abs() + 1, raw[..., 1:]], -1) if head.positive else raw
 
 
 @pytest.mark.parametrize("kind", list(HEADS))
@@ -46,10 +60,10 @@ def test_pinball_loss_by_hand() -> None:
     raw = torch.tensor([[10.0, step, step]])  # quantiles 9, 10, 11
     assert head.quantiles(raw, torch.tensor([0.1, 0.5, 0.9])).tolist()[0] == pytest.approx([9.0, 10.0, 11.0], abs=1e-5)
     # target 12: 0.1 · 3 + 0.5 · 2 + 0.9 · 1 = 2.2; target 8: 0.9 · 1 + 0.5 · 2 + 0.1 · 3 = 2.2; twice the mean of three
-    assert float(head.loss(raw, torch.tensor([12.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
-    assert float(head.loss(raw, torch.tensor([8.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
+    assert float(head.cells(raw, torch.tensor([12.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
+    assert float(head.cells(raw, torch.tensor([8.0]))) == pytest.approx(2 * 2.2 / 3, rel=1e-5)
     # target 9.5: 0.1 · 0.5 + 0.5 · 0.5 + 0.1 · 1.5
-    assert float(head.loss(raw, torch.tensor([9.5]))) == pytest.approx(2 * 0.45 / 3, rel=1e-5)
+    assert float(head.cells(raw, torch.tensor([9.5]))) == pytest.approx(2 * 0.45 / 3, rel=1e-5)
 
 
 def test_pinball_loss_of_the_true_quantiles_is_least() -> None:
@@ -59,7 +73,7 @@ def test_pinball_loss_of_the_true_quantiles_is_least() -> None:
     for width in (0.8, 1.2816, 1.8):
         step = inverse_softplus(width)
         raw = torch.tensor([0.0, step, step]).expand(20_000, 3)
-        losses[width] = float(head.loss(raw, target).mean())
+        losses[width] = float(head.cells(raw, target).mean())
     assert min(losses, key=losses.__getitem__) == 1.2816
 
 
@@ -69,9 +83,52 @@ def test_initial_bias_gives_half_the_spread_of_a_normal() -> None:
     torch.testing.assert_close(values, 0.5 * torch.special.ndtri(P), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("mae", 3.0), ("mse", 9.0), ("huber", 2.5)])
-def test_point_losses(name: str, expected: float) -> None:
-    assert float(Point(name).loss(torch.tensor([[2.0]]), torch.tensor([5.0]))) == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("loss", "expected"), [("mae", 3.0), ("mse", 9.0), ("huber", 2.5), ("huber(delta=2)", 4.0), (Huber(1.0), 2.5)]
+)
+def test_point_losses(loss: str | Huber, expected: float) -> None:
+    assert float(Point(loss).cells(torch.tensor([[2.0]]), torch.tensor([5.0]))) == pytest.approx(expected)
+
+
+def test_a_point_keeps_its_loss_as_text() -> None:
+    assert Point("mean_absolute_error") == Point() == Point(MeanAbsoluteError())
+    assert Point(Huber(delta=0.5)).loss == "huber(delta=0.5)"
+    head = chosen("head", "point(loss='huber(delta=0.5)')", HEADS)
+    assert head == Point(Huber(delta=0.5))
+    assert chosen("head", written(head, HEADS), HEADS) == head
+    assert (head.minimised, Quantiles().minimised, Student().minimised) == (
+        "huber(delta=0.5)",
+        "quantile",
+        "negative log-likelihood",
+    )
+
+
+def test_a_path_over_the_horizon_is_the_vector_of_a_cosine() -> None:
+    raw = torch.tensor([[[1.0, 1.0], [2.0, 2.0]]])[..., None]  # one window, two steps, two targets
+    target = torch.tensor([[[2.0, -2.0], [4.0, 1.0]]])
+    cells = Point("cosine_similarity").cells(raw, target)
+    torch.testing.assert_close(cells, torch.tensor([[[-1.0, 0.0], [-1.0, 0.0]]]))
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "expected"),
+    [("auto", "mse", "mse"), ("point", "mse", "mse"), (Point(), "mase", "mase"), (Point("mse"), "mse", "mse")],
+)
+def test_a_loss_makes_a_point_head(head: str | Head, loss: str, expected: str) -> None:
+    assert point_head(head, loss) == Point(expected)
+
+
+@pytest.mark.parametrize("head", ["student(min_df=3)", Quantiles(), "point(loss='huber')"])
+def test_a_loss_and_a_head_that_has_its_own(head: str | Head) -> None:
+    with pytest.raises(
+        SettingError, match=r"loss='mse' is of a point forecast, and head=.* minimises its own, .* loss"
+    ):
+        point_head(head, "mse")
+
+
+def test_a_loss_of_classes_is_none_of_a_forecast() -> None:
+    with pytest.raises(SettingError, match=r"is of classes, and a forecast is a number; .*LSTMClassifier"):
+        Point("categorical_crossentropy")
 
 
 def test_gaussian_against_torch() -> None:
@@ -80,12 +137,12 @@ def test_gaussian_against_torch() -> None:
     expected = torch.stack([normal.icdf(p) for p in P], -1)
     torch.testing.assert_close(Gaussian().quantiles(raw, P), expected, rtol=1e-4, atol=1e-4)
     target = torch.zeros(raw.shape[:-1])
-    torch.testing.assert_close(Gaussian().loss(raw, target), -normal.log_prob(target))
+    torch.testing.assert_close(Gaussian().cells(raw, target), -normal.log_prob(target))
 
 
 def test_gaussian_loss_by_hand() -> None:
     raw = torch.tensor([[0.0, inverse_softplus(1.0 - 1e-4)]])
-    assert float(Gaussian().loss(raw, torch.tensor([2.0]))) == pytest.approx(
+    assert float(Gaussian().cells(raw, torch.tensor([2.0]))) == pytest.approx(
         0.5 * math.log(2 * math.pi) + 2.0, rel=1e-4
     )
 
@@ -98,7 +155,7 @@ def test_student_quantiles_against_the_t_table() -> None:
     assert high == pytest.approx(1 + 2 * 2.015, abs=0.5)
     assert low == pytest.approx(1 - 2 * 2.015, abs=0.5)
     expected = -StudentT(5.0, 1.0, 2.0).log_prob(torch.tensor(4.0))
-    assert float(Student().loss(raw, torch.tensor([4.0]))) == pytest.approx(float(expected), rel=1e-4)
+    assert float(Student().cells(raw, torch.tensor([4.0]))) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_negative_binomial_mean_variance_and_quantiles() -> None:
@@ -114,8 +171,25 @@ def test_negative_binomial_mean_variance_and_quantiles() -> None:
 
 def test_negative_binomial_likelihood_sums_to_one() -> None:
     raw = torch.tensor([3.0, inverse_softplus(0.5)]).expand(400, 2)
-    total = (-NegBinomial().loss(raw, torch.arange(400.0))).exp().sum()
+    total = (-NegBinomial().cells(raw, torch.arange(400.0))).exp().sum()
     assert float(total) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_poisson_and_tweedie_by_their_moments() -> None:
+    torch.manual_seed(0)
+    counts = Poisson().draw(torch.full((20_000, 1), 4.0))
+    assert (float(counts.mean()), float(counts.var())) == pytest.approx((4, 4), rel=0.05)
+    assert float(Poisson().cells(torch.tensor([4.0]), torch.tensor(3.0))) == pytest.approx(
+        4 - 3 * math.log(4) + math.log(6)
+    )
+    raw = torch.tensor([10.0, inverse_softplus(0.5)]).expand(20_000, 2)
+    amounts = Tweedie(power=1.4).draw(raw)
+    assert (float(amounts.mean()), float(amounts.var())) == pytest.approx((10, 50), rel=0.05)
+    low, high = Tweedie(power=1.4).quantiles(raw[:1], torch.tensor([0.01, 0.99]))[0].tolist()
+    assert low == 0
+    assert high == pytest.approx(float(torch.quantile(amounts, 0.99)), rel=0.1)
+    with pytest.raises(SettingError, match=r"Tweedie.power must lie between 1 .* and 2 .*, got 1"):
+        Tweedie(power=1.0)
 
 
 def test_quantiles_do_not_touch_the_random_state() -> None:
@@ -151,7 +225,7 @@ def test_interpolate_hits_its_knots() -> None:
 
 
 def test_an_unknown_loss_of_a_point_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"Point.loss_name must be one of mae, mse, huber; got 'nonsense'"):
+    with pytest.raises(SettingError, match=r"loss must be one of mse, mae, huber, .* got 'nonsense'"):
         Point("nonsense")
 
 

@@ -121,8 +121,21 @@ class ModelFlags:
     ] = "lstm"
     context: Annotated[int | None, Parameter(help="Rows the network sees.", group=MODEL)] = None
     head: Annotated[
-        str, Parameter(help="quantiles, normal, student, negative_binomial (counts) or point.", group=MODEL)
-    ] = "quantiles"
+        str,
+        Parameter(
+            help="quantiles, normal, student, negative_binomial or poisson (counts), tweedie (amounts with zeros) or "
+            "point; auto: quantiles, and point where a loss is given.",
+            group=MODEL,
+        ),
+    ] = "auto"
+    loss: Annotated[
+        str | None,
+        Parameter(
+            help="What a point forecast minimises: mae, mse, huber(delta=0.5), log_cosh, quantile(probability=0.9), "
+            "mase, mape, msle, tweedie …",
+            group=MODEL,
+        ),
+    ] = None
     scaler: Annotated[str, Parameter(help="auto, standard, last, robust, mean_abs, log1p or none.", group=MODEL)] = (
         "auto"
     )

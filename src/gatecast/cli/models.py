@@ -51,6 +51,7 @@ def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> For
         context=flags.context,
         net=net,
         head=flags.head,
+        loss=flags.loss,
         scaler=flags.scaler,
         fit=fit,
         members=flags.members,

@@ -24,7 +24,8 @@ _PHRASES = (
     (r" or an object of theirs", ""),
     (r"\bleave (resume) out", r"leave --fit.\1 out"),
     (r"\bleave (freq) out", r"leave --\1 out"),
-    (r"^(head|scaler|context|horizon) (must|counts)", r"--\1 \2"),
+    (r"^(head|loss|scaler|context|horizon) (must|counts)", r"--\1 \2"),
+    (r"\bleave loss out", "leave --loss out"),
 )
 _VALUE = r"""\[[^\]]*\]|(?:"[^"]*"|'[^']*')(?:(?:,| or) (?:"[^"]*"|'[^']*'))*|[\w.+\-]+|"""
 

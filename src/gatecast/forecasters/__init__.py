@@ -9,6 +9,7 @@ from gatecast.forecasters.base import Forecaster
 
 if TYPE_CHECKING:
     from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
+    from gatecast.forecasters.each import fit_each
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
     from gatecast.forecasters.linear import LinearAR
     from gatecast.forecasters.neural import LSTMForecaster
@@ -32,12 +33,14 @@ __all__ = [
     "backtest",
     "best_of",
     "default_baselines",
+    "fit_each",
     "load",
 ]
 
 _HOME = {
     **dict.fromkeys(("Drift", "Mean", "Naive", "SeasonalNaive"), "baselines"),
     **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
+    "fit_each": "each",
     "LinearAR": "linear",
     "LSTMForecaster": "neural",
     "load": "persist",

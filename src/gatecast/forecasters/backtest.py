@@ -16,6 +16,7 @@ from gatecast.data.panel import Panel
 from gatecast.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
 from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.spread import Workers, check_workers, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,6 +162,7 @@ def backtest(
     season: int | None = None,
     left_out: Sequence[str] = (),
     progress: bool | None = None,
+    workers: Workers = None,
 ) -> Backtest:
     """Let every model forecast the last ``windows`` stretches of the panel from what was known before each.
 
@@ -178,6 +180,8 @@ def backtest(
         season: of MASE and RMSSE in steps; None takes ``panel.season``.
         left_out: names of models that are not run at all, with the reason; the verdict tells.
         progress: show a progress bar; None shows it in a terminal.
+        workers: None: one fit after the other; a number of local processes, or ``"ray"`` for a Ray cluster: each model
+            is a job, with ``refit=True`` each model and origin. The forecasts are the same.
 
     Raises:
         DataError: where no series is long enough for a single window.
@@ -185,21 +189,28 @@ def backtest(
     """
     step = horizon if step is None else step
     _check(models, horizon, windows, step)
+    check_workers(workers)
     panel = panel if future_known else _hide_future(panel)
     season = panel.season if season is None else season
     windows, alive, notes = _plan(panel, horizon, windows, step, season)
     panel = panel.take(alive) if len(alive) < len(panel) else panel
-    origins = [panel.cut(horizon + step * back) for back in reversed(range(windows))]
-    runs, failed, missing = {}, {}, list(left_out)
+    cuts = [horizon + step * back for back in reversed(range(windows))]
+    origins = [panel.cut(rows) for rows in cuts]
+    parts = [[rows] for rows in cuts] if refit else [cuts]
+    jobs = [(model, part) for model in models for part in parts]
+    runs, failed, missing = dict[str, _Run](), dict[str, str](), list(left_out)
     with _ticker(progress, len(models) * windows) as tick:
-        for model in models:
-            try:
-                runs[model.name] = _run(model, origins, horizon, tuple(levels), refit, tick)
-            except MissingExtraError as error:
-                missing.append(f"{model.name} ({error})")
-            except Exception as error:  # one model must not end the run; its reason is reported
-                failed[model.name] = f"{type(error).__name__}: {error}"
-                reason = error
+        results = spread(_run, (panel, horizon, tuple(levels)), jobs, workers=workers)
+        for (model, part), result in zip(jobs, results, strict=True):
+            tick(model.name, len(part))
+            if isinstance(result, _Run):
+                runs[model.name] = runs[model.name] + result if model.name in runs else result
+            elif isinstance(result, MissingExtraError):
+                missing.append(f"{model.name} ({result})")
+            else:
+                failed[model.name], reason = f"{type(result).__name__}: {result}", result
+    runs = {name: run for name, run in runs.items() if name not in failed}
+    missing = list(dict.fromkeys(missing))
     if not runs:
         raise GatecastError(_all_failed(failed, missing)) from (reason if failed else None)
     return Backtest(
@@ -290,35 +301,35 @@ def _all_failed(failed: dict[str, str], left_out: list[str]) -> str:
 # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class _Run:
+    """Some origins of one model: columns ``(origins, series, horizon, targets)`` flattened, seconds, notes."""
+
     columns: dict[str, np.ndarray]
     seconds: dict[str, float]
     notes: list[str]
 
+    def __add__(self, later: _Run) -> _Run:
+        columns = {name: np.concatenate([values, later.columns[name]]) for name, values in self.columns.items()}
+        seconds = {name: value + later.seconds[name] for name, value in self.seconds.items()}
+        return _Run(columns, seconds, list(dict.fromkeys([*self.notes, *later.notes])))
 
-def _run(
-    model: Forecaster,
-    origins: list[Panel],
-    horizon: int,
-    levels: tuple[float, ...],
-    refit: bool,
-    tick: Callable[[str], None],
-) -> _Run:
-    """One model over all origins, each column ``(origins, series, horizon, targets)`` flattened."""
-    seconds, parts, notes = {"fit": 0.0, "predict": 0.0}, [], dict[str, None]()
-    fitted = model
-    for position, origin in enumerate(origins):
-        start = perf_counter()
-        if position == 0 or refit:
-            fitted = model.clone().fit(origin)
+
+def _run(shared: tuple[Panel, int, tuple[float, ...]], model: Forecaster, cuts: list[int]) -> _Run | Exception:
+    """One fit, before the first of the origins, and the forecast from each; or the reason why there is none."""
+    panel, horizon, levels = shared
+    try:
+        begin = perf_counter()
+        fitted = model.clone().fit(panel.cut(cuts[0]))
         middle = perf_counter()
-        forecast = fitted.predict(horizon, panel=origin, levels=levels)
-        seconds["fit"] += middle - start
-        seconds["predict"] += perf_counter() - middle
-        parts.append(_columns(model.name, forecast, (len(origin), horizon, origin.targets), levels))
-        notes.update(dict.fromkeys(forecast.notes))
-        tick(model.name)
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _Run(columns, seconds, list(notes))
+        parts, notes = [], dict[str, None]()
+        for rows in cuts:
+            origin = panel.cut(rows)
+            forecast = fitted.predict(horizon, panel=origin, levels=levels)
+            parts.append(_columns(model.name, forecast, (len(origin), horizon, origin.targets), levels))
+            notes.update(dict.fromkeys(forecast.notes))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return _Run(columns, {"fit": middle - begin, "predict": perf_counter() - middle}, list(notes))
+    except Exception as error:  # one model must not end the run; its reason is reported
+        return error
 
 
 def _columns(name: str, forecast: Forecast, shape: tuple[int, ...], levels: tuple[float, ...]) -> dict[str, np.ndarray]:
@@ -341,14 +352,14 @@ def _frame(origins: list[Panel], horizon: int, columns: list[dict[str, np.ndarra
 
 
 @contextmanager
-def _ticker(progress: bool | None, total: int) -> Iterator[Callable[[str], None]]:
-    """A function that counts one forecast; draws a progress bar where asked for or in a terminal."""
+def _ticker(progress: bool | None, total: int) -> Iterator[Callable[[str, int], None]]:
+    """A function that counts forecasts; draws a progress bar where asked for or in a terminal."""
     if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda name: None
+        yield lambda name, count: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
         task = bar.add_task("backtest", total=total)
-        yield lambda name: bar.update(task, advance=1, description=f"backtest {name}")
+        yield lambda name, count: bar.update(task, advance=count, description=f"backtest {name}")

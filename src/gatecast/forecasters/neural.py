@@ -27,10 +27,11 @@ from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
 from gatecast.forecasters.still import held, never_changed, notes_of
-from gatecast.forecasters.targets import require_counts, require_nonnegative
+from gatecast.forecasters.targets import require_fit_for, require_nonnegative
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
-from gatecast.nn.heads import HEADS, Head
+from gatecast.nn.heads import HEADS, Head, point_head
+from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
 from gatecast.training.run import Run
 
@@ -46,11 +47,14 @@ class LSTMForecaster(Forecaster):
             often enough, at least twice the horizon, at most half of the data.
         season: season length in rows, or several; None takes the panel's.
         net: shape of the network.
-        head: ``"quantiles"``, ``"normal"``, ``"student"``, ``"negative_binomial"``, ``"point"``, or a
-            :class:`gatecast.nn.heads.Head`.
+        head: ``"quantiles"``, ``"normal"``, ``"student"``, ``"negative_binomial"``, ``"poisson"``, ``"tweedie"``,
+            ``"point"``, or a :class:`gatecast.nn.heads.Head`; ``"auto"``: ``"quantiles"``, and ``"point"`` where a loss
+            is given.
+        loss: what a point forecast minimises: ``"mse"``, ``"huber(delta=0.5)"`` and the other names of
+            ``gatecast.nn.LOSSES``, or a :class:`gatecast.nn.losses.Loss`; None: what the head itself has.
         scaler: ``"standard"``, ``"last"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
-            :class:`gatecast.data.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` for the negative binomial head, else
-            ``"standard"``.
+            :class:`gatecast.data.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` where head or loss is of counts or amounts
+            (negative binomial, Poisson, Tweedie), else ``"standard"``.
         fit: settings of training.
         calibrate: stretch the intervals to their coverage on held-back windows; ``"auto"``: where there are any.
         members: networks of different seeds whose quantiles are averaged.
@@ -76,7 +80,8 @@ class LSTMForecaster(Forecaster):
         context: int | None = None,
         season: int | Sequence[int] | None = None,
         net: NetConfig | None = None,
-        head: str | Head = "quantiles",
+        head: str | Head = "auto",
+        loss: str | Loss | None = None,
         scaler: str | Scaler = "auto",
         fit: FitConfig | None = None,
         calibrate: bool | str = "auto",
@@ -91,6 +96,7 @@ class LSTMForecaster(Forecaster):
         self.season = season
         self.net = net
         self.head = head
+        self.loss = loss
         self.scaler = scaler
         self.fit_config = fit
         self.calibrate = calibrate
@@ -207,10 +213,9 @@ class LSTMForecaster(Forecaster):
             )
         if not np.isfinite(panel.target).any():
             raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
-        if self._head().counts:
-            require_counts(panel)
+        require_fit_for(self._head(), panel)
         if isinstance(self._scaler(), Log1p):
-            require_nonnegative(panel)
+            require_nonnegative(panel, "the scaler 'log1p' takes logarithms", "another scaler (standard, mean_abs)")
 
     def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
         """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""
@@ -250,11 +255,13 @@ class LSTMForecaster(Forecaster):
         return config
 
     def _head(self) -> Head:
-        return chosen("head", self.head, HEADS)
+        if self.loss is not None:
+            return point_head(self.head, self.loss)
+        return chosen("head", "quantiles" if self.head == "auto" else self.head, HEADS)
 
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":
-            return SCALERS["mean_abs" if self._head().counts else "standard"]()
+            return SCALERS["mean_abs" if self._head().positive else "standard"]()
         return chosen("scaler", self.scaler, SCALERS)
 
     def _floor(self, panel: Panel) -> tuple[float | None, ...]:
@@ -367,8 +374,10 @@ class LSTMForecaster(Forecaster):
             "context": self.shapes_.context,
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
+            "input_size": self.models_[0].input_size,
             "fit": (self.fit_config or FitConfig()).to_dict(),
             "head": type(self._head()).__name__,
+            "loss": self._head().minimised,
             "scaler": self._scaler().name,
             "members": self.members,
             "parameters": self.parameters_,

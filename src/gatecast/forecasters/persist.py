@@ -35,7 +35,8 @@ from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.predictor import PROBABILITIES
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
-from gatecast.nn.heads import HEADS, Head
+from gatecast.nn.heads import HEADS, Head, Point
+from gatecast.nn.losses import LOSSES
 from gatecast.training.config import FitConfig
 
 FORMAT = 1
@@ -143,7 +144,7 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
         "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
         "net": asdict(forecaster._net()),
         "fit": {name: _plain(value) for name, value in fit.to_dict().items()},
-        "head": {"name": _key(HEADS, type(head)), **asdict(head)},  # type: ignore[call-overload]
+        "head": _head_facts(head),
         "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
         "shapes": asdict(forecaster.shapes_),
         "contract": forecaster.contract_.to_dict(),
@@ -179,7 +180,7 @@ def _tensors(forecaster: LSTMForecaster) -> dict[str, Tensor]:
 
 def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaster:
     """A fitted forecaster from its parts."""
-    net, head, scaler = NetConfig(**facts["net"]), _object(HEADS, facts["head"]), _object(SCALERS, facts["scaler"])
+    net, head, scaler = NetConfig(**facts["net"]), _head(facts["head"]), _object(SCALERS, facts["scaler"])
     config = FitConfig(**{**facts["fit"], **_NOWHERE})  # a file names no place to write to
     if facts["settings"]["members"] < 1:
         raise ValueError("a model without a network")
@@ -228,6 +229,21 @@ def _calibration(tensors: dict[str, Tensor], windows: int) -> Calibration:
         tensors["calibration.targets"],
         windows,
     )
+
+
+def _head_facts(head: Head) -> dict[str, Any]:
+    """Name and fields of a head."""
+    if isinstance(head, Point) and not isinstance(head.loss, str):
+        raise ModelFileError(
+            f"a loss of your own, {type(head.loss).__name__}, cannot be saved; only {', '.join(LOSSES)} can"
+        )
+    return {"name": _key(HEADS, type(head)), **asdict(head)}  # type: ignore[call-overload]
+
+
+def _head(facts: dict[str, Any]) -> Head:
+    """A head from its name and fields; the first files call the loss of a point ``loss_name``."""
+    head: Head = _object(HEADS, {("loss" if name == "loss_name" else name): v for name, v in facts.items()})
+    return head
 
 
 def _object(table: dict[str, Any], facts: dict[str, Any]) -> Any:

@@ -74,7 +74,7 @@ class Predictor:
         """Scaled values in the unit of the data, cut at the least value; whole numbers where they are counts."""
         values = self.models[0].to_unit(values, location, scale)
         if self.models[0].head.counts:  # levels, members and calibration have interpolated between counts
-            values = values.round()
+            values = values.round() + 0.0  # -0 becomes 0
         for target, low in enumerate(self.floor):
             if low is not None:
                 values[:, :, target].clamp_(min=low)

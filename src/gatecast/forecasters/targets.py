@@ -1,4 +1,4 @@
-"""What a head for counts asks of the data: whole numbers from 0 on."""
+"""What heads, losses and scalers ask of the data: whole numbers from 0 on, nothing below 0, no zeros."""
 
 from __future__ import annotations
 
@@ -9,33 +9,59 @@ import numpy as np
 from gatecast.data.panel import Panel
 from gatecast.errors import DataError
 from gatecast.forecasters.contract import moment
+from gatecast.models.model import head_words
+from gatecast.nn.heads import Head, Point
+from gatecast.nn.losses import EPSILON
+
+OTHER_HEAD = "another head (quantiles, normal, student)"
+OTHER_LOSS = "another loss (mae, mse, huber)"
 
 
-def require_counts(panel: Panel) -> None:
-    """Check once, before training, that every target value seen is a count.
+def require_fit_for(head: Head, panel: Panel) -> None:
+    """Check once, before training, that the targets are of the kind that the head takes.
 
     Raises:
-        DataError: naming series, time and value of the first that is none, and what to do.
+        DataError: naming series, time and value of the first that is not, and what to do.
     """
+    if head.counts:
+        require_counts(panel, f"{head_words(head)} forecasts counts")
+    elif head.positive:
+        remedy = OTHER_LOSS if isinstance(head, Point) else OTHER_HEAD
+        require_nonnegative(panel, f"{head_words(head)} is of amounts", remedy)
+    elif isinstance(head, Point) and str(head.loss) == "msle":
+        require_nonnegative(panel, f"{head_words(head)} takes logarithms", OTHER_LOSS)
+    elif isinstance(head, Point) and str(head.loss) == "mape":
+        require_nonzero(panel)
+
+
+def require_counts(panel: Panel, what: str) -> None:
+    """Every target value seen is a count."""
     _require(
         panel,
         lambda values: (values < 0) | (np.isfinite(values) & (values != np.floor(values))),
-        "the negative binomial head forecasts counts and expects whole numbers from 0 on",
-        "clip such values to 0, round them or set them to missing, or take another head (quantiles, normal, student)",
+        f"{what} and expects whole numbers from 0 on",
+        f"clip such values to 0, round them or set them to missing, or take {OTHER_HEAD}",
     )
 
 
-def require_nonnegative(panel: Panel) -> None:
-    """Check once, before training, that no target value is below zero.
-
-    Raises:
-        DataError: naming series, time and value of the first that is, and what to do.
-    """
+def require_nonnegative(panel: Panel, what: str, other: str) -> None:
+    """No target value is below zero."""
     _require(
         panel,
         lambda values: values < 0,
-        "the scaler 'log1p' takes logarithms and expects numbers from 0 on",
-        "clip such values to 0 or set them to missing, or take another scaler (standard, mean_abs)",
+        f"{what} and expects numbers from 0 on",
+        f"clip such values to 0 or set them to missing, or take {other}",
+    )
+
+
+def require_nonzero(panel: Panel) -> None:
+    """No target value is zero, by which a percentage would divide."""
+    _require(
+        panel,
+        lambda values: np.abs(values) <= EPSILON,
+        "the loss mape divides by the target and expects no zeros: one would outweigh all other values",
+        "take mase or mae, say from what amount on percentages count, such as loss='mape(epsilon=1.0)', or set such "
+        "values to missing",
     )
 
 

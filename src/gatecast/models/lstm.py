@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gatecast.data.windows import Batch
 from gatecast.models.bases import BaseMixture, SingleBase
 from gatecast.models.config import NetConfig, Shapes
-from gatecast.nn.recurrent import State, last_hidden, make_lstm
+from gatecast.nn.recurrent import GRU, LSTM, RNN, State, last_hidden, make_recurrent, state_parts
 
 MOST_SEGMENTS = 24
 
@@ -100,15 +100,11 @@ class DirectForecaster(nn.Module):
             centre = centre + self.skip(past.transpose(1, 2)).transpose(1, 2)
         return torch.cat([raw[..., :1] + centre[..., None], raw[..., 1:]], -1)
 
-    def _lstm(self, input_size: int) -> nn.Module:
+    def _encoder(self, input_size: int) -> LSTM | GRU | RNN:
+        """The recurrent layers that read the context."""
         config = self.config
-        return make_lstm(
-            input_size,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            bias=config.bias,
-            dropout=config.dropout,
-            bidirectional=config.bidirectional,
+        return recurrent_layers(
+            config, input_size, bidirectional=config.bidirectional, go_backwards=config.go_backwards
         )
 
     def _out(self, width: int, steps: int) -> nn.Linear:
@@ -129,7 +125,7 @@ class SegmentLSTM(DirectForecaster):
         self.queries = -(-shapes.horizon // self.ahead)
         width = config.embedding or config.hidden_size
         self.embed = nn.Linear(self.segment * self.row, width)
-        self.lstm = self._lstm(width)
+        self.lstm = self._encoder(width)
         self.position = nn.Parameter(torch.randn(self.queries, width) * 0.1)
         given = self.static.width + self.ahead * shapes.future_inputs
         self.query = nn.Linear(given, width, bias=False) if given else None
@@ -141,15 +137,15 @@ class SegmentLSTM(DirectForecaster):
             rows = nn.functional.pad(rows, (0, 0, missing, 0))
         segments = rows.unflatten(1, (-1, self.segment)).flatten(2)
         _, state = self.lstm(self.dropout(self.embed(segments).relu()))
-        return state
+        return state_parts(state)
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         batch, horizon = len(future), self.shapes.horizon
         query = self.position.expand(batch, -1, -1)
         if self.query is not None:
             query = query + self.query(self._given(static, future))
-        h, c = (s.repeat_interleave(self.queries, dim=1) for s in state)
-        steps, _ = self.lstm(query.flatten(0, 1)[:, None], (h, c))
+        start = tuple(part.repeat_interleave(self.queries, dim=1) for part in state)
+        steps, _ = self.lstm(query.flatten(0, 1)[:, None], start)
         raw = self.out(self.dropout(steps[:, 0])).view(batch, self.queries * self.ahead, self.shapes.targets, -1)
         return raw[:, :horizon]
 
@@ -165,16 +161,18 @@ class DirectLSTM(DirectForecaster):
 
     def build(self) -> None:
         shapes = self.shapes
-        self.lstm = self._lstm(self.row)
+        self.lstm = self._encoder(self.row)
         known = self.static.width + shapes.horizon * shapes.future_inputs
         self.known = nn.Linear(known, self.width, bias=False) if known else None
         self.out = self._out(self.width, shapes.horizon)
 
     def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
         _, state = self.lstm(rows)
-        return state
+        return state_parts(state)
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
+        if self.config.residual:  # what the top layer gives at its last step: the sum over all layers
+            state = (state[0].unflatten(0, (self.config.num_layers, -1)).sum(0),)
         summary = last_hidden(state, bidirectional=self.config.bidirectional)
         if self.known is not None:
             summary = summary + self.known(torch.cat([static, future.flatten(1)], -1)).tanh()
@@ -186,22 +184,17 @@ class Seq2SeqLSTM(DirectForecaster):
 
     def build(self) -> None:
         shapes, config = self.shapes, self.config
-        self.lstm = self._lstm(self.row)
+        self.lstm = self._encoder(self.row)
         position = 8
         self.position = nn.Parameter(torch.randn(shapes.horizon, position) * 0.1)
-        self.bridge = nn.Linear(2 * self.width, 2 * config.hidden_size) if config.bidirectional else None
-        self.decoder = make_lstm(
-            position + self.static.width + shapes.future_inputs,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            bias=config.bias,
-            dropout=config.dropout,
-        )
+        states = 2 if config.cell == "lstm" else 1
+        self.bridge = nn.Linear(states * self.width, states * config.hidden_size) if config.bidirectional else None
+        self.decoder = recurrent_layers(config, position + self.static.width + shapes.future_inputs)
         self.out = self._out(config.hidden_size, 1)
 
     def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
         _, state = self.lstm(rows)
-        return state
+        return state_parts(state)
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         batch, horizon, _ = future.shape
@@ -210,14 +203,30 @@ class Seq2SeqLSTM(DirectForecaster):
         steps, _ = self.decoder(inputs, self._start(state))
         return self.out(self.dropout(steps)).view(batch, horizon, self.shapes.targets, -1)
 
-    def _start(self, state: State) -> tuple[Tensor, Tensor]:
+    def _start(self, state: State) -> tuple[Tensor, ...]:
         """The encoder's state as the decoder's; two directions are joined by a learned map."""
         if self.bridge is None:
             return state
         layers = self.config.num_layers
         both = [s.unflatten(0, (layers, 2)).transpose(1, 2).flatten(2) for s in state]
-        h, c = self.bridge(torch.cat(both, -1)).chunk(2, -1)
-        return h.contiguous(), c.contiguous()
+        return tuple(part.contiguous() for part in self.bridge(torch.cat(both, -1)).chunk(len(both), -1))
+
+
+def recurrent_layers(
+    config: NetConfig, input_size: int, *, bidirectional: bool = False, go_backwards: bool = False
+) -> LSTM | GRU | RNN:
+    """Recurrent layers as the configuration has them, for so many features at each step."""
+    return make_recurrent(
+        config.cell,
+        input_size,
+        config.hidden_size,
+        num_layers=config.num_layers,
+        bias=config.bias,
+        dropout=config.dropout,
+        bidirectional=bidirectional,
+        go_backwards=go_backwards,
+        **config.layer_options(),
+    )
 
 
 def segment_length(shapes: Shapes, config: NetConfig) -> int:

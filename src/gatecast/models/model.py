@@ -14,7 +14,9 @@ from gatecast.models.bases import BaseMixture
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
 from gatecast.models.recursive import RecursiveLSTM
-from gatecast.nn.heads import Head
+from gatecast.nn.heads import HEADS, Head, Point
+from gatecast.nn.losses import blanked, naive_error, weighted_mean
+from gatecast.nn.stack import Stack
 
 NETWORKS = {"segment": SegmentLSTM, "direct": DirectLSTM, "seq2seq": Seq2SeqLSTM, "recursive": RecursiveLSTM}
 
@@ -37,9 +39,9 @@ class ForecastModel(nn.Module):
         super().__init__()
         self.shapes, self.config, self.scaler, self.head, self.loss_weight = shapes, config, scaler, head, loss_weight
         self.network = NETWORKS[config.kind](shapes, config, head.initial)
-        if head.counts and scaler.name != "mean_abs":
+        if head.positive and scaler.name != "mean_abs":
             raise SettingError(
-                f"the negative binomial head keeps zero at zero and needs scaler='mean_abs', got {scaler.name!r}"
+                f"{head_words(head)} keeps zero at zero and needs scaler='mean_abs', got {scaler.name!r}"
             )
 
     def set_linear(self, weights: Float[Tensor, "lags horizon"]) -> None:
@@ -53,14 +55,25 @@ class ForecastModel(nn.Module):
         """True where the horizon is forecast by feeding draws back."""
         return isinstance(self.network, RecursiveLSTM)
 
+    @property
+    def input_size(self) -> int:
+        """Features that the recurrent layers read at each step of the context; they follow from the data."""
+        layers = self.network.get_submodule("lstm")
+        assert isinstance(layers, Stack)
+        return layers.input_size
+
     def forward(self, batch: Batch) -> Float[Tensor, ""]:
         """Mean loss of the windows; missing targets do not count."""
         past, location, scale = self.scale(batch)
         target = ((self.scaler.forward(batch.target) - location) / scale).to(past.dtype)
         raw = self._raw(past, batch, target, scale)
-        cells = self.head.loss(raw, batch.target.to(past.dtype) if self.head.counts else target)
-        weight = batch.mask * self._weight(past, batch)
-        return torch.where(batch.mask, cells * weight, 0.0).sum() / weight.sum().clamp(min=1e-6)
+        if self.head.units:
+            target = batch.target.to(past.dtype)
+            raw = raw if self.head.positive else self.to_unit(raw[..., 0], location, scale)[..., None].to(past.dtype)
+        cells = self.head.cells(blanked(raw, batch.mask), blanked(target, batch.mask))
+        size = self.head.measure(batch.past, batch.observed, self._season)
+        cells = cells if size is None else cells / size.to(past.dtype)
+        return weighted_mean(cells, mask=batch.mask, weight=self._weight(past, batch))
 
     def weight_of(self, batch: Batch) -> float:
         """What the loss is the mean over: the scored cells with their weights."""
@@ -75,11 +88,11 @@ class ForecastModel(nn.Module):
     def quantiles(
         self, batch: Batch, probabilities: Float[Tensor, " p"]
     ) -> tuple[Float[Tensor, "batch horizon targets p"], Tensor, Tensor]:
-        """Quantiles of every step in scaled units (counts: unit of the data over scale), location and scale."""
+        """Quantiles of every step in scaled units (positive heads: unit of the data over scale), location and scale."""
         past, location, scale = self.scale(batch)
         raw = self._raw(past, batch, None, scale)
         values = self.head.quantiles(raw, probabilities)
-        return (values / scale[..., None] if self.head.counts else values), location, scale
+        return (values / scale[..., None] if self.head.positive else values), location, scale
 
     def paths(self, batch: Batch, paths: int) -> tuple[Float[Tensor, "batch paths horizon targets"], Tensor, Tensor]:
         """Trajectories of a recursive network in scaled units, location and scale."""
@@ -87,8 +100,8 @@ class ForecastModel(nn.Module):
         repeated = scale[:, 0].repeat_interleave(paths, 0)
 
         def draw(raw: Tensor) -> Tensor:
-            if self.head.counts:
-                return self.head.draw(self._counts(raw, repeated)) / repeated
+            if self.head.positive:
+                return self.head.draw(self._positive(raw, repeated)) / repeated
             return self.head.draw(raw)
 
         assert isinstance(self.network, RecursiveLSTM)
@@ -107,18 +120,26 @@ class ForecastModel(nn.Module):
     def _raw(self, past: Tensor, batch: Batch, target: Tensor | None, scale: Tensor) -> Tensor:
         raw: Tensor = self.network(past, batch, target) if self.recursive else self.network(past, batch)
         raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # autocast: the loss keeps its precision
-        return self._counts(raw, scale) if self.head.counts else raw
+        return self._positive(raw, scale) if self.head.positive else raw
 
-    def _counts(self, raw: Tensor, scale: Tensor) -> Tensor:
-        """The centre of a count head as a mean in the unit of the data."""
+    def _positive(self, raw: Tensor, scale: Tensor) -> Tensor:
+        """The centre as a mean above zero in the unit of the data."""
         mean = softplus(4 * raw[..., :1]) / 4 * scale[..., None].to(raw.dtype)  # softplus that is nearly the identity
         return torch.cat([mean, raw[..., 1:]], -1)
+
+    @property
+    def _season(self) -> int:
+        """Rows between the two values of a naive error."""
+        return self.shapes.seasons[0] if self.shapes.seasons else 1
 
     def _weight(self, past: Tensor, batch: Batch) -> Tensor:
         """Weight of each window and target."""
         if self.loss_weight == "none":
             return torch.ones_like(past[:, :1])
-        season = self.shapes.seasons[0] if self.shapes.seasons else 1
-        pairs = batch.observed[:, season:] & batch.observed[:, :-season]
-        error = ((past[:, season:] - past[:, :-season]).abs() * pairs).sum(1, keepdim=True)
-        return (pairs.sum(1, keepdim=True).clamp(min=1) / error.clamp(min=1e-6)).clamp(0.1, 10.0)
+        return (1 / naive_error(past, batch.observed, self._season)).clamp(0.1, 10.0)
+
+
+def head_words(head: Head) -> str:
+    """The head, or the loss of a point forecast, as messages call it."""
+    name = next((name for name, kind in HEADS.items() if kind is type(head)), type(head).__name__)
+    return f"the loss {head.loss}" if isinstance(head, Point) else f"the {name.replace('_', ' ')} head"

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from gatecast.data.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
-from gatecast.models.lstm import StaticContext
-from gatecast.nn.recurrent import State, make_lstm
+from gatecast.models.lstm import StaticContext, recurrent_layers
+from gatecast.nn.recurrent import State, state_parts
 
 Draw = Callable[[Float[Tensor, "batch targets outputs"]], Float[Tensor, "batch targets"]]
 
@@ -39,9 +39,7 @@ class RecursiveLSTM(nn.Module):
         self.past_only = shapes.past_inputs - shapes.future_inputs
         self.static = StaticContext(shapes, config)
         row = shapes.targets * (len(self.lags) + 1) + self.past_only + 1 + shapes.future_inputs + self.static.width
-        self.lstm = make_lstm(
-            row, config.hidden_size, num_layers=config.num_layers, bias=config.bias, dropout=config.dropout
-        )
+        self.lstm = recurrent_layers(config, row)
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(config.hidden_size, shapes.targets * shapes.outputs)
         nn.init.normal_(self.out.weight, std=0.1 * config.hidden_size**-0.5)
@@ -69,14 +67,15 @@ class RecursiveLSTM(nn.Module):
         context, horizon = self.shapes.context, self.shapes.horizon
         given = self._given(batch)
         state = self._warm_up(past, batch, given)
-        state = (state[0].repeat_interleave(paths, 1), state[1].repeat_interleave(paths, 1))
+        state = tuple(part.repeat_interleave(paths, 1) for part in state)
         values = nn.functional.pad(past, (0, 0, 0, horizon)).repeat_interleave(paths, 0)
         given = given[:, context:].repeat_interleave(paths, 0)
         missing = (~batch.observed[:, -1:]).to(past.dtype).repeat_interleave(paths, 0)
         for step in range(horizon):
             now = context + step
             lagged = [values[:, now - lag : now - lag + 1] if lag <= now else 0 * missing for lag in self.lags]
-            hidden, state = self.lstm(torch.cat([*lagged, missing, given[:, step : step + 1]], -1), state)
+            hidden, after = self.lstm(torch.cat([*lagged, missing, given[:, step : step + 1]], -1), state)
+            state = state_parts(after)
             values[:, now] = draw(self._raw(hidden, torch.stack(lagged, -1))[:, 0])
             missing = torch.zeros_like(missing)
         return values[:, context:].unflatten(0, (-1, paths))
@@ -87,7 +86,7 @@ class RecursiveLSTM(nn.Module):
         missing = (~_shifted(batch.observed, 1)).to(past.dtype)
         rows = torch.cat([*lagged, missing, given[:, : self.shapes.context]], -1)
         _, state = self.lstm(rows[:, 1:])
-        return state
+        return state_parts(state)
 
     def _given(self, batch: Batch) -> Float[Tensor, "batch rows given"]:
         """Covariates of each row: past-only ones of the row before (0 over the horizon), known ones of the row."""

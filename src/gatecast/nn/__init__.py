@@ -1,9 +1,11 @@
 """What networks are made of: recurrent layers and cells, and the heads that turn their output into a forecast."""
 
+from gatecast.nn import losses
 from gatecast.nn.cells import GRUCell, LSTMCell, RNNCell
 from gatecast.nn.convlstm import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
-from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student
+from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Poisson, Quantiles, Student, Tweedie
 from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal
+from gatecast.nn.losses import LOSSES, Loss
 from gatecast.nn.lstm1997 import LSTM1997
 from gatecast.nn.options import GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
 from gatecast.nn.penalties import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
@@ -27,23 +29,28 @@ __all__ = [
     "L1",
     "L1L2",
     "L2",
+    "LOSSES",
     "LSTM",
     "LSTM1997",
     "LSTMCell",
     "LSTMCellOptions",
     "LSTMStackOptions",
+    "Loss",
     "MaxNorm",
     "NegBinomial",
     "NonNeg",
     "Orthogonal",
     "Point",
+    "Poisson",
     "Quantiles",
     "RNN",
     "RNNCell",
     "RNNCellOptions",
     "StackOptions",
     "Student",
+    "Tweedie",
     "UnitNorm",
+    "losses",
     "make_lstm",
     "sLSTM",
 ]

@@ -1,22 +1,27 @@
 """Heads: from the network's raw outputs to a distribution of the target, its loss, quantiles and draws.
 
-All heads but the negative binomial live in scaled units (see :mod:`gatecast.data.scalers`); the forecaster brings
-their quantiles back to the unit of the data. ``raw`` has shape ``(batch, horizon, targets, outputs)``; its first output
-is the centre.
+Most heads live in scaled units (see :mod:`gatecast.data.scalers`), and the forecaster brings their quantiles back to
+the unit of the data; those with ``positive`` live there themselves. ``raw`` has shape ``(batch, horizon, targets,
+outputs)``; its first output is the centre.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Bool, Float
+from torch import Tensor, distributions
 from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
-from torch.nn.functional import huber_loss, softplus
+from torch.nn.functional import softplus
 
+from gatecast.choice import chosen, written
 from gatecast.errors import SettingError
+from gatecast.nn.losses import LOSSES, Loss, check_power
+from gatecast.nn.tweedie import TweedieDistribution
+from gatecast.option import option
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]
@@ -28,7 +33,22 @@ CELLS = 2048  # cells drawn for at once: 16 MB of draws
 class Head(ABC):
     """What the network's outputs mean."""
 
-    counts = False  # True: loss and quantiles are in the unit of the data, not in scaled units
+    counts = False  # True: the target is a whole number from 0 on
+
+    @property
+    def positive(self) -> bool:
+        """The centre is a mean above zero in the unit of the data, as are loss, quantiles and draws."""
+        return self.counts
+
+    @property
+    def units(self) -> bool:
+        """The loss is of values in the unit of the data, not of scaled ones."""
+        return self.positive
+
+    @property
+    def minimised(self) -> str:
+        """Name of the loss."""
+        return "negative log-likelihood"
 
     @property
     @abstractmethod
@@ -41,8 +61,14 @@ class Head(ABC):
         return (0.0,) * self.outputs
 
     @abstractmethod
-    def loss(self, raw: Raw, target: Cells) -> Cells:
+    def cells(self, raw: Raw, target: Cells) -> Cells:
         """Loss of each cell; lower is better."""
+
+    def measure(
+        self, past: Float[Tensor, "batch context targets"], observed: Bool[Tensor, "batch context targets"], season: int
+    ) -> Float[Tensor, "batch 1 targets"] | None:
+        """What the loss of each window is divided by, from the context in the unit of the data; None: by nothing."""
+        return None
 
     @abstractmethod
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
@@ -68,26 +94,54 @@ class Point(Head):
     """One value, no distribution (intervals then come from calibration alone).
 
     Args:
-        loss_name: ``"mae"`` (forecasts the median), ``"mse"`` (the mean) or ``"huber"``.
+        loss: a name of ``gatecast.nn.LOSSES`` such as ``"mae"`` (forecasts the median) or ``"mse"`` (the mean), a text
+            with settings such as ``"huber(delta=0.5)"``, or a :class:`gatecast.nn.losses.Loss`.
     """
 
-    loss_name: str = "mae"
+    loss: str | Loss = option("mae", "what is minimised: a name, name(setting=…), or an object of gatecast.nn.losses")
 
     def __post_init__(self) -> None:
-        if self.loss_name not in ("mae", "mse", "huber"):
-            raise SettingError(f"Point.loss_name must be one of mae, mse, huber; got {self.loss_name!r}")
+        loss = chosen("loss", self.loss, LOSSES)
+        if not isinstance(loss, Loss):
+            raise SettingError(f"loss must be a name, a text or a Loss of gatecast.nn.losses, got {loss!r}")
+        if loss.classes:
+            raise SettingError(
+                f"loss={written(loss, LOSSES)!r} is of classes, and a forecast is a number; take another loss, or "
+                "LSTMClassifier"
+            )
+        if type(loss) in LOSSES.values():
+            object.__setattr__(self, "loss", written(loss, LOSSES))  # one spelling; as text it goes into a file
+
+    @cached_property
+    def _loss(self) -> Loss:
+        loss: Loss = chosen("loss", self.loss, LOSSES)
+        return loss
+
+    @property
+    def positive(self) -> bool:
+        return self._loss.positive
+
+    @property
+    def units(self) -> bool:
+        return self._loss.units
+
+    @property
+    def minimised(self) -> str:
+        return str(self.loss)
 
     @property
     def outputs(self) -> int:
         return 1
 
-    def loss(self, raw: Raw, target: Cells) -> Cells:
-        error = raw[..., 0] - target
-        if self.loss_name == "mse":
-            return error**2
-        if self.loss_name == "huber":
-            return huber_loss(raw[..., 0], target, reduction="none")
-        return error.abs()
+    def cells(self, raw: Raw, target: Cells) -> Cells:
+        if self._loss.joint:  # the path of a target over the horizon is one vector
+            return self._loss.cells(raw[..., 0].mT, target.mT).mT
+        return self._loss.cells(raw[..., 0], target)
+
+    def measure(
+        self, past: Float[Tensor, "batch context targets"], observed: Bool[Tensor, "batch context targets"], season: int
+    ) -> Float[Tensor, "batch 1 targets"] | None:
+        return self._loss.measure(past, observed, season)
 
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
         return raw[..., :1].expand(*raw.shape[:-1], len(probabilities))
@@ -125,7 +179,11 @@ class Quantiles(Head):
         up = middle + steps[..., self._middle :].cumsum(-1)
         return torch.cat([down.flip(-1), middle, up], -1)
 
-    def loss(self, raw: Raw, target: Cells) -> Cells:
+    @property
+    def minimised(self) -> str:
+        return "quantile"
+
+    def cells(self, raw: Raw, target: Cells) -> Cells:
         """Twice the mean pinball loss (Koenker & Bassett 1978): an estimate of the CRPS, equal to MAE for a point."""
         p = raw.new_tensor(self.probabilities)
         error = target[..., None] - self._values(raw)
@@ -146,7 +204,7 @@ class _Parametric(Head):
     def distribution(self, raw: Raw) -> Distribution:
         """The distribution of each cell."""
 
-    def loss(self, raw: Raw, target: Cells) -> Cells:
+    def cells(self, raw: Raw, target: Cells) -> Cells:
         return -self.distribution(raw).log_prob(target)
 
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
@@ -221,13 +279,80 @@ class NegBinomial(_Parametric):
         return super().quantiles(raw, probabilities).round()  # between two neighbouring counts there is none
 
 
+@dataclass(frozen=True)
+class Poisson(_Parametric):
+    """Poisson distribution for counts whose variance is their mean; where it is larger, take the negative binomial.
+
+    ``raw`` holds the mean in the unit of the data.
+    """
+
+    counts = True
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def distribution(self, raw: Raw) -> distributions.Poisson:
+        return distributions.Poisson(raw[..., 0].clamp(min=1e-6))
+
+    def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
+        return super().quantiles(raw, probabilities).round()
+
+
+@dataclass(frozen=True)
+class Tweedie(_Parametric):
+    """Tweedie distribution for amounts that are often exactly zero: rain, demand, claims (Jørgensen 1987).
+
+    ``raw`` holds the mean in the unit of the data and the raw dispersion ``variance / mean²``.
+
+    Args:
+        power: variance in proportion to ``mean ** power``, between 1 and 2; near 2 the amounts that are not zero
+            spread more, and zeros are rarer.
+    """
+
+    power: float = option(1.5, "variance in proportion to mean ** power, between 1 and 2")
+
+    def __post_init__(self) -> None:
+        check_power(self)
+
+    @property
+    def positive(self) -> bool:
+        return True
+
+    @property
+    def outputs(self) -> int:
+        return 2
+
+    def distribution(self, raw: Raw) -> TweedieDistribution:
+        return TweedieDistribution(raw[..., 0].clamp(min=1e-6), softplus(raw[..., 1]).clamp(1e-3, 1e3), self.power)
+
+
 HEADS: dict[str, type[Head]] = {
     "quantiles": Quantiles,
     "normal": Gaussian,
     "student": Student,
     "negative_binomial": NegBinomial,
+    "poisson": Poisson,
+    "tweedie": Tweedie,
     "point": Point,
 }
+
+
+def point_head(head: str | Head, loss: str | Loss) -> Point:
+    """The point head that minimises this loss, where the head that was asked for leaves room for it.
+
+    Raises:
+        SettingError: the head has a loss of its own.
+    """
+    if head != "auto":
+        asked = chosen("head", head, HEADS)
+        if asked != Point() and asked != Point(loss):
+            own = written(asked, HEADS) if type(asked) in HEADS.values() else type(asked).__name__
+            raise SettingError(
+                f"loss={loss!r} is of a point forecast, and head={own!r} minimises its own, "
+                f"{asked.minimised}; leave loss out, or take head='point'"
+            )
+    return Point(loss)
 
 
 def interpolate(

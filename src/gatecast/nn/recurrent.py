@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.nn.checks import check_projection
+from gatecast.nn.checks import check_projection, one_of
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
@@ -32,7 +32,7 @@ from gatecast.nn.stack import Stack
 from gatecast.ops import activation_of
 from gatecast.ops.spec import Activation
 
-State = tuple[Float[Tensor, "layers batch hidden"], Float[Tensor, "layers batch hidden"]]
+State = tuple[Float[Tensor, "layers batch hidden"], ...]  # h, and c where the cell has one
 
 
 @signed_with(LSTMCellOptions, LSTMStackOptions)
@@ -189,6 +189,49 @@ class RNN(Stack):
         self.nonlinearity = nonlinearity
 
 
+CELLS: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+
+def make_recurrent(
+    cell: str,
+    input_size: int,
+    hidden_size: int,
+    *,
+    num_layers: int = 1,
+    bias: bool = True,
+    dropout: float = 0.0,
+    bidirectional: bool = False,
+    **options: Any,
+) -> LSTM | GRU | RNN:
+    """Batch-first layers; an LSTM's forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
+
+    Args:
+        cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        input_size: features of each step.
+        hidden_size: width of the state.
+        num_layers: stacked layers.
+        bias: learn a bias for each gate.
+        dropout: probability of dropping an output between two layers; has no effect with one layer.
+        bidirectional: read the sequence backwards as well.
+        **options: further options of the layer.
+    """
+    layers = CELLS[one_of(tuple(CELLS), cell=cell)](
+        input_size,
+        hidden_size,
+        num_layers,
+        bias=bias,
+        batch_first=True,
+        dropout=dropout if num_layers > 1 else 0.0,
+        bidirectional=bidirectional,
+        **options,
+    )
+    for name, parameter in layers.named_parameters():
+        if cell == "lstm" and name.startswith("bias_ih"):
+            with torch.no_grad():
+                parameter[hidden_size : 2 * hidden_size] = 1.0
+    return layers
+
+
 def make_lstm(
     input_size: int,
     hidden_size: int,
@@ -198,33 +241,26 @@ def make_lstm(
     dropout: float = 0.0,
     bidirectional: bool = False,
 ) -> LSTM:
-    """A batch-first LSTM whose forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
-
-    Args:
-        input_size: features of each step.
-        hidden_size: width of the hidden and the cell state.
-        num_layers: stacked layers.
-        bias: learn a bias for each gate.
-        dropout: probability of dropping an output between two layers; has no effect with one layer.
-        bidirectional: read the sequence backwards as well.
-    """
-    lstm = LSTM(
+    """A batch-first LSTM whose forget gates start open: :func:`make_recurrent` of an LSTM without further options."""
+    layers = make_recurrent(
+        "lstm",
         input_size,
         hidden_size,
-        num_layers,
+        num_layers=num_layers,
         bias=bias,
-        batch_first=True,
-        dropout=dropout if num_layers > 1 else 0.0,
+        dropout=dropout,
         bidirectional=bidirectional,
     )
-    for name, parameter in lstm.named_parameters():
-        if name.startswith("bias_ih"):
-            with torch.no_grad():
-                parameter[hidden_size : 2 * hidden_size] = 1.0
-    return lstm
+    assert isinstance(layers, LSTM)
+    return layers
 
 
-def last_hidden(state: State, *, bidirectional: bool) -> Float[Tensor, "batch width"]:
+def state_parts(state: Tensor | State) -> State:
+    """The tensors of a state: h, and c where the cell has one."""
+    return (state,) if isinstance(state, Tensor) else state
+
+
+def last_hidden(state: Tensor | State, *, bidirectional: bool) -> Float[Tensor, "batch width"]:
     """Hidden state of the top layer; both directions side by side."""
-    h, _ = state
+    h = state_parts(state)[0]
     return torch.cat([h[-2], h[-1]], -1) if bidirectional else h[-1]

@@ -1,0 +1,133 @@
+"""Independent jobs, one after the other, over local processes, or over a Ray cluster: the results are the same.
+
+Each job runs with as many PyTorch threads as its caller has, so that a sum comes out to the same last bit wherever it
+is formed. What travels is the panel, the settings and the results: between local processes and to Ray as Python objects
+(pickle and cloudpickle, a transport between processes of one user, never a file).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from gatecast.errors import GatecastError, SettingError, require
+
+Workers = int | str | None
+Job = Callable[..., Any]
+
+
+def spread(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], *, workers: Workers = None) -> Iterator[Any]:
+    """``function(shared, *job)`` of every job, in the order of the jobs.
+
+    Args:
+        function: of a module, so that another process finds it.
+        shared: what every job needs; sent once to each process.
+        jobs: the other arguments.
+        workers: None: in this process; a number of local processes; ``"ray"``: the Ray cluster that this program is
+            connected to, that ``RAY_ADDRESS`` names, or else one started on this machine.
+
+    Raises:
+        SettingError: no such kind of workers.
+        GatecastError: a worker died.
+    """
+    check_workers(workers)
+    if workers is None or len(jobs) < 1:
+        return (function(shared, *job) for job in jobs)
+    threads = _threads()
+    if workers == "ray":
+        return _over_ray(function, shared, jobs, threads)
+    return _over_processes(function, shared, jobs, threads, min(int(workers), len(jobs)))
+
+
+def check_workers(workers: Workers) -> None:
+    """``None``, ``"ray"`` or a number of processes.
+
+    Raises:
+        SettingError: something else.
+        MissingExtraError: Ray was asked for and is not installed.
+    """
+    if workers == "ray":
+        require("ray", extra="ray", purpose="workers='ray'")
+    elif workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
+        raise SettingError(f"workers must be None, a number of processes of at least 1, or 'ray'; got {workers!r}")
+
+
+def _threads() -> int | None:
+    """Threads of PyTorch, where it is loaded."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else None
+
+
+def _alike(threads: int | None) -> None:
+    """Let this process count as its caller does."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+# ── local processes ───────────────────────────────────────────────────────────────────────────────────────────────
+_SHARED: list[Any] = []  # what the jobs of this process share
+
+
+def _begin(shared: Any, threads: int | None) -> None:
+    _alike(threads)
+    _SHARED[:] = [shared]
+
+
+def _one(function: Job, job: tuple[Any, ...]) -> Any:
+    return function(_SHARED[0], *job)
+
+
+def _over_processes(
+    function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threads: int | None, count: int
+) -> Iterator[Any]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    fresh = multiprocessing.get_context("spawn")  # a forked process would inherit locks of PyTorch's threads
+    with ProcessPoolExecutor(count, fresh, _begin, (shared, threads)) as pool:
+        waiting = [pool.submit(_one, function, job) for job in jobs]
+        try:
+            for one in waiting:
+                yield one.result()
+        except BrokenProcessPool as error:
+            raise GatecastError(
+                "a worker process died, perhaps for want of memory: take fewer workers, or workers=None; a script that "
+                "starts processes runs its own work under if __name__ == '__main__':"
+            ) from error
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+# ── Ray ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _over_ray(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threads: int | None) -> Iterator[Any]:
+    ray = require("ray", extra="ray", purpose="workers='ray'")
+    if not ray.is_initialized():
+        own = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level="ERROR", **own)
+
+    run, known = ray.remote(_on_ray), ray.put(ray.cloudpickle.dumps(shared))
+    waiting = [run.remote(function, known, job, threads) for job in jobs]
+    try:
+        for one in waiting:
+            yield ray.cloudpickle.loads(ray.get(one))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
+    finally:
+        for one in waiting:
+            ray.cancel(one, force=False)
+
+
+def _on_ray(function: Job, known: bytes, job: tuple[Any, ...], threads: int | None) -> bytes:
+    """One job. Objects travel as bytes: Ray's own lie in its memory, and their arrays cannot be written to."""
+    from ray import cloudpickle
+
+    _alike(threads)
+    return cloudpickle.dumps(function(cloudpickle.loads(known), *job))
