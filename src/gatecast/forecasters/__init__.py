@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gatecast.forecasters.linear import LinearAR
     from gatecast.forecasters.neural import LSTMForecaster
     from gatecast.forecasters.persist import load
+    from gatecast.forecasters.seir import SEIRForecaster
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LinearAR",
     "Mean",
     "Naive",
+    "SEIRForecaster",
     "SeasonalNaive",
     "backtest",
     "best_of",
@@ -40,6 +42,7 @@ _HOME = {
     **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
     "LinearAR": "linear",
     "LSTMForecaster": "neural",
+    "SEIRForecaster": "seir",
     "load": "persist",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }
