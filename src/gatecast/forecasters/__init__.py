@@ -10,6 +10,7 @@ from gatecast.forecasters.base import Forecaster
 if TYPE_CHECKING:
     from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
+    from gatecast.forecasters.hybrid import SEIRHybrid
     from gatecast.forecasters.linear import LinearAR
     from gatecast.forecasters.neural import LSTMForecaster
     from gatecast.forecasters.persist import load
@@ -30,6 +31,7 @@ __all__ = [
     "Mean",
     "Naive",
     "SEIRForecaster",
+    "SEIRHybrid",
     "SeasonalNaive",
     "backtest",
     "best_of",
@@ -43,6 +45,7 @@ _HOME = {
     "LinearAR": "linear",
     "LSTMForecaster": "neural",
     "SEIRForecaster": "seir",
+    "SEIRHybrid": "hybrid",
     "load": "persist",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }
