@@ -55,8 +55,8 @@ if TYPE_CHECKING:
         LSTMForecaster,
         Mean,
         Naive,
-        SEIRForecaster,
         SeasonalNaive,
+        SEIRForecaster,
         backtest,
         load,
     )

@@ -131,7 +131,9 @@ def wandering(fitted: Fitted) -> Wander:
         return Wander(*_USUAL)
     ends = problem.days - np.array(backs)
     counts = np.where(np.arange(problem.days)[:, None] < ends[:, None, None], problem.counts[None], np.nan)
-    theta, _ = refine(problem, counts, np.broadcast_to(fitted.theta, (len(backs), len(fitted.theta))), fitted.dispersion)
+    theta, _ = refine(
+        problem, counts, np.broadcast_to(fitted.theta, (len(backs), len(fitted.theta))), fitted.dispersion
+    )
     errors, explained, reach = _errors(fitted, counts, theta, ends)
     level, drift = np.meshgrid(_LEVELS, _DRIFTS, indexing="ij")
     variance = explained[:, None, None] + level**2 + reach[:, None, None] * drift**2
