@@ -56,9 +56,9 @@ if TYPE_CHECKING:
         LSTMForecaster,
         Mean,
         Naive,
+        SeasonalNaive,
         SEIRForecaster,
         SEIRHybrid,
-        SeasonalNaive,
         backtest,
         load,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from gatecast.forecasters.seir.fit import refine
+from gatecast.forecasters.seir.fit import Fitted, fit, refine
 from gatecast.forecasters.seir.problem import Problem
 from gatecast.forecasters.seir.transmission import Piecewise
 
@@ -13,8 +15,6 @@ _EVERY = 3  # days between two candidates; the best is then looked for among its
 
 def find_changes(problem: Problem, form: Piecewise, starts: int, seed: int) -> Problem:
     """The problem with the change points that the counts ask for."""
-    from gatecast.forecasters.seir.fit import fit
-
     best = fit(problem, starts, seed)
     for _ in range(form.most):
         options = _candidates(best.problem, form, range(form.least, problem.days - form.least + 1, _EVERY))
@@ -33,22 +33,22 @@ def find_changes(problem: Problem, form: Piecewise, starts: int, seed: int) -> P
     return best.problem
 
 
-def _candidates(problem: Problem, form: Piecewise, days: object) -> list[tuple[int, ...]]:
+def _candidates(problem: Problem, form: Piecewise, days: Iterable[int]) -> list[tuple[int, ...]]:
     """Change points with one more, every stretch long enough."""
-    options = [tuple(sorted({*problem.changes, int(day)})) for day in days]  # type: ignore[attr-defined]
+    options = [tuple(sorted({*problem.changes, int(day)})) for day in days]
     more = len(problem.changes) + 1
     return [one for one in options if len(one) == more and min(np.diff([0, *one, problem.days])) >= form.least]
 
 
-def _deviance(best: object, changes: tuple[int, ...]) -> float:
+def _deviance(best: Fitted, changes: tuple[int, ...]) -> float:
     """Deviance after a few rounds from the estimate so far, the stretch that is cut in two keeping its rate in both."""
-    problem = best.problem.with_changes(changes)  # type: ignore[attr-defined]
-    theta = best.theta  # type: ignore[attr-defined]
-    cut = next(k for k, day in enumerate(changes) if day not in best.problem.changes)  # type: ignore[attr-defined]
+    problem = best.problem.with_changes(changes)
+    theta = best.theta
+    cut = next(k for k, day in enumerate(changes) if day not in best.problem.changes)
     begin = np.insert(theta, cut + 1, theta[cut])[None]
-    return float(refine(problem, problem.counts[None], begin, best.dispersion, rounds=5)[1][0])  # type: ignore[attr-defined]
+    return float(refine(problem, problem.counts[None], begin, best.dispersion, rounds=5)[1][0])
 
 
-def _loss(fitted: object, dispersion: float) -> float:
-    problem = fitted.problem  # type: ignore[attr-defined]
-    return float((problem.likelihood.residuals(problem.counts, fitted.mean, dispersion) ** 2).sum())  # type: ignore[attr-defined]
+def _loss(fitted: Fitted, dispersion: float) -> float:
+    problem = fitted.problem
+    return float((problem.likelihood.residuals(problem.counts, fitted.mean, dispersion) ** 2).sum())

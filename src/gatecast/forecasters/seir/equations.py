@@ -23,9 +23,9 @@ import numpy as np
 
 VARIANTS = ("sir", "seir", "seird")
 COMPARTMENTS = ("S", "E", "I", "R", "D")
-S, E, I, R, D, C = range(6)
+S, E, I, R, D, C = range(6)  # noqa: E741  the letters of the equations
 _MOVING = [S, E, I, C]
-FIT_STEPS, FINE_STEPS = 2, 10  # Runge–Kutta steps a day: while fitting, and for what is shown
+FIT_STEPS, FINE_STEPS = 2, 12  # Runge–Kutta steps a day: while fitting, and for what is shown
 
 Rate = Callable[[np.ndarray], np.ndarray]
 
@@ -77,13 +77,14 @@ def integrate(
     path[0] = state
     now = state[_MOVING].astype(np.float64)
     force = beta / rates.population
+    k1, k2, k3, k4 = np.empty((4, *now.shape))
     for step in range(days * steps):
         start, middle, end = force[step]
-        k1 = _change(now, start, rates)
-        k2 = _change(now + width / 2 * k1, middle, rates)
-        k3 = _change(now + width / 2 * k2, middle, rates)
-        k4 = _change(now + width * k3, end, rates)
-        now = now + width / 6 * (k1 + 2 * (k2 + k3) + k4)
+        _change(now, start, rates, k1)
+        _change(now + width / 2 * k1, middle, rates, k2)
+        _change(now + width / 2 * k2, middle, rates, k3)
+        _change(now + width * k3, end, rates, k4)
+        now += width / 6 * (k1 + k4 + 2 * (k2 + k3))
         if (step + 1) % steps == 0:
             path[(step + 1) // steps, _MOVING] = now
     removed = rates.population - path[:, S] - path[:, E] - path[:, I]
@@ -92,17 +93,14 @@ def integrate(
     return path
 
 
-def _change(now: np.ndarray, force: np.ndarray, rates: Rates) -> np.ndarray:
-    """The right-hand sides of S, E, I and C, ``(4, sets)``; ``force`` is β/N."""
-    susceptible, exposed, infectious, _ = now
-    change = np.empty_like(now)
-    infection = force * susceptible * infectious
-    onset = rates.sigma * exposed if rates.latent else infection
+def _change(now: np.ndarray, force: np.ndarray, rates: Rates, change: np.ndarray) -> None:
+    """Write the right-hand sides of S, E, I and C, each ``(sets,)``; ``force`` is β/N."""
+    infection = force * now[0] * now[2]
+    onset = rates.sigma * now[1] if rates.latent else infection
     np.negative(infection, out=change[0])
     np.subtract(infection, onset, out=change[1])
-    np.subtract(onset, rates.gamma * infectious, out=change[2])
+    np.subtract(onset, rates.gamma * now[2], out=change[2])
     change[3] = onset
-    return change
 
 
 def growth_rate(beta: np.ndarray, rates: Rates, susceptible: np.ndarray | float = 1.0) -> np.ndarray:

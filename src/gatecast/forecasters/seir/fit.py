@@ -40,9 +40,9 @@ def fit(problem: Problem, starts: int, seed: int) -> Fitted:
     dispersion = problem.likelihood.first
     theta = _best_start(problem, dispersion, starts, np.random.default_rng(seed))
     for _ in range(_ROUNDS):
-        theta = refine(problem, problem.counts[None], theta[None], dispersion)[0][0]
+        theta = refine(problem, problem.counts[None], theta[None], dispersion, rounds=4)[0][0]
         mean = problem.mean(theta[None])[0]
-        problem = replace(problem, factors=_weekday_factors(problem, mean))
+        problem = replace(problem, factors=_weekday_factors(problem, mean, len(theta)))
         mean = problem.mean(theta[None])[0]
         dispersion = problem.likelihood.dispersion(problem.counts, mean, len(theta))
     theta = _finish(problem, theta, dispersion)
@@ -74,17 +74,24 @@ def _finish(problem: Problem, theta: np.ndarray, dispersion: float) -> np.ndarra
     return done.x
 
 
-def _weekday_factors(problem: Problem, mean: np.ndarray) -> np.ndarray:
-    """Counts over the curve on each weekday, with a geometric mean of 1; ones where there are too few weeks."""
-    seen = np.isfinite(problem.counts[:, 0])
-    if seen.sum() < 7 * _WEEKS:
-        return problem.factors
-    day = problem.weekday(np.flatnonzero(seen))
-    plain = mean[seen, 0] / problem.factors[day]
-    weight = 1 / np.maximum(plain, 1.0)  # every week counts alike, a peak no more than its feet
-    ratio = np.bincount(day, weight * problem.counts[seen, 0], 7) / np.bincount(day, weight * plain, 7)
-    ratio = np.maximum(ratio, 0.02)
-    return ratio / np.exp(np.log(ratio).mean())
+def _weekday_factors(problem: Problem, mean: np.ndarray, size: int) -> np.ndarray:
+    """Counts over the curve on each weekday, with a geometric mean of 1; ones where the BIC sees no weekly cycle."""
+    counts, rows = problem.counts[:, :1], np.arange(problem.days)
+    seen = np.isfinite(counts[:, 0])
+    day = problem.weekday(rows)
+    plain = mean[:, :1] / problem.factors[day][:, None]
+    if seen.sum() < 7 * _WEEKS or (np.bincount(day[seen], minlength=7) == 0).any():
+        return np.ones(7)
+    weight = 1 / np.maximum(plain[seen, 0], 1.0)  # every week counts alike, a peak no more than its feet
+    sums = (np.bincount(day[seen], weight * values[seen, 0], 7) for values in (counts, plain))
+    ratio = np.maximum(np.divide(*sums), 0.02)
+    factors = ratio / np.exp(np.log(ratio).mean())
+    dispersion = problem.likelihood.dispersion(counts, plain, size)
+    without, with_them = (
+        (problem.likelihood.residuals(counts, curve, dispersion) ** 2).sum()
+        for curve in (plain, plain * factors[day][:, None])
+    )
+    return factors if without - with_them > 6 * np.log(seen.sum()) else np.ones(7)
 
 
 def refine(
@@ -112,6 +119,7 @@ def refine(
     low, high = problem.bounds
     damping = np.full(len(theta), 1e-2)
     best = (_residuals(problem, counts, theta, dispersion) ** 2).sum(axis=1)
+    idle = 0
     for _ in range(rounds):
         residuals, jacobian = _linear(problem, counts, theta, dispersion)
         if held is not None:
@@ -124,7 +132,8 @@ def refine(
         theta = np.where(better[:, None], trial, theta)
         best = np.where(better, deviance, best)
         damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-8, 1e6)
-        if gain < 1e-6 and better.any():
+        idle = idle + 1 if gain < 1e-4 else 0
+        if idle == 2:
             break
     return theta, best
 
@@ -150,7 +159,7 @@ def _linear(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Residuals ``(sets, n)`` and their derivatives ``(sets, n, parameters)``, all curves run side by side."""
     sets, size = theta.shape
-    low, high = problem.bounds
+    _, high = problem.bounds
     sign = np.where(theta + _STEP > high, -_STEP, _STEP)  # never over a bound
     moved = theta[:, None, :] + np.concatenate([np.zeros((1, size)), np.eye(size)]) * sign[:, None, :]
     mean = problem.mean(moved.reshape(-1, size)).reshape(sets, size + 1, *counts.shape[1:])

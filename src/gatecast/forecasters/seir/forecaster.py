@@ -16,7 +16,7 @@ from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.seir import tables
 from gatecast.forecasters.seir.bands import Course, Wander, run, sample_paths, wandering
 from gatecast.forecasters.seir.changes import find_changes
-from gatecast.forecasters.seir.equations import FINE_STEPS, VARIANTS
+from gatecast.forecasters.seir.equations import FINE_STEPS, FIT_STEPS, VARIANTS
 from gatecast.forecasters.seir.fit import Fitted, bootstrap, fit
 from gatecast.forecasters.seir.identify import Parameter, parameters
 from gatecast.forecasters.seir.likelihood import likelihood_of
@@ -70,16 +70,16 @@ class SeriesFit:
     def course(self, days: int, scenario: Scenario = _AS_FITTED, draws: bool = False) -> Course:
         """The fitted course, or that of every draw, over so many days from the first."""
         theta = self.draws if draws else self.fitted.theta[None]
-        steps = {} if draws else {"steps": FINE_STEPS}
-        return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), **steps)
+        steps = FIT_STEPS if draws else FINE_STEPS
+        return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), steps=steps)
 
 
 class SEIRForecaster(Forecaster):
     """An epidemic that follows SIR, SEIR or SEIRD equations with a transmission rate that may change in time.
 
     Each series of daily new cases is fitted on its own by maximum likelihood, anew at every origin. Intervals hold
-    three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk, as large
-    as it was on forecasts from earlier origins of the series), and the scatter of counts. See :doc:`epidemics`.
+    three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk, as
+    large as it was on forecasts from earlier origins of the series), and the scatter of counts.
 
     Args:
         horizon: days ahead.
@@ -94,6 +94,8 @@ class SEIRForecaster(Forecaster):
         reporting: share of cases that are reported; or a pair.
         susceptible: share of the population that could be infected at first; or a pair.
         fatality: share of cases who die (SEIRD); or a pair.
+        bounds: lower and upper bound of fitted parameters by name (``beta``, ``decay``, ``beta_0`` …, ``infected``)
+            where the usual ones, which are wide, do not suit: ``{"beta": (0.1, 1.5)}``.
         history: days before the origin that are fitted on; None takes all. Cases before count as immune.
         drift: standard deviation of the daily change of log β after the origin; None measures it on earlier origins,
             0 has β go on as fitted.
@@ -128,6 +130,7 @@ class SEIRForecaster(Forecaster):
         reporting: Given = 1.0,
         susceptible: Given = 1.0,
         fatality: Given = 0.01,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
         history: int | None = None,
         drift: float | None = None,
         starts: int = 12,
@@ -145,6 +148,7 @@ class SEIRForecaster(Forecaster):
         self.reporting = reporting
         self.susceptible = susceptible
         self.fatality = fatality
+        self.bounds = bounds
         self.history = history
         self.drift = drift
         self.starts = starts
@@ -299,6 +303,7 @@ class SEIRForecaster(Forecaster):
             likelihood=likelihood_of(self.likelihood),
             constants=self._constants(),
             history=self.history,
+            limits=dict(self.bounds or {}),
         )
         if problem is None:
             return None

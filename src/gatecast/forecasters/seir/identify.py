@@ -41,7 +41,7 @@ def parameters(fitted: Fitted) -> list[Parameter]:
     """Every parameter of a fit, those given at the end."""
     covariance = _covariance(fitted.jacobian)
     sides = _profiles(fitted, covariance)
-    free = [_parameter(fitted, k, sides[k], covariance) for k in range(len(fitted.theta))]
+    free = [_parameter(fitted, k, sides[k]) for k in range(len(fitted.theta))]
     given = {n: v for n, v in fitted.problem.constants.items() if not isinstance(v, tuple) and _used(fitted, n)}
     return [*free, *(Parameter(name, value, value, value, None, "given") for name, value in given.items())]
 
@@ -84,13 +84,13 @@ def _profiles(fitted: Fitted, covariance: np.ndarray) -> np.ndarray:
     return np.stack([places, deviance.reshape(shape) - fitted.deviance], axis=-1)
 
 
-def _parameter(fitted: Fitted, k: int, sides: np.ndarray, covariance: np.ndarray) -> Parameter:
+def _parameter(fitted: Fitted, k: int, sides: np.ndarray) -> Parameter:
     name, estimate = fitted.problem.names[k], fitted.theta[k]
     ends = [_crossing(estimate, side) for side in sides]
     bounds = [bound[k] for bound in fitted.problem.bounds]
     low, high = (bounds[i] if end is None else end for i, end in enumerate(ends))
     flat = [i for i, end in enumerate(ends) if end is None and not (i == 0 and name in _ZERO_IS_FINE)]
-    reason = _reason(fitted, k, flat, sides, covariance) if flat else ""
+    reason = _reason(fitted, k, flat, sides) if flat else ""
     return Parameter(name, float(np.exp(estimate)), float(np.exp(low)), float(np.exp(high)), not flat, reason)
 
 
@@ -106,7 +106,7 @@ def _crossing(estimate: float, side: np.ndarray) -> float | None:
     return float(places[k - 1] + share * (places[k] - places[k - 1]))
 
 
-def _reason(fitted: Fitted, k: int, flat: list[int], sides: np.ndarray, covariance: np.ndarray) -> str:
+def _reason(fitted: Fitted, k: int, flat: list[int], sides: np.ndarray) -> str:
     side = sides[flat[0]]
     reached, added = np.exp(side[-1, 0]), float(np.max(np.maximum(side[:, 1], 0.0)))
     where = "below or above" if len(flat) == 2 else ("below", "above")[flat[0]]
@@ -114,10 +114,15 @@ def _reason(fitted: Fitted, k: int, flat: list[int], sides: np.ndarray, covarian
         f"the counts set no limit {where}: from {np.exp(fitted.theta[k]):.4g} to {reached:.4g} the profile deviance "
         f"rises by {added:.2g} only ({_ENOUGH:.2f} is the 95 % limit)"
     )
-    scale = np.sqrt(np.diag(covariance))
-    correlation = covariance[k] / (scale * scale[k])
-    correlation[k] = 0.0
-    partner = int(np.argmax(np.abs(correlation)))
-    if abs(correlation[partner]) > 0.8:
-        text += f"; it trades off with {fitted.problem.names[partner]} (correlation {correlation[partner]:+.2f})"
-    return text
+    return text + _trade(fitted, k)
+
+
+def _trade(fitted: Fitted, k: int) -> str:
+    """The parameters that can take this one's part: those in the direction of θ that the counts tell least of."""
+    values, vectors = np.linalg.eigh(fitted.jacobian.T @ fitted.jacobian)
+    weakest = np.abs(vectors[:, 0])
+    partners = [fitted.problem.names[i] for i in np.flatnonzero(weakest > 0.2 * weakest.max()) if i != k]
+    if weakest[k] < 0.2 * weakest.max() or not partners:
+        return ""
+    condition = values[-1] / max(values[0], 1e-12)
+    return f"; it trades off with {' and '.join(partners)} (condition of the Hessian {condition:.0e})"

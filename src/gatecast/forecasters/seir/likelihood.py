@@ -6,8 +6,9 @@ maximum likelihood for a given dispersion.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,26 +17,29 @@ from gatecast.choice import chosen
 _TINY = 1e-9
 
 
-class Likelihood(Protocol):
+class Likelihood(ABC):
     """What the fit asks of a distribution of counts."""
 
-    first: float
+    first: ClassVar[float]  # dispersion with which the search begins
 
+    @abstractmethod
     def residuals(self, counts: np.ndarray, mean: np.ndarray, dispersion: float) -> np.ndarray:
         """Signed roots of the deviance; 0 where the count is missing."""
 
+    @abstractmethod
     def dispersion(self, counts: np.ndarray, mean: np.ndarray, fitted: int) -> float:
         """Dispersion from the counts and the fitted curve with so many parameters."""
 
+    @abstractmethod
     def sample(self, mean: np.ndarray, dispersion: float, rng: np.random.Generator) -> np.ndarray:
         """Whole numbers from 0 on that scatter about the mean."""
 
 
 @dataclass(frozen=True)
-class NegativeBinomial:
+class NegativeBinomial(Likelihood):
     """Counts with variance μ + α μ²; the dispersion is α, and α → 0 is the Poisson distribution."""
 
-    first = 0.1
+    first: ClassVar[float] = 0.1
 
     def residuals(self, counts: np.ndarray, mean: np.ndarray, dispersion: float) -> np.ndarray:
         seen = np.isfinite(counts)
@@ -66,10 +70,10 @@ class NegativeBinomial:
 
 
 @dataclass(frozen=True)
-class LogNormal:
+class LogNormal(Likelihood):
     """log(1 + y) is normal about log(1 + μ); the dispersion is its standard deviation."""
 
-    first = 1.0
+    first: ClassVar[float] = 1.0
 
     def residuals(self, counts: np.ndarray, mean: np.ndarray, dispersion: float) -> np.ndarray:
         error = (np.log1p(counts) - np.log1p(np.maximum(mean, 0.0))) / dispersion

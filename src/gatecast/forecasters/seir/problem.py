@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -30,6 +31,7 @@ class Problem:
         likelihood: how counts scatter.
         constants: incubation and infectious time (days), reported share of cases, susceptible share of the population
             and share of the removed who die: numbers, or bounds within which they are fitted.
+        limits: bounds of fitted parameters by name, in the place of the usual ones.
         weekdays: ``(days,)`` day of the week of each row (0 … 6), counted on beyond the last row.
         factors: ``(7,)`` reporting on each weekday over its mean.
     """
@@ -43,6 +45,7 @@ class Problem:
     likelihood: Likelihood
     constants: dict[str, Given]
     weekdays: np.ndarray
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     factors: np.ndarray = field(default_factory=lambda: np.ones(7))
 
     def with_changes(self, changes: tuple[int, ...]) -> Problem:
@@ -65,7 +68,8 @@ class Problem:
         ]
         early = float(np.nanmean(self.counts[: max(7, self.days // 10), 0])) if np.isfinite(self.counts).any() else 1.0
         infected = float(np.clip(10 * max(early, 0.1), 0.1, 0.1 * self.population))
-        return (*own, ("infected", 1e-2, 0.5 * self.population, infected), *free)
+        every = (*own, ("infected", 1e-2, 0.5 * self.population, infected), *free)
+        return tuple((name, *self.limits.get(name, (low, high)), usual) for name, low, high, usual in every)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from gatecast.errors import DataError, SettingError
 from gatecast.forecasters.contract import moment
 from gatecast.forecasters.seir.likelihood import Likelihood
 from gatecast.forecasters.seir.problem import Given, Problem
-from gatecast.forecasters.seir.transmission import Dates, Transmission
+from gatecast.forecasters.seir.transmission import Dates, Piecewise, Transmission
 
 LEAST_DAYS = 14
 Population = float | Mapping[str, float] | str
@@ -85,7 +85,7 @@ def day_of(panel: Panel, index: int) -> Dates:
     def day(date: Any) -> int:
         try:
             at = np.array([date if panel.freq.is_integer else np.datetime64(str(date), "ns")])
-            return int(round(float(panel.freq.position(panel.starts[index], at)[0])))
+            return round(float(panel.freq.position(panel.starts[index], at)[0]))
         except (ValueError, TypeError) as error:
             form = "a row number" if panel.freq.is_integer else "a date such as '2020-01-23'"
             raise SettingError(f"expected {form}, got {date!r}") from error
@@ -103,6 +103,7 @@ def problem_of(
     likelihood: Likelihood,
     constants: dict[str, Given],
     history: int | None,
+    limits: Mapping[str, tuple[float, float]],
 ) -> tuple[Problem | None, int]:
     """The problem of one series and the row it begins in; None where the series has no case at all.
 
@@ -139,7 +140,11 @@ def problem_of(
         likelihood=likelihood,
         constants=constants,
         weekdays=_weekdays(panel.times(index)[first:]),
+        limits=limits,
     )
+    unknown = [one for one in limits if one not in problem.names]
+    if unknown and not isinstance(transmission, Piecewise):
+        raise SettingError(f"bounds names {unknown[0]!r}, and what is fitted is {', '.join(problem.names)}")
     return problem, first
 
 

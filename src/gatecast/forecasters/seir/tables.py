@@ -88,9 +88,9 @@ def _summary(name: str, one: SeriesFit, scenario: Scenario) -> Iterator[dict[str
     here, drawn = (_quantities(one, one.course(days, scenario, draws=many)) for many in (False, True))
     for quantity, values in here.items():
         low, high = np.nanpercentile(drawn[quantity], _ENDS) if np.isfinite(drawn[quantity]).any() else (np.nan, np.nan)
-        found = (float(values[0]), float(low), float(high))
+        found: tuple[Any, ...] = (float(values[0]), float(low), float(high))
         if quantity == "peak date":
-            found = tuple(_date(one, value) for value in found)  # type: ignore[assignment]
+            found = tuple(_date(one, value) for value in found)
         yield {"unique_id": name, "quantity": quantity, **dict(zip(("estimate", "low", "high"), found, strict=True))}
 
 
@@ -112,7 +112,7 @@ def _quantities(one: SeriesFit, course: Course) -> dict[str, np.ndarray]:
 
 
 def _date(one: SeriesFit, row: float) -> Any:
-    return _times(one, int(round(row)) + 1)[-1] if np.isfinite(row) else None
+    return _times(one, round(row) + 1)[-1] if np.isfinite(row) else None
 
 
 def _times(one: SeriesFit, days: int) -> Any:

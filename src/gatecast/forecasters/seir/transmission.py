@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,21 +19,24 @@ Spec = tuple[str, float, float, float]  # name, lower bound, upper bound, where 
 BETA = (1e-3, 5.0, 0.5)
 
 
-class Transmission(Protocol):
+class Transmission(ABC):
     """What the fit asks of a β(t)."""
 
+    @abstractmethod
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         """The parameters to be fitted, all positive."""
 
+    @abstractmethod
     def changes(self, day_of: Dates) -> tuple[int, ...]:
         """Days on which something changes, as numbers of rows."""
 
+    @abstractmethod
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
         """β ``(times, sets)``."""
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Transmission):
     """β(t) = β: nothing is done about the epidemic but what immunity does."""
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
@@ -46,7 +50,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Transmission):
     """β(t) = β (φ + (1 - φ) exp(-k (t - t₀))) after the day t₀, β before it.
 
     Args:
@@ -73,7 +77,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Piecewise:
+class Piecewise(Transmission):
     """β(t) is constant between change points.
 
     Args:
