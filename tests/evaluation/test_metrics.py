@@ -10,7 +10,7 @@ import pytest
 from utilsforecast import losses
 
 from gatecast.errors import SettingError
-from gatecast.evaluation.metrics import METRICS, Rows, metric, metric_names, score
+from gatecast.evaluation.metrics import METRICS, Rows, metric, metric_names, score, weighted_interval_score
 
 
 def rows(y: list[float], forecast: list[float], half: float = 1.0, scale: float = 2.0) -> Rows:
@@ -39,6 +39,27 @@ def test_all_metrics_by_hand() -> None:
 def test_weighted_quantile_loss_by_hand() -> None:
     # y = 10, quantiles 0.1: 8, 0.5: 9, 0.9: 10 → losses 0.1·2, 0.5·1, 0; WQL = 2·mean(0.2, 0.5, 0)/10
     assert overall(rows([10], [9]))["WQL"] == pytest.approx(2 * 0.7 / 3 / 10)
+
+
+def test_weighted_interval_score_by_hand() -> None:
+    # y = 10, m = 9, 80 %: [8, 10] → (½·1 + 0.1·2) / 1.5; y = 12 misses by 2 → (½·3 + 0.1·(2 + 2/0.2·2)) / 1.5
+    assert overall(rows([10], [9]))["WIS"] == pytest.approx(0.7 / 1.5)
+    assert overall(rows([12], [9]))["WIS"] == pytest.approx((1.5 + 0.1 * (2 + 20)) / 1.5)
+
+
+def test_the_weighted_interval_score_is_twice_the_mean_quantile_loss() -> None:
+    rng = np.random.default_rng(0)  # Bracher et al. (2021), eq. 2: the two are the same
+    y, quantiles = rng.normal(size=50), np.sort(rng.normal(size=(5, 50)), axis=0)
+    levels = (0.025, 0.25, 0.5, 0.75, 0.975)
+    loss = np.mean([np.maximum(p * (y - q), (p - 1) * (y - q)) for p, q in zip(levels, quantiles, strict=True)], axis=0)
+    intervals = {50: (quantiles[1], quantiles[3]), 95: (quantiles[0], quantiles[4])}
+    np.testing.assert_allclose(weighted_interval_score(y, quantiles[2], intervals), 2 * loss)
+
+
+def test_a_point_forecast_without_intervals_has_no_interval_score() -> None:
+    values = pd.DataFrame({"y": [1.0, 2.0], "m": [1.0, 1.0]})
+    data = Rows(values, ["m"], (), np.ones(2), np.ones(2))
+    assert math.isnan(score(data, pd.DataFrame(index=values.index), np.zeros(2, int), ["WIS"]).loc["m", "WIS"])
 
 
 def test_scale_free_metrics_weigh_series_alike_and_units_pool_values() -> None:
@@ -94,7 +115,7 @@ def test_every_metric_states_formula_and_source() -> None:
         assert found.formula
         assert found.source
         assert found.unit in {"", "%", "target"}
-    assert set(METRICS) == {"MASE", "RMSSE", "MAE", "RMSE", "MAPE", "sMAPE", "WQL"}
+    assert set(METRICS) == {"MASE", "RMSSE", "MAE", "RMSE", "MAPE", "sMAPE", "WQL", "WIS"}
 
 
 @pytest.mark.parametrize("name", ["MAEE", "coverage", "coverage-high", "depth-80"])

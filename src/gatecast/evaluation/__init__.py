@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 
 if TYPE_CHECKING:
-    from gatecast.evaluation.metrics import METRICS, Metric, metric, metric_names
+    from gatecast.evaluation.metrics import METRICS, Metric, metric, metric_names, weighted_interval_score
     from gatecast.evaluation.significance import TestResult, compare, diebold_mariano, holm, sign_flip
     from gatecast.evaluation.verdict import Comparison, Verdict, judge
 
@@ -27,10 +27,11 @@ __all__ = [
     "metric",
     "metric_names",
     "sign_flip",
+    "weighted_interval_score",
 ]
 
 _HOME = {
-    **dict.fromkeys(("METRICS", "Metric", "metric", "metric_names"), "metrics"),
+    **dict.fromkeys(("METRICS", "Metric", "metric", "metric_names", "weighted_interval_score"), "metrics"),
     **dict.fromkeys(("TestResult", "compare", "diebold_mariano", "holm", "sign_flip"), "significance"),
     **dict.fromkeys(("Comparison", "Verdict", "judge"), "verdict"),
 }

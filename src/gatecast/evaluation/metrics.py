@@ -7,7 +7,7 @@ the same; metrics in the unit of the target, WQL, coverage and width pool all va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,54 @@ def _wql(rows: Rows) -> pd.DataFrame:
     return 2 * mean.div(total.where(total > 0), axis=0)
 
 
+def weighted_interval_score(
+    actual: np.ndarray, median: np.ndarray, intervals: Mapping[float, tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """The weighted interval score of each value, as forecast hubs use it; it approximates the CRPS.
+
+        WIS = (½ |y - m| + Σ αₖ/2 ISₖ) / (K + ½),   ISₖ = (u - l) + 2/αₖ max(l - y, 0) + 2/αₖ max(y - u, 0)
+
+    with the K central intervals [l, u] of level 100 (1 - αₖ) % (Bracher, Ray, Gneiting & Reich 2021, PLoS Comput. Biol.
+    17:e1008618, eq. 1 and 3).
+
+    Args:
+        actual: y, of any shape.
+        median: m, of the same shape.
+        intervals: level in percent → lower and upper ends, each of the same shape.
+
+    Returns:
+        The score of each value, in the unit of the target; NaN where something is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from gatecast.evaluation import weighted_interval_score
+        >>> float(weighted_interval_score(np.array(12.0), np.array(10.0), {50: (np.array(9.0), np.array(11.0))}))
+        1.6666666666666667
+    """
+    y, m = np.asarray(actual, np.float64), np.asarray(median, np.float64)
+    total = np.abs(y - m) / 2
+    for level, (lower, upper) in intervals.items():
+        alpha = 1 - level / 100
+        missed = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
+        total = total + alpha / 2 * (upper - lower) + missed
+    return total / (len(intervals) + 0.5)
+
+
+def _wis(rows: Rows) -> pd.DataFrame:
+    scores = {model: _wis_of(rows, model) for model in rows.models}
+    return pd.DataFrame(scores, index=rows.values.index).groupby(rows.values["group"]).mean()
+
+
+def _wis_of(rows: Rows, model: str) -> np.ndarray:
+    """Scores of one model's rows; the point forecast stands for the median. NaN without intervals."""
+    columns = {level: (f"{model}-lo-{level:g}", f"{model}-hi-{level:g}") for level in rows.levels}
+    ends = {k: (rows.values[low], rows.values[high]) for k, (low, high) in columns.items() if low in rows.values}
+    if not ends:
+        return np.full(len(rows.values), np.nan)
+    numbers = {level: (low.to_numpy(), high.to_numpy()) for level, (low, high) in ends.items()}
+    return weighted_interval_score(rows.values["y"].to_numpy(), rows.values[model].to_numpy(), numbers)
+
+
 def _quantile_suffixes(levels: Sequence[float]) -> dict[float, str]:
     """Probability → end of the column's name; the point forecast stands for the median."""
     lower = {(100 - level) / 200: f"-lo-{level:g}" for level in levels}
@@ -162,6 +210,14 @@ METRICS: dict[str, Metric] = {
         "Rangapuram et al. (2021), ICML",
         False,
         _wql,
+    ),
+    "WIS": Metric(
+        "mean of (½ |y - m| + Σ αₖ/2 ISₖ) / (K + ½) over the K intervals given, m the point forecast",
+        "target",
+        True,
+        "Bracher, Ray, Gneiting & Reich (2021), PLoS Comput. Biol. 17:e1008618",
+        False,
+        _wis,
     ),
 }
 

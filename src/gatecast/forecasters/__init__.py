@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
     from gatecast.forecasters.each import fit_each
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
+    from gatecast.forecasters.hybrid import SEIRHybrid
     from gatecast.forecasters.linear import LinearAR
     from gatecast.forecasters.neural import LSTMForecaster
     from gatecast.forecasters.persist import load
+    from gatecast.forecasters.seir import SEIRForecaster
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "LinearAR",
     "Mean",
     "Naive",
+    "SEIRForecaster",
+    "SEIRHybrid",
     "SeasonalNaive",
     "backtest",
     "best_of",
@@ -43,6 +47,8 @@ _HOME = {
     "fit_each": "each",
     "LinearAR": "linear",
     "LSTMForecaster": "neural",
+    "SEIRForecaster": "seir",
+    "SEIRHybrid": "hybrid",
     "load": "persist",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }

@@ -30,6 +30,7 @@ _MEANING = {
     "MAPE": "error relative to the actual value; misleading near zero",
     "sMAPE": "error relative to the size of both values, 0 to 200 %",
     "WQL": "error of the whole distribution, relative to the values",
+    "WIS": "error of the whole distribution in the target's unit, as forecast hubs score it",
     "coverage": "should be near the level",
     "width": "narrower is sharper, where the coverage holds",
 }
