@@ -3,9 +3,18 @@
 from gatecast.nn.cells import GRUCell, LSTMCell, RNNCell
 from gatecast.nn.convlstm import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
 from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Quantiles, Student
-from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal
+from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal, Spread
 from gatecast.nn.lstm1997 import LSTM1997
-from gatecast.nn.options import GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
+from gatecast.nn.options import (
+    ConvLSTMCellOptions,
+    GRUCellOptions,
+    LSTM1997CellOptions,
+    LSTMCellOptions,
+    LSTMStackOptions,
+    RNNCellOptions,
+    SLSTMCellOptions,
+    StackOptions,
+)
 from gatecast.nn.penalties import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
 from gatecast.nn.recurrent import GRU, LSTM, RNN, make_lstm
 from gatecast.nn.slstm import sLSTM
@@ -16,6 +25,7 @@ __all__ = [
     "ConvLSTM1d",
     "ConvLSTM2d",
     "ConvLSTM3d",
+    "ConvLSTMCellOptions",
     "GRU",
     "GRUCell",
     "GRUCellOptions",
@@ -29,6 +39,7 @@ __all__ = [
     "L2",
     "LSTM",
     "LSTM1997",
+    "LSTM1997CellOptions",
     "LSTMCell",
     "LSTMCellOptions",
     "LSTMStackOptions",
@@ -41,6 +52,8 @@ __all__ = [
     "RNN",
     "RNNCell",
     "RNNCellOptions",
+    "SLSTMCellOptions",
+    "Spread",
     "StackOptions",
     "Student",
     "UnitNorm",
