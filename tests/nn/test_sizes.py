@@ -33,8 +33,12 @@ def test_refusals_name_the_argument_and_the_value() -> None:
 
 
 def test_input_is_told_which_axes_were_expected() -> None:
-    check_input(torch.zeros(5, 2, 3, 8), 1, 3, batch_first=False)
+    check_input(torch.zeros(5, 2, 3, 8), 1, 3, axes=("time", "batch"))
+    check_input(torch.zeros(5, 3, 8), 1, 3, axes=("time", "batch"))
     with pytest.raises(
-        SettingError, match=r"x must be \(batch, time, channels, width\) with 3 channels, got \(5, 2, 8\)"
+        SettingError,
+        match=r"input must be \(batch, time, channels, width\), or the same without batch, with 3 channels; got",
     ):
-        check_input(torch.zeros(5, 2, 8), 1, 3, batch_first=True)
+        check_input(torch.zeros(5, 2, 8), 1, 3, axes=("batch", "time"))
+    with pytest.raises(SettingError, match=r"\(rows, channels, width\) with 3 channels; got \(3, 8\)"):
+        check_input(torch.zeros(3, 8), 1, 3, axes=("rows",))

@@ -1,4 +1,4 @@
-"""The layers beside ``LSTM`` under ``torch.compile(fullgraph=True)``, in a process without the type checker."""
+"""The layers beside ``LSTM`` under the compiler and in an exported program, in a process without the type checker."""
 
 from __future__ import annotations
 
@@ -7,30 +7,37 @@ import sys
 
 import pytest
 
+EVERY = "num_layers=2, zoneout=0.1, recurrent_dropout=0.2, gradient_clip=1.0, residual=True, learn_initial_state=True"
 LAYERS = {
     "ConvLSTM1d": ("ConvLSTM1d(3, 4, 2, bidirectional=True, stride=2, peephole='channel')", (2, 2, 3, 6)),
-    "sLSTM": ("sLSTM(3, 4, 2, heads=2)", (2, 2, 3)),
-    "LSTM1997": ("LSTM1997(3, 2, 2)", (2, 2, 3)),
+    "ConvLSTM2d": (f"ConvLSTM2d(3, 4, 3, {EVERY})", (2, 2, 3, 4, 3)),
+    "sLSTM": (f"sLSTM(3, 4, heads=2, {EVERY})", (2, 2, 3)),
+    "LSTM1997": (f"LSTM1997(3, 2, 2, {EVERY})", (2, 2, 3)),
 }
 
 PROGRAM = """
 import torch
 from gatecast.nn import *
+torch.set_num_threads(1)
 for code, shape in {layers}:
     torch.manual_seed(0)
-    layer, x, lengths = eval(code), torch.randn(shape), torch.tensor([2, 1])
+    layer, x, lengths = eval(code).eval(), torch.randn(shape), torch.tensor([2, 1])
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     outputs = [run(x, lengths=lengths)[0] for run in (compiled, layer)]
     torch.testing.assert_close(*outputs)
     gradients = [torch.autograd.grad(y.square().sum(), list(layer.parameters())) for y in outputs]
     torch.testing.assert_close(*gradients)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(layer, (x,), dynamic_shapes=(dict([(1, batch)]),))
+    more = torch.randn(shape[0], 5, *shape[2:])
+    torch.testing.assert_close(program.module()(more), layer(more))
     print("same")
 """
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_compiler_sees_one_graph_and_gives_the_same() -> None:
+def test_the_compiler_sees_one_graph_and_an_exported_program_takes_any_batch() -> None:
     code = PROGRAM.format(layers=list(LAYERS.values()))
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatecast.ops.convlstm import ConvSpec, ConvWeights, convlstm, convolve, result_space
+from gatecast.ops.spec import LSTMMasks
 
 SHAPES: dict[int, tuple[int, ...]] = {1: (7,), 2: (7, 5), 3: (4, 5, 3)}
 
@@ -143,13 +144,13 @@ def test_masked_steps_leave_the_state_and_let_no_nan_through() -> None:
     w, x = weights_of(2, peephole="channel"), input_of(2, time=4)
     steps = torch.tensor([[True, False], [True, True], [False, True], [True, False]])
     x[~steps] = float("nan")
-    out = convlstm(x, w, steps=steps)
+    out = convlstm(x, w, masks=LSTMMasks(steps))
     for b in range(2):
         alone = convlstm(x[steps[:, b], b : b + 1], w)
         torch.testing.assert_close(out.y[steps[:, b], b : b + 1], alone.y)
         torch.testing.assert_close((out.h[b : b + 1], out.c[b : b + 1]), (alone.h, alone.c))
     assert (out.y[~steps] == 0).all()
-    repeated = convlstm(x, w, steps=steps, spec=ConvSpec(zero_output=False)).y
+    repeated = convlstm(x, w, masks=LSTMMasks(steps), spec=ConvSpec(zero_output=False)).y
     torch.testing.assert_close(repeated[2, 0], repeated[1, 0])
 
 
@@ -162,9 +163,10 @@ def test_recurrent_mask_multiplies_h_before_its_convolution() -> None:
     w, x = weights_of(2), input_of(2)
     state = torch.randn(2, 4, 7, 5, dtype=x.dtype), torch.randn(2, 4, 7, 5, dtype=x.dtype)
     keep = torch.bernoulli(torch.full_like(state[0], 0.5))
-    masked = convlstm(x[:1], w, state, recurrent_mask=keep)
+    masks = LSTMMasks(recurrent=keep.expand(3, -1, -1, -1, -1))
+    masked = convlstm(x[:1], w, state, masks=masks)
     torch.testing.assert_close(masked.y, convlstm(x[:1], w, (state[0] * keep, state[1])).y)
-    assert not torch.equal(convlstm(x, w, recurrent_mask=keep).y, convlstm(x, w).y)
+    assert not torch.equal(convlstm(x, w, masks=masks).y, convlstm(x, w).y)
 
 
 def test_a_layer_without_input_is_one_whose_input_is_zero() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.ops.lstm1997 import Spec1997, Weights1997, lstm1997
+from gatecast.ops.lstm1997 import Spec1997, State1997, Weights1997, lstm1997, units_of
+from gatecast.ops.spec import LSTMMasks
 
 
 def weights_of(spec: Spec1997, *, inputs: int = 3) -> Weights1997:
@@ -45,8 +46,9 @@ def test_blocks_are_the_equations_cell_by_cell(feedback: str, output_gate: bool)
             for cell in range(3 * block, 3 * block + 3):
                 s[:, cell] += u[:, block] * g(net[:, 2 + cell])
                 u[:, 2 + cell] = h(s[:, cell]) * (u[:, 8 + block] if output_gate else 1)
-        torch.testing.assert_close(tuple(lstm1997(x[: t + 1], w, spec)), (*[lstm1997(x[: t + 1], w, spec).y], u, s))
-        torch.testing.assert_close(lstm1997(x, w, spec).y[t], u[:, 2:8])
+        state = lstm1997(x[: t + 1], w, spec)[1]
+        torch.testing.assert_close((units_of(state, spec), state.c), (u, s))
+        torch.testing.assert_close(lstm1997(x, w, spec)[0][t], u[:, 2:8])
 
 
 def truncated_by_hand(x: Tensor, target: Tensor, w: Weights1997, readout: Tensor) -> list[Tensor]:
@@ -77,7 +79,7 @@ def test_the_truncated_gradient_is_the_one_derived_by_hand() -> None:
     target = torch.randn(7).double()
 
     def gradient(spec: Spec1997) -> Tensor:
-        loss = 0.5 * (readout * lstm1997(x, w, spec).y.flatten() - target).square().sum()
+        loss = 0.5 * (readout * lstm1997(x, w, spec)[0].flatten() - target).square().sum()
         w_ih, w_hh, bias = torch.autograd.grad(loss, list(w))
         return torch.cat([w_ih, w_hh, bias[:, None]], 1)
 
@@ -90,9 +92,10 @@ def test_the_truncated_gradient_is_the_one_derived_by_hand() -> None:
 def test_the_error_carousel_neither_fades_nor_grows_in_a_thousand_steps() -> None:
     spec = Spec1997(2, 2)
     w, x = weights_of(spec), input_of(time=1000, batch=1)
-    state = torch.zeros(1, spec.units).double(), torch.zeros(1, 4).double().requires_grad_()
-    last = lstm1997(x, w, spec, state).c
-    rows = [torch.autograd.grad(last[0, cell], state[1], retain_graph=True)[0][0] for cell in range(4)]
+    zeros = torch.zeros(1, 4).double()
+    state = State1997(zeros, zeros.clone().requires_grad_(), zeros)
+    last = lstm1997(x, w, spec, state)[1].c
+    rows = [torch.autograd.grad(last[0, cell], state.c, retain_graph=True)[0][0] for cell in range(4)]
     assert torch.equal(torch.stack(rows), torch.eye(4).double())
 
 
@@ -101,7 +104,8 @@ def test_without_truncation_the_gradient_is_whole() -> None:
     inputs = [part.requires_grad_() for part in (input_of(time=3, batch=1), *weights_of(spec)) if part is not None]
 
     def run(x: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-        return tuple(lstm1997(x, Weights1997(*parts), spec))
+        y, state = lstm1997(x, Weights1997(*parts), spec)
+        return y, *state
 
     assert torch.autograd.gradcheck(run, inputs)
     assert torch.autograd.gradgradcheck(run, inputs, fast_mode=True)
@@ -109,7 +113,7 @@ def test_without_truncation_the_gradient_is_whole() -> None:
 
 def test_values_do_not_depend_on_the_learning_rule() -> None:
     x, w = input_of(), weights_of(Spec1997(2, 2))
-    assert torch.equal(lstm1997(x, w, Spec1997(2, 2)).y, lstm1997(x, w, Spec1997(2, 2, truncate=False)).y)
+    assert torch.equal(lstm1997(x, w, Spec1997(2, 2))[0], lstm1997(x, w, Spec1997(2, 2, truncate=False))[0])
 
 
 def test_masked_steps_leave_the_state_as_it_was() -> None:
@@ -117,15 +121,15 @@ def test_masked_steps_leave_the_state_as_it_was() -> None:
     w, x = weights_of(spec), input_of()
     steps = torch.tensor([[True, False], [False, True], [True, True], [True, False]])
     x[~steps] = float("nan")
-    out = lstm1997(x, w, spec, steps=steps)
+    y, last = lstm1997(x, w, spec, masks=LSTMMasks(steps))
     for b in range(2):
-        alone = lstm1997(x[steps[:, b], b : b + 1], w, spec)
-        torch.testing.assert_close(out.y[steps[:, b], b : b + 1], alone.y)
-        torch.testing.assert_close((out.u[b : b + 1], out.c[b : b + 1]), (alone.u, alone.c))
-    assert not out.y[~steps].any()
+        alone, state = lstm1997(x[steps[:, b], b : b + 1], w, spec)
+        torch.testing.assert_close(y[steps[:, b], b : b + 1], alone)
+        torch.testing.assert_close(State1997(*[part[b : b + 1] for part in last]), state)
+    assert not y[~steps].any()
 
 
 def test_no_steps_give_the_state_back() -> None:
-    out = lstm1997(input_of(time=0), weights_of(Spec1997(2, 2)), Spec1997(2, 2))
-    assert out.y.shape == (0, 2, 4)
-    assert not out.u.any()
+    y, state = lstm1997(input_of(time=0), weights_of(Spec1997(2, 2)), Spec1997(2, 2))
+    assert y.shape == (0, 2, 4)
+    assert not any(part.any() for part in state)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.ops.slstm import SLSTMState, SLSTMWeights, slstm
+from gatecast.ops.slstm import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
+from gatecast.ops.spec import LSTMMasks
 
 FORGET = pytest.mark.parametrize("exponential_forget", [False, True])
 
@@ -50,7 +51,7 @@ def naive(x: Tensor, w: SLSTMWeights, *, heads: int, exponential_forget: bool) -
 @pytest.mark.parametrize("heads", [1, 2, 3, 6])
 def test_it_is_the_unstabilised_definition(heads: int, exponential_forget: bool) -> None:
     w, x = weights_of(heads=heads), input_of()
-    y, last = slstm(x, w, exponential_forget=exponential_forget)
+    y, last = slstm(x, w, spec=SLSTMSpec(exponential_forget))
     expected, c, n = naive(x, w, heads=heads, exponential_forget=exponential_forget)
     torch.testing.assert_close(y, expected)
     torch.testing.assert_close(last.h, expected[-1])
@@ -62,7 +63,7 @@ def test_it_is_the_unstabilised_definition(heads: int, exponential_forget: bool)
 def test_gradients_are_those_of_the_unstabilised_definition(exponential_forget: bool) -> None:
     w = SLSTMWeights(*[part.requires_grad_() for part in weights_of(heads=2)])
     x = input_of().requires_grad_()
-    ours = torch.autograd.grad(slstm(x, w, exponential_forget=exponential_forget)[0].square().sum(), [x, *w])
+    ours = torch.autograd.grad(slstm(x, w, spec=SLSTMSpec(exponential_forget))[0].square().sum(), [x, *w])
     expected = naive(x, w, heads=2, exponential_forget=exponential_forget)[0].square().sum()
     torch.testing.assert_close(ours, torch.autograd.grad(expected, [x, *w]))
 
@@ -72,7 +73,7 @@ def test_gradients_once_and_twice(exponential_forget: bool) -> None:
     inputs = [part.requires_grad_() for part in (input_of(time=3, batch=1), *weights_of(hidden=2, heads=2))]
 
     def run(x: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-        y, last = slstm(x, SLSTMWeights(*parts), exponential_forget=exponential_forget)
+        y, last = slstm(x, SLSTMWeights(*parts), spec=SLSTMSpec(exponential_forget))
         return y, *last
 
     assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
@@ -92,7 +93,7 @@ def test_gates_of_a_thousand_stay_finite(dtype: torch.dtype, exponential_forget:
     w = SLSTMWeights(*[part.requires_grad_() for part in w])
     x = torch.where(torch.rand(40, 3, 1) < 0.5, signs, signs[..., :1].expand(-1, -1, 3)).requires_grad_()
     assert (x @ w.w_ih.T).abs().max() > 990
-    y, last = slstm(x, w, exponential_forget=exponential_forget)
+    y, last = slstm(x, w, spec=SLSTMSpec(exponential_forget))
     assert y.isfinite().all()
     assert (y.abs() <= 1).all()
     assert all(part.isfinite().all() for part in last)
@@ -114,7 +115,7 @@ def test_masked_steps_leave_the_state_as_it_was() -> None:
     w, x = weights_of(heads=2), input_of(time=4)
     steps = torch.tensor([[False, True], [True, True], [False, True], [True, False]])
     x[~steps] = float("nan")
-    y, last = slstm(x, w, steps=steps)
+    y, last = slstm(x, w, masks=LSTMMasks(steps))
     for b in range(2):
         alone, state = slstm(x[steps[:, b], b : b + 1], w)
         torch.testing.assert_close(y[steps[:, b], b : b + 1], alone)

@@ -4,10 +4,19 @@ from gatecast.nn import losses
 from gatecast.nn.cells import GRUCell, LSTMCell, RNNCell
 from gatecast.nn.convlstm import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
 from gatecast.nn.heads import HEADS, Gaussian, Head, NegBinomial, Point, Poisson, Quantiles, Student, Tweedie
-from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal
+from gatecast.nn.init import INITIALIZERS, Chrono, Identity, Orthogonal, Spread
 from gatecast.nn.losses import LOSSES, Loss
 from gatecast.nn.lstm1997 import LSTM1997
-from gatecast.nn.options import GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
+from gatecast.nn.options import (
+    ConvLSTMCellOptions,
+    GRUCellOptions,
+    LSTM1997CellOptions,
+    LSTMCellOptions,
+    LSTMStackOptions,
+    RNNCellOptions,
+    SLSTMCellOptions,
+    StackOptions,
+)
 from gatecast.nn.penalties import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
 from gatecast.nn.recurrent import GRU, LSTM, RNN, make_lstm
 from gatecast.nn.slstm import sLSTM
@@ -18,6 +27,7 @@ __all__ = [
     "ConvLSTM1d",
     "ConvLSTM2d",
     "ConvLSTM3d",
+    "ConvLSTMCellOptions",
     "GRU",
     "GRUCell",
     "GRUCellOptions",
@@ -32,6 +42,7 @@ __all__ = [
     "LOSSES",
     "LSTM",
     "LSTM1997",
+    "LSTM1997CellOptions",
     "LSTMCell",
     "LSTMCellOptions",
     "LSTMStackOptions",
@@ -46,6 +57,8 @@ __all__ = [
     "RNN",
     "RNNCell",
     "RNNCellOptions",
+    "SLSTMCellOptions",
+    "Spread",
     "StackOptions",
     "Student",
     "Tweedie",

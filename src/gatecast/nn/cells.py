@@ -14,11 +14,10 @@ from gatecast.nn.options import (
     GRUCellOptions,
     LSTMCellOptions,
     RNNCellOptions,
-    check_all_taken,
     differences,
+    read_options,
     shown,
     signed_with,
-    take,
 )
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.states import given_state, state_out
@@ -92,8 +91,7 @@ class LSTMCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell = take(LSTMCellOptions, options)
-        check_all_taken("LSTMCell", options, LSTMCellOptions)
+        (cell,) = read_options("LSTMCell", options, LSTMCellOptions)
         check_projection(proj_size, hidden_size)
         super().__init__(LSTMDesign(hidden_size, bias, cell, proj_size), input_size, device=device, dtype=dtype)
         self.proj_size = proj_size
@@ -122,8 +120,7 @@ class GRUCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell = take(GRUCellOptions, options)
-        check_all_taken("GRUCell", options, GRUCellOptions)
+        (cell,) = read_options("GRUCell", options, GRUCellOptions)
         super().__init__(GRUDesign(hidden_size, bias, cell), input_size, device=device, dtype=dtype)
 
 
@@ -152,8 +149,7 @@ class RNNCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell = take(RNNCellOptions, options)
-        check_all_taken("RNNCell", options, RNNCellOptions)
+        (cell,) = read_options("RNNCell", options, RNNCellOptions)
         activation_of(nonlinearity)
         super().__init__(RNNDesign(hidden_size, bias, cell, nonlinearity), input_size, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity

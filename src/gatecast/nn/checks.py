@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,16 +62,21 @@ def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int]
     return same_kind("input", x, weight)
 
 
-def same_kind(name: str, x: Tensor, weight: Tensor) -> Tensor:
-    """A tensor of the weights' dtype and device; where autocast has changed its dtype, it is changed back."""
+def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A tensor of the weights' device and of their dtype, or another one; a dtype that autocast chose is changed."""
     if x.device != weight.device:
         raise SettingError(
             f"{name} must be on the device of the weights, {weight.device}, got {x.device}; move one with .to(...)"
         )
-    if x.dtype == weight.dtype:
+    wanted = weight.dtype if dtype is None else dtype
+    if x.dtype == wanted:
         return x
     if x.is_floating_point() and torch.is_autocast_enabled(x.device.type):
-        return x.to(weight.dtype)
+        return x.to(wanted)
+    if wanted != weight.dtype:
+        raise SettingError(
+            f"{name} must be {wanted} beside weights of {weight.dtype}, got {x.dtype}; use .to({wanted})"
+        )
     raise SettingError(
         f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
         f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
@@ -79,26 +84,29 @@ def same_kind(name: str, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def checked_state(
-    state: tuple[Tensor, ...], shapes: tuple[tuple[int, ...], ...], weight: Tensor, axes: tuple[str, ...]
+    state: tuple[Tensor, ...],
+    expected: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
+    weight: Tensor,
+    axes: tuple[str, ...],
 ) -> tuple[Tensor, ...]:
     """A given state whose number, shapes, dtypes and devices fit.
 
     Args:
         state: the tensors: h, or h and c.
-        shapes: expected: ``(layers*directions, batch, width)``, the same without batch, or those of a cell.
+        expected: names, with shapes ``(layers*directions, batch, width)``, the same without batch, or those of a cell.
         weight: any weight of the layer.
         axes: words for the axes.
     """
-    names = ("h0", "c0")[: len(shapes)]
-    if len(state) != len(shapes):
-        raise SettingError(f"the state must be ({', '.join(names)}): {len(shapes)} tensors; got {len(state)}")
-    for name, part, shape in zip(names, state, shapes, strict=True):
+    if len(state) != len(expected):
+        raise SettingError(f"the state must be ({', '.join(expected)}): {len(expected)} tensors; got {len(state)}")
+    for (name, (shape, _)), part in zip(expected.items(), state, strict=True):
         if part.shape != shape:
             raise SettingError(
                 f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
                 f"{_missing_axis(name, part, shape)}"
             )
-    return tuple(same_kind(name, part, weight) for name, part in zip(names, state, strict=True))
+    pairs = zip(expected.items(), state, strict=True)
+    return tuple(same_kind(name, part, weight, dtype) for (name, (_, dtype)), part in pairs)
 
 
 def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:

@@ -3,43 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of
-from gatecast.nn.options import MERGE_MODES
-from gatecast.nn.regularize import keep_mask
-from gatecast.nn.sequences import merged
-from gatecast.nn.sizes import (
-    AXES,
-    Sizes,
-    check_input,
-    padding_of,
-    sizes,
-    space_of,
-)
-from gatecast.nn.timeaxis import steps_of, swapped
-from gatecast.ops.activations import activation_of
-from gatecast.ops.convlstm import ConvOutput, ConvSpec, ConvWeights, Shape, convlstm, result_space
-from gatecast.ops.reference import without_masked
-from gatecast.ops.spec import Activation
-
-States = tuple[Tensor, Tensor]  # h and c: of all layers and directions, or of one
+from gatecast.nn.checks import check_probability, check_sizes, one_of, same_kind
+from gatecast.nn.designs import Design, Run, State, Weights
+from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, differences, read_options, shown, signed_with
+from gatecast.nn.regularize import draw_masks, dropped
+from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
+from gatecast.nn.sizes import Sizes, check_input, padding_of, sizes, space_of
+from gatecast.nn.states import WithState, state_out
+from gatecast.ops import LSTMMasks
+from gatecast.ops.convlstm import ConvSpec, ConvWeights, Shape, convlstm, result_space
 
 PEEPHOLES = ("none", "channel", "pixel")
 
 
-class ConvLSTM(nn.Module):
+@dataclass(frozen=True)
+class ConvDesign(Design):
+    """The convolutional LSTM.
+
+    Args:
+        kernel: size of the input convolution in each axis of space.
+        recurrent: size of the recurrent convolution.
+        peephole: ``"none"``, one for each ``"channel"`` or each ``"pixel"``.
+        space: of the state, for a peephole of each pixel.
+        dilation: of the input convolution.
+    """
+
+    options: ConvLSTMCellOptions
+    kernel: tuple[int, ...]
+    recurrent: tuple[int, ...]
+    peephole: str
+    space: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def gates(self) -> str:
+        return "ifgo"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.hidden_size, self.hidden_size
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
+        gates, hidden = 4 * self.hidden_size, self.hidden_size
+        pixels = self.space if self.peephole == "pixel" else (1,) * len(self.kernel)
+        return {
+            "weight_ih": (gates, input_size, *self.kernel) if input_size else None,
+            "weight_hh": (gates, hidden, *self.recurrent),
+            "bias_ih": (gates,) if self.bias else None,
+            "peephole": None if self.peephole == "none" else (3, hidden, *pixels),
+        }
+
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> ConvSpec:
+        options = self.options
+        acts = options.activation, options.recurrent_activation
+        return ConvSpec(*acts, (), "same", self.dilation, reverse, options.gradient_clip, zero_output)
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        start = None if state is None else (state[0], state[1])
+        out = convlstm(x, self.operands(weights), start, spec=spec, masks=masks)
+        return Run(out.y, (out.h, out.c))
+
+    @staticmethod
+    def operands(weights: Weights) -> ConvWeights:
+        """Named parameters as the operator takes them."""
+        return ConvWeights(
+            weights.get("weight_ih"), weights["weight_hh"], weights.get("bias_ih"), weights.get("peephole")
+        )
+
+
+class ConvLSTM(WithState):
     """What ``ConvLSTM1d``, ``ConvLSTM2d`` and ``ConvLSTM3d`` share: a stack of convolutional LSTM layers.
 
     The equations are those of :mod:`gatecast.ops.convlstm`. Stride and padding belong to the first layer's input
-    convolution; recurrent convolutions, and the layers above, keep the size. Called as ``layer(x, state=None)``, it
-    gives ``y, (h, c)``: ``y`` is ``(time, batch, hidden_channels * directions, *space)``, ``h`` and ``c`` are
-    ``(num_layers * directions, batch, hidden_channels, *space)``.
+    convolution; recurrent convolutions, and the layers above, keep the size. It is called as ``LSTM`` is: the output is
+    ``(time, batch, hidden_channels * directions, *space)``, h and c are ``(num_layers * directions, batch,
+    hidden_channels, *space)``.
 
     Args:
         in_channels: channels of the input; 0: the layer reads no input, and x only tells the number of steps.
@@ -48,33 +96,25 @@ class ConvLSTM(nn.Module):
         num_layers: stacked layers.
         recurrent_kernel_size: of the convolution of h; None: as ``kernel_size``.
         stride: of the first input convolution.
-        padding: of the first input convolution: ``"same"`` (``ceil(size / stride)`` places come out), or a number of
-            zeros on both sides.
+        padding: of the first input convolution: ``"same"`` (``ceil(size / stride)`` places come out), ``"valid"``, or a
+            number of zeros on both sides.
         dilation: of the input convolutions.
         bias: learn one bias for each gate and channel.
-        unit_forget_bias: forget gates begin with bias 1.
         peephole: gates see the cell through a weight for each ``"channel"`` or each ``"pixel"`` of it, or ``"none"``.
         space: size of the state in each axis; needed for ``peephole="pixel"``, and by it alone.
-        activation: of the candidate and of the cell: a name or a function of a tensor.
-        recurrent_activation: of the gates, likewise.
-        dropout: probability of dropping an entry of a layer's output on its way to the next layer.
-        input_dropout: probability of dropping an entry of x: one mask for all steps of a call.
-        recurrent_dropout: probability of dropping an entry of h before its convolution: one mask for all steps.
-        go_backwards: read the sequence from its end; outputs come in the order of reading (Keras).
-        bidirectional: a second set of weights reads the other way.
-        merge_mode: how directions are joined: ``concat``, ``sum``, ``mul``, ``ave``; None: a tuple of both.
-        zero_output_for_mask: outputs at masked steps are 0; False: the last one repeats.
         batch_first: x and y are ``(batch, time, ...)``.
-        return_sequences: outputs of every step; False: of the last step that each direction read.
-        return_state: give the last states as well; False: the output alone.
+        dropout: probability of dropping an entry of a layer's output on its way to the next layer.
+        bidirectional: a second set of weights reads the other way.
         device: of the parameters.
         dtype: of the parameters.
+        **options: fields of ``ConvLSTMCellOptions`` and ``StackOptions``, by keyword.
 
     Raises:
         SettingError: an argument does not fit.
     """
 
     rank: ClassVar[int]
+    design: ConvDesign
 
     def __init__(
         self,
@@ -88,45 +128,34 @@ class ConvLSTM(nn.Module):
         padding: str | Sizes = "same",
         dilation: Sizes = 1,
         bias: bool = True,
-        unit_forget_bias: bool = True,
         peephole: str = "none",
         space: Sizes | None = None,
-        activation: Activation = "tanh",
-        recurrent_activation: Activation = "sigmoid",
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        go_backwards: bool = False,
-        bidirectional: bool = False,
-        merge_mode: str | None = "concat",
-        zero_output_for_mask: bool = True,
         batch_first: bool = False,
-        return_sequences: bool = True,
-        return_state: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
+        cell, stack = read_options(type(self).__name__, options, ConvLSTMCellOptions, StackOptions)
         check_sizes(hidden_channels=hidden_channels, num_layers=num_layers)
         check_sizes(0, in_channels=in_channels)
-        check_probability(dropout=dropout, input_dropout=input_dropout, recurrent_dropout=recurrent_dropout)
-        activation_of(activation), activation_of(recurrent_activation)
+        check_probability(dropout=dropout)
+        kernel = sizes(self.rank, kernel_size=kernel_size)
+        again = kernel if recurrent_kernel_size is None else recurrent_kernel_size
+        recurrent, dilation = sizes(self.rank, recurrent_kernel_size=again), sizes(self.rank, dilation=dilation)
+        one_of(PEEPHOLES, peephole=peephole)
+        pixels = space_of(space, peephole, self.rank)
+        super().__init__(ConvDesign(hidden_channels, bias, cell, kernel, recurrent, peephole, pixels, dilation))
         self.in_channels, self.hidden_channels, self.num_layers = in_channels, hidden_channels, num_layers
-        self.kernel_size = sizes(self.rank, kernel_size=kernel_size)
-        again = self.kernel_size if recurrent_kernel_size is None else recurrent_kernel_size
-        self.recurrent_kernel_size = sizes(self.rank, recurrent_kernel_size=again)
-        self.stride, self.dilation = sizes(self.rank, stride=stride), sizes(self.rank, dilation=dilation)
-        self.padding = padding_of(padding, self.rank)
-        self.bias, self.unit_forget_bias = bias, unit_forget_bias
-        self.peephole = one_of(PEEPHOLES, peephole=peephole)
-        self.space = space_of(space, peephole, self.rank)
-        self.activation, self.recurrent_activation = activation, recurrent_activation
-        self.dropout, self.input_dropout, self.recurrent_dropout = dropout, input_dropout, recurrent_dropout
-        self.go_backwards, self.bidirectional = go_backwards, bidirectional
-        self.merge_mode = one_of(MERGE_MODES, merge_mode=merge_mode)
-        self.zero_output_for_mask, self.batch_first = zero_output_for_mask, batch_first
-        self.return_sequences, self.return_state = return_sequences, return_state
-        self._make(device, dtype)
+        self.kernel_size, self.recurrent_kernel_size, self.dilation = kernel, recurrent, dilation
+        self.stride, self.padding = sizes(self.rank, stride=stride), padding_of(padding, self.rank)
+        self.bias, self.peephole, self.space, self.batch_first = bias, peephole, pixels, batch_first
+        self.dropout, self.bidirectional = float(dropout), bidirectional
+        if stack.skip and (max(self.stride) > 1 or self.padding != "same"):
+            raise SettingError('skip=True joins x to smaller images; it needs stride=1 and padding="same"')
+        self._add_layers(stack, device=device, dtype=dtype)
+        self._add_initial_state(len(self.suffixes), stack, device=device, dtype=dtype)
         self.reset_parameters()
 
     @property
@@ -134,47 +163,22 @@ class ConvLSTM(nn.Module):
         """1, or 2 where the layer is bidirectional."""
         return 2 if self.bidirectional else 1
 
-    @property
-    def suffixes(self) -> list[str]:
-        """Ends of the parameters' names, one for each layer and direction, in the order of the states."""
-        ways = ("", "_reverse")[: self.directions]
-        return [f"_l{layer}{way}" for layer in range(self.num_layers) for way in ways]
+    def _add_layers(self, stack: StackOptions, **factory: Any) -> None:
+        above = self.hidden_channels * (self.directions if stack.merge_mode in ("concat", None) else 1)
+        for layer in range(self.num_layers):
+            channels = self.in_channels if layer == 0 else above + self.in_channels * stack.skip
+            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
+                self._add_weights(suffix, channels, **factory)
 
-    def _make(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-        """Register the parameters of every layer and direction."""
-        gates, hidden = 4 * self.hidden_channels, self.hidden_channels
-        above = hidden * (self.directions if self.merge_mode in ("concat", None) else 1)
-        pixels = self.space if self.peephole == "pixel" else (1,) * self.rank
-        for number, end in enumerate(self.suffixes):
-            channels = self.in_channels if number < self.directions else above
-            shapes: dict[str, tuple[int, ...] | None] = {
-                "weight_ih": (gates, channels, *self.kernel_size) if channels else None,
-                "weight_hh": (gates, hidden, *self.recurrent_kernel_size),
-                "bias_ih": (gates,) if self.bias else None,
-                "peephole": None if self.peephole == "none" else (3, hidden, *pixels),
-            }
-            for name, shape in shapes.items():
-                value = None if shape is None else nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-                self.register_parameter(name + end, value)
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Begin anew, as Keras does: Glorot for x, orthogonal for h, biases and peepholes 0, forget gates 1."""
-        for end in self.suffixes:
-            weights = self.weights(end)
-            if weights.w_ih is not None:
-                nn.init.xavier_uniform_(weights.w_ih)
-            wide = torch.empty(weights.w_hh.shape, device=weights.w_hh.device)  # its decomposition has no bfloat16
-            weights.w_hh.copy_(nn.init.orthogonal_(wide))
-            if weights.bias is not None:
-                nn.init.zeros_(weights.bias)
-                weights.bias[self.hidden_channels : 2 * self.hidden_channels] = float(self.unit_forget_bias)
-            if weights.peephole is not None:
-                nn.init.zeros_(weights.peephole)
+    def _fill(self, name: str, weight: Tensor) -> None:
+        if name == "peephole":
+            nn.init.zeros_(weight)  # as in the paper's code: gates begin without them
+        else:
+            super()._fill(name, weight)
 
     def weights(self, suffix: str) -> ConvWeights:
         """Weights of one layer and direction, named by the end of its parameters: ``"_l0"``, ``"_l0_reverse"``."""
-        return ConvWeights(*[getattr(self, n + suffix) for n in ("weight_ih", "weight_hh", "bias_ih", "peephole")])
+        return self.design.operands(self._weights(suffix))
 
     def state_space(self, *space: Any) -> Shape:
         """Size of the state in each axis for an input of that size."""
@@ -182,103 +186,167 @@ class ConvLSTM(nn.Module):
             return space
         return result_space(space, self.kernel_size, self.stride, self.padding, self.dilation)
 
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
         self,
-        x: Tensor,
-        state: States | None = None,
+        x: Tensor | PackedSequence,
+        hx: Sequence[Tensor] | None = None,
         *,
-        lengths: Tensor | Sequence[int] | None = None,
+        lengths: Tensor | Sequence[int] | int | None = None,
         mask: Tensor | None = None,
+        static: Tensor | None = None,
     ) -> Any:
-        """Outputs, and the last states where the layer was made with ``return_state``.
+        """Run all layers over a batch of sequences.
 
         Args:
-            x: ``(time, batch, in_channels, *space)``; ``(batch, time, ...)`` with ``batch_first``.
-            state: h and c, each ``(num_layers * directions, batch, hidden_channels, *space)``; None: zeros.
-            lengths: steps of each sequence ``(batch,)``, in any order; the rest of it is padding.
-            mask: True where a step counts, ``(time, batch)`` or, with ``batch_first``, ``(batch, time)``.
+            x: ``(time, batch, in_channels, *space)``; with ``batch_first``: ``(batch, time, ...)``; without batch:
+                ``(time, in_channels, *space)``; or a ``PackedSequence``.
+            hx: h and c, each ``(num_layers * directions, batch, hidden_channels, *space)``; None: zeros, the learned or
+                the static state, or with ``stateful`` the last one.
+            lengths: steps of each sequence that count, ``(batch,)``, in any order; the rest is padding.
+            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed.
+            static: context known for all steps, ``(batch, static_size)``: one number for each channel of the state.
+
+        Returns:
+            ``(output, (h_n, c_n))``; ``return_state=False`` gives ``output`` alone.
 
         Raises:
             SettingError: x, state, lengths or mask do not fit the layer.
         """
-        check_input(x, self.rank, self.in_channels, batch_first=self.batch_first)
-        x = swapped(x, batch_first=self.batch_first)
-        steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
-        before = self._before(x, state)
-        x = without_masked(x, steps)
-        if self.go_backwards:
-            x, steps = x.flip(0), None if steps is None else steps.flip(0)
-        results: list[ConvOutput] = []
-        for layer in range(self.num_layers):
-            x = self._input(x, results[-self.directions :])
-            results += [self._run(x, layer, way, before, steps) for way in range(self.directions)]
-        y = self._output(results[-self.directions :])
-        return (
-            (y, (torch.stack([r.h for r in results]), torch.stack([r.c for r in results]))) if self.return_state else y
-        )
+        sequence, packed_lengths, form = self._open(x)
+        steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
+        state = self._state_before(sequence, hx, static, form, stateful=self.stack.stateful)
+        if self.stack.go_backwards:
+            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
+        y, last, state = self._run(sequence, state, steps)
+        if self.stack.stateful:
+            self._keep(state)
+        return self._give(y, last, state, form)
 
-    def _before(self, x: Tensor, state: States | None) -> list[States | None]:
-        """State of every layer and direction before the first step."""
-        space = self.state_space(*x.shape[3:])
-        if self.space and tuple(space) != self.space:
+    def step(
+        self, x: Tensor, hx: Sequence[Tensor] | None = None, *, static: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """One step of a stream: its output and the state for the next one, in time that does not grow.
+
+        Args:
+            x: input of the step, ``(batch, in_channels, *space)``, or the same without batch.
+            hx: as the step before gave it; None at the first step.
+            static: context, at the first step of a layer that has ``static_size``.
+        """
+        if self.bidirectional or self.stack.go_backwards:
+            raise SettingError(
+                "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
+                "the whole sequence: call the layer"
+            )
+        check_input(x, self.rank, self.in_channels, axes=("batch",))
+        batched = x.dim() == self.rank + 2
+        form = Form(False, batched, None, self.rank)
+        sequence = self._checked(x)[None] if batched else self._checked(x)[None, None]
+        y, _, state = self._run(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
+        return form.state(y[0]), state_out(tuple(form.state(part) for part in state))
+
+    # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
+    def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
+        if isinstance(x, PackedSequence):
+            if self.stack.go_backwards:
+                raise SettingError(
+                    "go_backwards puts the padding first, which a PackedSequence cannot hold; "
+                    "give a padded tensor with lengths="
+                )
+            check_input(x.data, self.rank, self.in_channels, axes=("rows of a PackedSequence",))
+            x = x._replace(data=self._checked(x.data))
+        else:
+            check_input(
+                x, self.rank, self.in_channels, axes=("batch", "time") if self.batch_first else ("time", "batch")
+            )
+            x = self._checked(x)
+        return open_sequence(x, batch_first=self.batch_first, space=self.rank)
+
+    def _checked(self, x: Tensor) -> Tensor:
+        return same_kind("input", x, self.first_weight)
+
+    def _state_before(self, x: Tensor, hx: Any, static: Tensor | None, form: Form, *, stateful: bool) -> State | None:
+        space = tuple(self.state_space(*x.shape[3:]))
+        if self.space and space != self.space:
             raise SettingError(
                 f"peepholes for each pixel were made for space={self.space}, but the state of an input "
-                f"{tuple(x.shape[3:])} has size {tuple(space)}"
+                f"{tuple(x.shape[3:])} has size {space}"
             )
-        if state is None:
-            return [None] * len(self.suffixes)
-        shape = (len(self.suffixes), x.shape[1], self.hidden_channels, *space)
-        for name, value in zip(("h", "c"), state, strict=True):
-            if tuple(value.shape) != shape:
-                raise SettingError(
-                    f"{name} must be (layers*directions, batch, hidden, {AXES[self.rank]}) = {shape}, "
-                    f"got {tuple(value.shape)}; layer.state_space(...) tells the size of the state"
-                )
-        return list(zip(*state, strict=True))
+        return self._first_state(x.shape[1], hx, static, batched=form.batched, stateful=stateful, space=space)
 
-    def _input(self, x: Tensor, below: list[ConvOutput]) -> Tensor:
-        """What the next layer reads: x, or the layer below, with its dropout."""
-        if below:
-            return functional.dropout(merged([r.y for r in below], self.merge_mode, 2), self.dropout, self.training)
-        return x * keep_mask(x[:1], self.input_dropout) if self.training and self.input_dropout else x
+    # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _run(
+        self, x: Tensor, state: State | None, steps: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        """Output, output of the last step where it was asked for, and the last states."""
+        options = self.design.options
+        x = dropped(x, options.input_dropout, training=self.training, variational=True)
+        below, base, every = x, None, []
+        runs: list[Run] = []
+        for layer in range(self.num_layers):
+            base = below if layer and self.stack.residual else None
+            inputs = self._between(below, x) if layer else x
+            runs = [self._direction(layer, way, inputs, state, steps) for way in range(self.directions)]
+            below = self._join([run.y for run in runs], base, 2)
+            every += runs
+        last = None
+        if not self.stack.return_sequences:
+            last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps), 1)
+        h, c = (torch.stack(parts) for parts in zip(*(run.state for run in every), strict=True))
+        return below, last, (h, c)
 
-    def _run(self, x: Tensor, layer: int, way: int, before: list[States | None], steps: Tensor | None) -> ConvOutput:
-        """One layer in one direction."""
-        number = layer * self.directions + way
-        spec = self._spec(layer, way)
+    def _between(self, below: Tensor, x: Tensor) -> Tensor:
+        """What a layer above the first reads."""
+        below = below.to(x.dtype)  # another dtype: autocast chose it
+        below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
+        return torch.cat([below, x], 2) if self.stack.skip else below
+
+    def _direction(self, layer: int, way: int, x: Tensor, state: State | None, steps: Tensor | None) -> Run:
+        index = layer * self.directions + way
         space = self.state_space(*x.shape[3:]) if layer == 0 else x.shape[3:]
-        drops = self.training and self.recurrent_dropout > 0
-        ones = x.new_ones(x.shape[1], self.hidden_channels, *space) if drops else None
-        keep = None if ones is None else keep_mask(ones, self.recurrent_dropout)
-        return convlstm(
-            x, self.weights(self.suffixes[number]), before[number], spec=spec, steps=steps, recurrent_mask=keep
-        )
+        options, widths = self.design.options, self.design.widths
+        masks = draw_masks(x, steps, options, widths, training=self.training, space=tuple(space))
+        start = None if state is None else tuple(part[index] for part in state)
+        return self.design.run(x, self._weights(self.suffixes[index]), start, self._spec(layer, way), masks)
 
     def _spec(self, layer: int, way: int) -> ConvSpec:
         """Options of one layer and direction: only the first layer's input convolution may change the size."""
-        stride, padding = (self.stride, self.padding) if layer == 0 else ((), "same")
-        acts = self.activation, self.recurrent_activation
-        return ConvSpec(*acts, stride, padding, self.dilation, way == 1, self.zero_output_for_mask)
+        spec = self.design.spec(reverse=way == 1, zero_output=self.stack.zero_output_for_mask)
+        return spec if layer else replace(spec, stride=self.stride, padding=self.padding)
 
-    def _output(self, top: list[ConvOutput]) -> Tensor | tuple[Tensor, ...]:
-        """Outputs of the top layer as the caller wants them."""
-        every = [swapped(r.y, batch_first=self.batch_first) if self.return_sequences else r.h for r in top]
-        if self.bidirectional and self.merge_mode is None:
-            return tuple(every)
-        return merged(every, self.merge_mode, 2 if self.return_sequences else 1)
+    def _join(self, parts: list[Tensor], base: Tensor | None, channels: int) -> Tensor:
+        """Both directions as one, and the layer's input added."""
+        y = merged(parts, self.stack.merge_mode, channels)
+        return y if base is None else y + base
+
+    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _give(self, y: Tensor, last: Tensor | None, state: tuple[Tensor, Tensor], form: Form) -> Any:
+        y = y if last is None else last
+        self._note_activity(y, y.shape[-2 - self.rank])
+        parts = y.chunk(2, -1 - self.rank) if self.bidirectional and self.stack.merge_mode is None else (y,)
+        shaped = tuple(form.sequence(part) if last is None else form.state(part) for part in parts)
+        output = shaped if len(shaped) == 2 else shaped[0]
+        return (output, tuple(form.state(part) for part in state)) if self.stack.return_state else output
 
     def extra_repr(self) -> str:
-        """Sizes, for ``print(layer)``."""
-        names = "in_channels", "hidden_channels", "kernel_size", "num_layers", "stride", "padding", "peephole"
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        """Sizes, and the options that are not the default."""
+        usual = {"num_layers": 1, "recurrent_kernel_size": self.kernel_size, "stride": (1,) * self.rank}
+        usual |= {"padding": "same", "dilation": (1,) * self.rank, "bias": True, "peephole": "none", "space": ()}
+        usual |= {"batch_first": False, "dropout": 0.0, "bidirectional": False}
+        given = {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
+        given |= differences(self.design.options) | differences(self.stack)
+        names = self.in_channels, self.hidden_channels
+        return ", ".join([*map(str, names), *shown(kernel_size=self.kernel_size, **given)])
 
 
+@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM1d(ConvLSTM):
     """:class:`ConvLSTM` over lines: x is ``(time, batch, channels, width)``."""
 
     rank = 1
 
 
+@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM2d(ConvLSTM):
     """:class:`ConvLSTM` over images: x is ``(time, batch, channels, height, width)``.
 
@@ -292,6 +360,7 @@ class ConvLSTM2d(ConvLSTM):
     rank = 2
 
 
+@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM3d(ConvLSTM):
     """:class:`ConvLSTM` over volumes: x is ``(time, batch, channels, depth, height, width)``."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
@@ -51,11 +53,42 @@ class Design(ABC):
         """Of the tensors of the state; the first is the output's."""
         return (self.hidden_size,)
 
-    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of the weights, in PyTorch's order."""
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the tensors of the state."""
+        return ("h", "c")[: len(self.widths)]
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Those that a layer can learn or make from a static context; :meth:`completed` gives the others."""
+        return self.parts
+
+    def completed(self, state: State) -> State:
+        """A whole state from its learned parts."""
+        return state
+
+    def part_dtype(self, part: str, dtype: torch.dtype) -> torch.dtype:
+        """Of a tensor of the state, for that of the weights."""
+        return dtype
+
+    @property
+    def single_bias(self) -> bool:
+        """One bias vector in place of PyTorch's two."""
+        return getattr(self.options, "single_bias", True)
+
+    @property
+    def bound(self) -> float:
+        """Weights that begin ``"uniform"`` lie between its negative and itself: PyTorch's rule."""
+        return 1 / math.sqrt(self.hidden_size)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
+        """Shapes of the weights, in PyTorch's order; None: a weight that this layer lacks and others have."""
         rows = len(self.gates) * self.hidden_size
-        biases = ("bias_ih", "bias_hh")[: 1 if self.options.single_bias else 2] if self.bias else ()
-        matrices = {"weight_ih": (rows, input_size), "weight_hh": (rows, self.widths[0])}
+        biases = ("bias_ih", "bias_hh")[: 1 if self.single_bias else 2] if self.bias else ()
+        matrices: dict[str, tuple[int, ...] | None] = {
+            "weight_ih": (rows, input_size),
+            "weight_hh": (rows, self.widths[0]),
+        }
         return {**matrices, **dict.fromkeys(biases, (rows,))}
 
     @abstractmethod
@@ -84,7 +117,7 @@ class LSTMDesign(Design):
     def widths(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)
 
-    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
         shapes = super().shapes(input_size)
         rows, hidden = len(self.gates) * self.hidden_size, self.hidden_size
         if self.proj_size:

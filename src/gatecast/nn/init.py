@@ -47,17 +47,29 @@ class Chrono(GateInitializer):
             raise SettingError(f"Chrono.max_steps counts steps and must be above 2, got {self.max_steps}")
 
     def fill(self, weight: Tensor, gates: str) -> None:
-        keeps = next((letter for letter in "fz" if letter in gates), None)
-        if keeps is None or weight.dim() != 1:
-            raise SettingError(
-                "Chrono is for the biases of a layer that has a forget or an update gate; got a weight of shape "
-                f"{tuple(weight.shape)} and gates {gates!r}; use it as bias_initializer of LSTM or GRU"
-            )
-        nn.init.zeros_(weight)
-        parts = dict(zip(gates, weight.chunk(len(gates)), strict=True))
-        parts[keeps].uniform_(1.0, self.max_steps - 1.0).log_()
+        parts = _biases("Chrono", weight, gates)
+        parts["keeps"].uniform_(1.0, self.max_steps - 1.0).log_()
         if "i" in parts:
-            parts["i"].copy_(-parts[keeps])
+            parts["i"].copy_(-parts["keeps"])
+
+
+@dataclass(frozen=True)
+class Spread(GateInitializer):
+    """Biases for memories of many lengths: forget gates begin spread from sigmoid(low) to sigmoid(high), others at 0.
+
+    A GRU gets it in its update gate z.
+
+    Args:
+        low: bias of the first unit.
+        high: bias of the last.
+    """
+
+    low: float = 3.0
+    high: float = 6.0
+
+    def fill(self, weight: Tensor, gates: str) -> None:
+        keeps = _biases("Spread", weight, gates)["keeps"]
+        keeps.copy_(torch.linspace(self.low, self.high, len(keeps)))
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class Orthogonal(GateInitializer):
 
 @dataclass(frozen=True)
 class Identity(GateInitializer):
-    """Each gate's block the identity (Le, Jaitly & Hinton 2015: a ReLU network that remembers).
+    """Each gate's block the identity (Le, Jaitly & Hinton 2015: a ReLU network that remembers); so for convolutions.
 
     Args:
         gain: factor on each block.
@@ -88,15 +100,29 @@ class Identity(GateInitializer):
 
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
-            nn.init.eye_(block).mul_(self.gain)
+            (nn.init.eye_ if block.dim() == 2 else nn.init.dirac_)(block).mul_(self.gain)
+
+
+def _biases(name: str, weight: Tensor, gates: str) -> dict[str, Tensor]:
+    """Biases set to 0, by gate; ``keeps``: those of the forget or the update gate."""
+    keeps = next((letter for letter in "fz" if letter in gates), None)
+    if keeps is None or weight.dim() != 1:
+        raise SettingError(
+            f"{name} is for the biases of a layer that has a forget or an update gate; got a weight of shape "
+            f"{tuple(weight.shape)} and gates {gates!r}; use it as bias_initializer of LSTM or GRU"
+        )
+    nn.init.zeros_(weight)
+    parts = dict(zip(gates, weight.chunk(len(gates)), strict=True))
+    return {**parts, "keeps": parts[keeps]}
 
 
 def _lecun_uniform(weight: Tensor) -> None:
-    nn.init.uniform_(weight, -math.sqrt(3 / weight.shape[-1]), math.sqrt(3 / weight.shape[-1]))
+    bound = math.sqrt(3 / weight[0].numel())
+    nn.init.uniform_(weight, -bound, bound)
 
 
 def _lecun_normal(weight: Tensor) -> None:
-    nn.init.normal_(weight, std=math.sqrt(1 / weight.shape[-1]))
+    nn.init.normal_(weight, std=math.sqrt(1 / weight[0].numel()))
 
 
 def _he_uniform(weight: Tensor) -> None:
@@ -112,7 +138,7 @@ def _normal(weight: Tensor) -> None:
 
 
 INITIALIZERS: dict[str, Callable[[Tensor], object] | GateInitializer | None] = {
-    "uniform": None,  # U(±1/√hidden), whatever the shape: PyTorch's default, drawn in PyTorch's order
+    "uniform": None,  # U(±bound), by default 1/√hidden, whatever the shape: PyTorch's, drawn in PyTorch's order
     "glorot_uniform": nn.init.xavier_uniform_,
     "glorot_normal": nn.init.xavier_normal_,
     "he_uniform": _he_uniform,
@@ -145,14 +171,14 @@ def initializer_of(initializer: Initializer) -> Callable[[Tensor], object] | Gat
 
 
 @torch.no_grad()
-def fill(weight: Tensor, initializer: Initializer, *, gates: str, hidden: int) -> None:
+def fill(weight: Tensor, initializer: Initializer, *, gates: str, bound: float) -> None:
     """Fill a weight in place.
 
     Args:
-        weight: ``(gates * hidden, fan_in)``, or a vector.
+        weight: ``(gates * hidden, fan_in)``, the kernels of a convolution, or a vector.
         initializer: a name, an object or a function.
         gates: letters of the blocks of rows.
-        hidden: width of the state, from which ``"uniform"`` takes its bound.
+        bound: of ``"uniform"``.
     """
     function = initializer_of(initializer)
     if weight.dim() == 1 and isinstance(initializer, str) and initializer not in _FOR_VECTORS:
@@ -160,7 +186,7 @@ def fill(weight: Tensor, initializer: Initializer, *, gates: str, hidden: int) -
             f"{initializer!r} needs a matrix; a bias takes {', '.join(_FOR_VECTORS)}, Chrono(...) or a function"
         )
     if function is None:
-        nn.init.uniform_(weight, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
+        nn.init.uniform_(weight, -bound, bound)
     elif isinstance(function, GateInitializer):
         function.fill(weight, gates)
     else:

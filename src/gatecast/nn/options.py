@@ -9,26 +9,25 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, one_of
-from gatecast.nn.init import Initializer, initializer_of
+from gatecast.nn.checks import check_probability, check_sizes, one_of
+from gatecast.nn.init import Initializer, Spread, initializer_of
 from gatecast.nn.penalties import Constraint, Regularizer, constraint_of, regularizer_of
 from gatecast.ops import activation_of
+from gatecast.ops.lstm1997 import FEEDBACK
 from gatecast.ops.spec import Activation
 from gatecast.option import option
 
+FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
-
-Options = TypeVar("Options", bound="CellOptions | StackOptions")
 
 
 @dataclass(frozen=True)
 class CellOptions:
     """What every recurrent cell takes: how weights begin, what binds them, and what is dropped inside the step."""
 
-    single_bias: bool = option(False, "one bias vector, `bias_ih`, in place of PyTorch's two that are only ever added")
     kernel_initializer: Initializer = option("uniform", "of W_ih (and W_hr): a name, an object or a function")
     recurrent_initializer: Initializer = option("uniform", "of W_hh")
     bias_initializer: Initializer = option("uniform", "of the biases; all but `uniform` leave the second bias at 0")
@@ -65,12 +64,19 @@ class CellOptions:
 
 
 @dataclass(frozen=True)
-class RNNCellOptions(CellOptions):
+class TorchCellOptions(CellOptions):
+    """What the cells that ``torch.nn`` has as well take besides."""
+
+    single_bias: bool = option(False, "one bias vector, `bias_ih`, in place of PyTorch's two that are only ever added")
+
+
+@dataclass(frozen=True)
+class RNNCellOptions(TorchCellOptions):
     """Options of the plain recurrent cell."""
 
 
 @dataclass(frozen=True)
-class GRUCellOptions(CellOptions):
+class GRUCellOptions(TorchCellOptions):
     """Options of the GRU cell."""
 
     activation: Activation = option("tanh", "of the candidate: a name, or a function of a tensor")
@@ -88,7 +94,7 @@ class GRUCellOptions(CellOptions):
 
 
 @dataclass(frozen=True)
-class LSTMCellOptions(CellOptions):
+class LSTMCellOptions(TorchCellOptions):
     """Options of the LSTM cell."""
 
     activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
@@ -103,6 +109,49 @@ class LSTMCellOptions(CellOptions):
         super().__post_init__()
         check_activations(self.activation, self.recurrent_activation)
         check_positive("cell_clip", self.cell_clip)
+
+
+@dataclass(frozen=True)
+class SLSTMCellOptions(CellOptions):
+    """Options of the sLSTM cell."""
+
+    heads: int = option(1, "groups of units that see only themselves through W_hh; must divide `hidden_size`")
+    forget_gate: str = option("sigmoid", "`sigmoid` or `exponential`")
+    bias_initializer: Initializer = option(Spread(), "of the biases; by default forget gates begin spread, others at 0")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_sizes(heads=self.heads)
+        one_of(FORGET_GATES, forget_gate=self.forget_gate)
+
+
+@dataclass(frozen=True)
+class LSTM1997CellOptions(CellOptions):
+    """Options of the original cell."""
+
+    output_gate: bool = option(True, "False: blocks without output gates (experiment 2a)")
+    feedback: str = option("all", "what every unit sees of the step before: `all` units, the `cells`, or `none`")
+    truncate: bool = option(True, "the paper's learning rule: errors go back in time through the cells alone")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(FEEDBACK, feedback=self.feedback)
+
+
+@dataclass(frozen=True)
+class ConvLSTMCellOptions(CellOptions):
+    """Options of the convolutional LSTM cell; weights begin as in Keras."""
+
+    kernel_initializer: Initializer = option("glorot_uniform", "of W_ih: a name, an object or a function")
+    recurrent_initializer: Initializer = option("orthogonal", "of W_hh")
+    bias_initializer: Initializer = option("zeros", "of the biases")
+    activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
+    recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
+    unit_forget_bias: bool = option(True, "forget gates begin with bias 1")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_activations(self.activation, self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -134,23 +183,19 @@ class LSTMStackOptions(StackOptions):
     return_cells: bool = option(False, "give the cell state of every step as well, of all layers and directions")
 
 
-def take(kind: type[Options], given: dict[str, Any]) -> Options:
-    """The options of one kind, taken out of ``given``."""
-    return kind(**{f.name: given.pop(f.name) for f in fields(kind) if f.name in given})
-
-
-def check_all_taken(layer: str, left: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> None:
-    """No option is left that nobody knows.
+def read_options(layer: str, given: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> tuple[Any, ...]:
+    """The options of each kind, from arguments by keyword.
 
     Raises:
         SettingError: ``LSTM has no option 'zone_out'; did you mean 'zoneout'?``
     """
-    if left:
-        name = next(iter(left))
-        known = [f.name for kind in kinds for f in fields(kind)]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
-        raise SettingError(f"{layer} has no option {name!r}; {hint}")
+    known = {f.name: kind for kind in kinds for f in fields(kind)}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+            raise SettingError(f"{layer} has no option {name!r}; {hint}")
+    return tuple(kind(**{name: value for name, value in given.items() if known[name] is kind}) for kind in kinds)
 
 
 def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[type], type]:

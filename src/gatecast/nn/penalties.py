@@ -39,7 +39,10 @@ def L2(l2: float = 0.01) -> L1L2:
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """Incoming weights of each unit have at most this norm (Srivastava et al. 2014); a bias: the whole vector."""
+    """Incoming weights of each unit have at most this norm (Srivastava et al. 2014); a bias: the whole vector.
+
+    Of a convolution it is the norm of a channel's whole kernel.
+    """
 
     max_value: float = 2.0
 
@@ -100,4 +103,5 @@ def regularizer_of(regularizer: object) -> None:
 
 
 def _norm(weight: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
+    axes = tuple(range(1, weight.dim())) or (0,)
+    return torch.linalg.vector_norm(weight, dim=axes, keepdim=True)

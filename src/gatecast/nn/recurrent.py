@@ -24,9 +24,8 @@ from gatecast.nn.options import (
     LSTMStackOptions,
     RNNCellOptions,
     StackOptions,
-    check_all_taken,
+    read_options,
     signed_with,
-    take,
 )
 from gatecast.nn.stack import Stack
 from gatecast.ops import activation_of
@@ -76,8 +75,7 @@ class LSTM(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = take(LSTMCellOptions, options), take(LSTMStackOptions, options)
-        check_all_taken("LSTM", options, LSTMCellOptions, LSTMStackOptions)
+        cell, stack = read_options("LSTM", options, LSTMCellOptions, LSTMStackOptions)
         check_projection(proj_size, hidden_size)
         super().__init__(
             LSTMDesign(hidden_size, bias, cell, proj_size),
@@ -124,8 +122,7 @@ class GRU(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = take(GRUCellOptions, options), take(StackOptions, options)
-        check_all_taken("GRU", options, GRUCellOptions, StackOptions)
+        cell, stack = read_options("GRU", options, GRUCellOptions, StackOptions)
         super().__init__(
             GRUDesign(hidden_size, bias, cell),
             stack,
@@ -172,8 +169,7 @@ class RNN(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = take(RNNCellOptions, options), take(StackOptions, options)
-        check_all_taken("RNN", options, RNNCellOptions, StackOptions)
+        cell, stack = read_options("RNN", options, RNNCellOptions, StackOptions)
         activation_of(nonlinearity)
         super().__init__(
             RNNDesign(hidden_size, bias, cell, nonlinearity),

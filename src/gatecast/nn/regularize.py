@@ -12,8 +12,8 @@ from gatecast.ops import LSTMMasks
 
 
 def dropped(
-    x: Float[Tensor, "time batch feature"], p: float, *, training: bool, variational: bool
-) -> Float[Tensor, "time batch feature"]:
+    x: Float[Tensor, "time batch *feature"], p: float, *, training: bool, variational: bool
+) -> Float[Tensor, "time batch *feature"]:
     """``x`` with entries set to 0 and the others scaled by ``1 / (1 - p)``.
 
     Args:
@@ -28,12 +28,13 @@ def dropped(
 
 
 def draw_masks(
-    x: Float[Tensor, "time batch feature"],
+    x: Float[Tensor, "time batch *feature"],
     steps: Bool[Tensor, "time batch"] | None,
     options: CellOptions,
     widths: tuple[int, ...],
     *,
     training: bool,
+    space: tuple[int, ...] = (),
 ) -> LSTMMasks:
     """Masks of one layer and direction for one call.
 
@@ -42,6 +43,7 @@ def draw_masks(
         steps: True where a step counts.
         options: ``recurrent_dropout`` and ``zoneout``.
         widths: of h, and of c where the cell has one.
+        space: sizes of the state beside its width.
         training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
     """
     if options.zoneout == 0 and not (training and options.recurrent_dropout > 0):
@@ -49,9 +51,10 @@ def draw_masks(
     time, batch = x.shape[:2]
     recurrent = None
     if training and options.recurrent_dropout > 0:
-        recurrent = keep_mask(x.new_ones(batch, widths[0]), options.recurrent_dropout).expand(time, -1, -1)
+        recurrent = keep_mask(x.new_ones(1, batch, widths[0], *space), options.recurrent_dropout)
+        recurrent = recurrent.expand(time, *recurrent.shape[1:])
     shares = zip(options.zoneouts, widths, strict=False)
-    zones = [_zone(x, p, width, training=training) for p, width in shares]
+    zones = [_zone(x, p, (width, *space), training=training) for p, width in shares]
     return LSTMMasks(steps, recurrent, *zones)
 
 
@@ -65,9 +68,9 @@ def keep_mask(x: Tensor, p: float) -> Tensor:
     return functional.dropout(torch.ones_like(x), p)
 
 
-def _zone(x: Tensor, p: float, width: int, *, training: bool) -> Tensor | None:
+def _zone(x: Tensor, p: float, shape: tuple[int, ...], *, training: bool) -> Tensor | None:
     """Share of the old value at every step and unit."""
     if p == 0:
         return None
-    share = x.new_full((1, 1, 1), p).expand(x.shape[0], x.shape[1], width)
+    share = x.new_full([1] * (2 + len(shape)), p).expand(x.shape[0], x.shape[1], *shape)
     return torch.bernoulli(share) if training else share

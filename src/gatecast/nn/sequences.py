@@ -22,39 +22,44 @@ class Form:
         batch_first: batch before time.
         batched: there is a batch axis.
         packed: the packed input, where it was one.
+        space: axes of space behind the features.
     """
 
     batch_first: bool
     batched: bool
     packed: PackedSequence | None = None
+    space: int = 0
 
-    def sequence(self, y: Float[Tensor, "time batch feature"]) -> Tensor | PackedSequence:
+    def sequence(self, y: Float[Tensor, "time batch *feature"]) -> Tensor | PackedSequence:
         """A sequence in the form of the input."""
         return self.padded(y) if self.packed is None else _pack(y, self.packed)
 
     def padded(self, y: Float[Tensor, "*layers time batch feature"]) -> Tensor:
         """A sequence in the form of the input, as a tensor even where the input was packed."""
         if not self.batched:
-            return y.squeeze(-2)
-        return y.transpose(-3, -2) if self.batch_first else y
+            return y.squeeze(-2 - self.space)
+        return y.transpose(-3 - self.space, -2 - self.space) if self.batch_first else y
 
     def state(self, h: Float[Tensor, "*layers batch feature"]) -> Tensor:
         """A state or an output of one step, without the batch axis where the input had none."""
-        return h if self.batched else h.squeeze(-2)
+        return h if self.batched else h.squeeze(-2 - self.space)
 
 
-def open_sequence(x: Tensor | PackedSequence, *, batch_first: bool) -> tuple[Tensor, Tensor | None, Form]:
-    """The input as ``(time, batch, feature)``, lengths where it was packed, and its form."""
+def open_sequence(
+    x: Tensor | PackedSequence, *, batch_first: bool, space: int = 0
+) -> tuple[Tensor, Tensor | None, Form]:
+    """The input as ``(time, batch, feature, *space)``, lengths where it was packed, and its form."""
     if isinstance(x, PackedSequence):
         padded, lengths = pad_packed_sequence(x)
-        return padded, lengths, Form(batch_first, True, x)
-    if x.dim() == 2:
-        return x[:, None], None, Form(batch_first, False)
-    return (x.transpose(0, 1) if batch_first else x), None, Form(batch_first, True)
+        return padded, lengths, Form(batch_first, True, x, space)
+    batched = x.dim() == 3 + space
+    if not batched:
+        return x[:, None], None, Form(batch_first, False, None, space)
+    return (x.transpose(0, 1) if batch_first else x), None, Form(batch_first, True, None, space)
 
 
 def steps_that_count(
-    x: Float[Tensor, "time batch feature"],
+    x: Float[Tensor, "time batch *feature"],
     form: Form,
     lengths: Tensor | Sequence[int] | int | None,
     mask: Bool[Tensor, ...] | None,
@@ -96,14 +101,15 @@ def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
 
 
 def last_step(
-    x: Float[Tensor, "time batch feature"], steps: Bool[Tensor, "time batch"] | None
-) -> Float[Tensor, "batch feature"]:
+    x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
+) -> Float[Tensor, batch * feature]:
     """``x`` at the last step of each sequence that counts (the first step where none does)."""
     if steps is None:
         return x[-1]
     count = torch.arange(x.shape[0], device=x.device)[:, None]
     index = torch.where(steps, count, 0).amax(0)
-    return x.gather(0, index[None, :, None].expand(1, -1, x.shape[-1]))[0]
+    index = index[(None, ..., *[None] * (x.dim() - 2))]
+    return x.gather(0, index.expand(1, *x.shape[1:]))[0]
 
 
 def _pack(y: Tensor, like: PackedSequence) -> PackedSequence:

@@ -29,13 +29,13 @@ def sizes(rank: int, least: int = 1, **named: Sizes) -> tuple[int, ...]:
 
 
 def padding_of(padding: str | Sizes, rank: int) -> str | tuple[int, ...]:
-    """``"same"``, or zeros on both sides of each axis.
+    """``"same"``, or zeros on both sides of each axis; ``"valid"`` has none.
 
     Raises:
         SettingError: it is another word, or a negative number.
     """
     if isinstance(padding, str):
-        return str(one_of(("same",), padding=padding))
+        return "same" if one_of(("same", "valid"), padding=padding) == "same" else (0,) * rank
     return sizes(rank, 0, padding=padding)
 
 
@@ -53,16 +53,24 @@ def space_of(space: Sizes | None, peephole: str, rank: int) -> tuple[int, ...]:
     return () if space is None else sizes(rank, space=space)
 
 
-def check_input(x: Tensor, rank: int, channels: int, *, batch_first: bool) -> None:
+def check_input(x: Tensor, rank: int, channels: int, *, axes: tuple[str, ...]) -> None:
     """The input has the axes of the layer and its channels.
+
+    Args:
+        x: the input.
+        rank: axes of space.
+        channels: that the layer reads.
+        axes: words for the axes before them; that of the batch may be left out.
 
     Raises:
         SettingError: it has not.
     """
-    if x.dim() == rank + 3 and x.shape[2] == channels:
+    most = rank + 1 + len(axes)
+    least = most - ("batch" in axes)
+    if least <= x.dim() <= most and x.shape[-1 - rank] == channels:
         return
-    order = "batch, time" if batch_first else "time, batch"
-    hint = "; add the batch axis with unsqueeze" if x.dim() == rank + 2 else ""
+    optional = ", or the same without batch," if least < most else ""
     raise SettingError(
-        f"x must be ({order}, channels, {AXES[rank]}) with {channels} channels, got {tuple(x.shape)}{hint}"
+        f"input must be ({', '.join(axes)}, channels, {AXES[rank]}){optional} with {channels} channels; "
+        f"got {tuple(x.shape)}"
     )

@@ -2,176 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of
-from gatecast.nn.timeaxis import steps_of, swapped
-from gatecast.ops.reference import without_masked
-from gatecast.ops.slstm import SLSTMState, SLSTMWeights, empty_state, slstm
+from gatecast.nn.designs import Design, Run, State, Weights
+from gatecast.nn.init import Spread
+from gatecast.nn.options import SLSTMCellOptions, StackOptions, read_options, signed_with
+from gatecast.nn.stack import Stack
+from gatecast.ops import LSTMMasks
+from gatecast.ops.slstm import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
 
-FORGET_GATES = ("sigmoid", "exponential")
-FIRST_BIASES = (3.0, 6.0)  # forget gates begin between sigmoid(3) = 0.953 and sigmoid(6) = 0.998
+
+@dataclass(frozen=True)
+class SLSTMDesign(Design):
+    """The sLSTM: h, the cell c, the normaliser n, and the logarithm m of the scale of both."""
+
+    options: SLSTMCellOptions
+
+    def __post_init__(self) -> None:
+        if self.hidden_size % self.options.heads:
+            raise SettingError(f"heads must divide hidden_size = {self.hidden_size}, got {self.options.heads}")
+
+    @property
+    def gates(self) -> str:
+        return "ifzo"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.hidden_size,) * 4
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return SLSTMState._fields
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        return ("h", "c")
+
+    def completed(self, state: State) -> State:
+        """A cell that has been seen once, with weight 1."""
+        h, c = state[0], state[1].to(self.part_dtype("c", state[1].dtype))
+        return h, c, torch.ones_like(c), torch.zeros_like(c)
+
+    def part_dtype(self, part: str, dtype: torch.dtype) -> torch.dtype:
+        return dtype if part == "h" else torch.promote_types(dtype, torch.float32)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
+        rows, head = 4 * self.hidden_size, self.hidden_size // self.options.heads
+        return super().shapes(input_size) | {"weight_hh": (rows, head)}
+
+    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> SLSTMSpec:
+        options = self.options
+        return SLSTMSpec(options.forget_gate == "exponential", reverse, options.gradient_clip, zero_output)
+
+    def run(
+        self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
+    ) -> Run:
+        start = None if state is None else SLSTMState(*state)
+        y, last = slstm(x, self.operands(weights), start, spec=spec, masks=masks)
+        return Run(y, tuple(last))
+
+    @staticmethod
+    def operands(weights: Weights) -> SLSTMWeights:
+        """Named parameters as the operator takes them."""
+        return SLSTMWeights(weights["weight_ih"], weights["weight_hh"], weights.get("bias_ih"))
 
 
-class sLSTM(nn.Module):
+@signed_with(SLSTMCellOptions, StackOptions)
+class sLSTM(Stack):
     """A stack of LSTM layers with exponential gates: a step can outweigh all that came before it.
 
-    The equations are those of :mod:`gatecast.ops.slstm`. Called as ``layer(x, state=None)``, it gives ``y, state``:
-    ``y`` is ``(time, batch, hidden_size)``; the state is the tuple ``(h, c, n, m)``, each ``(num_layers, batch,
-    hidden_size)``. In half precision c, n and m are float32.
+    The equations are those of :mod:`gatecast.ops.slstm`. It is called as ``LSTM`` is; its state is the tuple
+    ``(h, c, n, m)``, each ``(layers*directions, batch, hidden_size)``. In half precision c, n and m are float32. A
+    learned state, or that of a static context, is h and c, with n = 1 and m = 0.
 
     Args:
         input_size: features of each step.
         hidden_size: width of the state.
         num_layers: stacked layers.
-        heads: groups of units that see only themselves through W_hh; must divide ``hidden_size``.
-        forget_gate: ``"sigmoid"`` or ``"exponential"``.
         bias: learn one bias for each gate and unit.
-        dropout: probability of dropping an entry of a layer's output on its way to the next layer.
-        batch_first: x and y are ``(batch, time, ...)``.
-        return_sequences: outputs of every step; False: of the last step that counts.
-        return_state: give the last state as well; False: the output alone.
-        device: of the parameters.
-        dtype: of the parameters.
-
-    Raises:
-        SettingError: an argument does not fit.
+        batch_first: input and output are ``(batch, time, feature)``.
+        dropout: probability of dropping an output between two layers.
+        bidirectional: read the sequence backwards as well.
+        device: of the weights.
+        dtype: of the weights.
+        **options: fields of ``SLSTMCellOptions`` and ``StackOptions``, by keyword.
 
     Example:
         >>> layer = sLSTM(3, 8, heads=2)
         >>> y, state = layer(torch.randn(20, 4, 3), lengths=[20, 3, 0, 7])
-        >>> y_next, state = layer.step(torch.randn(4, 3), state)
-        >>> y.shape, y_next.shape, state.c.shape
+        >>> y_next, (h, c, n, m) = layer.step(torch.randn(4, 3), state)
+        >>> y.shape, y_next.shape, c.shape
         (torch.Size([20, 4, 8]), torch.Size([4, 8]), torch.Size([1, 4, 8]))
     """
+
+    design: SLSTMDesign
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        *,
-        heads: int = 1,
-        forget_gate: str = "sigmoid",
         bias: bool = True,
-        dropout: float = 0.0,
         batch_first: bool = False,
-        return_sequences: bool = True,
-        return_state: bool = True,
-        device: torch.device | str | None = None,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        device: Any = None,
         dtype: torch.dtype | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, heads=heads)
-        check_probability(dropout=dropout)
-        if hidden_size % heads:
-            raise SettingError(f"heads must divide hidden_size = {hidden_size}, got {heads}")
-        self.input_size, self.hidden_size, self.num_layers, self.heads = input_size, hidden_size, num_layers, heads
-        self.forget_gate = one_of(FORGET_GATES, forget_gate=forget_gate)
-        self.bias, self.dropout, self.batch_first = bias, dropout, batch_first
-        self.return_sequences, self.return_state = return_sequences, return_state
-        for layer in range(num_layers):
-            width = input_size if layer == 0 else hidden_size
-            shapes = {"weight_ih": (width,), "weight_hh": (hidden_size // heads,), "bias_ih": ()}
-            for name, shape in shapes.items():
-                value = nn.Parameter(torch.empty(4 * hidden_size, *shape, device=device, dtype=dtype))
-                self.register_parameter(f"{name}_l{layer}", value if bias or name != "bias_ih" else None)
-        self.reset_parameters()
+        cell, stack = read_options("sLSTM", options, SLSTMCellOptions, StackOptions)
+        super().__init__(
+            SLSTMDesign(hidden_size, bias, cell),
+            stack,
+            input_size,
+            num_layers,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
 
     @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Begin anew: U(±1/√hidden) as in PyTorch, biases 0, forget gates spread from short to long memories."""
-        span = torch.linspace(*FIRST_BIASES, self.hidden_size)
-        for w_ih, w_hh, bias in map(self.weights, range(self.num_layers)):
-            for weight in (w_ih, w_hh):
-                nn.init.uniform_(weight, -(self.hidden_size**-0.5), self.hidden_size**-0.5)
-            if bias is not None:
-                nn.init.zeros_(bias)
-                bias[self.hidden_size : 2 * self.hidden_size] = (
-                    span if self.forget_gate == "sigmoid" else functional.logsigmoid(span)
-                )
-
-    def weights(self, layer: int) -> SLSTMWeights:
-        """Weights of one layer, counted from 0."""
-        return SLSTMWeights(*[getattr(self, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih")])
-
-    def forward(
-        self,
-        x: Tensor,
-        state: tuple[Tensor, Tensor, Tensor, Tensor] | None = None,
-        *,
-        lengths: Tensor | Sequence[int] | None = None,
-        mask: Tensor | None = None,
-    ) -> Any:
-        """Outputs, and the last state where the layer was made with ``return_state``.
-
-        Args:
-            x: ``(time, batch, input_size)``; ``(batch, time, input_size)`` with ``batch_first``.
-            state: h, c, n and m, as a call before gave them; None: nothing has been seen.
-            lengths: steps of each sequence ``(batch,)``, in any order; the rest of it is padding.
-            mask: True where a step counts, ``(time, batch)`` or, with ``batch_first``, ``(batch, time)``.
-
-        Raises:
-            SettingError: x, state, lengths or mask do not fit the layer.
-        """
-        if x.dim() != 3 or x.shape[-1] != self.input_size:
-            order = "batch, time" if self.batch_first else "time, batch"
-            raise SettingError(f"x must be ({order}, features) with {self.input_size} features, got {tuple(x.shape)}")
-        x = swapped(x, batch_first=self.batch_first)
-        steps = steps_of(x, lengths, mask, batch_first=self.batch_first)
-        before = self._before(x[0] if len(x) else x.new_zeros(x.shape[1:]), state)
-        y, last = self._run(without_masked(x, steps), before, steps)
-        y = swapped(y, batch_first=self.batch_first) if self.return_sequences else last.h[-1]
-        return (y, last) if self.return_state else y
-
-    def step(
-        self, x: Float[Tensor, "batch input"], state: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
-    ) -> tuple[Float[Tensor, "batch hidden"], SLSTMState]:
-        """One step of a stream: its output and the state for the next one, in time that does not grow.
-
-        Args:
-            x: input of the step, ``(batch, input_size)``.
-            state: as the step before gave it; None: nothing has been seen.
-        """
-        y, last = self._run(x[None], self._before(x, state), None)
-        return y[0], last
-
-    def _run(
-        self, x: Float[Tensor, "time batch input"], before: list[SLSTMState], steps: Tensor | None
-    ) -> tuple[Float[Tensor, "time batch hidden"], SLSTMState]:
-        """All layers over all steps."""
-        last = []
-        for layer, own in enumerate(before):
-            x = functional.dropout(x, self.dropout, self.training) if layer else x
-            exponential = self.forget_gate == "exponential"
-            x, own = slstm(x, self.weights(layer), own, exponential_forget=exponential, steps=steps)
-            last.append(own)
-        return x, SLSTMState(*map(torch.stack, zip(*last, strict=True)))
-
-    def _before(self, x: Tensor, state: tuple[Tensor, Tensor, Tensor, Tensor] | None) -> list[SLSTMState]:
-        """State of every layer before the first step, from the input of one step."""
-        empty = [empty_state(x, self.weights(layer)) for layer in range(self.num_layers)]
-        if state is None:
-            return empty
-        shape = (self.num_layers, len(x), self.hidden_size)
-        for name, value in zip(("h", "c", "n", "m"), state, strict=True):
-            if tuple(value.shape) != shape:
-                raise SettingError(f"{name} must be (layers, batch, hidden) = {shape}, got {tuple(value.shape)}")
-        return [
-            SLSTMState(*[part[layer].to(like.dtype) for part, like in zip(state, own, strict=True)])
-            for layer, own in enumerate(empty)
-        ]
-
-    def extra_repr(self) -> str:
-        """Sizes, for ``print(layer)``."""
-        return (
-            f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, heads={self.heads}, "
-            f"forget_gate={self.forget_gate!r}"
-        )
+    def _fill(self, name: str, weight: Tensor) -> None:
+        super()._fill(name, weight)
+        options = self.design.options
+        if name == "bias_ih" and isinstance(options.bias_initializer, Spread) and options.forget_gate == "exponential":
+            f = weight[self.hidden_size : 2 * self.hidden_size]
+            f.copy_(functional.logsigmoid(f))  # the gates themselves begin the same

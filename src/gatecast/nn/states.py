@@ -13,6 +13,8 @@ from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
 
+Space = tuple[Any, ...]  # sizes of the state beside its width; one may be symbolic while torch.export traces
+
 
 class WithState(Recurrent):
     """A recurrent module whose state has an axis of layers and directions."""
@@ -20,16 +22,13 @@ class WithState(Recurrent):
     stack: StackOptions
     kept_h: Tensor | None
 
-    @property
-    def _letters(self) -> str:
-        """Of the tensors of the state: ``"hc"`` or ``"h"``."""
-        return "hc"[: len(self.design.widths)]
-
     def _add_initial_state(self, count: int, options: StackOptions, **factory: Any) -> None:
         """Buffers and parameters of the state of ``count`` layers times directions."""
         self.stack, self.state_count = options, count
-        for name, width in zip(self._letters, self.design.widths, strict=True):
+        for name, width in zip(self.design.parts, self.design.widths, strict=True):
             self.register_buffer(f"kept_{name}", None, persistent=False)
+            if name not in self.design.learned:
+                continue
             if self.stack.learn_initial_state:
                 self.register_parameter(f"initial_{name}", nn.Parameter(torch.empty(count, width, **factory)))
             if size := self.stack.static_size:
@@ -48,11 +47,11 @@ class WithState(Recurrent):
 
     def reset_state(self) -> None:
         """Forget the state that a stateful layer kept."""
-        for name in self._letters:
+        for name in self.design.parts:
             setattr(self, f"kept_{name}", None)
 
     def _first_state(
-        self, batch: int, hx: Any, static: Tensor | None, *, batched: bool, stateful: bool
+        self, batch: int, hx: Any, static: Tensor | None, *, batched: bool, stateful: bool, space: Space = ()
     ) -> State | None:
         """The state before the first step; None: zeros."""
         if stateful and hx is None and self.kept_h is not None:
@@ -61,16 +60,20 @@ class WithState(Recurrent):
             static = static[None]
         check_static(static, self.stack.static_size, batch, state_given=hx is not None)
         if hx is not None:
-            return given_state(self.design, hx, batch, self.first_weight, count=self.state_count, batched=batched)
-        return self._made_state(batch, static)
+            count, weight = self.state_count, self.first_weight
+            return given_state(self.design, hx, batch, weight, count=count, batched=batched, space=space)
+        return self._made_state(batch, static, space)
 
-    def _made_state(self, batch: int, static: Tensor | None) -> State | None:
+    def _made_state(self, batch: int, static: Tensor | None, space: Space) -> State | None:
         """The learned state plus that of the static context."""
         if not self.stack.learn_initial_state and static is None:
             return None
         if static is not None:
             static = same_kind("static", static, self.first_weight)
-        return tuple(self._made_part(name, batch, static) for name in self._letters)
+        made = tuple(self._made_part(name, batch, static) for name in self.design.learned)
+        return self.design.completed(
+            tuple(part[(..., *[None] * len(space))].expand(*part.shape, *space) for part in made)
+        )
 
     def _made_part(self, name: str, batch: int, static: Tensor | None) -> Tensor:
         """``(layers*directions, batch, width)`` of h or of c."""
@@ -84,7 +87,7 @@ class WithState(Recurrent):
 
     def _kept(self, batch: int) -> State:
         """The state of the call before."""
-        state = tuple(getattr(self, f"kept_{name}") for name in self._letters)
+        state = tuple(getattr(self, f"kept_{name}") for name in self.design.parts)
         if state[0].shape[1] != batch:
             raise SettingError(
                 f"this stateful layer holds the state of a batch of {state[0].shape[1]} and got a batch of {batch}; "
@@ -93,12 +96,19 @@ class WithState(Recurrent):
         return state
 
     def _keep(self, state: State) -> None:
-        for name, part in zip(self._letters, state, strict=True):
+        for name, part in zip(self.design.parts, state, strict=True):
             setattr(self, f"kept_{name}", part.detach())
 
 
 def given_state(
-    design: Design, hx: Any, batch: int, weight: Tensor, *, count: int | None = None, batched: bool = True
+    design: Design,
+    hx: Any,
+    batch: int,
+    weight: Tensor,
+    *,
+    count: int | None = None,
+    batched: bool = True,
+    space: Space = (),
 ) -> State:
     """A given state as checked tensors with a batch axis.
 
@@ -109,13 +119,18 @@ def given_state(
         weight: any weight, for dtype and device.
         count: layers times directions; None: no such axis.
         batched: the state comes with a batch axis.
+        space: size of the state in each axis of space.
     """
     state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
     lead, axes = ((batch,), ("batch", "width")) if batched else ((), ("width",))
     if count is not None:
         lead, axes = (count, *lead), ("layers*directions", *axes)
-    state = checked_state(state, tuple((*lead, width) for width in design.widths), weight, axes)
-    return state if batched else tuple(part.unsqueeze(-2) for part in state)
+    expected = {
+        f"{part}0": ((*lead, width, *space), design.part_dtype(part, weight.dtype))
+        for part, width in zip(design.parts, design.widths, strict=True)
+    }
+    state = checked_state(state, expected, weight, (*axes, *["space"] * len(space)))
+    return state if batched else tuple(part.unsqueeze(-2 - len(space)) for part in state)
 
 
 def state_out(state: State) -> Any:

@@ -25,27 +25,31 @@ class Recurrent(nn.Module):
         self.design = design
         self.suffixes: list[str] = []
         self.names = tuple(design.shapes(1))
+        self._first = ""
         self._activity: Tensor | None = None
 
     @property
     def first_weight(self) -> Tensor:
         """One that every module has: for dtype and device."""
-        return self._weight("weight_hh" + self.suffixes[0])
+        return self._weight(self._first)
 
-    def _weight(self, name: str) -> Tensor:
-        """A weight by its whole name."""
+    def _weight(self, name: str) -> Any:
+        """A weight by its whole name; None where this layer lacks it."""
         weight = self._parameters.get(name)  # quicker than getattr, which parametrizations need
         return getattr(self, name) if weight is None else weight
 
     def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
         """Parameters of one layer and direction; their names end in ``suffix``."""
         for name, shape in self.design.shapes(input_size).items():
-            self.register_parameter(name + suffix, nn.Parameter(torch.empty(shape, **factory)))
+            value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
+            self.register_parameter(name + suffix, value)
+            self._first = self._first or (name + suffix if value is not None else "")
         self.suffixes.append(suffix)
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
-        weights = {name: self._weight(name + suffix) for name in self.names}
+        found = {name: self._weight(name + suffix) for name in self.names}
+        weights = {name: weight for name, weight in found.items() if weight is not None}
         p = self.design.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
@@ -55,12 +59,13 @@ class Recurrent(nn.Module):
         """Draw all weights anew, in PyTorch's order: the same seed gives ``torch.nn``'s weights by default."""
         for suffix in self.suffixes:
             for name in self.names:
-                self._fill(name, getattr(self, name + suffix))
+                if (weight := getattr(self, name + suffix)) is not None:
+                    self._fill(name, weight)
             if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
                 self._open_forget_gates(suffix)
 
     def _fill(self, name: str, weight: Tensor) -> None:
-        options, gates, hidden = self.design.options, self.design.gates, self.design.hidden_size
+        options, gates, bound = self.design.options, self.design.gates, self.design.bound
         if name.startswith("norm"):
             nn.init.ones_(weight)
             if name == "norm_c":
@@ -68,14 +73,14 @@ class Recurrent(nn.Module):
         elif name == "bias_hh" and options.bias_initializer != "uniform":
             nn.init.zeros_(weight)
         elif name.startswith("bias"):
-            fill(weight, options.bias_initializer, gates=gates, hidden=hidden)
+            fill(weight, options.bias_initializer, gates=gates, bound=bound)
         elif name == "weight_hh":
-            fill(weight, options.recurrent_initializer, gates=gates, hidden=hidden)
+            fill(weight, options.recurrent_initializer, gates=gates, bound=bound)
         elif name == "peephole":
-            fill(weight, "uniform", gates=gates, hidden=hidden)
+            fill(weight, "uniform", gates=gates, bound=bound)
         else:
             one_block = "h" if name == "weight_hr" else gates
-            fill(weight, options.kernel_initializer, gates=one_block, hidden=hidden)
+            fill(weight, options.kernel_initializer, gates=one_block, bound=bound)
 
     @torch.no_grad()
     def _open_forget_gates(self, suffix: str) -> None:
@@ -83,7 +88,7 @@ class Recurrent(nn.Module):
         hidden, at = self.design.hidden_size, self.design.gates.index("f")
         rows = slice(at * hidden, (at + 1) * hidden)
         getattr(self, "bias_ih" + suffix)[rows] = 1.0
-        if not self.design.options.single_bias:
+        if not self.design.single_bias:
             getattr(self, "bias_hh" + suffix)[rows] = 0.0
 
     def _of_kind(self, kind: str) -> Iterator[nn.Parameter]:
@@ -122,7 +127,7 @@ class Recurrent(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """With a single bias, PyTorch's two are added on their way in."""
-        if self.design.options.single_bias:
+        if self.design.single_bias:
             for suffix in self.suffixes:
                 second = state_dict.pop(f"{prefix}bias_hh{suffix}", None)
                 if second is not None:

@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.spec import Activation
+from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.scan import State, scan
+from gatecast.ops.spec import Activation, LSTMMasks
 
 CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
@@ -41,6 +42,7 @@ class ConvSpec:
         padding: of the input convolution: ``"same"`` gives ``ceil(size / stride)`` places; or zeros on both sides.
         dilation: of the input convolution, one for each axis of space; empty: 1.
         reverse: read the time axis from its end; outputs stay at their own time.
+        gradient_clip: bound on each entry of the gradient that flows back through h; None for none.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
@@ -50,6 +52,7 @@ class ConvSpec:
     padding: str | tuple[int, ...] = "same"
     dilation: tuple[int, ...] = ()
     reverse: bool = False
+    gradient_clip: float | None = None
     zero_output: bool = True
 
 
@@ -80,8 +83,7 @@ def convlstm(
     state: ConvState | None = None,
     *,
     spec: ConvSpec | None = None,
-    steps: Bool[Tensor, "time batch"] | None = None,
-    recurrent_mask: Float[Tensor, "batch hidden *state"] | None = None,
+    masks: LSTMMasks | None = None,
 ) -> ConvOutput:
     """Run the cell over the time axis.
 
@@ -90,21 +92,19 @@ def convlstm(
         weights: of the layer.
         state: h and c before the first step; None: zeros.
         spec: options of the cell.
-        steps: True where a step counts; other steps leave the state as it was.
-        recurrent_mask: multiplies h before W_hh, the same at all steps (Gal & Ghahramani 2016).
+        masks: of steps, recurrent dropout and zoneout, with the state's axes of space.
     """
-    spec = spec or ConvSpec()
-    gates_x, shape = input_gates(x, weights, spec)
-    c = x.new_zeros(shape) if state is None else state[1]
-    h = None if state is None else state[0]  # None: zeros, whose convolution is not worth its time
-    outputs = list(gates_x)
-    for t in range(len(x) - 1, -1, -1) if spec.reverse else range(len(x)):
-        before = h if h is None or recurrent_mask is None else h * recurrent_mask
-        new_h, new_c = step(gates_x[t], before, c, weights, spec)
-        on = None if steps is None else steps[t].reshape(-1, *[1] * (c.dim() - 1))
-        outputs[t], h, c = _masked(on, new_h, new_c, h, c, spec)
-    h = torch.zeros_like(c) if h is None else h
-    return ConvOutput(torch.stack(outputs) if outputs else x.new_zeros(0, *shape), h, c)
+    spec, masks = spec or ConvSpec(), masks or LSTMMasks()
+    gates_x, shape = input_gates(without_masked(x, masks.steps), weights, spec)
+    first = (x.new_zeros(shape), x.new_zeros(shape)) if state is None else state
+
+    def run(gates: Tensor, h: Tensor | None, state: State) -> State:
+        return step(gates, h, state[1], weights, spec)
+
+    y, (h, c) = scan(
+        gates_x, first, run, masks, reverse=spec.reverse, zero_output=spec.zero_output, fresh=state is None
+    )
+    return ConvOutput(y, h, c)
 
 
 def input_gates(x: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[list[Tensor], Shape]:
@@ -124,6 +124,7 @@ def input_gates(x: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[list[T
 def step(gates_x: Tensor, h: Tensor | None, c: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[Tensor, Tensor]:
     """One step from the input's share of the gates ``(batch, gates, *space)`` and the state; h None: zeros."""
     act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
+    h = h if h is None or spec.gradient_clip is None else clip_gradient(h, spec.gradient_clip)
     gates = gates_x if h is None else gates_x + convolve(h, weights.w_hh)
     i, f, g, o = gates.chunk(4, 1)
     p_i, p_f, p_o = (None, None, None) if weights.peephole is None else weights.peephole
@@ -132,16 +133,6 @@ def step(gates_x: Tensor, h: Tensor | None, c: Tensor, weights: ConvWeights, spe
     c = f * c + i * act(g)
     o = gate(o if p_o is None else o + p_o * c)
     return o * act(c), c
-
-
-def _masked(
-    on: Tensor | None, new_h: Tensor, new_c: Tensor, h: Tensor | None, c: Tensor, spec: ConvSpec
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Output, h and c after a step that counts where ``on``."""
-    if on is None:
-        return new_h, new_h, new_c
-    kept = torch.where(on, new_h, torch.zeros_like(new_h) if h is None else h)
-    return (torch.where(on, new_h, 0.0) if spec.zero_output else kept), kept, torch.where(on, new_c, c)
 
 
 def convolve(

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gatecast.ops.activations import activation_of
 from gatecast.ops.reference import clip_gradient, without_masked
-from gatecast.ops.scan import ScanOutput, Step, pytorch_runs, run_pytorch, scan
+from gatecast.ops.scan import ScanOutput, State, Step, pytorch_runs, run_pytorch, scan
 from gatecast.ops.spec import Activation, LSTMMasks
 
 Function = Callable[[Tensor], Tensor]
@@ -94,18 +94,21 @@ def reference(
     gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
     if weights.bias_ih is not None:
         gates_x = gates_x + weights.bias_ih
-    return scan(gates_x, h, _step_of(weights, spec), masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    # unbind, not gates_x[t]: the gradient of each index would be a tensor of all steps
+    each, step = gates_x.unbind(0), _step_of(weights, spec)
+    y, (h,) = scan(each, (h,), step, masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    return ScanOutput(y, h)
 
 
 def _step_of(weights: GRUWeights, spec: GRUSpec) -> Step:
     act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
     candidate = _reset_after if spec.reset_after else _reset_before
 
-    def step(gates_x: Tensor, before: Tensor, h: Tensor) -> Tensor:
+    def step(gates_x: Tensor, before: Tensor, state: State) -> State:
         if spec.gradient_clip is not None:
             before = clip_gradient(before, spec.gradient_clip)
         z, n = candidate(gates_x, before, weights, gate)
-        return (1 - z) * act(n) + z * h
+        return ((1 - z) * act(n) + z * state[0],)
 
     return step
 

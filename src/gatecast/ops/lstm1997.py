@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-FEEDBACK = ("all", "cells", "none")
+from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.scan import State, scan
+from gatecast.ops.spec import LSTMMasks
 
-State1997 = tuple[Float[Tensor, "batch units"], Float[Tensor, "batch cells"]]
+FEEDBACK = ("all", "cells", "none")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Spec1997:
         output_gate: False: the cells' outputs are always open.
         feedback: what is fed back: ``"all"`` units, the ``"cells"`` alone, or ``"none"``.
         truncate: no gradient flows back in time through what is fed back.
+        reverse: read the time axis from its end; outputs stay at their own time.
+        gradient_clip: bound on each entry of the gradient that flows back through what is fed back; None for none.
+        zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
     blocks: int
@@ -44,6 +49,9 @@ class Spec1997:
     output_gate: bool = True
     feedback: str = "all"
     truncate: bool = True
+    reverse: bool = False
+    gradient_clip: float | None = None
+    zero_output: bool = True
 
     @property
     def cells(self) -> int:
@@ -61,6 +69,11 @@ class Spec1997:
         return sum(self.rows)
 
     @property
+    def gates(self) -> int:
+        """Input and output gates of all blocks."""
+        return self.units - self.cells
+
+    @property
     def fed_back(self) -> int:
         """Columns of W_hh."""
         return {"all": self.units, "cells": self.cells, "none": 0}[self.feedback]
@@ -74,12 +87,12 @@ class Weights1997(NamedTuple):
     bias: Float[Tensor, " units"] | None = None
 
 
-class Output1997(NamedTuple):
-    """Outputs of the cells at every step; then what every unit gave, and the cells' states, at the last."""
+class State1997(NamedTuple):
+    """What the cells gave, the cells' states, and what the gates gave: input gates, then output gates."""
 
-    y: Float[Tensor, "time batch cells"]
-    u: Float[Tensor, "batch units"]
+    h: Float[Tensor, "batch cells"]
     c: Float[Tensor, "batch cells"]
+    gates: Float[Tensor, "batch gates"]
 
 
 def lstm1997(
@@ -88,46 +101,53 @@ def lstm1997(
     spec: Spec1997,
     state: State1997 | None = None,
     *,
-    steps: Bool[Tensor, "time batch"] | None = None,
-) -> Output1997:
-    """Run the cell over the time axis; outputs at masked steps are 0.
+    masks: LSTMMasks | None = None,
+) -> tuple[Float[Tensor, "time batch cells"], State1997]:
+    """Run the cell over the time axis: outputs of every step, and the last state.
 
     Args:
         x: input of every step.
         weights: of the layer.
         spec: options of the cell.
-        state: u and c before the first step; None: zeros.
-        steps: True where a step counts; other steps leave the state as it was.
+        state: before the first step; None: zeros.
+        masks: of steps, recurrent dropout (of h alone) and zoneout.
     """
-    u, c = (x.new_zeros(x.shape[1], spec.units), x.new_zeros(x.shape[1], spec.cells)) if state is None else state
-    units_x = torch.nn.functional.linear(x, weights.w_ih, weights.bias)
-    outputs = []
-    for t, net in enumerate(units_x.unbind(0)):
-        h, new_u, new_c = step(net, u, c, weights.w_hh, spec)
-        on = None if steps is None else steps[t][:, None]
-        outputs.append(h if on is None else torch.where(on, h, 0.0))
-        u, c = (new_u, new_c) if on is None else (torch.where(on, new_u, u), torch.where(on, new_c, c))
-    return Output1997(torch.stack(outputs) if outputs else x.new_zeros(0, *c.shape), u, c)
+    masks = masks or LSTMMasks()
+    units_x = torch.nn.functional.linear(without_masked(x, masks.steps), weights.w_ih, weights.bias)
+    if state is None:
+        widths = spec.cells, spec.cells, spec.gates
+        state = State1997(*[x.new_zeros(x.shape[1], width) for width in widths])
+
+    def run(net: Tensor, h: Tensor, state: State) -> State:
+        return step(net, State1997(h, *state[1:]), weights.w_hh, spec)
+
+    y, last = scan(units_x.unbind(0), state, run, masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    return y, State1997(*last)
+
+
+def units_of(state: State1997, spec: Spec1997) -> Float[Tensor, "batch units"]:
+    """What every unit gave, u: input gates, cells, output gates."""
+    return torch.cat([state.gates[:, : spec.blocks], state.h, state.gates[:, spec.blocks :]], -1)
 
 
 def step(
     units_x: Float[Tensor, "batch units"],
-    u: Float[Tensor, "batch units"],
-    c: Float[Tensor, "batch cells"],
+    state: State1997,
     w_hh: Float[Tensor, "units feedback"] | None,
     spec: Spec1997,
-) -> tuple[Float[Tensor, "batch cells"], Float[Tensor, "batch units"], Float[Tensor, "batch cells"]]:
-    """Output of the cells, then u and c, after one step from the input's share of the net inputs."""
-    if spec.truncate:
-        u = u.detach()
-    if spec.feedback == "cells":
-        u = u[:, spec.blocks : spec.blocks + spec.cells]
-    i, g, o = (units_x if w_hh is None else units_x + u @ w_hh.T).split(spec.rows, -1)
+) -> State1997:
+    """The state after one step from the input's share of the net inputs."""
+    c, units = state.c, units_x
+    if w_hh is not None:
+        u = units_of(state, spec) if spec.feedback == "all" else state.h
+        u = u.detach() if spec.truncate else u
+        units = units + (u if spec.gradient_clip is None else clip_gradient(u, spec.gradient_clip)) @ w_hh.T
+    i, g, o = units.split(spec.rows, -1)
     i, o = i.sigmoid(), o.sigmoid()
     c = c + _to_cells(i, spec) * (4 * g.sigmoid() - 2)
     h = 2 * c.sigmoid() - 1
     h = _to_cells(o, spec) * h if spec.output_gate else h
-    return h, torch.cat([i, h, o], -1), c
+    return State1997(h, c, torch.cat([i, o], -1))
 
 
 def _to_cells(gate: Float[Tensor, "batch blocks"], spec: Spec1997) -> Float[Tensor, "batch cells"]:

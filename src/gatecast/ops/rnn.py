@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gatecast.ops.activations import activation_of
 from gatecast.ops.reference import clip_gradient, without_masked
-from gatecast.ops.scan import ScanOutput, Step, pytorch_runs, run_pytorch, scan
+from gatecast.ops.scan import ScanOutput, State, Step, pytorch_runs, run_pytorch, scan
 from gatecast.ops.spec import Activation, LSTMMasks
 
 OPERATORS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
@@ -75,15 +75,18 @@ def reference(
     gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
     if weights.bias is not None:
         gates_x = gates_x + weights.bias
-    return scan(gates_x, h, _step_of(weights, spec), masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    # unbind, not gates_x[t]: the gradient of each index would be a tensor of all steps
+    each, step = gates_x.unbind(0), _step_of(weights, spec)
+    y, (h,) = scan(each, (h,), step, masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    return ScanOutput(y, h)
 
 
 def _step_of(weights: RNNWeights, spec: RNNSpec) -> Step:
     act = activation_of(spec.activation)
 
-    def step(gates_x: Tensor, before: Tensor, h: Tensor) -> Tensor:
+    def step(gates_x: Tensor, before: Tensor, state: State) -> State:
         if spec.gradient_clip is not None:
             before = clip_gradient(before, spec.gradient_clip)
-        return act(gates_x + before @ weights.w_hh.T)
+        return (act(gates_x + before @ weights.w_hh.T),)
 
     return step

@@ -16,12 +16,34 @@ exponential overflows. Before the first step it is minus infinity, so that n is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.scan import State, scan
+from gatecast.ops.spec import LSTMMasks
+
+
+@dataclass(frozen=True)
+class SLSTMSpec:
+    """Options of an sLSTM that are not tensors.
+
+    Args:
+        exponential_forget: the forget gate is ``exp``, else ``sigmoid``.
+        reverse: read the time axis from its end; outputs stay at their own time.
+        gradient_clip: bound on each entry of the gradient that flows back through h; None for none.
+        zero_output: outputs at masked steps are 0; else they repeat the last one.
+    """
+
+    exponential_forget: bool = False
+    reverse: bool = False
+    gradient_clip: float | None = None
+    zero_output: bool = True
 
 
 class SLSTMWeights(NamedTuple):
@@ -50,30 +72,40 @@ def slstm(
     weights: SLSTMWeights,
     state: SLSTMState | None = None,
     *,
-    exponential_forget: bool = False,
-    steps: Bool[Tensor, "time batch"] | None = None,
+    spec: SLSTMSpec | None = None,
+    masks: LSTMMasks | None = None,
 ) -> tuple[Float[Tensor, "time batch hidden"], SLSTMState]:
-    """Outputs of every step and the last state; outputs at masked steps are 0.
+    """Outputs of every step and the last state.
 
     Args:
         x: input of every step.
         weights: of the layer.
         state: before the first step; None: nothing has been seen.
-        exponential_forget: the forget gate is ``exp``, else ``sigmoid``.
-        steps: True where a step counts; other steps leave the state as it was.
+        spec: options of the cell.
+        masks: of steps, recurrent dropout and zoneout.
     """
+    spec, masks = spec or SLSTMSpec(), masks or LSTMMasks()
     heads = weights.w_hh.shape[0] // 4 // weights.w_hh.shape[1]
-    gates_x = _input_gates(x, weights, heads)
+    gates_x = _input_gates(without_masked(x, masks.steps), weights, heads).unbind(0)
     w_hh = _by_head(weights.w_hh, heads).transpose(1, 2)
-    now = _split(empty_state(x, weights) if state is None else state, heads)
-    outputs = []
-    for t, gates in enumerate(gates_x.unbind(0)):
-        new = step(gates, now, w_hh, exponential_forget=exponential_forget)
-        on = None if steps is None else steps[t][:, None]
-        outputs.append(new.h if on is None else torch.where(on, new.h, 0.0))
-        now = new if on is None else SLSTMState(*[torch.where(on, a, b) for a, b in zip(new, now, strict=True)])
-    y = torch.stack(outputs) if outputs else x.new_zeros(0, *now.h.shape)
-    return _joined(y), SLSTMState(*[_joined(part) for part in now])
+    first = empty_state(x, weights) if state is None else state
+
+    def run(gates: Tensor, h: Tensor, state: State) -> State:
+        h = h if spec.gradient_clip is None else clip_gradient(h, spec.gradient_clip)
+        return step(gates, SLSTMState(h, *state[1:]), w_hh, exponential_forget=spec.exponential_forget)
+
+    by_head = LSTMMasks(masks.steps, *[part if part is None else _split(part, heads) for part in masks[1:]])
+    y, last = scan(
+        gates_x,
+        tuple(_split(part, heads) for part in first),
+        run,
+        by_head,
+        reverse=spec.reverse,
+        zero_output=spec.zero_output,
+        zone=zoned,
+        batch_axis=1,
+    )
+    return _joined(y), SLSTMState(*map(_joined, last))
 
 
 def step(
@@ -96,6 +128,18 @@ def step(
     return SLSTMState(h.to(gates_x.dtype), c, n, scale)
 
 
+def zoned(new: State, old: State, masks: LSTMMasks, t: int) -> State:
+    """The new state with shares of the old one: of h, and of c and n together, in one scale."""
+    h, c, n, m = new
+    if masks.zone_h is not None:
+        h = old[0] * masks.zone_h[t] + h * (1 - masks.zone_h[t])
+    if masks.zone_c is not None:
+        scale = torch.maximum(old[3], m)
+        kept, fresh = masks.zone_c[t] * torch.exp(old[3] - scale), (1 - masks.zone_c[t]) * torch.exp(m - scale)
+        c, n, m = old[1] * kept + c * fresh, old[2] * kept + n * fresh, scale
+    return h, c, n, m
+
+
 def empty_state(x: Float[Tensor, "*time batch input"], weights: SLSTMWeights) -> SLSTMState:
     """The state that has seen nothing: zeros, and the logarithm of no scale at all."""
     wide = torch.promote_types(x.dtype, torch.float32)
@@ -116,9 +160,9 @@ def _by_head(weight: Tensor, heads: int) -> Tensor:
     return weight.unflatten(0, (4, heads, -1)).transpose(0, 1).flatten(1, 2)
 
 
-def _split(state: SLSTMState, heads: int) -> SLSTMState:
-    """``(batch, hidden)`` → ``(heads, batch, head)``."""
-    return SLSTMState(*[part.unflatten(-1, (heads, -1)).transpose(0, 1) for part in state])
+def _split(x: Float[Tensor, "*time batch hidden"], heads: int) -> Float[Tensor, "*time heads batch head"]:
+    """The units of each head by themselves."""
+    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
 
 def _joined(x: Float[Tensor, "*time heads batch head"]) -> Float[Tensor, "*time batch hidden"]:
