@@ -104,7 +104,8 @@ def _judged(losses: np.ndarray, history: Sequence[Entry], name: str) -> tuple[st
     if whole <= max(NOISES * noise, LEAST * size) and _trend(losses) <= NOISES * noise:
         why = "It may begin near its best (a base that forecasts well), or the learning rate is too low: see find_lr()."
         return "not learning", first, f"Not learning: the {name} loss fell nowhere by more than its noise. {why}"
-    return "converged", since, f"Converged: {span} the {name} loss {_moved(fall, percent)}."
+    moved = f"{'fell' if fall > 0 else 'rose'} by {percent}, which is {_small(fall, error)}"
+    return "converged", since, f"Converged: {span} the {name} loss {moved}."
 
 
 def _worse(losses: np.ndarray, history: Sequence[Entry], best: int) -> tuple[str, int, str]:
@@ -163,8 +164,8 @@ def _best(history: Sequence[Entry]) -> int:
     return int(history[int(np.nanargmin(np.array(losses, dtype=float)))]["step"])
 
 
-def _moved(fall: float, percent: str) -> str:
-    return f"{'fell' if fall > 0 else 'rose'} by {percent}, no more than its noise or a hundredth"
+def _small(change: float, error: float) -> str:
+    return "within its noise" if abs(change) <= NOISES * error else "little"
 
 
 def _when(entry: Entry) -> str:
