@@ -32,6 +32,7 @@ from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
 from gatecast.training.config import FitConfig
+from gatecast.training.launch import launch, settled, to_launch
 from gatecast.training.run import Run
 
 LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
@@ -110,8 +111,10 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = self.fit_config or FitConfig()
+        config = settled(self.fit_config or FitConfig())
         self._check(panel)
+        if to_launch(config):
+            return self._fit_in_processes(panel, config)
         plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
         if self.calibrate is True and not plan.held_back.total:
             why = "FitConfig(validation=0) asks for none" if config.validation == 0 else _too_few(panel)
@@ -135,6 +138,14 @@ class LSTMForecaster(Forecaster):
         self.windows_ = plan.training.total
         self.panel_ = panel
         self.fit_seconds_ = time.perf_counter() - clock
+        return self
+
+    def _fit_in_processes(self, panel: Panel, config: FitConfig) -> Self:
+        """Fit in processes of their own, and take over what the first one has learned."""
+        clock = time.perf_counter()
+        threads = config.threads or max(1, torch.get_num_threads() // config.devices)
+        vars(self).update(launch(_learned, self, panel, processes=config.devices, threads=threads))
+        self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
         return self
 
     def _train_members(
@@ -367,7 +378,7 @@ class LSTMForecaster(Forecaster):
             "context": self.shapes_.context,
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
-            "fit": (self.fit_config or FitConfig()).to_dict(),
+            "fit": settled(self.fit_config or FitConfig()).to_dict(),
             "head": type(self._head()).__name__,
             "scaler": self._scaler().name,
             "members": self.members,
@@ -390,6 +401,12 @@ class LSTMForecaster(Forecaster):
         from gatecast.forecasters.persist import save
 
         return save(self, path)
+
+
+def _learned(forecaster: LSTMForecaster, panel: Panel) -> dict[str, Any]:
+    """What the forecaster learns from the panel, without the panel."""
+    forecaster.fit(panel)
+    return {name: value for name, value in vars(forecaster).items() if name.endswith("_") and name != "panel_"}
 
 
 def _too_few(panel: Panel) -> str:
