@@ -12,7 +12,8 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     try:
         arguments, config = _take_config(arguments)
-        build(config)(arguments)
+        with _first_process_speaks():
+            build(config)(arguments)
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
     except (Stopped, Terminated) as stopped:
@@ -71,6 +73,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _stop(error, FAILURE, as_json)
     return OK
+
+
+@contextmanager
+def _first_process_speaks() -> Iterator[None]:
+    """Of several processes under ``torchrun``, all but the first print nothing (errors go to standard error)."""
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _take_config(arguments: list[str]) -> tuple[list[str], Path | None]:

@@ -32,6 +32,9 @@ class Folder:
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, overwrite: bool = False) -> None:
+        if os.environ.get("RANK", "0") != "0":  # one of several processes under torchrun: the first one's files count
+            self._aside = tempfile.TemporaryDirectory(prefix="gatecast-")
+            path = Path(self._aside.name)
         self.path, self.names = path, names
         self.written: list[str] = []
         self._ours = self._listed()

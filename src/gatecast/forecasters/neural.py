@@ -34,6 +34,7 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head, point_head
 from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
+from gatecast.training.launch import launch, settled, to_launch
 from gatecast.training.run import Run
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = self.fit_config or FitConfig()
+        config = settled(self.fit_config or FitConfig())
+        if to_launch(config):
+            self._check(panel)
+            return self._fit_in_processes(panel, config)
         plan, windows = self._prepare(panel, config)
         self.history_: list[dict[str, Any]] = []
         self.models_, self.best_steps_ = self._train_members(windows, plan.training, plan.held_back, config)
@@ -184,6 +188,14 @@ class LSTMForecaster(Forecaster):
         model = ForecastModel(self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight)
         model.set_linear(self.linear_)
         return model
+
+    def _fit_in_processes(self, panel: Panel, config: FitConfig) -> Self:
+        """Fit in processes of their own, and take over what the first one has learned."""
+        clock = time.perf_counter()
+        threads = config.threads or max(1, torch.get_num_threads() // config.devices)
+        vars(self).update(launch(_learned, self, panel, processes=config.devices, threads=threads))
+        self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
+        return self
 
     def _train_members(
         self,
@@ -413,7 +425,7 @@ class LSTMForecaster(Forecaster):
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
             "input_size": self.models_[0].input_size,
-            "fit": (self.fit_config or FitConfig()).to_dict(),
+            "fit": settled(self.fit_config or FitConfig()).to_dict(),
             "head": type(self._head()).__name__,
             "loss": self._head().minimised,
             "scaler": self._scaler().name,
@@ -437,6 +449,12 @@ class LSTMForecaster(Forecaster):
         from gatecast.forecasters.persist import save
 
         return save(self, path)
+
+
+def _learned(forecaster: LSTMForecaster, panel: Panel) -> dict[str, Any]:
+    """What the forecaster learns from the panel, without the panel."""
+    forecaster.fit(panel)
+    return {name: value for name, value in vars(forecaster).items() if name.endswith("_") and name != "panel_"}
 
 
 def _too_few(panel: Panel) -> str:

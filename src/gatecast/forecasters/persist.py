@@ -42,7 +42,14 @@ from gatecast.training.config import FitConfig
 FORMAT = 1
 SUFFIX = ".gatecast"
 _ENTRIES = ("model.json", "tensors.safetensors")
-_NOWHERE: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
+_NOWHERE: dict[str, Any] = {
+    "checkpoint": None,
+    "resume": False,
+    "log_dir": None,
+    "log": "csv",
+    "devices": 1,
+    "nodes": 1,
+}
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # a fixed date in the zip: the same model gives the same bytes
 
 

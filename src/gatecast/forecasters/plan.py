@@ -118,7 +118,7 @@ def context_of(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
 
 def steps_of(config: FitConfig, windows: int) -> int:
     """Steps over so many windows: as asked, in steps or in passes; else forty passes over few, a share of many."""
-    batch = config.batch_size * config.accumulate
+    batch = config.batch_size * config.accumulate * config.devices * config.nodes
     if config.epochs is not None:
         return config.epochs * max(1, windows // batch)
     return config.steps or int(min(1500, max(300, 40 * windows // batch)))

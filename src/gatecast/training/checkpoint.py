@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from gatecast.errors import ModelFileError
 from gatecast.training.averages import Average
 from gatecast.training.config import FitConfig
 from gatecast.training.identity import require_same
+from gatecast.training.launch import ProcessLost
 from gatecast.training.run import Run
 
 FORMAT = "gatecast-checkpoint-1"
@@ -53,15 +56,17 @@ class Checkpoint:
         config: names the file, and says whether to go on from it.
         identity: of the run; a checkpoint of another one is refused.
         device: where the run draws its random numbers (dropout), beside the CPU.
+        writes: False in the further processes of a run, which only read.
     """
 
     config: FitConfig
     identity: dict[str, Any]
     device: torch.device
+    writes: bool = True
 
     def save(self, state: State) -> None:
         """Write the state between two steps."""
-        if self.config.checkpoint is not None:
+        if self.config.checkpoint is not None and self.writes:
             facts = {"run": vars(state.run), "step": state.step, "losses": state.losses, "identity": self.identity}
             save_checkpoint(self.config.checkpoint, state, {**facts, "seconds": state.seconds}, self.device)
 
@@ -79,6 +84,17 @@ class Checkpoint:
         load_checkpoint(path, state, self.device)
         state.run, state.losses = Run(**facts["run"]), facts["losses"]
         state.step, state.seconds = facts["step"], facts["seconds"]
+
+    @contextmanager
+    def kept(self, state: State) -> Iterator[None]:
+        """Between two steps: where another process is lost inside, the state is saved before the run ends."""
+        try:
+            yield
+        except ProcessLost as error:
+            self.save(state)
+            file = self.config.checkpoint
+            goes_on = f"; {file} holds the state: go on with FitConfig(resume=True)" if file is not None else ""
+            raise ProcessLost(f"{error}, at step {state.step + 1}{goes_on}") from error
 
 
 def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: torch.device) -> None:

@@ -16,9 +16,19 @@ _CHOICES = {
     "precision": ("32", "bf16"),
     "origins": ("all", "season"),
     "loss_weight": ("none", "seasonal"),
+    "strategy": ("auto", "ddp", "ddp_find_unused_parameters_true"),
     "log": ("csv", "tensorboard", "mlflow"),
 }
-_POSITIVE = ("batch_size", "accumulate", "learning_rate", "evaluations", "patience", "checkpoint_every")
+_POSITIVE = (
+    "batch_size",
+    "accumulate",
+    "devices",
+    "nodes",
+    "learning_rate",
+    "evaluations",
+    "patience",
+    "checkpoint_every",
+)
 _SHARES = ("ema", "swa")
 
 
@@ -63,6 +73,11 @@ class FitConfig:
     loss_weight: str = option("none", "seasonal: weight windows by their seasonal naive error, as MASE does; none")
     threads: int | None = option(None, "CPU threads; None: PyTorch's setting")
     accelerator: str = option("cpu", "cpu, cuda, mps or auto")
+    devices: int = option(
+        1, "processes on this machine, each with a batch of its own in every step (GPUs, or CPU cores)"
+    )
+    nodes: int = option(1, "machines; each starts the program by torchrun, which sets this and devices")
+    strategy: str = option("auto", "auto and ddp: gradients are averaged; ddp_find_unused_parameters_true: see PyTorch")
     checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
     checkpoint_every: int = option(200, "steps between two checkpoints")
     resume: bool = option(False, "go on from the checkpoint, with identical results")
@@ -105,6 +120,10 @@ class FitConfig:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
         if self.log != "csv" and self.log_dir is None:
             raise SettingError(f"FitConfig(log={self.log!r}) needs log_dir=, the folder to write to")
+
+    def silent(self) -> FitConfig:
+        """The same, without anything that is written or shown: for all processes but the first."""
+        return replace(self, progress=False, log="csv", log_dir=None, checkpoint=None, resume=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Every field as files hold it: choices and paths as text."""

@@ -16,7 +16,7 @@ from gatecast.training.config import FitConfig
 
 # Settings that change nothing in the numbers of the steps to come.
 _FREE = {"steps", "epochs", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit"}
-_FREE |= {"gradients", "log_dir", "log"}
+_FREE |= {"gradients", "log_dir", "log", "strategy"}
 
 
 def identity_of(

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from gatecast.data.windows import Origins, Windows
-from gatecast.errors import Stopped, Terminated, TrainingError
+from gatecast.errors import SettingError, Stopped, Terminated, TrainingError
 from gatecast.training.averages import average_of, copied
 from gatecast.training.checkpoint import Checkpoint, State
 from gatecast.training.config import FitConfig
-from gatecast.training.engine import engine_of
+from gatecast.training.engine import Engine, engine_of
 from gatecast.training.guard import Guard
 from gatecast.training.identity import identity_of
 from gatecast.training.interrupt import deferred_stop
@@ -66,29 +66,35 @@ def train(
         KeyboardInterrupt: after the step is finished and a checkpoint written, where one is kept.
         SystemExit: by SIGTERM, after a checkpoint.
     """
-    engine, plain = engine_of(config.accelerator), optimizer_of(model, config)
+    engine, plain = engine_of(config), optimizer_of(model, config)
     network, optimizer = engine.setup(model, plain)
     weights, state = list(model.parameters()), State(model, plain, average_of(model, config, steps))
-    sampler = Sampler(training.total, config.batch_size * config.accumulate, seed)
-    guard, every = Guard(model, windows, config, name), max(1, steps // config.evaluations)
+    sampler = Sampler(training.total, config.batch_size * config.accumulate * engine.size, seed)
+    if sampler.batch_size < engine.size:
+        raise SettingError(f"{engine.size} processes need as many training windows; there are {sampler.batch_size}")
+    told = config if engine.rank == 0 else config.silent()
+    guard, every = Guard(model, windows, told, name), max(1, steps // config.evaluations)
     known = (model, windows, training, held_back, config)
     identity = identity_of(*known, steps=steps, seed=seed) if config.checkpoint else {}
-    checkpoint = Checkpoint(config, identity, engine.device)
+    checkpoint = Checkpoint(config, identity, engine.device, writes=engine.rank == 0)
     checkpoint.resume(state)
     run, clock = state.run, time.perf_counter() - state.seconds
     with (
-        progress_bar(steps, state.step, config.progress) as progress,
-        run_log(config, run.history, name) as log,
+        progress_bar(steps, state.step, told.progress) as progress,
+        run_log(told, run.history, name) as log,
         flushed_denormals(),
         deferred_stop(sigterm=config.checkpoint is not None) as stopped,
     ):
         while state.step < steps and run.stale < config.patience:
             step, due = state.step, (state.step + 1) % every == 0 or state.step + 1 == steps
             rate = set_rate(optimizer, learning_rate(step, steps, config, run.history))
-            places = (training.locate(part) for part in sampler(step).split(config.batch_size))
+            own = sampler(step).tensor_split(engine.size)[engine.rank]
+            places = (training.locate(part) for part in own.split(config.batch_size))
             batches = [windows.gather(*place).to(engine.device) for place in places]
             optimizer.zero_grad(set_to_none=True)
-            loss = accumulate(engine, network, batches, config.precision)
+            engine.seed(seed, step)
+            with checkpoint.kept(state):
+                loss = accumulate(engine, network, batches, config.precision)
             layers = {"gradients": gradient_norms(model)} if due and config.gradients else {}
             state.losses.append(guard(loss, cut(weights, config), step, batches))
             optimizer.step()
@@ -98,24 +104,26 @@ def train(
             if due:
                 entry = _entry(state, rate, steps, sampler.steps_per_epoch) | layers
                 with state.average:
-                    entry["val_loss"] = evaluate(model, windows, held_back, engine.device)
+                    entry["val_loss"] = evaluate(model, windows, held_back, engine)
                     if run.note(entry, config.min_delta):
                         state.best = copied(model.state_dict())
                 state.losses = []
                 log(entry)
             progress(state.step, run.history)
             ended = state.step == steps or run.stale >= config.patience
-            if stopped() or ended or state.step % config.checkpoint_every == 0:
+            with checkpoint.kept(state):
+                stop = engine.largest(stopped())
+            if stop or ended or state.step % config.checkpoint_every == 0:
                 checkpoint.save(state)
-            if stopped():
-                _leave(stopped(), config)
+            if stop:
+                _leave(stop, config)
     if state.best:
         model.load_state_dict(state.best)
     model.to("cpu")
     return run
 
 
-def evaluate(model: nn.Module, windows: Windows, held_back: Origins, device: torch.device) -> float | None:
+def evaluate(model: nn.Module, windows: Windows, held_back: Origins, engine: Engine) -> float | None:
     """Mean loss over the held-back windows (an even choice of at most 2,048), in float32; None without any."""
     if not held_back.total:
         return None
@@ -123,10 +131,11 @@ def evaluate(model: nn.Module, windows: Windows, held_back: Origins, device: tor
     chosen = torch.linspace(0, held_back.total - 1, count).round().long()
     model.eval()
     with torch.no_grad():
-        batches = (windows.gather(*held_back.locate(part)).to(device) for part in chosen.split(EVALUATION_BATCH))
-        total = sum(float(model(batch)) * len(batch) for batch in batches)
+        parts = chosen.split(EVALUATION_BATCH)[engine.rank :: engine.size]
+        batches = (windows.gather(*held_back.locate(part)).to(engine.device) for part in parts)
+        own = sum(float(model(batch)) * len(batch) for batch in batches)
     model.train()
-    return total / count
+    return engine.total(own) / count
 
 
 def _entry(state: State, rate: float, steps: int, steps_per_epoch: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,21 +14,31 @@ from torch import Tensor, nn
 from gatecast.data.windows import Batch
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import Engine
+from gatecast.training.launch import ProcessLost
 
 
 def accumulate(engine: Engine, network: nn.Module, batches: Sequence[Batch], precision: str = "32") -> float:
     """Add the gradients of the mean loss over all batches to the weights, and give that loss.
 
-    Each batch counts by its weight (:func:`weight_of`), so that several small batches make the step of a large one.
+    Each batch counts by its weight (:func:`weight_of`), so that several small batches make the step of a large one,
+    be they of this process or of others.
+
+    Raises:
+        ProcessLost: another process is gone, or its loss is not finite.
     """
-    weights = [weight_of(network, batch) for batch in batches] if len(batches) > 1 else [1.0]
-    scale, total = sum(weights) or 1.0, 0.0
-    for batch, weight in zip(batches, weights, strict=True):
-        with autocast(engine.device, precision):
-            loss = network(batch)
-        part = loss * (weight / scale) if len(batches) > 1 else loss
-        engine.backward(part)
-        total += float(part.detach())
+    alone = len(batches) == 1 and engine.size == 1
+    weights = [1.0] if alone else [weight_of(network, batch) for batch in batches]
+    everything, own = engine.total(sum(weights)) or 1.0, 0.0
+    for left, batch, weight in zip(reversed(range(len(batches))), batches, weights, strict=True):
+        with engine.alone(network, left > 0):
+            with autocast(engine.device, precision):
+                loss = network(batch)
+            part = loss if alone else loss * (weight * engine.size / everything)  # gradients become a mean over size
+            engine.backward(part)
+        own += float(part.detach())
+    total = engine.total(own) / engine.size
+    if math.isfinite(own) and not math.isfinite(total):
+        raise ProcessLost("the loss of another process is not finite")
     return total
 
 
