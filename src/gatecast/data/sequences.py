@@ -44,14 +44,14 @@ class LabelledSequences:
     """Sequences one after another in one table, with their labels.
 
     Args:
-        sequences: ``(time, features)`` each, at least one row long.
+        sequences: ``(time, features)`` each, of any times of at least one row.
         labels: number of the class of each; None: 0 for all.
         weights: what each counts for; None: 1 for all.
     """
 
     def __init__(
         self,
-        sequences: Sequence[Float[np.ndarray, "time features"]],
+        sequences: Sequence[Float[np.ndarray, "_ features"]],
         labels: Int[np.ndarray, " sequences"] | None = None,
         weights: Float[np.ndarray, " sequences"] | None = None,
     ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,7 +79,7 @@ def rebuild(facts: dict[str, Any], tensors: dict[str, Tensor], nowhere: dict[str
     for name in _FITTED:
         setattr(classifier, name, facts["fitted"][name])
     classifier.classes_ = as_array(facts["classes"])
-    mean, spread = (np.array(tensors[name]) for name in ("mean", "spread"))
+    mean, spread = (tensors[name].numpy().copy() for name in ("mean", "spread"))
     classifier.scales_ = Standardizer(mean, spread)
     sizes = classifier.n_features_in_, len(classifier.classes_)
     model = SequenceClassifier(*sizes, classifier._net(), classifier._loss())
