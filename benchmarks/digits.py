@@ -107,11 +107,11 @@ def centroid(data: Split, seed: int) -> dict[str, Any]:
 
 MODELS: dict[str, Callable[[Split, int], dict[str, Any]]] = {
     "LSTM": recurrent(NET),
-    "LSTM, both ways": recurrent(replace(NET, bidirectional=True, hidden_size=64)),
-    "GRU": recurrent(replace(NET, cell="gru")),
     "RNN": recurrent(replace(NET, cell="rnn")),
     "linear softmax": linear,
     "nearest centroid": centroid,
+    "GRU": recurrent(replace(NET, cell="gru")),
+    "LSTM, both ways": recurrent(replace(NET, bidirectional=True, hidden_size=64)),
 }
 
 

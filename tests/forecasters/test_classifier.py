@@ -139,6 +139,11 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole, again)
     with pytest.raises(ModelFileError, match="is of another run: it was made from other data"):
         classifier(fit=replace(fit, resume=True)).fit(X, 1 - y)
+    smooth = "categorical_crossentropy(label_smoothing=0.1)"
+    with pytest.raises(
+        ModelFileError, match=r"it was made for loss Sparse.*label_smoothing=0.0.*, this is Sparse.*=0.1"
+    ):
+        classifier(fit=replace(fit, resume=True), loss=smooth).fit(X, y)
 
 
 def test_a_loss_that_is_no_number_names_the_sequences() -> None:
@@ -211,6 +216,7 @@ def test_labels_that_are_none(y: Any, said: str) -> None:
         ({"loss": "mse"}, r"loss must be of classes \(categorical_crossentropy, .*\), got 'mse'"),
         ({"loss": Huber()}, "loss must be of classes"),
         ({"net": NetConfig(kind="segment")}, "NetConfig.kind is of forecasts"),
+        ({"fit": FitConfig(origins="season")}, "FitConfig.origins is of forecasts"),
         ({"class_weight": "equal"}, "class_weight must be 'balanced', a dict or None; got 'equal'"),
         ({"class_weight": [1, 2]}, "class_weight must be 'balanced'"),
         ({"class_weight": {"x": 2.0}}, r"class_weight names 'x', and y has the labels 0, 1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import platform
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -99,7 +99,7 @@ class LSTMClassifier:
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        net, config, loss = self._net(), self.fit_config or FitConfig(), self._loss()
+        net, config, loss = self._net(), self._config(), self._loss()
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))
         classes = classes_of(labels)
@@ -138,9 +138,16 @@ class LSTMClassifier:
             run = train(model, data, places(training), places(held_back), config, steps=steps, seed=self.seed)
         return model.eval(), run
 
+    def _config(self) -> FitConfig:
+        config = self.fit_config or FitConfig()
+        for name in ("origins", "loss_weight"):
+            if getattr(config, name) != getattr(FitConfig(), name):
+                raise SettingError(f"FitConfig.{name} is of forecasts, and LSTMClassifier has none; leave it out")
+        return config
+
     def _net(self) -> NetConfig:
-        net = self.net or NetConfig()
-        changed = [one.name for one in fields(NetConfig) if one.name in _OF_FORECASTS and not _plain(net, one)]
+        net, plain = self.net or NetConfig(), NetConfig()
+        changed = [name for name in _OF_FORECASTS if getattr(net, name) != getattr(plain, name)]
         if changed:
             raise SettingError(f"NetConfig.{changed[0]} is of forecasts, and LSTMClassifier has none; leave it out")
         return net
@@ -270,10 +277,6 @@ def split(
         held.append(own[: min(wanted, len(own) - 1)])
     positions = np.sort(np.concatenate(held))
     return torch.from_numpy(np.setdiff1d(np.arange(len(numbers)), positions)), torch.from_numpy(positions)
-
-
-def _plain(net: NetConfig, one: Any) -> bool:
-    return bool(getattr(net, one.name) == one.default)
 
 
 def _beside(config: FitConfig) -> FitConfig:

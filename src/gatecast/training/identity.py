@@ -42,9 +42,9 @@ def identity_of(
 
 def _task(model: nn.Module, windows: Gathers) -> dict[str, Any]:
     """What the data are for, and the network."""
-    config, head, scaler = (getattr(model, name, None) for name in ("config", "head", "scaler"))
+    config, *parts = (getattr(model, name, None) for name in ("config", "head", "scaler", "loss"))
     net = {f"net.{name}": value for name, value in asdict(config).items()} if config is not None else {}
-    return {**windows.task, **net, "net.head": head, "net.scaler": scaler}
+    return {**windows.task, **net, **dict(zip(("net.head", "net.scaler", "net.loss"), parts, strict=True))}
 
 
 def require_same(path: Path, found: dict[str, Any], mine: dict[str, Any]) -> None:
