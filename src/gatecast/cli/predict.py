@@ -58,9 +58,12 @@ def load_model(model: Path) -> Any:
     """The saved forecaster; whether its file is there is seen before PyTorch is loaded."""
     if not model.is_file():
         raise ModelFileError(f"there is no model file {model}; gatecast forecast writes one to its --out folder")
-    from gatecast.forecasters import load
+    from gatecast.forecasters import Forecaster, load
 
-    return load(model)
+    found = load(model)
+    if not isinstance(found, Forecaster):
+        raise ModelFileError(f"{model} holds a classifier, which makes no forecasts; use it by gatecast.load in Python")
+    return found
 
 
 def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:

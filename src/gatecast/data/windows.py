@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -98,6 +98,26 @@ class InputScales:
         )
 
 
+@runtime_checkable
+class Gathers(Protocol):
+    """Data that the training loop takes: windows of a panel, or whole sequences with labels."""
+
+    @property
+    def ids(self) -> Sequence[Any] | np.ndarray:
+        """Names of the series, for messages."""
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that batches are gathered from, by which a run knows its data again."""
+
+    @property
+    def task(self) -> dict[str, int]:
+        """What a model of these data is for, by which a run knows its task again."""
+
+    def gather(self, series: Int[Tensor, " batch"], origin: Int[Tensor, " batch"]) -> Any:
+        """A batch: a frozen dataclass of tensors with ``series``, ``to(device)`` and a length."""
+
+
 class Windows:
     """All windows of a panel.
 
@@ -143,6 +163,21 @@ class Windows:
         steps = int(origins.max()) + self.horizon - first
         table = calendar_table(panel.freq, panel.starts.min(), first, steps, cycles=cycles, tz=panel.tz)
         return torch.from_numpy(table)
+
+    @property
+    def ids(self) -> Sequence[Any] | np.ndarray:
+        """Names of the series."""
+        return self.panel.ids
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Values of the targets, and where each series begins and ends."""
+        return self.values, self.begin, self.end
+
+    @property
+    def task(self) -> dict[str, int]:
+        """Rows to forecast and rows seen."""
+        return {"horizon": self.horizon, "context": self.context}
 
     @property
     def calendar_width(self) -> int:

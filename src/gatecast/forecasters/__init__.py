@@ -9,6 +9,7 @@ from gatecast.forecasters.base import Forecaster
 
 if TYPE_CHECKING:
     from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
+    from gatecast.forecasters.classifier import LSTMClassifier
     from gatecast.forecasters.each import fit_each
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
     from gatecast.forecasters.hybrid import SEIRHybrid
@@ -27,6 +28,7 @@ __all__ = [
     "Drift",
     "Ensemble",
     "Forecaster",
+    "LSTMClassifier",
     "LSTMForecaster",
     "LinearAR",
     "Mean",
@@ -46,6 +48,7 @@ _HOME = {
     **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
     "fit_each": "each",
     "LinearAR": "linear",
+    "LSTMClassifier": "classifier",
     "LSTMForecaster": "neural",
     "SEIRForecaster": "seir",
     "SEIRHybrid": "hybrid",

@@ -29,6 +29,7 @@ from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
 from gatecast.forecasters.still import held, never_changed, notes_of
 from gatecast.forecasters.targets import require_fit_for, require_nonnegative
+from gatecast.forecasters.threads import threads_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head, point_head
@@ -234,7 +235,7 @@ class LSTMForecaster(Forecaster):
             suffix = f"-{'refit' if refit else ''}{member}"
         if config.checkpoint is not None and suffix:
             config = replace(config, checkpoint=config.checkpoint.with_name(config.checkpoint.name + suffix))
-        with _threads(config.threads), torch.random.fork_rng(devices=[]):
+        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
             model = self._network(seed, config)
             name = f"training{suffix}"
             run = train(model, windows, training, held_back, config, steps=steps, seed=seed, name=name)
@@ -466,17 +467,3 @@ def _too_few(panel: Panel) -> str:
 def _cycles(panel: Panel) -> tuple[str, ...]:
     """Cycles of the calendar that the panel holds twice."""
     return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
-
-
-class _threads:
-    """PyTorch's number of CPU threads inside; the caller's after."""
-
-    def __init__(self, count: int | None) -> None:
-        self.count, self.before = count, torch.get_num_threads()
-
-    def __enter__(self) -> None:
-        if self.count is not None:
-            torch.set_num_threads(self.count)
-
-    def __exit__(self, *error: object) -> None:
-        torch.set_num_threads(self.before)

@@ -1,4 +1,4 @@
-"""One file for a fitted forecaster: a zip of safetensors and JSON, checked from end to end when it is loaded.
+"""One file for a fitted forecaster or classifier: safetensors and JSON in a zip, checked from end to end when loaded.
 
 Inside: ``manifest.json`` (format, version, checksum of every other entry), ``model.json`` (settings, shapes, data
 contract, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration). Nothing in
@@ -30,6 +30,8 @@ from gatecast.data.scalers import SCALERS, Scaler
 from gatecast.data.windows import InputScales, Standardizer
 from gatecast.errors import ModelFileError, NotFittedError
 from gatecast.evaluation.calibration import Calibration
+from gatecast.forecasters.classifier import LSTMClassifier
+from gatecast.forecasters.classifier_file import facts_of, rebuild, tensors_of
 from gatecast.forecasters.contract import Contract
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.predictor import PROBABILITIES
@@ -53,20 +55,23 @@ _NOWHERE: dict[str, Any] = {
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # a fixed date in the zip: the same model gives the same bytes
 
 
-def save(forecaster: LSTMForecaster, path: str | Path) -> Path:
-    """Write a fitted forecaster; the file appears whole or not at all.
+def save(model: LSTMForecaster | LSTMClassifier, path: str | Path) -> Path:
+    """Write a fitted forecaster or classifier; the file appears whole or not at all.
 
     Raises:
         NotFittedError: before ``fit``.
+        ModelFileError: a part of the user's own, which a file cannot hold.
     """
-    if not hasattr(forecaster, "models_"):
-        raise NotFittedError("save needs a fitted forecaster; call fit(panel) first")
     path = Path(path)
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
+    if isinstance(model, LSTMClassifier):
+        facts, tensors = facts_of(model, _NOWHERE), tensors_of(model)
+    else:
+        facts, tensors = _facts(model), _tensors(model)
     entries = {
-        "model.json": json.dumps(_facts(forecaster), indent=1, default=_plain).encode(),
-        "tensors.safetensors": save_tensors(_tensors(forecaster)),
+        "model.json": json.dumps(facts, indent=1, default=_plain).encode(),
+        "tensors.safetensors": save_tensors(tensors),
     }
     manifest = {
         "format": FORMAT,
@@ -84,8 +89,8 @@ def save(forecaster: LSTMForecaster, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> LSTMForecaster:
-    """Read a forecaster that :func:`save` wrote; it forecasts panels without training.
+def load(path: str | Path) -> Any:
+    """Read a forecaster or a classifier that :func:`save` wrote; it needs no training.
 
     Raises:
         ModelFileError: the file is missing, truncated, altered, not gatecast's, or of a newer format.
@@ -94,6 +99,8 @@ def load(path: str | Path) -> LSTMForecaster:
     entries = _read(path)
     try:
         facts, tensors = json.loads(entries["model.json"]), load_tensors(entries["tensors.safetensors"])
+        if facts.get("kind") == "classifier":
+            return rebuild(facts, tensors, _NOWHERE)
         return _rebuild(facts, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, SafetensorError) as error:
         raise ModelFileError(f"{path}: the model's parts do not fit together ({error}); save it again") from error
@@ -144,10 +151,13 @@ def _broken(path: Path, error: Exception) -> str:
 
 def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
     """Everything but tensors, as JSON."""
+    if not hasattr(forecaster, "models_"):
+        raise NotFittedError("save needs a fitted forecaster; call fit(panel) first")
     head, scaler = forecaster._head(), forecaster._scaler()
     fit = replace(forecaster.fit_config or FitConfig(), **_NOWHERE)  # paths are this machine's own
     settings = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
     return {
+        "kind": "forecaster",
         "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
         "net": asdict(forecaster._net()),
         "fit": {name: _plain(value) for name, value in fit.to_dict().items()},

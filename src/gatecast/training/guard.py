@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gatecast.data.windows import Batch, Windows
+from gatecast.data.windows import Gathers
 from gatecast.errors import TrainingError
 from gatecast.training.config import FitConfig
 from gatecast.training.step import not_finite
@@ -38,11 +38,11 @@ class Guard:
     """
 
     model: nn.Module
-    windows: Windows
+    windows: Gathers
     config: FitConfig
     name: str
 
-    def __call__(self, loss: float, norm: float, step: int, batches: Sequence[Batch]) -> float:
+    def __call__(self, loss: float, norm: float, step: int, batches: Sequence[Any]) -> float:
         """The loss, when it and the gradient are finite.
 
         Raises:
@@ -52,10 +52,10 @@ class Guard:
             return loss
         raise TrainingError(self._message(loss, norm, step, _joined(batches)))
 
-    def _message(self, loss: float, norm: float, step: int, batch: Batch) -> str:
+    def _message(self, loss: float, norm: float, step: int, batch: Any) -> str:
         what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
         alone = self._windows_of_their_own(batch)
-        ids = [str(self.windows.panel.ids[i]) for i in batch.series.tolist()]
+        ids = [str(self.windows.ids[i]) for i in batch.series.tolist()]
         named = list(dict.fromkeys(ids[k] for k in alone or range(len(ids))))
         holds = f"{'it comes from' if alone else 'the batch holds'} series {', '.join(named[:SHOWN])}"
         more = " …" if len(named) > SHOWN else ""
@@ -64,16 +64,17 @@ class Guard:
         saved = f" The batch is in {file}." if file else ""
         return f"{what} at step {step + 1}; {holds}{more}. {self._advice(batch)}.{saved}"
 
-    def _advice(self, batch: Batch) -> str:
+    def _advice(self, batch: Any) -> str:
         tries = [f"a lower FitConfig.learning_rate (it is {self.config.learning_rate:g})"]
         tries += [f"a lower clip (it is {self.config.clip:g})" if self.config.clip else "clip=1"]
         tries += ["precision='32'"] if self.config.precision != "32" else []
-        largest = max(float(batch.past.abs().max()), float(batch.target.abs().max()))
+        numbers = [value for one in fields(batch) if (value := getattr(batch, one.name)).is_floating_point()]
+        largest = max(float(value.abs().max()) for value in numbers if value.numel())
         values = f" (the largest value is {largest:.3g})" if largest > 1e6 else ""
         return f"Try {', '.join(tries)}, or scaler='robust'{values}"
 
     @torch.no_grad()
-    def _windows_of_their_own(self, batch: Batch) -> list[int]:
+    def _windows_of_their_own(self, batch: Any) -> list[int]:
         """Windows whose own loss is not finite; none where it is that of all, which tells nothing."""
         training = self.model.training
         self.model.eval()
@@ -81,7 +82,7 @@ class Guard:
         self.model.train(training)
         return bad if len(bad) < len(batch) else []
 
-    def _save(self, batch: Batch, facts: dict[str, Any]) -> Path | None:
+    def _save(self, batch: Any, facts: dict[str, Any]) -> Path | None:
         folder = self.config.log_dir or (self.config.checkpoint.parent if self.config.checkpoint else None)
         if folder is None:
             return None
@@ -102,10 +103,10 @@ class Guard:
         return file
 
 
-def _joined(batches: Sequence[Batch]) -> Batch:
-    parts: list[list[Tensor]] = [[getattr(batch, one.name) for batch in batches] for one in fields(Batch)]
-    return Batch(*(torch.cat(part) for part in parts))
+def _joined(batches: Sequence[Any]) -> Any:
+    parts: list[list[Tensor]] = [[getattr(batch, one.name) for batch in batches] for one in fields(batches[0])]
+    return type(batches[0])(*(torch.cat(part) for part in parts))
 
 
-def _row(batch: Batch, row: int) -> Batch:
-    return Batch(*(getattr(batch, one.name)[row : row + 1] for one in fields(batch)))
+def _row(batch: Any, row: int) -> Any:
+    return type(batch)(*(getattr(batch, one.name)[row : row + 1] for one in fields(batch)))

@@ -10,18 +10,19 @@ from typing import Any
 
 from torch import nn
 
-from gatecast.data.windows import Origins, Windows
+from gatecast.data.windows import Gathers, Origins
 from gatecast.errors import ModelFileError
 from gatecast.training.config import FitConfig
 
 # Settings that change nothing in the numbers of the steps to come.
 _FREE = {"steps", "epochs", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit"}
+_TASKS = ("horizon", "context", "features", "longest")
 _FREE |= {"gradients", "log_dir", "log", "strategy"}
 
 
 def identity_of(
     model: nn.Module,
-    windows: Windows,
+    windows: Gathers,
     training: Origins,
     held_back: Origins,
     config: FitConfig,
@@ -31,7 +32,7 @@ def identity_of(
 ) -> dict[str, Any]:
     """What a run is known by, as JSON holds it: the task first, from which much of the rest follows."""
     digest = hashlib.sha256()
-    for tensor in (windows.values, windows.begin, windows.end, training.first, held_back.first):
+    for tensor in (*windows.tensors, training.series, training.first, held_back.series, held_back.first):
         digest.update(tensor.contiguous().numpy().data)
     settings = {name: value for name, value in config.to_dict().items() if name not in _FREE}
     sizes = {"training windows": training.total, "held-back windows": held_back.total}
@@ -39,11 +40,11 @@ def identity_of(
     return dict(json.loads(json.dumps(identity, default=str)))
 
 
-def _task(model: nn.Module, windows: Windows) -> dict[str, Any]:
-    """Horizon, context and network."""
-    config, head, scaler = (getattr(model, name, None) for name in ("config", "head", "scaler"))
+def _task(model: nn.Module, windows: Gathers) -> dict[str, Any]:
+    """What the data are for, and the network."""
+    config, *parts = (getattr(model, name, None) for name in ("config", "head", "scaler", "loss"))
     net = {f"net.{name}": value for name, value in asdict(config).items()} if config is not None else {}
-    return {"horizon": windows.horizon, "context": windows.context, **net, "net.head": head, "net.scaler": scaler}
+    return {**windows.task, **net, **dict(zip(("net.head", "net.scaler", "net.loss"), parts, strict=True))}
 
 
 def require_same(path: Path, found: dict[str, Any], mine: dict[str, Any]) -> None:
@@ -53,7 +54,7 @@ def require_same(path: Path, found: dict[str, Any], mine: dict[str, Any]) -> Non
         ModelFileError: naming what differs.
     """
     different = [name for name in mine if found.get(name) != mine[name]]
-    task = [name for name in different if name in ("horizon", "context") or name.startswith("net.")]
+    task = [name for name in different if name in _TASKS or name.startswith("net.")]
     if different:
         words = "; ".join(_difference(name, found.get(name), mine[name]) for name in task or different)
         raise ModelFileError(

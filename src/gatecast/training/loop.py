@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gatecast.data.windows import Origins, Windows
+from gatecast.data.windows import Gathers, Origins
 from gatecast.errors import SettingError, Stopped, Terminated, TrainingError
 from gatecast.training.averages import average_of, copied
 from gatecast.training.checkpoint import Checkpoint, State
@@ -36,7 +36,7 @@ EVALUATION_BATCH = 512
 
 def train(
     model: nn.Module,
-    windows: Windows,
+    windows: Gathers,
     training: Origins,
     held_back: Origins,
     config: FitConfig,
@@ -53,7 +53,7 @@ def train(
     Args:
         model: gives the mean loss of a batch of windows; ``model.weight_of(batch)``, where there is one, what it is
             the mean over.
-        windows: gathers batches.
+        windows: gathers batches: windows of a panel, or whole sequences.
         training, held_back: windows to learn from, and the last ones in time to stop by (may be empty).
         config: see :class:`FitConfig`; ``steps`` has been settled by the caller.
         steps: most optimiser steps.
@@ -123,7 +123,7 @@ def train(
     return run
 
 
-def evaluate(model: nn.Module, windows: Windows, held_back: Origins, engine: Engine) -> float | None:
+def evaluate(model: nn.Module, windows: Gathers, held_back: Origins, engine: Engine) -> float | None:
     """Mean loss over the held-back windows (an even choice of at most 2,048), in float32; None without any."""
     if not held_back.total:
         return None

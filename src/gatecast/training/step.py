@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatecast.data.windows import Batch
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import Engine
 from gatecast.training.launch import ProcessLost
 
 
-def accumulate(engine: Engine, network: nn.Module, batches: Sequence[Batch], precision: str = "32") -> float:
+def accumulate(engine: Engine, network: nn.Module, batches: Sequence[Any], precision: str = "32") -> float:
     """Add the gradients of the mean loss over all batches to the weights, and give that loss.
 
     Each batch counts by its weight (:func:`weight_of`), so that several small batches make the step of a large one,
@@ -50,7 +49,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def weight_of(network: nn.Module, batch: Batch) -> float:
+def weight_of(network: nn.Module, batch: Any) -> float:
     """What a batch's mean loss is the mean over: ``network.weight_of(batch)`` where there is one, else its windows."""
     own = getattr(getattr(network, "module", network), "weight_of", None)  # Fabric wraps the module
     return float(len(batch)) if own is None else float(own(batch))

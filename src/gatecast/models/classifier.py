@@ -1,0 +1,55 @@
+"""A network that reads a sequence to its end and says which class it is of."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gatecast.data.sequences import SequenceBatch
+from gatecast.models.config import NetConfig
+from gatecast.nn.losses import Loss, weighted_mean
+from gatecast.nn.recurrent import last_hidden, make_recurrent
+
+
+class SequenceClassifier(nn.Module):
+    """``logits = W h_T + b``, where ``h_T`` is the hidden state after the last step of each sequence.
+
+    Args:
+        features: of each step.
+        classes: number of classes.
+        config: shape of the network.
+        loss: of logits and numbers of classes.
+    """
+
+    def __init__(self, features: int, classes: int, config: NetConfig, loss: Loss) -> None:
+        super().__init__()
+        self.config, self.loss = config, loss
+        self.lstm = make_recurrent(
+            config.cell,
+            features,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            bias=config.bias,
+            dropout=config.dropout,
+            bidirectional=config.bidirectional,
+            **config.layer_options(),
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), classes)
+
+    def forward(self, batch: SequenceBatch) -> Float[Tensor, ""]:
+        """Mean loss of the sequences by their weights."""
+        return weighted_mean(self.loss.cells(self.logits(batch), batch.label), weight=batch.weight)
+
+    def weight_of(self, batch: SequenceBatch) -> float:
+        """What the loss is the mean over."""
+        return float(batch.weight.sum())
+
+    def logits(self, batch: SequenceBatch) -> Float[Tensor, "batch classes"]:
+        """One number for each class; softmax makes probabilities of them."""
+        longest = int(batch.lengths.max())
+        ragged = bool((batch.lengths < longest).any())
+        _, state = self.lstm(batch.values[:, :longest], lengths=batch.lengths if ragged else None)
+        logits: Tensor = self.out(self.dropout(last_hidden(state, bidirectional=self.config.bidirectional)))
+        return logits.float() if logits.dtype == torch.bfloat16 else logits  # autocast: the loss keeps its precision
