@@ -178,7 +178,7 @@ class LSTMForecaster(Forecaster):
 
         config, probe = self.fit_config or FitConfig(), copy.copy(self)
         plan, windows = probe._prepare(panel, config)
-        with _threads(config.threads), torch.random.fork_rng(devices=[]):
+        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
             model = probe._network(self.seed, config)
             rates = {"lowest": lowest, "highest": highest}
             return find_lr(model, windows, plan.training, config, seed=self.seed, steps=steps, **rates)
