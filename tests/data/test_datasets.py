@@ -8,7 +8,7 @@ from gatecast.errors import DataError, SettingError
 
 
 def test_every_listed_data_set_loads_and_names_its_source() -> None:
-    assert datasets.list() == ("covid_india", "covid_india_states", "air_passengers")
+    assert datasets.list() == ("covid_india", "covid_india_states", "covid_china", "covid_canada", "air_passengers")
     for name in datasets.list():
         panel = datasets.load(name)
         assert panel.source == name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -24,14 +24,25 @@ from gatecast.cli.flags import (
 from gatecast.cli.folder import Folder
 from gatecast.cli.forecast import FILES, forecast_panel
 from gatecast.cli.run import Task
+from gatecast.errors import SettingError
 
 DATASET = "covid_india"
+EPIDEMICS = {"covid_china": 1_404_676_330.0, "covid_canada": 38_246_108.0, "covid_india": 1_380_004_385.0}  # persons
+
+FIRST_WAVE_ENDED = 91  # rows of covid_china after 2020-03-31, which are few cases, most of them brought from abroad
 
 
 def demo(
+    what: Annotated[
+        Literal["forecast", "epidemic"], Parameter(help="forecast, or epidemic (SEIR beside LSTM).", group=BASIC)
+    ] = "forecast",
+    /,
     *,
-    dataset: Annotated[str, Parameter(help="Name of a bundled data set.", group=BASIC)] = DATASET,
-    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)] = 14,
+    dataset: Annotated[
+        str | None,
+        Parameter(help=f"Name of a bundled data set. [default: {DATASET}, covid_china]", group=BASIC),
+    ] = None,
+    horizon: Annotated[int | None, Parameter(help="Steps ahead. [default: 14, epidemic 28]", group=BASIC)] = None,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
     out: Out = Path("demo-out"),
     overwrite: Overwrite = False,
@@ -40,12 +51,38 @@ def demo(
     net: NetFlags = NetFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
-    """Forecast bundled real data (daily COVID-19 cases in India): table, verdict, report and model."""
+    """Forecast bundled real data (COVID-19 in India, China or Canada): table, verdict and report."""
     from gatecast.data import datasets
 
     console = Console(show)
+    if what == "epidemic":
+        _epidemic(dataset or "covid_china", 28 if horizon is None else horizon, windows, fit, console, out, overwrite)
+        return
+    dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
     settings = fit_config(fit, progress=console.progress)
     task = Task(check_horizon(horizon), model, net_config(net), settings, LEVELS, windows)
     folder = Folder(out, FILES, overwrite=overwrite)
     forecast_panel(datasets.load(dataset), task, console, folder, command="demo")
+    console.say(f"Open {folder.path / 'report.html'} in a browser.")
+
+
+def _epidemic(dataset: str, horizon: int, windows: int, fit: Any, console: Console, out: Path, overwrite: bool) -> None:
+    """SEIR and LSTM on a bundled epidemic, with measures five days later as scenario."""
+    from gatecast.cli import epidemic
+    from gatecast.data import datasets
+
+    if dataset not in EPIDEMICS:
+        raise SettingError(f"--dataset must be one of {', '.join(EPIDEMICS)} for an epidemic; got {dataset!r}")
+    study = epidemic.Study(
+        horizon=check_horizon(horizon),
+        population=EPIDEMICS[dataset],
+        scenarios=("name=measures 5 days later shift_days=5",),
+        windows=windows,
+        step=7 if dataset == "covid_china" else None,
+        fit=epidemic.training(fit),
+    )
+    folder = Folder(out, epidemic.FILES, overwrite=overwrite)
+    panel = datasets.load(dataset)
+    panel = panel.cut(FIRST_WAVE_ENDED) if dataset == "covid_china" else panel
+    epidemic.run_study(panel, study, console, folder, cumulative="auto", command="demo epidemic")
     console.say(f"Open {folder.path / 'report.html'} in a browser.")

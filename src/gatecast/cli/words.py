@@ -9,6 +9,7 @@ For example
     gatecast forecast sales.csv --horizon 14   forecast, verdict and report
     gatecast backtest sales.csv --horizon 14   models compared on the past
     gatecast predict model.gatecast new.csv    no training
+    gatecast epidemic cases.csv --population 1e6   SEIR beside LSTM, R_t, scenarios
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted.
 """
@@ -57,12 +58,34 @@ For example
     gatecast data sales.csv --time date --target units --id store
 """
 
-DEMO = """Forecast bundled real data (daily COVID-19 cases in India).
+EPIDEMIC = """Forecast an epidemic: SEIR and LSTM beside baselines, with R_t, scenarios and a verdict by origin.
+
+The file holds new or cumulative cases a day. Withdrawals, silent days and backlogs are repaired and listed, at every
+origin of the backtest from what was reported by then. The folder (--out) gets forecast.csv, backtest.csv, scores.csv,
+parameters.csv, reproduction.csv, report.html and run.json; nothing else is written.
+
+For example
+
+    gatecast epidemic cases.csv --population 38246108
+    gatecast epidemic cases.csv --population people --id region --horizon 14
+    gatecast epidemic cases.csv --population 1.4e9 --scenario "shift_days=5" --scenario "contacts=-0.3"
+    gatecast epidemic cases.csv --population 1.4e9 --transmission "piecewise(changes=('2020-01-23',))" --models seir
+"""
+
+DEMO = """Forecast bundled real data (COVID-19 in India, China or Canada).
 
 For example
 
     gatecast demo
+    gatecast demo epidemic
     gatecast demo --dataset air_passengers --horizon 12
 """
 
-COMMANDS = {"forecast": FORECAST, "backtest": BACKTEST, "predict": PREDICT, "data": DATA, "demo": DEMO}
+COMMANDS = {
+    "forecast": FORECAST,
+    "backtest": BACKTEST,
+    "predict": PREDICT,
+    "data": DATA,
+    "epidemic": EPIDEMIC,
+    "demo": DEMO,
+}

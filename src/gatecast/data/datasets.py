@@ -66,12 +66,21 @@ def _covid_india_states(path: Path, **options: Any) -> Panel:
     return read_panel(long, **{"time": "date", "id": "state", "target": "confirmed", **options})
 
 
+def _cumulative(path: Path, **options: Any) -> Panel:
+    return read_panel(path, **{"time": "date", "target": "confirmed", **options})
+
+
 def _confirmed(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path)
     return frame[frame["Status"] == "Confirmed"].reset_index(drop=True)
 
 
 _COVID = ("CC BY 4.0", "covid19india.org, state-wise daily table (crowd-sourced)")
+_JHU = (
+    "CC BY 4.0",
+    "COVID-19 Data Repository by the Center for Systems Science and Engineering (CSSE) at Johns Hopkins University; "
+    "Dong, Du & Gardner 2020, doi:10.1016/S1473-3099(20)30120-1",
+)
 _BOX = "Box, Jenkins, Reinsel: Time Series Analysis, Forecasting and Control, 1976, series G"
 _ENTRIES = (
     Dataset(
@@ -87,6 +96,20 @@ _ENTRIES = (
         "covid_india_daily.csv.gz",
         *_COVID,
         _covid_india_states,
+    ),
+    Dataset(
+        "covid_china",
+        "Cumulative COVID-19 cases in China (persons), 2020-01-22 to 2020-06-30, as published in July 2020",
+        "covid_china.csv",
+        *_JHU,
+        _cumulative,
+    ),
+    Dataset(
+        "covid_canada",
+        "Cumulative COVID-19 cases in Canada (persons), 2020-01-22 to 2022-04-30",
+        "covid_canada.csv.gz",
+        *_JHU,
+        _cumulative,
     ),
     Dataset(
         "air_passengers",

@@ -91,7 +91,7 @@ def render(
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
     if accuracy is not None:
         page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, accuracy, shown)
-    return _fill(page, data)
+    return fill("page.html.j2", "page.js", page, data)
 
 
 def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], list[str], str]:
@@ -139,7 +139,8 @@ def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, 
     return headline.unbroken(verdict.text), page, data
 
 
-def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
+def fill(template: str, script: str, page: Mapping[str, Any], data: charts.Json) -> str:
+    """A page of this folder with its style, its script, plotly.js and its numbers inside it."""
     try:
         import jinja2
     except ImportError as error:
@@ -148,10 +149,10 @@ def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["seconds"] = duration
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(template).render(
         **page,
         css=(_HERE / "page.css").read_text("utf-8"),
-        script=(_HERE / "page.js").read_text("utf-8"),
+        script=(_HERE / script).read_text("utf-8"),
         plotly=_plotly_script(),
         data=safe_json(data),
     )

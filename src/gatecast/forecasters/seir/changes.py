@@ -10,7 +10,7 @@ from gatecast.forecasters.seir.fit import Fitted, fit, refine
 from gatecast.forecasters.seir.problem import Problem
 from gatecast.forecasters.seir.transmission import Piecewise
 
-_EVERY = 3  # days between two candidates; the best is then looked for among its neighbours
+_EVERY = 5  # days between two candidates; the best is then looked for among its neighbours
 
 
 def find_changes(problem: Problem, form: Piecewise, starts: int, seed: int) -> Problem:

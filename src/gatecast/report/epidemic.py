@@ -1,0 +1,284 @@
+"""The page about an epidemic: daily and cumulative cases, R_t, scenarios, and who wins at which origin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gatecast.data.panel import Panel
+from gatecast.evaluation.forecast import Forecast
+from gatecast.report import facts
+from gatecast.report.charts import Json, pack_times, time_numbers, values_list
+from gatecast.report.format import NOTHING, hover_format, number, time_texts
+from gatecast.report.html import fill
+
+if TYPE_CHECKING:
+    from gatecast.evaluation.origins import Origins
+    from gatecast.forecasters.backtest import Backtest
+    from gatecast.forecasters.seir import Scenario, SEIRForecaster
+
+MOST_SERIES = 12
+
+
+def write_epidemic_report(
+    path: str | Path,
+    *,
+    panel: Panel,
+    forecasts: Sequence[Forecast],
+    chosen: str,
+    seir: SEIRForecaster,
+    backtest: Backtest | None = None,
+    origins: Origins | None = None,
+    scenarios: Sequence[Scenario] = (),
+    notes: Sequence[str] = (),
+    before: Sequence[float] = (),
+    run: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a self-contained HTML page about an epidemic, and return its path.
+
+    Args:
+        path: file to write; its folder is made. An older file is replaced at once, never left half written.
+        panel: daily new cases (:func:`gatecast.data.daily_counts`); its repairs are listed.
+        forecasts: one a model, from the panel's origin; with samples the cumulative chart has bands.
+        chosen: model whose bands are drawn.
+        seir: fitted on the panel; gives R_t, parameters, the fitted course and the scenarios.
+        backtest, origins: past forecasts, and :func:`gatecast.evaluation.by_origin` of them.
+        scenarios: what is run again under other conditions.
+        notes: sentences to show.
+        before: cases of each series before its first row, where the file counted them.
+        run: settings to show.
+
+    Raises:
+        MissingExtraError: when plotly or jinja2 is not installed.
+    """
+    path = Path(path)
+    shown = [str(name) for name in panel.ids[:MOST_SERIES] if str(name) in seir.fits_]
+    page = {
+        "title": _title(panel, forecasts),
+        "source": panel.source,
+        "verdict": origins.text if origins else "No backtest was run, so how good these forecasts are is not known.",
+        "cards": _cards(seir, shown[0]),
+        "chosen": chosen,
+        "series": shown,
+        "left_out": len(panel) - len(shown),
+        "scores": _scores(backtest) if backtest is not None else None,
+        "origins": _origins(origins, panel) if origins else None,
+        "horizon": forecasts[0].horizon,
+        "parameters": _parameters(seir, shown),
+        "scenarios": bool(scenarios),
+        "notes": [*notes, *(note for one in forecasts for note in one.notes)],
+        "failed": backtest.failed if backtest is not None else {},
+        "repairs": panel.repairs,
+        "facts": [
+            ("Data", facts.data_facts(panel)),
+            ("Versions and machine", facts.machine_facts()),
+            ("Settings", facts.run_facts(run or {})),
+        ],
+    }
+    data = _data(panel, forecasts, chosen, seir, origins, scenarios, shown, before)
+    text = fill("epidemic.html.j2", "epidemic.js", page, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+# ── words and tables ──────────────────────────────────────────────────────────────────────────────────────────────────
+def _title(panel: Panel, forecasts: Sequence[Forecast]) -> str:
+    name = f"{panel.target_names[0]} of {panel.ids[0]}" if len(panel) == 1 and panel.id_name else panel.target_names[0]
+    last = time_texts(panel.cutoffs[:1], panel)[0]
+    return f"{name[:1].upper()}{name[1:]}: {forecasts[0].horizon} days from {last}"
+
+
+_CARDS = {
+    "R_t at the origin": "R_t on the last day",
+    "doubling time (days)": "Doubling time",
+    "peak date": "Peak",
+    "peak (new cases a day)": "Cases a day at the peak",
+    "final size (cases)": "Final size",
+}
+
+
+def _cards(seir: SEIRForecaster, name: str) -> list[dict[str, str]]:
+    table = seir.summary()
+    rows = table[table["unique_id"] == name].set_index("quantity")
+    return [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+
+
+def _card(label: str, quantity: str, row: Any) -> dict[str, str]:
+    value, low, high = (_cell(row[name]) for name in ("estimate", "low", "high"))
+    if quantity == "doubling time (days)":
+        label = "Doubling time" if row["estimate"] > 0 else "Halving time"
+        value = f"{number(abs(row['estimate']), 1)} days"
+        remark = _around_zero(row["low"], row["high"])
+    else:
+        remark = f"95 %: {low} to {high}"
+    return {"label": label, "value": value, "remark": remark}
+
+
+def _around_zero(low: float, high: float) -> str:
+    """The interval of a doubling time; growth and decline together have none in one line."""
+    if low * high < 0:
+        return "growth and decline are both possible"
+    return f"95 %: {number(min(abs(low), abs(high)), 1)} to {number(max(abs(low), abs(high)), 1)}"
+
+
+def _cell(value: Any) -> str:
+    if hasattr(value, "strftime"):
+        return str(value)[:10]
+    if value is None or not np.isfinite(value):
+        return NOTHING
+    return number(value, 0) if abs(value) >= 100 else number(value, 2)
+
+
+def _scores(backtest: Backtest) -> Json:
+    """One row a model, best WIS first."""
+    table = backtest.scores().sort_values("WIS")
+    columns = ["WIS", "MAE", "MASE", *[name for name in table.columns if name.startswith("coverage-")]]
+    labels = [f"In {name.partition('-')[2]} %" if name.startswith("coverage-") else name for name in columns]
+    best = {name: table[name].min() for name in columns if not name.startswith("coverage-")}
+    rows = []
+    for model, row in table.iterrows():
+        cells = [
+            {"text": number(row[name], 2 if name == "MASE" else 1), "best": name in best and row[name] == best[name]}
+            for name in columns
+        ]
+        rows.append({"model": str(model), "cells": cells})
+    return {"columns": labels, "rows": rows, "origins": len(backtest.cutoffs)}
+
+
+def _origins(origins: Origins, panel: Panel) -> Json:
+    models = [str(name) for name in origins.means.columns]
+    days = time_texts(origins.table["cutoff"].to_numpy(), panel)
+    rows = [
+        {
+            "day": day,
+            "phase": row["phase"],
+            "cells": [{"text": number(row[name], 0), "best": row["best"] == name} for name in models],
+        }
+        for day, (_, row) in zip(days, origins.table.iterrows(), strict=True)
+    ]
+    return {"models": models, "rows": rows}
+
+
+def _parameters(seir: SEIRForecaster, shown: Sequence[str]) -> list[Json]:
+    table = seir.params_[seir.params_["unique_id"].isin(shown)]
+    return [
+        {
+            "series": row.unique_id,
+            "name": row.parameter,
+            "value": number(row.estimate),
+            "interval": NOTHING if row.reason == "given" else f"{number(row.low)} to {number(row.high)}",
+            "told": {True: "yes", False: "no"}.get(row.identifiable, "given"),
+            "reason": "" if row.reason == "given" else row.reason,
+        }
+        for row in table.itertuples()
+    ]
+
+
+# ── numbers behind the charts ─────────────────────────────────────────────────────────────────────────────────────────
+def _data(
+    panel: Panel,
+    forecasts: Sequence[Forecast],
+    chosen: str,
+    seir: SEIRForecaster,
+    origins: Origins | None,
+    scenarios: Sequence[Scenario],
+    shown: Sequence[str],
+    before: Sequence[float],
+) -> Json:
+    base = dict(zip(map(str, panel.ids), before, strict=True)) if len(before) else {}
+    horizon = forecasts[0].horizon
+    rows = {str(name): row for row, name in enumerate(panel.ids)}
+    frames = {
+        "fitted": seir.curve(horizon=horizon),
+        "reproduction": seir.reproduction(horizon),
+        "scenarios": [(one.title, seir.curve(one, horizon)) for one in scenarios],
+    }
+    return {
+        "numeric": panel.freq.is_integer,
+        "hover": hover_format(panel.freq),
+        "target": panel.target_names[0],
+        "chosen": chosen,
+        "models": [one.model for one in forecasts],
+        "series": [_series(panel, rows[name], name, forecasts, frames, base.get(name, 0.0)) for name in shown],
+        "origins": _origin_lines(origins, panel) if origins else None,
+    }
+
+
+def _series(panel: Panel, row: int, name: str, forecasts: Sequence[Forecast], frames: Json, base: float) -> Json:
+    values = panel.series(row)[:, 0]
+    future = panel.future_times(forecasts[0].horizon)[row]
+    fitted = frames["fitted"][frames["fitted"]["unique_id"] == name]
+    reproduction = frames["reproduction"][frames["reproduction"]["unique_id"] == name]
+    return {
+        "id": name,
+        "time": pack_times(time_numbers(panel.times(row), panel)),
+        "new": values_list(values),
+        "cumulative": values_list(base + np.nancumsum(values)),
+        "future": pack_times(time_numbers(future, panel)),
+        "models": {one.model: _model(one, row, base + float(np.nansum(values))) for one in forecasts},
+        "course": {
+            "time": _frame_times(fitted, panel),
+            "new": values_list(fitted["new"].to_numpy()),
+            "cumulative": values_list(base + fitted["cumulative"].to_numpy()),
+        },
+        "reproduction": {
+            "time": _frame_times(reproduction, panel),
+            **{key: values_list(reproduction[key].to_numpy(), 3) for key in ("estimate", *_BANDS)},
+            "origin": int((~reproduction["future"]).sum()),
+        },
+        "scenarios": [
+            {
+                "name": title,
+                "new": values_list(one[one["unique_id"] == name]["new"].to_numpy()),
+                "cumulative": values_list(base + one[one["unique_id"] == name]["cumulative"].to_numpy()),
+            }
+            for title, one in frames["scenarios"]
+        ],
+    }
+
+
+_BANDS = ("lo-95", "hi-95", "lo-50", "hi-50")
+
+
+def _frame_times(frame: Any, panel: Panel) -> Json:
+    return pack_times(time_numbers(frame["ds"].to_numpy(), panel))
+
+
+def _model(forecast: Forecast, row: int, total: float) -> Json:
+    """Median and bands of new and of cumulative cases."""
+    levels = sorted(forecast.levels, reverse=True)
+    new = {
+        "middle": values_list(forecast.mean[row, :, 0]),
+        "bands": [
+            {"level": level, "low": values_list(low[row, :, 0]), "high": values_list(high[row, :, 0])}
+            for level in levels
+            for low, high in [forecast.interval(level)]
+        ],
+    }
+    cumulative: Json = {"middle": values_list(total + forecast.mean[row, :, 0].cumsum()), "bands": []}
+    if forecast.samples is not None:
+        paths = total + forecast.samples[row, :, :, 0].cumsum(axis=1)
+        tails = [(50 - level / 2, 50 + level / 2) for level in levels]
+        cumulative["bands"] = [
+            {"level": level, "low": values_list(low), "high": values_list(high)}
+            for level, (low, high) in zip(levels, (np.percentile(paths, tail, axis=0) for tail in tails), strict=True)
+        ]
+    return {"new": new, "cumulative": cumulative}
+
+
+def _origin_lines(origins: Origins, panel: Panel) -> Json:
+    models = [str(name) for name in origins.means.columns]
+    return {
+        "time": time_numbers(origins.table["cutoff"].to_numpy(), panel).tolist(),
+        "models": {name: values_list(origins.table[name].to_numpy()) for name in models},
+    }
