@@ -20,7 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-_VENVS = {"neuralforecast": "nf", "darts": "darts"}
+_VENVS = {"neuralforecast": "nf", "darts": "darts", "keras": "keras", "jax": "jax"}
 _SHOWN = ("torch", "gatecast", "neuralforecast", "darts", "numpy", "pandas")
 
 

@@ -69,6 +69,8 @@ def section(result: dict[str, Any], *, told: bool = False) -> str:
     parts = [f"## {title}", body, f"```sh\n{result['command']}\n```", _ran(result)]
     if result.get("gates"):
         parts += ["Gate:", markdown(result["gates"])]
+    if result.get("plot") and (PAGE.parent / result["plot"]).exists():
+        parts.append(f"![{title}]({result['plot']})")
     for name, rows in groups(result["rows"]).items():
         parts += [f"### {name}"] if name else []
         parts.append(markdown(rows))

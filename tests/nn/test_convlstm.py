@@ -13,9 +13,11 @@ from torch import Tensor
 from gatecast.errors import SettingError
 from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
 from gatecast.nn.convlstm import ConvLSTM
+from gatecast.nn.weights import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.ops.convlstm import ConvSpec, convlstm
 from gatecast.ops.spec import LSTMMasks
 
+SPACES = {1: (6,), 2: (6, 5), 3: (3, 4, 5)}
 KERAS = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
 
 
@@ -285,11 +287,14 @@ def test_wrong_input_says_what_is_wrong() -> None:
         {"padding": "valid", "recurrent_activation": "hard_sigmoid"},
         {"go_backwards": True},
         {"use_bias": False, "activation": "relu"},
+        {"rank": 1, "strides": 3, "kernel_size": 4},
+        {"rank": 1, "dilation_rate": 2, "padding": "valid"},
+        {"rank": 3, "strides": (1, 2, 2)},
     ],
 )
 def test_keras_gives_the_same(options: dict[str, Any]) -> None:
     theirs, layer = keras_pair(**options)
-    x = input_of().transpose(0, 1)
+    x = input_of(*SPACES[options.get("rank", 2)]).transpose(0, 1)
     expected, h, c = theirs(x)
     y, state = layer(x)
     torch.testing.assert_close(y, expected.to(y), atol=1e-5, rtol=1e-5)
@@ -307,27 +312,49 @@ def test_keras_masks_the_same() -> None:
     torch.testing.assert_close(state, (h.to(y)[None], c.to(y)[None]), atol=1e-5, rtol=1e-5)
 
 
-def keras_pair(*, zero_output_for_mask: bool = True, **options: Any) -> tuple[Any, ConvLSTM]:
+def keras_pair(*, rank: int = 2, zero_output_for_mask: bool = True, **options: Any) -> tuple[Any, ConvLSTM]:
     """A layer of Keras, and ours with its weights."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 
     options = {"kernel_size": 3, "padding": "same", **options}
-    theirs = keras.layers.ConvLSTM2D(
+    theirs = getattr(keras.layers, f"ConvLSTM{rank}D")(
         4, data_format="channels_first", return_sequences=True, return_state=True, bias_initializer="normal", **options
     )
-    theirs.build((2, 3, 3, 6, 5))
-    layer = from_keras(theirs, zero_output_for_mask=zero_output_for_mask, **options)
-    return theirs, layer
-
-
-def from_keras(theirs: Any, **options: Any) -> ConvLSTM:
-    """The same layer here: Keras keeps kernels as (*space, in, 4F) with the gates in the same order."""
+    theirs.build((2, 3, 3, *SPACES[rank]))
     names = {"strides": "stride", "dilation_rate": "dilation", "use_bias": "bias"}
     renamed = {names.get(name, name): value for name, value in options.items()}
-    layer = layer_of(batch_first=True, **renamed)
-    with torch.no_grad():
-        for name, weight in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"), theirs.get_weights(), strict=False):
-            tensor = torch.as_tensor(weight)
-            getattr(layer, name).copy_(tensor if tensor.dim() == 1 else tensor.permute(3, 2, 0, 1))
-    return layer
+    renamed |= {"zero_output_for_mask": zero_output_for_mask, "batch_first": True}
+    layer = layer_of((ConvLSTM1d, ConvLSTM2d, ConvLSTM3d)[rank - 1], **renamed)
+    return theirs, conv_from_keras_arrays(layer, theirs.get_weights())
+
+
+@KERAS
+@pytest.mark.filterwarnings("ignore")
+def test_two_directions_of_keras_go_over_and_back() -> None:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+
+    options = {"padding": "same", "return_sequences": True}  # channels last: Bidirectional joins the last axis
+    theirs = keras.layers.Bidirectional(keras.layers.ConvLSTM1D(4, 3, bias_initializer="normal", **options))
+    x = input_of(6).transpose(0, 1)
+    behind = x.movedim(2, -1)
+    expected = theirs(behind).to(x).movedim(-1, 2)
+    layer = ConvLSTM1d(3, 4, 3, bidirectional=True, batch_first=True, return_state=False)
+    torch.testing.assert_close(conv_from_keras_arrays(layer, theirs.get_weights())(x), expected, atol=1e-5, rtol=1e-5)
+    other = keras.layers.Bidirectional(keras.layers.ConvLSTM1D(4, 3, **options))
+    other.build(tuple(behind.shape))
+    other.set_weights(conv_to_keras_arrays(layer))
+    torch.testing.assert_close(other(behind).to(x).movedim(-1, 2), expected)
+
+
+def test_arrays_of_keras_that_do_not_fit_are_refused() -> None:
+    layer = ConvLSTM1d(3, 4, 3)
+    arrays = conv_to_keras_arrays(layer)
+    with pytest.raises(SettingError, match="the layer has 3 weights, weight_ih_l0, weight_hh_l0, bias_ih_l0; got 2"):
+        conv_from_keras_arrays(layer, arrays[:2])
+    with pytest.raises(SettingError, match=r"weight_ih_l0: Keras's array must be \(3, 3, 16\), got \(3, 4, 16\)"):
+        conv_from_keras_arrays(layer, [arrays[1], arrays[1], arrays[2]])
+    for options in ({"num_layers": 2}, {"peephole": "channel"}, {"recurrent_kernel_size": 1}):
+        with pytest.raises(SettingError, match="Keras's ConvLSTM"):
+            conv_to_keras_arrays(ConvLSTM1d(3, 4, 3, **options))

@@ -1,5 +1,6 @@
 """Recurrent weights in and out: Keras, PyTorch and ONNX, each without the other's package."""
 
+from gatecast.nn.weights.convlstm import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.nn.weights.keras import from_keras, from_keras_arrays, read_keras, write_keras
 from gatecast.nn.weights.keras_arrays import to_keras_arrays
 from gatecast.nn.weights.layer import LayerWeights
@@ -13,6 +14,8 @@ from gatecast.nn.weights.stack import stack
 __all__ = [
     "LayerWeights",
     "OnnxActivation",
+    "conv_from_keras_arrays",
+    "conv_to_keras_arrays",
     "from_keras",
     "from_keras_arrays",
     "from_layer",
