@@ -115,6 +115,8 @@ Six lstm_forward(
   Tensor gates = keep == 2 ? empty({p.time, blocks, p.batch, 4 * lanes}) : empty({0});
   Tensor kept = states ? empty({p.time, p.batch, p.hidden}) : empty({0});
   p.y = target(y);
+  p.y_time = y.stride(0);
+  p.y_batch = y.stride(1);
   p.h = target(h);
   p.c = target(c);
   p.cells = keep ? target(cells) : nullptr;
@@ -162,11 +164,91 @@ Seven lstm_backward(
   return {grad_x, grad_w_ih, grad_w_hh, grad_bias, grad_h0, grad_c0, grad_peephole};
 }
 
+// Layers of one direction or two, one on the other, without gradients. `weights` holds PER_RUN tensors for each run of
+// a cell, an empty one for each that is missing; the runs of a layer stand side by side in y.
+enum Place { W_IH, W_HH, BIAS, BIAS_HH, PEEPHOLE, PER_RUN };
+
+struct Runs {
+  std::vector<Tensor>& weights;
+  const Optional &h0, &c0;
+  int64_t directions;
+  Tensor h, c;
+
+  void fill(gatecast::Forward& p, int64_t run, const Tensor& y) {
+    const int64_t rows = p.gates() * p.hidden;
+    p.w_ih = weight(run, W_IH, {rows, p.input});
+    p.w_hh = weight(run, W_HH, {rows, p.hidden});
+    p.bias = weight(run, BIAS, {rows});
+    p.bias_hh = weight(run, BIAS_HH, {rows});
+    p.peephole = weight(run, PEEPHOLE, {p.gates() - 1, p.hidden});
+    p.h0 = h0 ? values(*h0) + run * h0->stride(0) : nullptr;
+    p.c0 = c0 ? values(*c0) + run * c0->stride(0) : nullptr;
+    p.h = target(h) + run * h.stride(0);
+    p.c = target(c) + run * c.stride(0);
+    p.y_time = y.stride(0);
+    p.y_batch = y.stride(1);
+    p.y = target(y) + run % directions * p.hidden;
+    p.options.reverse = run % directions;
+  }
+
+  // The caller gives the words: gatecast.ops.checks.check_layers.
+  const float* weight(int64_t run, Place place, std::initializer_list<int64_t> sizes) {
+    Tensor& t = weights[run * PER_RUN + place];
+    if (place > W_HH && t.numel() == 0) return nullptr;
+    bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && t.is_cpu() &&
+                t.scalar_type() == torch::headeronly::ScalarType::Float;
+    for (int64_t k = 0; fits && k < t.dim(); k++) fits = t.size(k) == sizes.begin()[k];
+    STD_TORCH_CHECK(fits, "weight ", static_cast<int64_t>(place), " of run ", run, " does not fit");
+    if (!t.is_contiguous()) t = torch::stable::contiguous(t);
+    return values(t);
+  }
+};
+
+// One layer: both directions at the same time where the batch leaves a thread for each.
+void run_layer(const gatecast::Forward* runs, int64_t directions) {
+  const gatecast::Threads threads = torch_threads();
+  const auto task = [](void* context, int64_t k) {
+    chosen->forward(static_cast<const gatecast::Forward*>(context)[k], gatecast::Threads{});
+  };
+  if (directions == 2 && threads.count > 1 && runs->batch == 1 && runs->large()) {
+    threads.run(2, task, const_cast<gatecast::Forward*>(runs));
+  } else {
+    for (int64_t k = 0; k < directions; k++) chosen->forward(runs[k], threads);
+  }
+}
+
+using Three = std::tuple<Tensor, Tensor, Tensor>;
+
+Three lstm_layers(
+    Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t directions,
+    std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
+  const int64_t count = static_cast<int64_t>(weights.size()) / PER_RUN;
+  const int64_t time = x.size(0), batch = x.size(1);
+  STD_TORCH_CHECK(count > 0 && weights[W_HH].dim() == 2, "w_hh does not fit");
+  const int64_t hidden = weights[W_HH].size(1);
+  Runs runs{weights, h0, c0, directions, empty({count, batch, hidden}), empty({count, batch, hidden})};
+  const Optional none;
+  Tensor below = x;
+  for (int64_t layer = 0; layer < count / directions; layer++) {
+    Tensor y = empty({time, batch, directions * hidden});
+    gatecast::Forward both[2] = {};
+    for (int64_t k = 0; k < directions; k++) {
+      fill(both[k], {below, weights[W_IH], weights[W_HH], none, none, none, steps, none, none, none, choices, cell_clip,
+                     gradient_clip});
+      runs.fill(both[k], layer * directions + k, y);
+    }
+    run_layer(both, directions);
+    below = y;
+  }
+  return {below, runs.h, runs.c};
+}
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(gatecast, CPU, library) {
   library.impl("lstm_forward", TORCH_BOX(&lstm_forward));
   library.impl("lstm_backward", TORCH_BOX(&lstm_backward));
+  library.impl("lstm_layers", TORCH_BOX(&lstm_layers));
 }
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))

@@ -42,6 +42,9 @@ struct Layer {
   int64_t time_of(int64_t step) const { return options.reverse ? time - 1 - step : step; }
   int64_t gates() const { return options.coupled ? 3 : 4; }
 
+  // Whether the work is worth waking another thread.
+  bool large() const { return 4.0 * time * batch * hidden * (input + hidden) >= 2e5; }
+
   // True where nothing but tanh, sigmoid and the four gates is asked for: the kernels have a shorter path for that.
   bool plain() const {
     return options.activation == Activation::tanh && options.recurrent_activation == Activation::sigmoid &&
@@ -51,8 +54,9 @@ struct Layer {
 };
 
 struct Forward : Layer {
-  const float* bias = nullptr;                        // (gates * hidden)
+  const float *bias = nullptr, *bias_hh = nullptr;    // (gates * hidden); they are added
   float *y, *h, *c;                                   // (time, batch, hidden), (batch, hidden) twice
+  int64_t y_time, y_batch;                            // strides of y
   float* cells = nullptr;                             // (time, batch, hidden)
   float* gates_out = nullptr;                         // (time, blocks, batch, 4 * lanes): i, f, g, o after activation
   float* states = nullptr;                            // (time, batch, hidden): h, where y does not hold it

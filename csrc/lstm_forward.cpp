@@ -1,6 +1,7 @@
 // Forward pass. For each slice of the batch and each step: per block of hidden units, the gates [x_t | h] @ W + b into
 // a buffer in L1 (gemm.h), then activations, cell update and every option for the rows of the slice (cell.h).
 #include "cell.h"
+#include "direct.h"
 #include "gemm.h"
 #include "pack.h"
 #include "slices.h"
@@ -10,7 +11,7 @@ namespace gatecast::GATECAST_ISA {
 namespace {
 
 struct Weights {
-  float *panels, *bias;  // [block][input, then hidden][SLOTS], [block][SLOTS]
+  float *panels, *bias;  // [block][input, then hidden][SLOTS] (null: not packed), [block][SLOTS]
 };
 
 // Buffers of one slice. `operand` is what is multiplied by w_hh: h, or h times the recurrent mask; two, since every
@@ -136,6 +137,7 @@ class Slice {
   }
 
   void gates(int64_t step, int64_t k, float* to) {
+    if (!weights_.panels) return direct_gates(step, block_at(step, k), to);
     const int64_t blocks = blocks_of(p_.hidden);
     const bool far = blocks * (p_.input + p_.hidden) * SLOTS > NEAR_FLOATS;
     GateProduct work;
@@ -152,6 +154,24 @@ class Slice {
     gate_product(work, rows_, far && k + 1 < blocks ? panel(step, k + 1) : nullptr);
   }
 
+  void direct_gates(int64_t step, int64_t block, float* to) const {
+    const int64_t unit = block * LANES, units = smaller(LANES, p_.hidden - unit);
+    const float* x = p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch;
+    for (int64_t slot = 0; slot < 4; slot++) {
+      const int64_t first = first_row(p_, slot) + unit;
+      for (int64_t row = 0; row < rows_; row++) {
+        RowSums sums;
+        sums.across = load(weights_.bias + block * SLOTS + slot * LANES);
+        if (first_row(p_, slot) >= 0) {
+          sums.add(p_.w_ih + first * p_.input, p_.input, units, x + row * p_.x_batch);
+          const float* h = operand(step) + row * buffers_.row;
+          if (step || p_.h0) sums.add(p_.w_hh + first * p_.hidden, p_.hidden, units, h);
+        }
+        store(to + row * SLOTS + slot * LANES, sums.total());
+      }
+    }
+  }
+
   void cells(int64_t step, int64_t block, const float* gates) {
     int64_t row = 0;
     for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, gates);
@@ -162,6 +182,7 @@ class Slice {
   void cells_of(int64_t step, int64_t block, int64_t row, const float* gates) {
     const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
     const int64_t at = row * buffers_.row + unit, out = (t * p_.batch + first_ + row) * p_.hidden + unit;
+    float* y_out = p_.y + t * p_.y_time + (first_ + row) * p_.y_batch + unit;
     const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
     Gates<N> values;
     Vec before[N], c[N], h[N];
@@ -182,7 +203,7 @@ class Slice {
       }
       store(buffers_.cell + here, c[n]);
       store(operand(step + 1) + here, h[n]);
-      store(p_.y + there, y, count);
+      store(y_out + n * p_.y_batch, y, count);
       if (p_.cells) store(p_.cells + there, c[n], count);
     }
   }
@@ -218,20 +239,24 @@ void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), depth = p.input + p.hidden, parts = parts_of(p, threads);
   const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   const int64_t part_floats = slice_floats(p, rows);
+  const bool direct = read_directly(rows, p.time, blocks * depth * SLOTS);
+  const int64_t panel_floats = direct ? 0 : blocks * depth * SLOTS;
   Pieces sizes(nullptr);
-  sizes.take(blocks * depth * SLOTS);
+  sizes.take(panel_floats);
   sizes.take(blocks * SLOTS);
   Pieces pieces(workspace(sizes.used() + parts * part_floats));
-  Weights weights{pieces.take(blocks * depth * SLOTS), pieces.take(blocks * SLOTS)};
+  Weights weights{pieces.take(panel_floats), pieces.take(blocks * SLOTS)};
   float* slices = pieces.take(parts * part_floats);
+  if (direct) weights.panels = nullptr;
 
-  const int64_t packers = blocks * depth * SLOTS < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
+  const int64_t packers = panel_floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
   in_parallel(threads, packers, [&](int64_t part) {
     for (int64_t b = first_of_part(blocks, part, packers); b < first_of_part(blocks, part + 1, packers); b++) {
+      pack_bias(p, p.bias, p.bias_hh, b, weights.bias + b * SLOTS);
+      if (direct) continue;
       float* panel = weights.panels + b * depth * SLOTS;
       pack_block(p, p.w_ih, p.input, b, panel);
       pack_block(p, p.w_hh, p.hidden, b, panel + p.input * SLOTS);
-      pack_bias(p, p.bias, b, weights.bias + b * SLOTS);
     }
   });
   in_parallel(threads, parts, [&](int64_t part) {

@@ -40,11 +40,14 @@ inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t 
   }
 }
 
-inline void pack_bias(const Layer& p, const float* bias, int64_t block, float* to) {
+// The sum of the biases that are there, for one block.
+inline void pack_bias(const Layer& p, const float* bias, const float* second, int64_t block, float* to) {
   const int64_t units = smaller(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
-    const int64_t row = first_row(p, slot);
-    store(to + slot * LANES, bias && row >= 0 ? load(bias + row + block * LANES, units) : Vec{});
+    const int64_t row = first_row(p, slot), at = row + block * LANES;
+    Vec sum = bias && row >= 0 ? load(bias + at, units) : Vec{};
+    if (second && row >= 0) sum += load(second + at, units);
+    store(to + slot * LANES, sum);
   }
 }
 

@@ -94,7 +94,7 @@ struct Problem {
   void forward(const gatecast::Threads& threads, bool keep) {
     Forward p{};
     fill(p);
-    p.bias = bias.data(), p.y = y.data(), p.h = h.data(), p.c = cell.data();
+    p.bias = bias.data(), p.y = y.data(), p.y_time = c.batch * c.hidden, p.y_batch = c.hidden, p.h = h.data(), p.c = cell.data();
     if (keep) p.cells = cells.data(), p.gates_out = gates.data(), p.states = states.data();
     isa::kernels.forward(p, threads);
   }

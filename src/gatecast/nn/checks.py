@@ -92,13 +92,15 @@ def checked_state(
     names = ("h0", "c0")[: len(shapes)]
     if len(state) != len(shapes):
         raise SettingError(f"the state must be ({', '.join(names)}): {len(shapes)} tensors; got {len(state)}")
+    checked = []
     for name, part, shape in zip(names, state, shapes, strict=True):
         if part.shape != shape:
             raise SettingError(
                 f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
                 f"{_missing_axis(name, part, shape)}"
             )
-    return tuple(same_kind(name, part, weight) for name, part in zip(names, state, strict=True))
+        checked.append(same_kind(name, part, weight))
+    return tuple(checked)
 
 
 def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,6 +50,23 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         _check_spec(spec)
 
 
+def check_layers(x: Tensor, weights: Sequence[Sequence[Tensor | None]], spec: CellSpec, directions: int) -> None:
+    """The weights of layers one on the other, for an input and options that were checked.
+
+    Raises:
+        SettingError: one does not fit; names it by its place.
+    """
+    hidden = int(weights[0][0].shape[0]) // spec.gates  # type: ignore[union-attr]
+    gates, width = spec.gates * hidden, x.shape[2]
+    for run, given in enumerate(weights):
+        layer = run // directions
+        width = directions * hidden if layer else width
+        shapes = ((gates, width), (gates, hidden), (gates,), (gates,), (spec.gates - 1, hidden))
+        for name, t, shape in zip(LAYER_WEIGHTS, given, shapes, strict=True):
+            _fits(f"{name} of layer {layer}", t, shape, x)
+
+
+LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole")
 DEFAULT, NO_MASKS = CellSpec(), LSTMMasks()
 
 

@@ -6,6 +6,7 @@ gradient is an ``autograd.Function`` outside of them: a cheaper call than a grad
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -33,9 +34,16 @@ _OPERATORS.define(
     f" Tensor w_hh, {_STATE}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, {_CHOICES},"
     f" bool want_x, bool want_h0, bool want_c0) -> {_GRADS}"
 )
+_OPERATORS.define(
+    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
+    " -> (Tensor y, Tensor h, Tensor c)"
+)
 _FORWARD, _BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
+_LAYERS = torch.ops.gatecast.lstm_layers.default
 
 CELLS, GRADIENT = 1, 2  # what the forward operator keeps besides y, h and c
+PER_RUN = 5  # tensors of a run of the cell in `lstm_layers`: w_ih, w_hh, two biases, peephole; empty ones for none
+_NONE = torch.empty(0)
 
 
 @torch.library.register_fake("gatecast::lstm_forward", lib=_OPERATORS)
@@ -73,6 +81,15 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     )
 
 
+@torch.library.register_fake("gatecast::lstm_layers", lib=_OPERATORS)
+def _layers_shapes(
+    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, directions: int, *rest: Any
+) -> tuple[Tensor, ...]:
+    (time, batch, _), hidden, runs = x.shape, weights[1].shape[1], len(weights) // PER_RUN
+    state = (runs, batch, hidden)
+    return x.new_empty(time, batch, directions * hidden), x.new_empty(state), x.new_empty(state)
+
+
 def lstm(
     x: Float[Tensor, "time batch input"],
     weights: LSTMWeights,
@@ -89,6 +106,21 @@ def lstm(
     else:
         y, h, c, every, *_ = _FORWARD(*_ready(tensors, masks), *_choices(spec), int(cells))
     return LSTMOutput(y, h, c, every if cells else None)
+
+
+def lstm_layers(
+    x: Float[Tensor, "time batch input"],
+    weights: Sequence[Sequence[Tensor | None]],
+    state: Sequence[Tensor] | None,
+    spec: CellSpec,
+    steps: Tensor | None,
+    directions: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
+    h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
+    flat = [_NONE if t is None else t for run in weights for t in run]
+    y, h, c = _LAYERS(_even(x), flat, h0, c0, steps, directions, *_choices(spec))
+    return y, h, c
 
 
 def _choices(spec: CellSpec) -> tuple[list[int], float, float]:
