@@ -70,6 +70,26 @@ inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to
   }
 }
 
+// Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`turned`), and for gradients @ w_proj.
+inline void pack_projection(const Layer& p, bool turned, float* to) {
+  const int64_t columns = turned ? p.output : p.hidden, depth = turned ? p.hidden : p.output;
+  for (int64_t first = 0; first < columns; first += 4 * LANES) {
+    const int64_t width = smaller(4 * LANES, blocks_of(columns - first) * LANES);
+    for (int64_t k = 0; k < depth; k++, to += width) {
+      for (int64_t n = 0; n < width; n += LANES) {
+        const int64_t column = first + n;
+        if (!turned) {
+          store(to + n, load(p.w_proj + k * p.hidden + column, p.hidden - column));
+          continue;
+        }
+        for (int64_t lane = 0; lane < LANES; lane++) {
+          to[n + lane] = column + lane < columns ? p.w_proj[(column + lane) * p.hidden + k] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
 // w[row of (slot, lane)][k] = sum over parts of from[k][slot][lane], for one block: the reverse of pack_block.
 // `parts` copies lie `part` floats apart and are added in their order.
 inline void unpack_block(

@@ -78,7 +78,7 @@ struct Problem {
   }
 
   void fill(Layer& p) const {
-    p.time = c.time, p.batch = c.batch, p.input = c.input, p.hidden = c.hidden;
+    p.time = c.time, p.batch = c.batch, p.input = c.input, p.hidden = p.output = c.hidden;
     p.x = x.data(), p.x_time = c.batch * c.input, p.x_batch = c.input;
     p.w_ih = w_ih.data(), p.w_hh = w_hh.data(), p.h0 = h0.data(), p.c0 = c0.data();
     if (!c.options) return;

@@ -145,7 +145,7 @@ class LSTMDesign(Design):
         steps: Tensor | None,
         directions: int,
     ) -> Run | None:
-        if self.proj_size or self.options.layer_norm or self.options.zoneouts != (0.0, 0.0):
+        if self.options.zoneouts != (0.0, 0.0):
             return None
         flat = [[each.get(name) for name in _IN_ORDER] for each in weights]
         found = lstm_layers(x, flat, state, spec, steps, directions)
@@ -218,7 +218,7 @@ class RNNDesign(Design):
         return Run(out.y, (out.h,))
 
 
-_IN_ORDER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole")
+_IN_ORDER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr")
 
 
 def _one_bias(weights: Weights) -> Tensor | None:

@@ -12,7 +12,7 @@ from gatecast.ops.checks import NO_MASKS, check_layers
 from gatecast.ops.select import kernel_for
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
-Weights = Sequence[Tensor | None]  # w_ih, w_hh, bias, a second bias that is added to it, peephole
+Weights = Sequence[Tensor | None]  # as in LSTMWeights, after `bias` a second one that is added to it
 
 
 def lstm_layers(
