@@ -3,8 +3,8 @@
     python benchmarks/epidemic_coverage.py [--epidemics 200]
 
 Every epidemic has its own β, decay, first infections, noise (negative binomial) and length; the fit knows the
-incubation and infectious time. 95 % intervals of the parameters are by profile likelihood, those of R0 and of the final size by
-parametric bootstrap, forecast bands are of 14 days of counts: with β as fitted (``drift=0``), which is the truth here,
+incubation and infectious time. 95 % intervals of the parameters are by profile likelihood, those of R0 and of the
+final size by parametric bootstrap, forecast bands are of 14 days of counts: with β as fitted (``drift=0``), which is the truth here,
 and with the drift that is measured on each series, as by default.
 """
 

@@ -56,7 +56,8 @@ INLINE void clip(Vec (&x)[N], float bound) {
   if (bound > 0) EACH x[n] = clamp(x[n], all(-bound), all(bound));
 }
 
-// From the gates before activation and the cell state before: the gates after, the cell state and h.
+// From the gates before activation and the cell state before: the gates after, the cell state and h; with a normed cell
+// the output gate alone in place of h.
 template <bool plain, int N>
 INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gates, const Vec (&before)[N],
                  Vec (&cell)[N], Vec (&h)[N]) {
@@ -78,30 +79,44 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
     clip(cell, options.cell_clip);
     EACH gates.o[n] += peephole.o * cell[n];
     activate(gate, gates.o);
-    EACH h[n] = cell[n];
-    activate(options.activation, h);
+    EACH h[n] = options.normed_cell ? all(1) : cell[n];
+    if (!options.normed_cell) activate(options.activation, h);
   }
   EACH h[n] *= gates.o[n];
 }
 
+// The cell state of a step once more, from its gates after activation.
+template <int N>
+INLINE void cell_again(const Options& options, const Gates<N>& v, const Vec (&before)[N], Vec (&cell)[N]) {
+  EACH cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
+  clip(cell, options.cell_clip);
+}
+
 // From the gradients of h and c of a step (before zoneout and masks): those of the gates before activation, and in
-// grad_c that of the cell state before. `cell` is the cell state of the step, computed again.
+// grad_c that of the cell state before. `cell` and `squashed` are computed again. A normed cell is given squashed, and
+// what passes through its normalisation to the cell in through_h.
 template <bool plain, int N>
 INLINE void step_back(const Options& options, const Peephole& peephole, const Gates<N>& v, const Vec (&before)[N],
-                      const Vec (&grad_h)[N], Vec (&grad_c)[N], Gates<N>& grad, Vec (&cell)[N]) {
+                      const Vec (&grad_h)[N], Vec (&grad_c)[N], Gates<N>& grad, Vec (&cell)[N], Vec (&squashed)[N],
+                      Vec (&through_h)[N]) {
   const Activation gate = plain ? Activation::sigmoid : options.recurrent_activation;
   const Activation activation = plain ? Activation::tanh : options.activation;
-  Vec squashed[N], through_h[N];
-  EACH squashed[n] = cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
-  if constexpr (!plain) {
-    clip(cell, options.cell_clip);
-    EACH squashed[n] = cell[n];
+  const bool given = !plain && options.normed_cell;
+  if constexpr (plain) {
+    EACH cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
+  } else {
+    cell_again(options, v, before, cell);
   }
-  activate(activation, squashed);
+  if (!given) {
+    EACH squashed[n] = cell[n];
+    activate(activation, squashed);
+  }
   EACH grad.o[n] = grad_h[n] * squashed[n];
   times_slope(gate, grad.o, v.o);
-  EACH through_h[n] = grad_h[n] * v.o[n];
-  times_slope(activation, through_h, squashed);
+  if (!given) {
+    EACH through_h[n] = grad_h[n] * v.o[n];
+    times_slope(activation, through_h, squashed);
+  }
   EACH grad_c[n] += through_h[n];
   if constexpr (!plain) {
     EACH grad_c[n] += grad.o[n] * peephole.o;

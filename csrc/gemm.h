@@ -157,4 +157,34 @@ inline void blocked_product(BlockedProduct work, int64_t rows, int64_t blocks, i
   }
 }
 
+// to[r][column] = sum over k of from[r][k] panel(k, column), from plain rows.
+struct RowProduct {
+  const float* from;
+  int64_t from_row, count;
+  const float* panel;
+  float* to;
+  int64_t to_row;
+
+  template <int M, int N>
+  __attribute__((noinline)) void tile(int64_t first) const {
+    Vec sum[M][N] = {};
+    add_product<M, N>(sum, from + first * from_row, from_row, 1, panel, count);
+    store_tile<M, N>(sum, to + first * to_row, to_row);
+  }
+};
+
+inline void row_product(RowProduct work, int64_t rows, int64_t vectors) {
+  for (int64_t v = 0; v < vectors; v += 4) {
+    const int64_t count = smaller(4, vectors - v);
+    switch (count) {
+      case 4: for_tiles<4>(rows, work); break;
+      case 3: for_tiles<3>(rows, work); break;
+      case 2: for_tiles<2>(rows, work); break;
+      default: for_tiles<1>(rows, work);
+    }
+    work.panel += work.count * count * LANES;
+    work.to += count * LANES;
+  }
+}
+
 }  // namespace gatecast::GATECAST_ISA

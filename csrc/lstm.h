@@ -17,6 +17,7 @@ struct Options {
   bool coupled = false;      // the weights hold f, g, o, and i = 1 - f
   bool reverse = false;      // read the time axis from its end
   bool zero_output = true;   // outputs of masked steps are 0
+  bool normed_cell = false;  // the cell state is normalised before it is squashed
   float cell_clip = 0;       // 0: none
   float gradient_clip = 0;   // 0: none
 };
@@ -30,11 +31,14 @@ struct Mask {
 
 // What forward and backward are both given. Missing arrays are null.
 struct Layer {
-  int64_t time, batch, input, hidden;
-  const float *x, *w_ih, *w_hh;
+  int64_t time, batch, input, hidden, output;         // output: width of h
+  const float *x, *w_ih, *w_hh;                       // w_ih (gates * hidden, input), w_hh (gates * hidden, output)
   int64_t x_time, x_batch;                            // strides of x
-  const float *h0 = nullptr, *c0 = nullptr;           // (batch, hidden)
+  const float *h0 = nullptr, *c0 = nullptr;           // (batch, output), (batch, hidden)
   const float* peephole = nullptr;                    // (3, hidden) i, f, o; coupled: (2, hidden) f, o
+  const float *norm_x = nullptr, *norm_h = nullptr;   // (gates * hidden): gains of the two shares of the gates
+  const float* norm_c = nullptr;                      // (2, hidden): gain and bias
+  const float* w_proj = nullptr;                      // (output, hidden)
   Mask<bool> steps;
   Mask<float> recurrent, zone_h, zone_c;
   Options options;
@@ -42,29 +46,43 @@ struct Layer {
   int64_t time_of(int64_t step) const { return options.reverse ? time - 1 - step : step; }
   int64_t gates() const { return options.coupled ? 3 : 4; }
 
+  // Whether the work is worth waking another thread.
+  bool large() const { return 4.0 * time * batch * hidden * (input + output) >= 2e5; }
+
   // True where nothing but tanh, sigmoid and the four gates is asked for: the kernels have a shorter path for that.
   bool plain() const {
     return options.activation == Activation::tanh && options.recurrent_activation == Activation::sigmoid &&
            !options.coupled && options.cell_clip == 0 && !peephole && !steps.at && !recurrent.at && !zone_h.at &&
-           !zone_c.at;
+           !zone_c.at && !normed() && !late();
   }
+
+  // Gates need the sums over all units of a row.
+  bool normed() const { return norm_x || norm_h; }
+
+  // h needs the cells of all units of a row.
+  bool late() const { return norm_c || w_proj; }
 };
 
 struct Forward : Layer {
-  const float* bias = nullptr;                        // (gates * hidden)
-  float *y, *h, *c;                                   // (time, batch, hidden), (batch, hidden) twice
+  const float *bias = nullptr, *bias_hh = nullptr;    // (gates * hidden); they are added
+  float *y, *h, *c;                                   // (time, batch, output), (batch, output), (batch, hidden)
+  int64_t y_time, y_batch;                            // strides of y
   float* cells = nullptr;                             // (time, batch, hidden)
   float* gates_out = nullptr;                         // (time, blocks, batch, 4 * lanes): i, f, g, o after activation
-  float* states = nullptr;                            // (time, batch, hidden): h, where y does not hold it
+  float* states = nullptr;                            // (time, batch, output): h, where y does not hold it
+  float* norms = nullptr;                             // twice the layout of gates_out: both shares, normalised
+  float* moments = nullptr;                           // (time, batch, 4): scales of x, h; mean and scale of c
 };
 
 struct Backward : Layer {
   const float *states, *cells, *gates_in;             // what forward kept
+  const float *norms = nullptr, *moments = nullptr;
   const float *grad_y = nullptr, *grad_h = nullptr, *grad_c = nullptr, *grad_cells = nullptr;
   int64_t grad_y_time = 0, grad_y_batch = 0;          // strides of grad_y
   float *grad_x = nullptr, *grad_h0 = nullptr, *grad_c0 = nullptr;  // null: not wanted
   float *grad_w_ih, *grad_w_hh, *grad_bias;
-  float* grad_peephole = nullptr;
+  float *grad_peephole = nullptr, *grad_norm_x = nullptr, *grad_norm_h = nullptr, *grad_norm_c = nullptr;
+  float* grad_w_proj = nullptr;
 };
 
 // How the kernels reach other threads: call task(context, k) for each k below count, in any order, and return when

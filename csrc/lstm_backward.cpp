@@ -4,83 +4,22 @@
 //               gradient to the state before: gates' gradients @ w_hh
 //   per chunk   gradients of the weights += [x | h before | 1]^T @ gates' gradients; gradient to x
 //
+// Layer normalisation and projection need sums over all units of a row; they are worked on between the passes over the
+// blocks. Then the two shares of the gates have gradients of their own: `gates` holds that of h, `gates_x` that of x.
+//
 // Each part of the batch adds into weight gradients of its own; they are summed in a fixed order at the end, so that a
 // result depends on the number of threads and on nothing else.
 #include "cell.h"
+#include "chunk.h"
 #include "gemm.h"
+#include "norm.h"
 #include "pack.h"
 #include "slices.h"
+#include "sums.h"
 #include "workspace.h"
 
 namespace gatecast::GATECAST_ISA {
 namespace {
-
-constexpr int64_t CHUNK = 128;    // rows: SLOTS * CHUNK floats of a block stay in L1
-constexpr int64_t COLUMNS = 144;  // of [x | h | 1] at a time: CHUNK rows of them stay in L2 while all blocks pass
-
-int64_t chunk_steps(int64_t rows, int64_t time) {
-  return larger(1, smaller(time, (CHUNK + rows / 2) / larger(1, rows)));
-}
-
-int64_t odd_lines(int64_t floats) {  // odd number of cache lines: rows do not fall on the same ones
-  const int64_t lines = ceil_div(floats, 16);
-  return (lines + (lines % 2 == 0)) * 16;
-}
-
-struct Weights {
-  const float *hh, *ih;  // panels for gradients @ w_hh and @ w_ih
-};
-
-// Gradients of one part of the batch: [block][input + hidden + 1][SLOTS] and [slot i, f, o][padded hidden].
-struct Sums {
-  float *weights, *peephole;
-};
-
-struct Buffers {
-  int64_t units, steps, chunk, block, depth;  // padded hidden; steps and rows of a chunk; floats of a block; of a row
-  float *gates, *rows, *grad_h, *grad_c, *kept_h, *kept_c, *grad_x;
-
-  Buffers(Pieces& pieces, const Backward& p, int64_t count) {
-    units = blocks_of(p.hidden) * LANES;
-    steps = chunk_steps(count, p.time);
-    chunk = steps * count;
-    block = (chunk + 1) * SLOTS;
-    depth = odd_lines(p.input + p.hidden + 1 + LANES);
-    gates = pieces.take(blocks_of(p.hidden) * block);
-    rows = pieces.take(chunk * depth);
-    grad_h = pieces.take(count * units);
-    grad_c = pieces.take(count * units);
-    kept_h = pieces.take(count * units);  // gradients that pass by a step
-    kept_c = pieces.take(count * units);
-    grad_x = p.grad_x ? pieces.take(chunk * blocks_of(p.input) * LANES) : nullptr;
-  }
-};
-
-// to[m] += sum over k of rows[k][m] gates[k] for one block.
-struct WeightProduct {
-  const float* rows;
-  int64_t depth;
-  const float* gates;
-  int64_t count;
-  float* to;
-  bool add;
-
-  template <int M, int N>
-  __attribute__((noinline)) void tile(int64_t first) const {
-    Vec sum[M][N] = {};
-    float* out = to + first * SLOTS;
-    if (add) {
-      for (int64_t k = 0; k < M * SLOTS; k += 16) __builtin_prefetch(out + k, 1);
-    }
-    add_product<M, N>(sum, rows + first, 1, depth, gates, count);
-    if (add) {
-      UNROLL for (int m = 0; m < M; m++) {
-        UNROLL for (int n = 0; n < N; n++) sum[m][n] += load(out + m * SLOTS + n * LANES);
-      }
-    }
-    store_tile<M, N>(sum, out, SLOTS);
-  }
-};
 
 template <bool plain>
 class Slice {
@@ -94,9 +33,11 @@ class Slice {
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
       const int64_t begin = larger(0, end - buffers_.steps);
       for (int64_t step = end - 1; step >= begin; step--) {
-        float* gates = buffers_.gates + (step - begin) * rows_ * SLOTS;
-        cells(step, gates);
-        if (step > 0 || p_.grad_h0) state_gradient(gates);
+        const int64_t row = (step - begin) * rows_;
+        if (!plain && p_.late()) outputs(step, row);
+        cells(step, row);
+        if (!plain && p_.normed()) shares(step, row);
+        if (step > 0 || p_.grad_h0) state_gradient(buffers_.gates + row * SLOTS);
       }
       weight_gradients(begin, end, add || end < p_.time);
       if (p_.grad_x) input_gradient(begin, end);
@@ -106,8 +47,8 @@ class Slice {
 
  private:
   const Backward& p_;
-  const Weights weights_;
-  const Sums sums_;
+  const Weights& weights_;
+  const Sums& sums_;
   Buffers buffers_;
   const int64_t first_, rows_;
 
@@ -115,39 +56,77 @@ class Slice {
 
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
+      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+        const Vec grad_h = given(p_.grad_h, (first_ + row) * p_.output + unit, p_.output - unit);
+        store(buffers_.grad_h + row * buffers_.width + unit, plain ? grad_h : Vec{});
+        store(buffers_.kept_h + row * buffers_.width + unit, grad_h);
+      }
       for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
-        const int64_t at = row * buffers_.units + unit, from = (first_ + row) * p_.hidden + unit;
-        const Vec grad_h = given(p_.grad_h, from, p_.hidden - unit);
-        store(buffers_.grad_h + at, plain ? grad_h : Vec{});
-        store(buffers_.kept_h + at, grad_h);
-        store(buffers_.grad_c + at, given(p_.grad_c, from, p_.hidden - unit));
+        const Vec grad_c = given(p_.grad_c, (first_ + row) * p_.hidden + unit, p_.hidden - unit);
+        store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
     }
+    if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
-      for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
-        const int64_t at = row * buffers_.units + unit, to = (first_ + row) * p_.hidden + unit;
-        if (p_.grad_h0) store(p_.grad_h0 + to, state_back(0, row, unit), p_.hidden - unit);
-        if (p_.grad_c0) store(p_.grad_c0 + to, load(buffers_.grad_c + at), p_.hidden - unit);
+      for (int64_t unit = 0; p_.grad_h0 && unit < p_.output; unit += LANES) {
+        store(p_.grad_h0 + (first_ + row) * p_.output + unit, state_back(0, row, unit), p_.output - unit);
+      }
+      for (int64_t unit = 0; p_.grad_c0 && unit < p_.hidden; unit += LANES) {
+        const Vec grad_c = load(buffers_.grad_c + row * buffers_.units + unit);
+        store(p_.grad_c0 + (first_ + row) * p_.hidden + unit, grad_c, p_.hidden - unit);
       }
     }
   }
 
   // Gradient to h before `step`, as that step has left it.
   Vec state_back(int64_t step, int64_t row, int64_t unit) const {
-    const int64_t at = row * buffers_.units + unit;
+    const int64_t at = row * buffers_.width + unit;
     Vec grad = load(buffers_.grad_h + at);
     if constexpr (plain) return grad;
     if (step < p_.time) {
       const float bound = p_.options.gradient_clip;
       if (bound > 0) grad = clamp(grad, all(-bound), all(bound));
       if (p_.recurrent.at) {
-        grad *= mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.hidden - unit);
+        grad *= mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
       }
     }
     return grad + load(buffers_.kept_h + at);
+  }
+
+  // Gradient to h of a step, before zoneout and masks; what passes by goes to the step before, by way of kept_h.
+  Vec state_gradient_of(int64_t step, int64_t row, int64_t unit) {
+    const int64_t t = p_.time_of(step), count = p_.output - unit;
+    const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row) * p_.grad_y_batch + unit, count);
+    Vec grad = state_back(step + 1, row, unit), kept = {};
+    if constexpr (plain) return grad + from_y;
+    if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
+      kept = p_.options.zero_output ? grad : grad + from_y;
+      grad = Vec{};
+    } else {
+      grad += from_y;
+      if (p_.zone_h.at) kept = grad * mask_values(p_.zone_h, t, first_ + row, unit, count);
+      grad -= kept;
+    }
+    store(buffers_.kept_h + row * buffers_.width + unit, kept);
+    return grad;
+  }
+
+  // The same for c.
+  Vec cell_gradient_of(int64_t t, int64_t row, int64_t unit) {
+    const int64_t at = row * buffers_.units + unit, count = p_.hidden - unit;
+    Vec grad = load(buffers_.grad_c + at), kept = {};
+    if (p_.grad_cells) grad += load(p_.grad_cells + (t * p_.batch + first_ + row) * p_.hidden + unit, count);
+    if constexpr (plain) return grad;
+    if (masked(p_.steps, t, first_ + row)) {
+      kept = grad;
+    } else if (p_.zone_c.at) {
+      kept = grad * mask_values(p_.zone_c, t, first_ + row, unit, count);
+    }
+    store(buffers_.kept_c + at, kept);
+    return grad - kept;
   }
 
   // c before a step.
@@ -156,87 +135,155 @@ class Slice {
     return p_.cells + (p_.time_of(step - 1) * p_.batch + first_) * p_.hidden;
   }
 
-  void cells(int64_t step, float* gates) {
-    for (int64_t block = 0; block < blocks_of(p_.hidden); block++, gates += buffers_.block) {
+  const float* kept_gates(int64_t t, int64_t block, int64_t row) const {
+    return p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS;
+  }
+
+  // Gradients of h of all rows, through the projection, and what a normed cell asks of all units.
+  void outputs(int64_t step, int64_t chunk_row) {
+    float* grads = p_.w_proj ? buffers_.projected + chunk_row * buffers_.projected_depth : buffers_.late;
+    const int64_t stride = p_.w_proj ? buffers_.projected_depth : buffers_.units;
+    for (int64_t row = 0; row < rows_; row++) {
+      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+        store(grads + row * stride + unit, state_gradient_of(step, row, unit));
+      }
+    }
+    if (p_.w_proj) {
+      const RowProduct work{grads, stride, p_.output, weights_.projection, buffers_.late, buffers_.units};
+      row_product(work, rows_, blocks_of(p_.hidden));
+    }
+    for (int64_t row = 0; p_.norm_c && row < rows_; row++) {
+      if (!masked(p_.steps, p_.time_of(step), first_ + row)) normed_cell(step, row);
+    }
+  }
+
+  // squashed = act(z) with z = gain * y + bias, and through = gradient of c by way of z.
+  void normed_cell(int64_t step, int64_t row) {
+    const int64_t t = p_.time_of(step), base = row * buffers_.units;
+    const float *kept = p_.moments + (t * p_.batch + first_ + row) * 4, *before = cells_before(step);
+    Vec sum = {}, product = {};
+    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
+      const int64_t unit = block * LANES, count = p_.hidden - unit;
+      const Vec gain = load(p_.norm_c + unit, count), bias = load(p_.norm_c + p_.hidden + unit, count);
+      Gates<1> values;
+      load_gates(values, kept_gates(t, block, row));
+      Vec old[1] = {given(before, row * p_.hidden + unit, count)}, z[1], grad[1], y;
+      cell_again(p_.options, values, old, z);
+      y = (z[0] - kept[2]) * kept[3];
+      z[0] = y * gain + bias;
+      activate(p_.options.activation, z);
+      grad[0] = load(buffers_.late + base + unit) * values.o[0];
+      times_slope(p_.options.activation, grad, z);
+      add_to(sums_.norm_c + unit, grad[0] * y);
+      add_to(sums_.norm_c + buffers_.units + unit, grad[0]);
+      grad[0] *= gain;
+      sum += grad[0];
+      product += grad[0] * y;
+      store(buffers_.squashed + base + unit, z[0]);
+      store(buffers_.through + base + unit, grad[0]);
+      store(buffers_.kept_c + base + unit, y);
+    }
+    const float mean = sum_of(sum) / p_.hidden, slope = sum_of(product) / p_.hidden;
+    for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+      float* through = buffers_.through + base + unit;
+      store(through, (load(through) - mean - load(buffers_.kept_c + base + unit) * slope) * kept[3]);
+    }
+  }
+
+  void cells(int64_t step, int64_t chunk_row) {
+    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
       int64_t row = 0;
-      for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, gates + row * SLOTS);
-      for (; row < rows_; row++) cells_of<1>(step, block, row, gates + row * SLOTS);
+      for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, chunk_row + row);
+      for (; row < rows_; row++) cells_of<1>(step, block, row, chunk_row + row);
     }
   }
 
   template <int N>
-  void cells_of(int64_t step, int64_t block, int64_t row, float* to) {
+  void cells_of(int64_t step, int64_t block, int64_t row, int64_t chunk_row) {
     const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
+    const int64_t at = row * buffers_.units + unit;
     const float* cells = cells_before(step);
     Gates<N> values, grads;
-    Vec before[N], grad_h[N], grad_c[N], cell[N];
-    load_gates(values, p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS);
+    Vec before[N], grad_h[N], grad_c[N], cell[N], squashed[N] = {}, through[N] = {};
+    load_gates(values, kept_gates(t, block, row));
     EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
-    EACH grad_c[n] = cell_gradient(t, row + n, unit);
-    EACH grad_h[n] = state_back(step + 1, row + n, unit);
-    EACH {
-      const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row + n) * p_.grad_y_batch + unit, count);
-      if constexpr (plain) {
-        grad_h[n] += from_y;
-      } else {
-        options(t, row + n, unit, from_y, grad_h[n], grad_c[n]);
-      }
+    EACH grad_c[n] = cell_gradient_of(t, row + n, unit);
+    if (!plain && p_.late()) {
+      EACH grad_h[n] = load(buffers_.late + at + n * buffers_.units);
+    } else {
+      EACH grad_h[n] = state_gradient_of(step, row + n, unit);
+    }
+    if (!plain && p_.norm_c) {
+      EACH squashed[n] = load(buffers_.squashed + at + n * buffers_.units);
+      EACH through[n] = load(buffers_.through + at + n * buffers_.units);
     }
     const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
-    step_back<plain>(p_.options, peephole, values, before, grad_h, grad_c, grads, cell);
+    step_back<plain>(p_.options, peephole, values, before, grad_h, grad_c, grads, cell, squashed, through);
     EACH {
-      float* sum = buffers_.grad_c + (row + n) * buffers_.units + unit;
       if constexpr (!plain) {
-        grad_c[n] += load(buffers_.kept_c + (row + n) * buffers_.units + unit);
+        Vec unprojected = values.o[n] * squashed[n];
+        const Vec kept = load(buffers_.kept_c + at + n * buffers_.units);
+        grad_c[n] += kept;
         if (masked(p_.steps, t, first_ + row + n)) {  // its values may be NaN
-          grads.i[n] = grads.f[n] = grads.g[n] = grads.o[n] = Vec{};
-          grad_c[n] = load(buffers_.kept_c + (row + n) * buffers_.units + unit);
+          grads.i[n] = grads.f[n] = grads.g[n] = grads.o[n] = unprojected = Vec{};
+          grad_c[n] = kept;
         } else if (p_.grad_peephole) {
           add_to(sums_.peephole + unit, grads.i[n] * before[n]);
           add_to(sums_.peephole + buffers_.units + unit, grads.f[n] * before[n]);
           add_to(sums_.peephole + 2 * buffers_.units + unit, grads.o[n] * cell[n]);
         }
+        if (p_.w_proj) {
+          float* to = buffers_.unprojected + block / 4 * buffers_.block + (chunk_row + n) * SLOTS;
+          store(to + block % 4 * LANES, unprojected);
+        }
       }
-      store(sum, grad_c[n]);
+      store(buffers_.grad_c + at + n * buffers_.units, grad_c[n]);
     }
-    store_gates(to, grads);
+    store_gates(buffers_.gates + block * buffers_.block + chunk_row * SLOTS, grads);
   }
 
-  Vec cell_gradient(int64_t t, int64_t row, int64_t unit) const {
-    const Vec grad = load(buffers_.grad_c + row * buffers_.units + unit);
-    if (!p_.grad_cells) return grad;
-    return grad + load(p_.grad_cells + (t * p_.batch + first_ + row) * p_.hidden + unit, p_.hidden - unit);
-  }
-
-  // What zoneout and masks leave for the step itself; the rest goes to the step before, by way of kept_h and kept_c.
-  void options(int64_t t, int64_t row, int64_t unit, Vec from_y, Vec& grad_h, Vec& grad_c) {
-    const int64_t at = row * buffers_.units + unit, count = p_.hidden - unit;
-    Vec kept_h = {}, kept_c = {};
-    if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
-      kept_h = p_.options.zero_output ? grad_h : grad_h + from_y;
-      kept_c = grad_c;
-    } else {
-      grad_h += from_y;
-      if (p_.zone_h.at) kept_h = grad_h * mask_values(p_.zone_h, t, first_ + row, unit, count);
-      if (p_.zone_c.at) kept_c = grad_c * mask_values(p_.zone_c, t, first_ + row, unit, count);
-      grad_h -= kept_h;
-      grad_c -= kept_c;
+  // From the gradients of the gates those of their two shares, before normalisation.
+  void shares(int64_t step, int64_t chunk_row) {
+    const int64_t t = p_.time_of(step), blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden;
+    const Gains& gains = weights_.gains;
+    for (int64_t row = 0; row < rows_; row++) {
+      float* grads = buffers_.gates + (chunk_row + row) * SLOTS;
+      float* to_x = buffers_.gates_x + (chunk_row + row) * SLOTS;
+      if (masked(p_.steps, t, first_ + row)) {
+        for (int64_t block = 0; block < blocks; block++) fill_zero(to_x + block * buffers_.block, SLOTS);
+        continue;
+      }
+      const float* scales = p_.moments + (t * p_.batch + first_ + row) * 4;
+      const float* norms = p_.norms + (t * blocks * p_.batch + first_ + row) * SLOTS;
+      const int64_t stride = p_.batch * SLOTS;
+      ShareBack x{norms, gains.x, stride, scales[0]};
+      ShareBack h{norms + p_.time * blocks * stride, gains.h, stride, scales[1]};
+      if (p_.norm_x) x.sum_up(grads, buffers_.block, blocks, count, sums_.norm_x);
+      if (p_.norm_h) h.sum_up(grads, buffers_.block, blocks, count, sums_.norm_h);
+      for (int64_t block = 0; block < blocks; block++) {
+        UNROLL for (int64_t slot = 0; slot < 4; slot++) {
+          const int64_t at = block * SLOTS + slot * LANES, here = block * buffers_.block + slot * LANES;
+          const Vec grad = load(grads + here), there = load(gains.there + at);
+          add_to(sums_.bias + at, grad);
+          store(to_x + here, x.back(grad, block, slot, there));
+          store(grads + here, h.back(grad, block, slot, there));
+        }
+      }
     }
-    store(buffers_.kept_h + at, kept_h);
-    store(buffers_.kept_c + at, kept_c);
   }
 
   static void add_to(float* sum, Vec value) { store(sum, load(sum) + value); }
 
   void state_gradient(const float* gates) {
     const int64_t blocks = blocks_of(p_.hidden);
-    const BlockedProduct work{gates, buffers_.block, blocks, weights_.hh, buffers_.grad_h, buffers_.units, false};
-    blocked_product(work, rows_, blocks, blocks);
+    const BlockedProduct work{gates, buffers_.block, blocks, weights_.hh, buffers_.grad_h, buffers_.width, false};
+    blocked_product(work, rows_, blocks, blocks_of(p_.output));
   }
 
   void input_gradient(int64_t begin, int64_t end) {
     const int64_t vectors = blocks_of(p_.input), width = vectors * LANES, blocks = blocks_of(p_.hidden);
-    const BlockedProduct work{buffers_.gates, buffers_.block, blocks, weights_.ih, buffers_.grad_x, width, false};
+    const float* gates = !plain && p_.normed() ? buffers_.gates_x : buffers_.gates;
+    const BlockedProduct work{gates, buffers_.block, blocks, weights_.ih, buffers_.grad_x, width, false};
     blocked_product(work, (end - begin) * rows_, blocks, vectors);
     const float* from = buffers_.grad_x;
     for (int64_t step = begin; step < end; step++) {
@@ -246,19 +293,33 @@ class Slice {
   }
 
   void weight_gradients(int64_t begin, int64_t end, bool add) {
-    const int64_t depth = p_.input + p_.hidden + 1;
-    for (int64_t step = begin; step < end; step++) operands(step, buffers_.rows + (step - begin) * rows_ * buffers_.depth);
-    for (int64_t first = 0; first < depth; first += COLUMNS) {
-      const int64_t columns = smaller(COLUMNS, depth - first);
-      for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
-        WeightProduct work;
-        work.rows = buffers_.rows + first;
-        work.depth = buffers_.depth;
-        work.gates = buffers_.gates + block * buffers_.block;
-        work.count = (end - begin) * rows_;
-        work.to = sums_.weights + (block * depth + first) * SLOTS;
-        work.add = add;
-        for_tiles<4>(columns, work);
+    const int64_t rows = (end - begin) * rows_, depth = buffers_.depth;
+    for (int64_t step = begin; step < end; step++) operands(step, buffers_.rows + (step - begin) * rows_ * depth);
+    const WeightProduct work{buffers_.rows, depth, buffers_.gates, rows, sums_.weights, add};
+    if (!plain && p_.normed()) {
+      WeightProduct of_x = work;
+      of_x.gates = buffers_.gates_x;
+      products(of_x, blocks_of(p_.hidden), sums_.depth, 0, p_.input);
+      products(work, blocks_of(p_.hidden), sums_.depth, p_.input, p_.output);
+    } else {
+      products(work, blocks_of(p_.hidden), sums_.depth, 0, sums_.depth);
+    }
+    if (p_.w_proj) {
+      const int64_t across = buffers_.projected_depth;
+      const WeightProduct last{buffers_.projected, across, buffers_.unprojected, rows, sums_.projection, add};
+      products(last, wide_blocks(p_), p_.output, 0, p_.output);
+    }
+  }
+
+  // The columns first .. first + count of [x | h | 1], for all blocks; `depth` columns from block to block of the sums.
+  void products(const WeightProduct& all, int64_t blocks, int64_t depth, int64_t first, int64_t count) const {
+    for (int64_t done = 0; done < count; done += COLUMNS) {
+      for (int64_t block = 0; block < blocks; block++) {
+        WeightProduct work = all;
+        work.rows += first + done;
+        work.gates += block * buffers_.block;
+        work.to += (block * depth + first + done) * SLOTS;
+        for_tiles<4>(smaller(COLUMNS, count - done), work);
       }
     }
   }
@@ -266,24 +327,24 @@ class Slice {
   // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
   void operands(int64_t step, float* to) const {
     const int64_t t = p_.time_of(step);
-    const float* h = step ? p_.states + (p_.time_of(step - 1) * p_.batch + first_) * p_.hidden
-                          : (p_.h0 ? p_.h0 + first_ * p_.hidden : nullptr);
+    const float* h = step ? p_.states + (p_.time_of(step - 1) * p_.batch + first_) * p_.output
+                          : (p_.h0 ? p_.h0 + first_ * p_.output : nullptr);
     for (int64_t row = 0; row < rows_; row++, to += buffers_.depth) {
-      float* end = to + p_.input + p_.hidden;
+      float* end = to + p_.input + p_.output;
       if (!plain && masked(p_.steps, t, first_ + row)) {
-        zero(to, p_.input + p_.hidden + 1);
+        fill_zero(to, p_.input + p_.output + 1);
         continue;
       }
       copy(to, p_.x + t * p_.x_time + (first_ + row) * p_.x_batch, p_.input);
       if (!h) {
-        zero(to + p_.input, p_.hidden);
+        fill_zero(to + p_.input, p_.output);
       } else if (plain || !p_.recurrent.at) {
-        copy(to + p_.input, h + row * p_.hidden, p_.hidden);
+        copy(to + p_.input, h + row * p_.output, p_.output);
       } else {
-        for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
-          const int64_t count = p_.hidden - unit;
+        for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+          const int64_t count = p_.output - unit;
           const Vec mask = mask_values(p_.recurrent, t, first_ + row, unit, count);
-          store(to + p_.input + unit, load(h + row * p_.hidden + unit, count) * mask, count);
+          store(to + p_.input + unit, load(h + row * p_.output + unit, count) * mask, count);
         }
       }
       *end = 1.0f;
@@ -293,45 +354,14 @@ class Slice {
   static void copy(float* to, const float* from, int64_t count) {
     for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
   }
-
-  static void zero(float* to, int64_t count) {
-    for (int64_t k = 0; k < count; k++) to[k] = 0.0f;
-  }
 };
-
-// The sums of all parts, in their order, in the layout of the weights.
-void gather(const Backward& p, const Sums& sums, int64_t parts, int64_t part, int64_t block) {
-  const int64_t depth = p.input + p.hidden + 1, units = smaller(LANES, p.hidden - block * LANES);
-  const float* from = sums.weights + block * depth * SLOTS;
-  unpack_block(p, from, parts, part, p.input, block, p.grad_w_ih);
-  unpack_block(p, from + p.input * SLOTS, parts, part, p.hidden, block, p.grad_w_hh);
-  const float* ones = from + (p.input + p.hidden) * SLOTS;
-  for (int64_t slot = 4 - p.gates(); slot < 4; slot++) {
-    Vec sum = load(ones + slot * LANES);
-    for (int64_t n = 1; n < parts; n++) sum += load(ones + n * part + slot * LANES);
-    store(p.grad_bias + first_row(p, slot) + block * LANES, sum, units);
-  }
-  if (!p.grad_peephole) return;
-  const int64_t padded = blocks_of(p.hidden) * LANES;
-  for (int64_t k = p.options.coupled; k < 3; k++) {
-    Vec sum = {};
-    for (int64_t n = 0; n < parts; n++) sum += load(sums.peephole + n * part + k * padded + block * LANES);
-    store(p.grad_peephole + (k - p.options.coupled) * p.hidden + block * LANES, sum, units);
-  }
-}
-
-void fill_zero(float* to, int64_t count) {
-  for (int64_t k = 0; k < count; k++) to[k] = 0.0f;
-}
 
 template <bool plain>
 void run(const Backward& p, const Threads& threads) {
-  const int64_t blocks = blocks_of(p.hidden), padded = blocks * LANES, parts = parts_of(p, threads);
+  const int64_t blocks = blocks_of(p.hidden), parts = parts_of(p, threads);
   const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   Pieces one(nullptr);
-  const int64_t weight_sums = blocks * (p.input + p.hidden + 1) * SLOTS;
-  one.take(weight_sums);
-  one.take(3 * padded);
+  const Sums sizes_of_sums(one, p);
   // A smaller slice may have a longer chunk: room for the largest of them.
   int64_t slice_floats = 0;
   for (int64_t count = rows; count >= 1 && count >= rows / 2; count--) {
@@ -342,32 +372,30 @@ void run(const Backward& p, const Threads& threads) {
   const int64_t part_floats = one.used() + slice_floats;
 
   Pieces sizes(nullptr);
-  sizes.take(blocks * SLOTS * padded);
-  sizes.take(blocks * SLOTS * blocks_of(p.input) * LANES);
+  Weights(sizes, p);
   Pieces pieces(workspace(sizes.used() + parts * part_floats));
-  float* hh = pieces.take(blocks * SLOTS * padded);
-  float* ih = pieces.take(blocks * SLOTS * blocks_of(p.input) * LANES);
+  const Weights weights(pieces, p);
   float* memory = pieces.take(parts * part_floats);
-  pack_rows(p, p.w_hh, p.hidden, hh);
-  if (p.grad_x) pack_rows(p, p.w_ih, p.input, ih);
+  weights.pack(p);
 
   in_parallel(threads, parts, [&](int64_t part) {
     Pieces own(memory + part * part_floats);
-    Sums sums{own.take(weight_sums), own.take(3 * padded)};
-    fill_zero(sums.peephole, 3 * padded);
-    if (p.time == 0 || p.batch == 0) fill_zero(sums.weights, weight_sums);
+    const Sums sums(own, p);
+    sums.start(p.time == 0 || p.batch == 0);
     bool add = false;
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain>(p, Weights{hh, ih}, sums, own, first, count).run(add);
+      Slice<plain>(p, weights, sums, own, first, count).run(add);
       add = true;
     });
   });
   Pieces first(memory);
-  const Sums sums{first.take(weight_sums), first.take(3 * padded)};
-  const int64_t gatherers = weight_sums < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
+  const Sums sums(first, p);
+  const Gather gather{p, sums, parts, part_floats};
+  const int64_t floats = sums.depth * sums.slots;
+  const int64_t gatherers = floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
   in_parallel(threads, gatherers, [&](int64_t part) {
     for (int64_t b = first_of_part(blocks, part, gatherers); b < first_of_part(blocks, part + 1, gatherers); b++) {
-      gather(p, sums, parts, part_floats, b);
+      gather.block(b);
     }
   });
 }

@@ -1,7 +1,13 @@
 // Forward pass. For each slice of the batch and each step: per block of hidden units, the gates [x_t | h] @ W + b into
 // a buffer in L1 (gemm.h), then activations, cell update and every option for the rows of the slice (cell.h).
+//
+// Layer normalisation and projection need all units of a row at once. Normalised gates are computed for all blocks, the
+// shares of x and h by themselves, before the first cell; a normalised cell or a projection lets h wait for the last.
 #include "cell.h"
+#include "direct.h"
+#include "gates.h"
 #include "gemm.h"
+#include "norm.h"
 #include "pack.h"
 #include "slices.h"
 #include "workspace.h"
@@ -10,65 +16,54 @@ namespace gatecast::GATECAST_ISA {
 namespace {
 
 struct Weights {
-  float *panels, *bias;  // [block][input, then hidden][SLOTS], [block][SLOTS]
+  float *panels, *bias;  // [block][input, then output][SLOTS] (null: not packed), [block][SLOTS]
+  float* projection;     // panels
+  Gains gains;
+
+  Weights(Pieces& pieces, const Forward& p, bool packed)
+      : panels(pieces.take(packed ? blocks_of(p.hidden) * (p.input + p.output) * SLOTS : 0)),
+        bias(pieces.take((blocks_of(p.hidden) + 1) * SLOTS)),  // and a block of zeros
+        projection(pieces.take(p.w_proj ? p.hidden * blocks_of(p.output) * LANES : 0)),
+        gains(pieces, p) {
+    if (!packed) panels = nullptr;
+  }
+
+  void pack(const Forward& p, int64_t block) const {
+    pack_bias(p, p.bias, p.bias_hh, block, bias + block * SLOTS);
+    if (!panels) return;
+    float* panel = panels + block * (p.input + p.output) * SLOTS;
+    pack_block(p, p.w_ih, p.input, block, panel);
+    pack_block(p, p.w_hh, p.output, block, panel + p.input * SLOTS);
+  }
+
+  void pack_rest(const Forward& p) const {
+    pack_bias(p, nullptr, nullptr, 0, bias + blocks_of(p.hidden) * SLOTS);
+    if (p.w_proj) pack_projection(p, true, projection);
+    gains.pack(p);
+  }
 };
 
 // Buffers of one slice. `operand` is what is multiplied by w_hh: h, or h times the recurrent mask; two, since every
 // block of a step needs all of the step before.
 struct Buffers {
   float *operand[2], *state, *cell, *gates;
-  int64_t row;    // floats from row to row of operand, state and cell
+  float *gates_h, *late, *fresh, *projected;  // share of h; o or o tanh(c), and c of the step, where h has to wait
+  int64_t row;    // floats from row to row of all but the gates
   int64_t group;  // blocks whose gates are computed before their cells: with few rows, cells of several blocks overlap
 
   Buffers(Pieces& pieces, const Layer& p, int64_t rows)
-      : row(blocks_of(p.hidden) * LANES + 16), group(smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
+      : row(blocks_of(larger(p.hidden, p.output)) * LANES + 16),
+        group(p.normed() ? blocks_of(p.hidden) : smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
     for (float*& one : operand) one = pieces.take(rows * row);
     state = p.recurrent.at ? pieces.take(rows * row) : nullptr;
     cell = pieces.take(rows * row);
     gates = pieces.take(group * rows * SLOTS);
+    gates_h = pieces.take(p.normed() ? group * rows * SLOTS : 0);
+    late = pieces.take(p.late() ? rows * row : 0);
+    fresh = pieces.take(p.norm_c ? rows * row : 0);
+    projected = pieces.take(p.w_proj ? rows * row : 0);
   }
 };
-
-// to[r] = init[r] + [x | h][r] @ panel for one block.
-struct GateProduct {
-  const float* init;
-  int64_t init_row;
-  const float* x;
-  int64_t x_row, x_count;
-  const float* h;
-  int64_t h_row, h_count;
-  const float* panel;
-  float* to;
-
-  template <int M, int N>
-  __attribute__((noinline)) void tile(int64_t first) const {
-    Vec sum[M][N];
-    load_tile<M, N>(sum, init + first * init_row, init_row);
-    add_product<M, N>(sum, x + first * x_row, x_row, 1, panel, x_count);
-    add_product<M, N>(sum, h + first * h_row, h_row, 1, panel + x_count * SLOTS, h_count);
-    store_tile<M, N>(sum, to + first * SLOTS, SLOTS);
-  }
-};
-
-// The same over all k, in pieces whose panel stays in L1 while the rows pass. `then`: the panel that is read after the
-// last piece; null where the weights are near anyway.
-void gate_product(GateProduct work, int64_t rows, const float* then) {
-  int64_t x_left = work.x_count, h_left = work.h_count;
-  do {
-    const int64_t piece = next_rows(larger(1, x_left + h_left), PANEL_FLOATS / SLOTS);
-    work.x_count = smaller(piece, x_left);
-    work.h_count = smaller(piece - work.x_count, h_left);
-    x_left -= work.x_count;
-    h_left -= work.h_count;
-    const float* next = x_left + h_left > 0 ? work.panel + piece * SLOTS : then;
-    for_tiles<4>(rows, work, then ? Ahead{next, piece * SLOTS} : Ahead{});
-    work.x += work.x_count;
-    work.h += work.h_count;
-    work.panel += (work.x_count + work.h_count) * SLOTS;
-    work.init = work.to;
-    work.init_row = SLOTS;
-  } while (x_left + h_left > 0);
-}
 
 // One slice: rows first .. first + rows of the batch, all steps.
 template <bool plain, bool keep>
@@ -84,8 +79,10 @@ class Slice {
       for (int64_t begin = 0; begin < blocks; begin += buffers_.group) {
         const int64_t end = smaller(blocks, begin + buffers_.group);
         for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
+        if (!plain && p_.normed()) normalise(step);
         for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
       }
+      if (!plain && p_.late()) outputs(step);
     }
     finish();
   }
@@ -97,20 +94,24 @@ class Slice {
   const int64_t first_, rows_;
 
   // To and fro: what was read last is still in the cache.
-  int64_t block_at(int64_t step, int64_t k) const { return step % 2 ? blocks_of(p_.hidden) - 1 - k : k; }
+  int64_t block_at(int64_t step, int64_t k) const {
+    return step % 2 && (plain || !p_.normed()) ? blocks_of(p_.hidden) - 1 - k : k;
+  }
   float* gates_at(int64_t k) const { return buffers_.gates + k * rows_ * SLOTS; }
   float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
   float* state(int64_t step) const { return buffers_.state ? buffers_.state : operand(step); }
-  Vec initial(const float* from, int64_t row, int64_t unit) const {
-    return from ? load(from + (first_ + row) * p_.hidden + unit, p_.hidden - unit) : Vec{};
+  Vec initial(const float* from, int64_t row, int64_t unit, int64_t width) const {
+    return from ? load(from + (first_ + row) * width + unit, width - unit) : Vec{};
   }
 
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+        store(buffers_.cell + row * buffers_.row + unit, initial(p_.c0, row, unit, p_.hidden));
+      }
+      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
         const int64_t at = row * buffers_.row + unit;
-        const Vec h = initial(p_.h0, row, unit);
-        store(buffers_.cell + at, initial(p_.c0, row, unit));
+        const Vec h = initial(p_.h0, row, unit, p_.output);
         store(state(0) + at, h);
         if (p_.recurrent.at && p_.time) store(operand(0) + at, h * recurrent(0, row, unit));
       }
@@ -119,25 +120,29 @@ class Slice {
 
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
+      const int64_t at = row * buffers_.row;
+      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+        store(p_.h + (first_ + row) * p_.output + unit, load(state(p_.time) + at + unit), p_.output - unit);
+      }
       for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
-        const int64_t at = row * buffers_.row + unit, to = (first_ + row) * p_.hidden + unit;
-        store(p_.h + to, load(state(p_.time) + at), p_.hidden - unit);
-        store(p_.c + to, load(buffers_.cell + at), p_.hidden - unit);
+        store(p_.c + (first_ + row) * p_.hidden + unit, load(buffers_.cell + at + unit), p_.hidden - unit);
       }
     }
   }
 
   Vec recurrent(int64_t step, int64_t row, int64_t unit) const {
-    return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.hidden - unit);
+    return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
   }
 
   const float* panel(int64_t step, int64_t k) const {
-    return weights_.panels + block_at(step, k) * (p_.input + p_.hidden) * SLOTS;
+    return weights_.panels + block_at(step, k) * (p_.input + p_.output) * SLOTS;
   }
 
   void gates(int64_t step, int64_t k, float* to) {
+    if (!weights_.panels) return direct_gates(step, block_at(step, k), to);
     const int64_t blocks = blocks_of(p_.hidden);
-    const bool far = blocks * (p_.input + p_.hidden) * SLOTS > NEAR_FLOATS;
+    const bool far = blocks * (p_.input + p_.output) * SLOTS > NEAR_FLOATS;
+    const float* then = far && k + 1 < blocks ? panel(step, k + 1) : nullptr;
     GateProduct work;
     work.init = weights_.bias + block_at(step, k) * SLOTS;
     work.init_row = 0;
@@ -146,10 +151,64 @@ class Slice {
     work.x_count = p_.input;
     work.h = operand(step);
     work.h_row = buffers_.row;
-    work.h_count = step || p_.h0 ? p_.hidden : 0;
+    work.h_count = step || p_.h0 ? p_.output : 0;
     work.panel = panel(step, k);
     work.to = to;
-    gate_product(work, rows_, far && k + 1 < blocks ? panel(step, k + 1) : nullptr);
+    if (plain || !p_.normed()) return gate_product(work, rows_, then);
+    GateProduct share = work;  // of h, and then of x, both without the bias
+    work.init = share.init = weights_.bias + blocks * SLOTS;
+    work.h_count = share.x_count = 0;
+    share.panel += p_.input * SLOTS;
+    share.to = buffers_.gates_h + k * rows_ * SLOTS;
+    gate_product(work, rows_, nullptr);
+    gate_product(share, rows_, then);
+  }
+
+  void direct_gates(int64_t step, int64_t block, float* to) const {
+    const int64_t unit = block * LANES, units = smaller(LANES, p_.hidden - unit);
+    const float* x = p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch;
+    for (int64_t slot = 0; slot < 4; slot++) {
+      const int64_t first = first_row(p_, slot) + unit;
+      for (int64_t row = 0; row < rows_; row++) {
+        RowSums sums;
+        sums.across = load(weights_.bias + block * SLOTS + slot * LANES);
+        if (first_row(p_, slot) >= 0) {
+          sums.add(p_.w_ih + first * p_.input, p_.input, units, x + row * p_.x_batch);
+          const float* h = operand(step) + row * buffers_.row;
+          if (step || p_.h0) sums.add(p_.w_hh + first * p_.output, p_.output, units, h);
+        }
+        store(to + row * SLOTS + slot * LANES, sums.total());
+      }
+    }
+  }
+
+  // The gates from the shares of x and h: each normalised, times its gain, and the bias.
+  void normalise(int64_t step) {
+    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = rows_ * SLOTS;
+    const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * SLOTS;
+    const Gains& gains = weights_.gains;
+    for (int64_t row = 0; row < rows_; row++) {
+      float *x = buffers_.gates + row * SLOTS, *h = buffers_.gates_h + row * SLOTS;
+      const Moments of_x = p_.norm_x ? moments<4>(x, stride, blocks, gains.there, count) : Moments{};
+      const Moments of_h = p_.norm_h ? moments<4>(h, stride, blocks, gains.there, count) : Moments{};
+      for (int64_t block = 0; block < blocks; block++, x += stride, h += stride) {
+        float* norms = keep ? p_.norms + ((t * blocks + block) * p_.batch + first_ + row) * SLOTS : nullptr;
+        UNROLL for (int64_t k = 0; k < SLOTS; k += LANES) {
+          const int64_t at = block * SLOTS + k;
+          const Vec x_hat = (load(x + k) - of_x.mean) * of_x.scale, h_hat = (load(h + k) - of_h.mean) * of_h.scale;
+          store(x + k, x_hat * load(gains.x + at) + h_hat * load(gains.h + at) + load(weights_.bias + at));
+          if constexpr (keep) {
+            store(norms + k, x_hat);
+            store(norms + kept + k, h_hat);
+          }
+        }
+      }
+      if constexpr (keep) {
+        float* scales = p_.moments + (t * p_.batch + first_ + row) * 4;
+        scales[0] = of_x.scale;
+        scales[1] = of_h.scale;
+      }
+    }
   }
 
   void cells(int64_t step, int64_t block, const float* gates) {
@@ -161,7 +220,7 @@ class Slice {
   template <int N>
   void cells_of(int64_t step, int64_t block, int64_t row, const float* gates) {
     const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
-    const int64_t at = row * buffers_.row + unit, out = (t * p_.batch + first_ + row) * p_.hidden + unit;
+    const int64_t at = row * buffers_.row + unit;
     const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
     Gates<N> values;
     Vec before[N], c[N], h[N];
@@ -172,38 +231,96 @@ class Slice {
       store_gates(p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS, values);
     }
     EACH {
-      const int64_t here = at + n * buffers_.row, there = out + n * p_.hidden;
-      Vec y = h[n];
-      if constexpr (!plain) {
-        options(t, row + n, unit, before[n], load(state(step) + here), c[n], h[n], y);
-        store(state(step + 1) + here, h[n]);
-        if (p_.states) store(p_.states + there, h[n], count);
-        if (p_.recurrent.at && step + 1 < p_.time) h[n] *= recurrent(step + 1, row + n, unit);
-      }
+      const int64_t here = at + n * buffers_.row;
+      if (!plain && p_.norm_c) store(buffers_.fresh + here, c[n]);
+      if constexpr (!plain) c[n] = kept_cell(t, row + n, unit, before[n], c[n]);
       store(buffers_.cell + here, c[n]);
-      store(operand(step + 1) + here, h[n]);
-      store(p_.y + there, y, count);
-      if (p_.cells) store(p_.cells + there, c[n], count);
+      if (p_.cells) store(p_.cells + (t * p_.batch + first_ + row + n) * p_.hidden + unit, c[n], count);
+      if (!plain && p_.late()) {
+        store(buffers_.late + here, h[n]);
+      } else {
+        put_state(step, row + n, unit, h[n]);
+      }
+    }
+  }
+
+  // h of a step whose cells are all there.
+  void outputs(int64_t step) {
+    const float* h = buffers_.late;
+    if (p_.norm_c) {
+      int64_t row = 0;
+      for (; row + ROWS <= rows_; row += ROWS) squash<ROWS>(step, row);
+      for (; row < rows_; row++) squash<1>(step, row);
+    }
+    if (p_.w_proj) {
+      const RowProduct work{h, buffers_.row, p_.hidden, weights_.projection, buffers_.projected, buffers_.row};
+      row_product(work, rows_, blocks_of(p_.output));
+      h = buffers_.projected;
+    }
+    for (int64_t row = 0; row < rows_; row++) {
+      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+        put_state(step, row, unit, load(h + row * buffers_.row + unit));
+      }
+    }
+  }
+
+  // o times the normalised cell, squashed.
+  template <int N>
+  void squash(int64_t step, int64_t row) {
+    const int64_t blocks = blocks_of(p_.hidden);
+    Moments of_c[N];
+    EACH {
+      const float* there = weights_.gains.there + 3 * LANES;
+      of_c[n] = moments<1>(buffers_.fresh + (row + n) * buffers_.row, LANES, blocks, there, p_.hidden);
+      if constexpr (keep) {
+        float* kept = p_.moments + (p_.time_of(step) * p_.batch + first_ + row + n) * 4;
+        kept[2] = of_c[n].mean;
+        kept[3] = of_c[n].scale;
+      }
+    }
+    for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+      const Vec gain = load(p_.norm_c + unit, p_.hidden - unit);
+      const Vec bias = load(p_.norm_c + p_.hidden + unit, p_.hidden - unit);
+      const int64_t at = row * buffers_.row + unit;
+      Vec c[N];
+      EACH c[n] = (load(buffers_.fresh + at + n * buffers_.row) - of_c[n].mean) * of_c[n].scale * gain + bias;
+      activate(p_.options.activation, c);
+      EACH {
+        float* late = buffers_.late + at + n * buffers_.row;
+        store(late, load(late) * c[n]);
+      }
     }
   }
 
   // Zoneout and masked steps: a choice for masks, not a product, so that NaN of a padded step stays where it is.
-  void options(int64_t t, int64_t row, int64_t unit, Vec c_before, Vec h_before, Vec& c, Vec& h, Vec& y) const {
-    const int64_t count = p_.hidden - unit;
+  Vec kept_cell(int64_t t, int64_t row, int64_t unit, Vec before, Vec c) const {
     if (p_.zone_c.at) {
-      const Vec zone = mask_values(p_.zone_c, t, first_ + row, unit, count);
-      c = c_before * zone + c * (1.0f - zone);
+      const Vec zone = mask_values(p_.zone_c, t, first_ + row, unit, p_.hidden - unit);
+      c = before * zone + c * (1.0f - zone);
     }
-    if (p_.zone_h.at) {
-      const Vec zone = mask_values(p_.zone_h, t, first_ + row, unit, count);
-      h = h_before * zone + h * (1.0f - zone);
+    return masked(p_.steps, t, first_ + row) ? before : c;
+  }
+
+  // h of a step to where the next step, the caller and the gradient find it.
+  INLINE void put_state(int64_t step, int64_t row, int64_t unit, Vec h) {
+    const int64_t t = p_.time_of(step), at = row * buffers_.row + unit, count = p_.output - unit;
+    Vec y = h;
+    if constexpr (!plain) {
+      const Vec before = load(state(step) + at);
+      if (p_.zone_h.at) {
+        const Vec zone = mask_values(p_.zone_h, t, first_ + row, unit, count);
+        y = h = before * zone + h * (1.0f - zone);
+      }
+      if (masked(p_.steps, t, first_ + row)) {
+        h = before;
+        y = p_.options.zero_output ? Vec{} : h;
+      }
+      store(state(step + 1) + at, h);
+      if (p_.states) store(p_.states + (t * p_.batch + first_ + row) * p_.output + unit, h, count);
+      if (p_.recurrent.at && step + 1 < p_.time) h *= recurrent(step + 1, row, unit);
     }
-    y = h;
-    if (masked(p_.steps, t, first_ + row)) {
-      c = c_before;
-      h = h_before;
-      y = p_.options.zero_output ? Vec{} : h;
-    }
+    store(operand(step + 1) + at, h);
+    store(p_.y + t * p_.y_time + (first_ + row) * p_.y_batch + unit, y, count);
   }
 };
 
@@ -215,25 +332,23 @@ int64_t slice_floats(const Forward& p, int64_t rows) {
 
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
-  const int64_t blocks = blocks_of(p.hidden), depth = p.input + p.hidden, parts = parts_of(p, threads);
-  const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
+  const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
+  const int64_t parts = parts_of(p, threads), rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   const int64_t part_floats = slice_floats(p, rows);
+  const bool packed = p.normed() || !read_directly(rows, p.time, weight_floats);
   Pieces sizes(nullptr);
-  sizes.take(blocks * depth * SLOTS);
-  sizes.take(blocks * SLOTS);
+  Weights(sizes, p, packed);
   Pieces pieces(workspace(sizes.used() + parts * part_floats));
-  Weights weights{pieces.take(blocks * depth * SLOTS), pieces.take(blocks * SLOTS)};
+  const Weights weights(pieces, p, packed);
   float* slices = pieces.take(parts * part_floats);
 
-  const int64_t packers = blocks * depth * SLOTS < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
+  const int64_t packers = !packed || weight_floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
   in_parallel(threads, packers, [&](int64_t part) {
     for (int64_t b = first_of_part(blocks, part, packers); b < first_of_part(blocks, part + 1, packers); b++) {
-      float* panel = weights.panels + b * depth * SLOTS;
-      pack_block(p, p.w_ih, p.input, b, panel);
-      pack_block(p, p.w_hh, p.hidden, b, panel + p.input * SLOTS);
-      pack_bias(p, p.bias, b, weights.bias + b * SLOTS);
+      weights.pack(p, b);
     }
   });
+  weights.pack_rest(p);
   in_parallel(threads, parts, [&](int64_t part) {
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
       Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count).run();

@@ -40,11 +40,14 @@ inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t 
   }
 }
 
-inline void pack_bias(const Layer& p, const float* bias, int64_t block, float* to) {
+// The sum of the biases that are there, for one block.
+inline void pack_bias(const Layer& p, const float* bias, const float* second, int64_t block, float* to) {
   const int64_t units = smaller(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
-    const int64_t row = first_row(p, slot);
-    store(to + slot * LANES, bias && row >= 0 ? load(bias + row + block * LANES, units) : Vec{});
+    const int64_t row = first_row(p, slot), at = row + block * LANES;
+    Vec sum = bias && row >= 0 ? load(bias + at, units) : Vec{};
+    if (second && row >= 0) sum += load(second + at, units);
+    store(to + slot * LANES, sum);
   }
 }
 
@@ -61,6 +64,26 @@ inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to
           for (int64_t n = v; n < v + count; n++, to += LANES) {
             store(to, there ? load(w + row * columns + n * LANES, columns - n * LANES) : Vec{});
           }
+        }
+      }
+    }
+  }
+}
+
+// Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`turned`), and for gradients @ w_proj.
+inline void pack_projection(const Layer& p, bool turned, float* to) {
+  const int64_t columns = turned ? p.output : p.hidden, depth = turned ? p.hidden : p.output;
+  for (int64_t first = 0; first < columns; first += 4 * LANES) {
+    const int64_t width = smaller(4 * LANES, blocks_of(columns - first) * LANES);
+    for (int64_t k = 0; k < depth; k++, to += width) {
+      for (int64_t n = 0; n < width; n += LANES) {
+        const int64_t column = first + n;
+        if (!turned) {
+          store(to + n, load(p.w_proj + k * p.hidden + column, p.hidden - column));
+          continue;
+        }
+        for (int64_t lane = 0; lane < LANES; lane++) {
+          to[n + lane] = column + lane < columns ? p.w_proj[(column + lane) * p.hidden + k] : 0.0f;
         }
       }
     }

@@ -36,8 +36,7 @@ class FlushDenormals {
 
 // Parts of the batch for the threads: one where the work is too small to wake others.
 INLINE int64_t parts_of(const Layer& p, const Threads& threads) {
-  const double products = 4.0 * p.time * p.batch * p.hidden * (p.input + p.hidden);
-  if (products < 2e5 || !threads.run) return 1;
+  if (!p.large() || !threads.run) return 1;
   return larger(1, smaller(threads.count, p.batch));
 }
 

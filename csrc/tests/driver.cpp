@@ -78,7 +78,7 @@ struct Problem {
   }
 
   void fill(Layer& p) const {
-    p.time = c.time, p.batch = c.batch, p.input = c.input, p.hidden = c.hidden;
+    p.time = c.time, p.batch = c.batch, p.input = c.input, p.hidden = p.output = c.hidden;
     p.x = x.data(), p.x_time = c.batch * c.input, p.x_batch = c.input;
     p.w_ih = w_ih.data(), p.w_hh = w_hh.data(), p.h0 = h0.data(), p.c0 = c0.data();
     if (!c.options) return;
@@ -94,7 +94,7 @@ struct Problem {
   void forward(const gatecast::Threads& threads, bool keep) {
     Forward p{};
     fill(p);
-    p.bias = bias.data(), p.y = y.data(), p.h = h.data(), p.c = cell.data();
+    p.bias = bias.data(), p.y = y.data(), p.y_time = c.batch * c.hidden, p.y_batch = c.hidden, p.h = h.data(), p.c = cell.data();
     if (keep) p.cells = cells.data(), p.gates_out = gates.data(), p.states = states.data();
     isa::kernels.forward(p, threads);
   }

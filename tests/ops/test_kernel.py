@@ -19,7 +19,7 @@ from gatecast.testing import LSTMCase
 
 pytestmark = pytest.mark.skipif(not library().isa, reason="no kernel")
 CASE = LSTMCase("base", 4, 3, 2, 9)
-FULL = replace(CASE, steps=True, recurrent=True, peephole=True)
+FULL = replace(CASE, steps=True, recurrent=True, peephole=True, projection=5, norm="xhc")
 
 
 class Layer(nn.Module):
@@ -35,7 +35,7 @@ class Layer(nn.Module):
 
 def forward_arguments(case: LSTMCase, keep: int) -> tuple[Any, ...]:
     x, weights, state, masks = testing.arguments(case)
-    tensors = (x, *weights[:3], *(state or (None, None)), weights.peephole)
+    tensors = (x, *weights[:3], *(state or (None, None)), *weights[3:])
     return *kernel._ready(tensors, tuple(masks)), *kernel._choices(case.spec), keep
 
 
@@ -49,12 +49,23 @@ def test_opcheck_of_the_forward_operator(case: LSTMCase, keep: int) -> None:
 @pytest.mark.parametrize("case", [CASE, FULL], ids=["base", "full"])
 def test_opcheck_of_the_backward_operator(case: LSTMCase) -> None:
     given = forward_arguments(case, 2)
-    y, _, _, cells, gates, states = torch.ops.gatecast.lstm_forward(*given)
-    states = states if states.numel() else y
-    x, w_ih, w_hh, _, *rest = given[:11]
-    arguments = (torch.ones_like(y), None, None, None, x, w_ih, w_hh, *rest, states, cells, gates, *given[11:14])
+    y, _, _, cells, gates, states, norms, moments = torch.ops.gatecast.lstm_forward(*given)
+    x, w_ih, w_hh, _, *rest = given[:15]
+    kept = (states if states.numel() else y, cells, gates, norms, moments)
+    arguments = (torch.ones_like(y), None, None, None, x, w_ih, w_hh, *rest, *kept, *given[15:18])
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_backward.default, (*arguments, True, True, False), test_utils=tests)
+
+
+def test_opcheck_of_the_operator_of_all_layers() -> None:
+    none, (x, weights, state, _) = torch.empty(0), testing.arguments(replace(FULL, steps=False))
+    assert state is not None
+    run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
+    h, c = (part.expand(2, -1, -1).contiguous() for part in state)
+    above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
+    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *kernel._choices(CASE.spec))
+    tests = ("test_schema", "test_faketensor")
+    torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
 
 
 LAYER = """

@@ -43,15 +43,21 @@ def test_every_case_follows_the_reference(case: LSTMCase, threads: int) -> None:
 @given(
     sizes=st.tuples(*(st.integers(1, most) for most in (9, 14, 19, 35))),
     switches=st.tuples(*[st.booleans()] * 11),
+    projection=st.sampled_from([0, 0, 3, 17]),
     kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
     clips=st.tuples(st.sampled_from([None, 0.3]), st.sampled_from([None, 0.03])),
 )
 def test_any_sizes_and_options(
-    sizes: tuple[int, ...], switches: tuple[bool, ...], kinds: tuple[str, str], clips: tuple[float | None, float | None]
+    sizes: tuple[int, ...],
+    switches: tuple[bool, ...],
+    projection: int,
+    kinds: tuple[str, str],
+    clips: tuple[float | None, float | None],
 ) -> None:
     state, bias, peephole, steps, recurrent, zone_h, zone_c, cells, coupled, backwards, zeros = switches
     spec = ops.CellSpec(*kinds, coupled, backwards, *clips, zeros)
-    close(LSTMCase("fuzz", *sizes, spec, state, bias, peephole, steps, recurrent, zone_h, zone_c, cells), seed=3)
+    given = (state, bias, peephole, steps, recurrent, zone_h, zone_c, cells)
+    close(LSTMCase("fuzz", *sizes, spec, projection, "", *given), seed=3)
 
 
 def test_a_batch_first_view_needs_no_copy_and_gives_the_same() -> None:

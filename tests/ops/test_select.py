@@ -49,14 +49,11 @@ def test_an_activation_of_the_reference_is_announced_once(spec: ops.CellSpec, re
 
 
 @KERNEL
-def test_projection_and_normalisation_run_the_reference() -> None:
-    x, weights, *_ = testing.arguments(CASE)
-    normed = weights._replace(norm_x=torch.ones(20))
-    assert "layer normalisation" in ops.explain(x, normed)
-    projected = weights._replace(w_hh=torch.randn(20, 3), w_proj=torch.randn(3, 5))
-    assert "projection" in ops.explain(x, projected)
-    with pytest.warns(ops.SlowPathWarning, match="projection"):
-        assert ops.lstm(x, projected).y.shape == (3, 2, 3)
+def test_projection_and_normalisation_run_in_the_kernel() -> None:
+    for name in ("projection", "norm", "all with both"):
+        case = next(case for case in testing.OPTIONS if case.name == name)
+        x, weights, _, masks = testing.arguments(case)
+        assert ops.explain(x, weights, spec=case.spec, masks=masks).startswith(f"cpu-{library().isa}")
 
 
 def test_float64_runs_the_reference_in_silence() -> None:
@@ -122,6 +119,9 @@ BAD = [
     (lambda x, w: (x, w._replace(bias=w.bias.double())), "bias must be of the dtype of x"),
     (lambda x, w: (x, w._replace(bias=w.bias.to("meta"))), "bias must be on the device of x"),
     (lambda x, w: (x, w._replace(peephole=torch.ones(2, 5))), "peephole must be of shape \\(3, 5\\)"),
+    (lambda x, w: (x, w._replace(norm_c=torch.ones(5))), "norm_c must be of shape \\(2, 5\\)"),
+    (lambda x, w: (x, w._replace(norm_h=torch.ones(5))), "norm_h must be of shape \\(20,\\)"),
+    (lambda x, w: (x, w._replace(w_proj=torch.ones(3, 5))), "w_proj must be of shape \\(5, 5\\)"),
 ]
 
 

@@ -99,14 +99,15 @@ def checked_state(
     """
     if len(state) != len(expected):
         raise SettingError(f"the state must be ({', '.join(expected)}): {len(expected)} tensors; got {len(state)}")
-    for (name, (shape, _)), part in zip(expected.items(), state, strict=True):
+    checked = []
+    for (name, (shape, dtype)), part in zip(expected.items(), state, strict=True):
         if part.shape != shape:
             raise SettingError(
                 f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
                 f"{_missing_axis(name, part, shape)}"
             )
-    pairs = zip(expected.items(), state, strict=True)
-    return tuple(same_kind(name, part, weight, dtype) for (name, (_, dtype)), part in pairs)
+        checked.append(same_kind(name, part, weight, dtype))
+    return tuple(checked)
 
 
 def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
 from gatecast.ops.gru import GRUSpec, GRUWeights, gru
+from gatecast.ops.layers import lstm_layers
 from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
 from gatecast.ops.spec import Activation
 
@@ -101,6 +102,27 @@ class Design(ABC):
     ) -> Run:
         """Run one layer in one direction."""
 
+    def run_all(
+        self,
+        x: Tensor,
+        weights: Sequence[Weights],
+        state: State | None,
+        spec: Any,
+        steps: Tensor | None,
+        directions: int,
+    ) -> Run | None:
+        """Run all layers in one call, without gradients; None where that cannot be.
+
+        Args:
+            x: input of the first layer.
+            weights: of each layer and direction.
+            state: before the first step, of all layers and directions.
+            spec: options that the operator reads.
+            steps: True where a step counts.
+            directions: 1 or 2, joined side by side.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class LSTMDesign(Design):
@@ -146,6 +168,21 @@ class LSTMDesign(Design):
         start = None if state is None else (state[0], state[1])
         out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
         return Run(out.y, (out.h, out.c), out.cells)
+
+    def run_all(
+        self,
+        x: Tensor,
+        weights: Sequence[Weights],
+        state: State | None,
+        spec: Any,
+        steps: Tensor | None,
+        directions: int,
+    ) -> Run | None:
+        if self.options.zoneouts != (0.0, 0.0):
+            return None
+        flat = [[each.get(name) for name in _IN_ORDER] for each in weights]
+        found = lstm_layers(x, flat, state, spec, steps, directions)
+        return None if found is None else Run(found[0], found[1:])
 
     @staticmethod
     def operands(weights: Weights) -> LSTMWeights:
@@ -212,6 +249,9 @@ class RNNDesign(Design):
         operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
         out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
         return Run(out.y, (out.h,))
+
+
+_IN_ORDER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr")
 
 
 def _one_bias(weights: Weights) -> Tensor | None:

@@ -173,6 +173,10 @@ class Stack(WithState):
     def _run(
         self, x: Float[Tensor, "time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
     ) -> Stacked:
+        if not (self.training or torch.is_grad_enabled()):
+            found = self._run_at_once(x, state, steps)
+            if found is not None:
+                return found
         options = self.design.options
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         below, base, every = x, None, []
@@ -189,6 +193,20 @@ class Stack(WithState):
         ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
         cells = [run.cells for run in every if run.cells is not None]
         return Stacked(below, last, ends, torch.stack(cells) if cells else None)
+
+    def _run_at_once(self, x: Tensor, state: State | None, steps: Tensor | None) -> Stacked | None:
+        """All layers in one call, without gradients; None where something lies between them."""
+        stack, directions = self.stack, self.directions
+        if stack.residual or stack.skip or getattr(stack, "return_cells", False):
+            return None
+        if directions == 2 and stack.merge_mode not in ("concat", None):
+            return None
+        weights = [self._weights(suffix) for suffix in self.suffixes]
+        run = self.design.run_all(x, weights, state, self.specs[0], steps, directions)
+        if run is None:
+            return None
+        last = None if stack.return_sequences else self._join(list(run.state[0][-directions:]), None)
+        return Stacked(run.y, last, run.state, None)
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
         """What a layer above the first reads."""

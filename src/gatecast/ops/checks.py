@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,6 +50,28 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         _check_spec(spec)
 
 
+def check_layers(x: Tensor, weights: Sequence[Sequence[Tensor | None]], spec: CellSpec, directions: int) -> None:
+    """The weights of layers one on the other, for an input and options that were checked.
+
+    Raises:
+        SettingError: one does not fit; names it by its place.
+    """
+    first = weights[0][1]
+    assert first is not None
+    hidden, output = first.shape[0] // spec.gates, first.shape[-1]
+    gates, width = spec.gates * hidden, x.shape[2]
+    rare = ((spec.gates - 1, hidden), (gates,), (gates,), (2, hidden), (output, hidden))
+    for run, given in enumerate(weights):
+        layer = run // directions
+        width = directions * output if layer else width
+        shapes = ((gates, width), (gates, output), (gates,), (gates,), *rare)
+        for name, t, shape in zip(LAYER_WEIGHTS, given, shapes, strict=True):
+            _fits(f"{name} of layer {layer}", t, shape, x)
+        if given[-1] is None and output != hidden:
+            _fits(f"w_hh of layer {layer}", given[1], (gates, hidden), x)
+
+
+LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole", "norm_x", "norm_h", "norm_c", "w_proj")
 DEFAULT, NO_MASKS = CellSpec(), LSTMMasks()
 
 

@@ -6,6 +6,7 @@ gradient is an ``autograd.Function`` outside of them: a cheaper call than a grad
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,60 +18,81 @@ from gatecast.ops.library import library
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_sigmoid", "softsign", "linear", "hard_tanh")  # order of csrc/lstm.h
-_STATE = "Tensor? h0, Tensor? c0, Tensor? peephole"
+_STATE = "Tensor? h0, Tensor? c0"
+_WEIGHTS = "Tensor? peephole, Tensor? norm_x, Tensor? norm_h, Tensor? norm_c, Tensor? w_proj"
 _MASKS = "Tensor? steps, Tensor? recurrent, Tensor? zone_h, Tensor? zone_c"
 _CHOICES = "int[] choices, float cell_clip, float gradient_clip"
-_OUTPUT = "(Tensor y, Tensor h, Tensor c, Tensor cells, Tensor gates, Tensor states)"
-_GRADS = "(Tensor x, Tensor w_ih, Tensor w_hh, Tensor bias, Tensor h0, Tensor c0, Tensor peephole)"
+_OUTPUT = "Tensor y, Tensor h, Tensor c, Tensor cells, Tensor gates, Tensor states, Tensor norms, Tensor moments"
+_GRADS = "Tensor x, Tensor w_ih, Tensor w_hh, Tensor bias, Tensor h0, Tensor c0"
+_GRADS += ", Tensor peephole, Tensor norm_x, Tensor norm_h, Tensor norm_c, Tensor w_proj"
 
 _OPERATORS = torch.library.Library("gatecast", "DEF")
 _OPERATORS.define(
-    f"lstm_forward(Tensor x, Tensor w_ih, Tensor w_hh, Tensor? bias, {_STATE}, {_MASKS}, {_CHOICES}, int keep)"
-    f" -> {_OUTPUT}"
+    f"lstm_forward(Tensor x, Tensor w_ih, Tensor w_hh, Tensor? bias, {_STATE}, {_WEIGHTS}, {_MASKS}, {_CHOICES},"
+    f" int keep) -> ({_OUTPUT})"
 )
 _OPERATORS.define(
     "lstm_backward(Tensor? grad_y, Tensor? grad_h, Tensor? grad_c, Tensor? grad_cells, Tensor x, Tensor w_ih,"
-    f" Tensor w_hh, {_STATE}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, {_CHOICES},"
-    f" bool want_x, bool want_h0, bool want_c0) -> {_GRADS}"
+    f" Tensor w_hh, {_STATE}, {_WEIGHTS}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, Tensor norms,"
+    f" Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
+)
+_OPERATORS.define(
+    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
+    " -> (Tensor y, Tensor h, Tensor c)"
 )
 _FORWARD, _BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
+_LAYERS = torch.ops.gatecast.lstm_layers.default
 
 CELLS, GRADIENT = 1, 2  # what the forward operator keeps besides y, h and c
+PER_RUN = (
+    9  # tensors of a run of the cell in `lstm_layers`: those of LSTMWeights and a second bias; empty ones for none
+)
+INPUTS = 6 + 5  # tensors that may have gradients: x, w_ih, w_hh, bias, h0, c0 and the other weights
+_NONE = torch.empty(0)
 
 
 @torch.library.register_fake("gatecast::lstm_forward", lib=_OPERATORS)
-def _forward_shapes(
-    x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Any, h0: Any, c0: Any, peephole: Any, steps: Any, *rest: Any
-) -> tuple[Tensor, ...]:
-    *_, choices, _cell_clip, _gradient_clip, keep = rest
-    (time, batch, _), hidden, lanes = x.shape, w_hh.shape[1], library().lanes
-    sequence = (time, batch, hidden)
-    gates = (time, (hidden + lanes - 1) // lanes, batch, 4 * lanes)
-    states = keep == GRADIENT and steps is not None and choices[4]
+def _forward_shapes(x: Tensor, w_ih: Tensor, w_hh: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    norm_x, norm_h, norm_c, steps, choices, keep = (rest[k] for k in (4, 5, 6, 8, 12, -1))
+    (time, batch, _), output, lanes = x.shape, w_hh.shape[1], library().lanes
+    hidden = w_hh.shape[0] // (3 if choices[2] else 4)
+    blocks, all_kept = (hidden + lanes - 1) // lanes, keep == GRADIENT
+    normed = norm_x is not None or norm_h is not None
     return (
-        x.new_empty(sequence),
+        x.new_empty(time, batch, output),
+        x.new_empty(batch, output),
         x.new_empty(batch, hidden),
-        x.new_empty(batch, hidden),
-        x.new_empty(sequence if keep else 0),
-        x.new_empty(gates if keep == GRADIENT else 0),
-        x.new_empty(sequence if states else 0),
+        x.new_empty((time, batch, hidden) if keep else 0),
+        x.new_empty((time, blocks, batch, 4 * lanes) if all_kept else 0),
+        x.new_empty((time, batch, output) if all_kept and steps is not None and choices[4] else 0),
+        x.new_empty((2 * time, blocks, batch, 4 * lanes) if all_kept and normed else 0),
+        x.new_empty((time, batch, 4) if all_kept and (normed or norm_c is not None) else 0),
     )
 
 
 @torch.library.register_fake("gatecast::lstm_backward", lib=_OPERATORS)
 def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
-    x, w_ih, w_hh, peephole = arguments[4], arguments[5], arguments[6], arguments[9]
-    want_x, want_h0, want_c0 = arguments[-3:]
-    state = (x.shape[1], w_hh.shape[1])
+    x, w_ih, w_hh = arguments[4:7]
+    rare, cells, (want_x, want_h0, want_c0) = arguments[9:14], arguments[19], arguments[-3:]
     return (
         x.new_empty(x.shape if want_x else 0),
         x.new_empty(w_ih.shape),
         x.new_empty(w_hh.shape),
         x.new_empty(w_ih.shape[0]),
-        x.new_empty(state if want_h0 else 0),
-        x.new_empty(state if want_c0 else 0),
-        x.new_empty(peephole.shape if peephole is not None else 0),
+        x.new_empty((x.shape[1], w_hh.shape[1]) if want_h0 else 0),
+        x.new_empty(cells.shape[1:] if want_c0 else 0),
+        *(x.new_empty(0 if t is None else t.shape) for t in rare),
     )
+
+
+@torch.library.register_fake("gatecast::lstm_layers", lib=_OPERATORS)
+def _layers_shapes(
+    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, directions: int, *rest: Any
+) -> tuple[Tensor, ...]:
+    (time, batch, _), (gates, output), runs = x.shape, weights[1].shape, len(weights) // PER_RUN
+    hidden = gates // (3 if rest[0][2] else 4)
+    y, h, c = (time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
+    return x.new_empty(y), x.new_empty(h), x.new_empty(c)
 
 
 def lstm(
@@ -83,12 +105,27 @@ def lstm(
 ) -> LSTMOutput:
     """Run the kernel; :func:`gatecast.ops.select.kernel_for` has said that it can."""
     h0, c0 = state if state is not None else (None, None)
-    tensors = (x, weights.w_ih, weights.w_hh, weights.bias, h0, c0, weights.peephole)
+    tensors = (x, *weights[:3], h0, c0, *weights[3:])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         y, h, c, every = _LSTM.apply(*tensors, *masks, spec, cells)
     else:
         y, h, c, every, *_ = _FORWARD(*_ready(tensors, masks), *_choices(spec), int(cells))
     return LSTMOutput(y, h, c, every if cells else None)
+
+
+def lstm_layers(
+    x: Float[Tensor, "time batch input"],
+    weights: Sequence[Sequence[Tensor | None]],
+    state: Sequence[Tensor] | None,
+    spec: CellSpec,
+    steps: Tensor | None,
+    directions: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
+    h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
+    flat = [_NONE if t is None else t for run in weights for t in run]
+    y, h, c = _LAYERS(_even(x), flat, h0, c0, steps, directions, *_choices(spec))
+    return y, h, c
 
 
 def _choices(spec: CellSpec) -> tuple[list[int], float, float]:
@@ -117,25 +154,25 @@ class _LSTM(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         *tensors, spec, cells = arguments
-        ready = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
-        y, h, c, every, gates, states = _FORWARD(*ready, *_choices(spec), GRADIENT)
-        ctx.spec, ctx.cells, ctx.extra_states = spec, cells, states.numel() > 0
-        ctx.save_for_backward(*tensors, states if ctx.extra_states else y, every, gates)
+        ready = _ready(tuple(tensors[:INPUTS]), tuple(tensors[INPUTS:]))
+        y, h, c, every, gates, states, norms, moments = _FORWARD(*ready, *_choices(spec), GRADIENT)
+        ctx.spec, ctx.cells = spec, cells
+        ctx.save_for_backward(*tensors, states if states.numel() else y, every, gates, norms, moments)
         ctx.set_materialize_grads(False)
         return y, h, c, every
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        *tensors, states, every, gates = ctx.saved_tensors
+        tensors, kept = ctx.saved_tensors[: INPUTS + 4], ctx.saved_tensors[INPUTS + 4 :]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return _reference_gradient(ctx, tensors, grads)
-        x, w_ih, w_hh, _, *rest = _ready(tuple(tensors[:7]), tuple(tensors[7:]))
+        x, w_ih, w_hh, _, *rest = _ready(tensors[:INPUTS], tensors[INPUTS:])
         needs = ctx.needs_input_grad
         found = _BACKWARD(
-            *_ready_gradients(grads), x, w_ih, w_hh, *rest, states, every, gates,
+            *_ready_gradients(grads), x, w_ih, w_hh, *rest, *kept,
             *_choices(ctx.spec), needs[0], needs[4], needs[5],
         )  # fmt: skip
-        return *(g if need else None for g, need in zip(found, needs, strict=False)), None, None, None, None, None, None
+        return *(g if need else None for g, need in zip(found, needs, strict=False)), *[None] * 6
 
 
 def _ready_gradients(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:
@@ -143,17 +180,18 @@ def _ready_gradients(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:
     return [_even(grad_y), *(None if g is None else g.contiguous() for g in others)]
 
 
-def _reference_gradient(ctx: Any, tensors: list[Any], grads: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+def _reference_gradient(ctx: Any, tensors: tuple[Any, ...], grads: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
     """The same gradient through the reference, so that it can be differentiated again."""
-    x, w_ih, w_hh, bias, h0, c0, peephole, *masks = tensors
+    x, w_ih, w_hh, bias, h0, c0, *rest = tensors
+    rare, masks = rest[:5], rest[5:]
     state = None if h0 is None or c0 is None else (h0, c0)
-    weights = LSTMWeights(w_ih, w_hh, bias, peephole)
+    weights = LSTMWeights(w_ih, w_hh, bias, *rare)
     output = reference.lstm(x, weights, state, spec=ctx.spec, masks=LSTMMasks(*masks), cells=True)
     pairs = [(out, grad) for out, grad in zip(output, grads, strict=True) if out is not None and grad is not None]
-    wanted = [k for k, need in enumerate(ctx.needs_input_grad[:7]) if need]
+    wanted = [k for k, need in enumerate(ctx.needs_input_grad[:INPUTS]) if need]
     found = torch.autograd.grad(
         [out for out, _ in pairs], [tensors[k] for k in wanted], [g for _, g in pairs], create_graph=True,
         allow_unused=True,
     )  # fmt: skip
     by_place = dict(zip(wanted, found, strict=True))
-    return *(by_place.get(k) for k in range(7)), None, None, None, None, None, None
+    return *(by_place.get(k) for k in range(INPUTS)), *[None] * 6

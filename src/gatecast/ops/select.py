@@ -79,7 +79,7 @@ def _sentence(choice: Choice) -> str:
 
 def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice:
     """The implementation for a checked call."""
-    choice = _other_number(x) or _unsupported(weights, spec, masks) or _transformed()
+    choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
         choice = _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
@@ -116,7 +116,7 @@ def _other_number(x: Tensor) -> Choice | None:
     return Choice("reference", f"the kernel computes in float32, x is {x.dtype}", slow=x.dtype != torch.float64)
 
 
-def _unsupported(weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice | None:
+def _unsupported(spec: CellSpec, masks: LSTMMasks) -> Choice | None:
     """Options that only the reference has."""
     for name in ("activation", "recurrent_activation") if spec is not DEFAULT else ():
         kind = getattr(spec, name)
@@ -124,9 +124,6 @@ def _unsupported(weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choi
             shown = repr(kind) if isinstance(kind, str) else "a function"
             reason = f"{name} is {shown}; the kernel has {', '.join(kernel.ACTIVATIONS)}"
             return Choice("reference", reason, slow=True)
-    if weights.w_proj is not None or weights[4:7] != (None, None, None):
-        what = "a projection" if weights.w_proj is not None else "layer normalisation"
-        return Choice("reference", f"the kernel has no {what.removeprefix('a ')}", slow=True)
     if masks is not NO_MASKS and any(mask is not None and mask.requires_grad for mask in masks):
         return Choice("reference", "a mask needs a gradient, which the kernel does not give", slow=True)
     return None

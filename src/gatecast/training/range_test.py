@@ -100,7 +100,7 @@ def _swept(
     model: nn.Module, windows: Windows, training: Origins, config: FitConfig, rates: Sequence[float], seed: int
 ) -> list[float]:
     """The loss of each step, up to the first that is not finite."""
-    engine = engine_of(config.accelerator)
+    engine = engine_of(config)
     network, optimizer = engine.setup(model, optimizer_of(model, replace(config, learning_rate=rates[0])))
     sampler, weights = Sampler(training.total, config.batch_size * config.accumulate, seed), list(model.parameters())
     losses: list[float] = []

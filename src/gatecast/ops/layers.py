@@ -1,0 +1,48 @@
+"""Several LSTM layers in one call, where no gradient is asked for: a step of a stream is mostly the cost of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gatecast.ops import kernel
+from gatecast.ops.checks import NO_MASKS, check_layers
+from gatecast.ops.select import kernel_for
+from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
+
+Weights = Sequence[Tensor | None]  # as in LSTMWeights, after `bias` a second one that is added to it
+
+
+def lstm_layers(
+    x: Tensor,
+    weights: Sequence[Weights],
+    state: Sequence[Tensor] | None,
+    spec: CellSpec,
+    steps: Tensor | None,
+    directions: int,
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Run layers one on the other: y of the last, h and c of all; None where no kernel runs.
+
+    Args:
+        x: checked input of the first layer ``(time, batch, input)``.
+        weights: of each layer and direction.
+        state: checked h and c before the first step, ``(layers*directions, batch, hidden)`` each; None: zeros.
+        spec: options of the cell; each layer's second direction reads from the end.
+        steps: True where a step counts ``(time, batch)``; None: everywhere.
+        directions: 1 or 2; two stand side by side in the output.
+
+    Raises:
+        SettingError: a weight does not fit.
+    """
+    first = LSTMWeights(weights[0][0], weights[0][1])  # type: ignore[arg-type]
+    if torch.compiler.is_compiling():  # where every operator has its own place in the graph
+        return None
+    if not kernel_for(x, first, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
+        return None
+    try:
+        return kernel.lstm_layers(x, weights, state, spec, steps, directions)
+    except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it
+        check_layers(x, weights, spec, directions)
+        raise

@@ -1,0 +1,141 @@
+"""All layers in one call, where no gradient is asked for: the same results, of the weights as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from fixtures.layers import LSTM_OPTIONS, tensors
+from torch import Tensor, nn
+
+from gatecast import ops
+from gatecast.errors import SettingError
+from gatecast.nn import GRU, LSTM
+from gatecast.ops import kernel
+from gatecast.ops.library import library
+
+KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for every call of the operator that runs all layers."""
+    heard: list[int] = []
+    inner = kernel.lstm_layers
+
+    def listen(x: Tensor, weights: list[list[Tensor]], *rest: object) -> tuple[Tensor, Tensor, Tensor]:
+        heard.append(len(weights))
+        return inner(x, weights, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kernel, "lstm_layers", listen)
+    return heard
+
+
+def assert_same(found: object, wanted: object) -> None:
+    for one, other in zip(tensors(found), tensors(wanted), strict=True):
+        torch.testing.assert_close(one, other.detach(), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore::gatecast.ops.SlowPathWarning")
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", list(LSTM_OPTIONS))
+def test_every_option_gives_what_it_gives_with_gradients(name: str, batch: int) -> None:
+    layer = LSTM(3, 20, **LSTM_OPTIONS[name]).eval()
+    x, lengths = torch.randn(9, batch, 3), torch.tensor([9, 0, 4])[:batch]
+    for call in ({}, {"lengths": lengths}):
+        wanted = layer(x, **call)
+        with torch.no_grad():
+            assert_same(layer(x, **call), wanted)
+        with torch.inference_mode():
+            assert_same(layer(x, **call), wanted)
+
+
+@KERNEL
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"peephole": True, "coupled": True}, {"bidirectional": True}], ids=str)
+def test_one_call_runs_all_layers(options: dict[str, bool], threads: int, calls: list[int]) -> None:
+    layer = LSTM(5, 40, 3, batch_first=True, **options).eval()
+    x = torch.randn(1, 50, 5)
+    directions = 2 if layer.bidirectional else 1
+    state = torch.randn(3 * directions, 1, 40), torch.randn(3 * directions, 1, 40)
+    wanted, before = layer(x, state), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    with torch.no_grad():
+        found = layer(x, state)
+        torch.set_num_threads(before)
+        assert_same(found, wanted)
+        assert calls == [3 * directions]
+        assert ops.explain(layer, x).startswith(f"cpu-{library().isa}: ")
+
+
+@KERNEL
+def test_steps_and_training(calls: list[int]) -> None:
+    layer, x = LSTM(3, 8, 2), torch.randn(4, 3)
+    with torch.no_grad():
+        layer(x[None])
+        assert not calls  # in training dropout may lie between
+        layer.eval()
+        _, state = layer.step(x)
+        y, state = layer.step(x, state)
+    assert calls == [2, 2]
+    assert_same((y, state), (layer(torch.stack([x, x]))[0][-1], layer(torch.stack([x, x]))[1]))
+
+
+def _optimizer_step(layer: nn.Module) -> None:
+    optimizer = torch.optim.SGD(layer.parameters(), 0.5)
+    with torch.enable_grad():
+        layer(torch.ones(3, 1, 3))[0].sum().backward()
+    optimizer.step()
+
+
+def _numpy(layer: nn.Module) -> None:
+    layer.weight_hh_l0.detach().numpy()[:] *= 0.5
+
+
+def _replace(layer: nn.Module) -> None:
+    layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0 * 0.5)
+
+
+CHANGES: dict[str, Callable[[nn.Module], object]] = {
+    "in place": lambda layer: layer.weight_hh_l0.mul_(0.5),
+    "in place through .data": lambda layer: layer.weight_hh_l0.data.mul_(0.5),
+    "new .data": lambda layer: setattr(layer.weight_hh_l0, "data", layer.weight_hh_l0.data * 0.5),
+    "transposed memory": lambda layer: setattr(layer.weight_hh_l0, "data", (layer.weight_hh_l0.data * 0.5).T.clone().T),
+    "load_state_dict": lambda layer: layer.load_state_dict(LSTM(3, 16).state_dict()),
+    "optimiser": _optimizer_step,
+    "through numpy": _numpy,
+    "another parameter": _replace,
+}
+
+
+@pytest.mark.parametrize("time", [1, 40])
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_a_change_of_the_weights_is_seen_at_once(change: str, time: int) -> None:
+    layer, x, state = LSTM(3, 16).eval(), torch.ones(time, 1, 3), (torch.ones(1, 1, 16), torch.ones(1, 1, 16))
+    with torch.no_grad():
+        before = layer(x, state)[0]
+        CHANGES[change](layer)
+        after = layer(x, state)
+    assert not torch.equal(before, after[0])
+    assert_same(after, layer(x, state))
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    x = torch.ones(4, 2, 3)
+    for name, shape in (("weight_hh_l1", (32, 7)), ("weight_ih_l0", (32, 4)), ("bias_hh_l0", (31,))):
+        layer = LSTM(3, 8, 2).eval()
+        setattr(layer, name, nn.Parameter(torch.zeros(shape)))
+        with torch.no_grad(), pytest.raises(SettingError, match=r"must be"):
+            layer(x)
+    layer = LSTM(3, 8).eval()
+    layer.bias_ih_l0 = nn.Parameter(torch.zeros(32, dtype=torch.float64))
+    with torch.no_grad(), pytest.raises(SettingError, match="bias"):
+        layer(x)
+
+
+def test_other_layers_are_as_they_were() -> None:
+    layer, x = GRU(3, 8, 2).eval(), torch.randn(4, 2, 3)
+    wanted = layer(x)
+    with torch.no_grad():
+        assert_same(layer(x), wanted)
