@@ -28,7 +28,18 @@ HEAVY = (
     "keras",
     "onnx",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "nn.weights", "ops", "report", "training", "training.optimizers")
+PACKAGES = (
+    "data",
+    "evaluation",
+    "forecasters",
+    "models",
+    "nn",
+    "nn.weights",
+    "ops",
+    "report",
+    "training",
+    "training.optimizers",
+)
 
 
 def loaded_by(statement: str) -> set[str]:

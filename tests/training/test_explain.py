@@ -86,6 +86,11 @@ def test_without_held_back_windows_the_training_loss_is_judged() -> None:
     assert found.kept == 200
 
 
+def test_a_loss_that_is_not_finite_is_named() -> None:
+    found = explain_training(curve(np.where(AT == 3, np.inf, FALLING)))
+    assert (found.state, found.since) == ("not learning", 40)
+
+
 def test_few_evaluations_tell_nothing() -> None:
     assert explain_training(curve(FLAT)[:4]).state == "too short"
 

@@ -306,6 +306,13 @@ def test_a_loss_of_exactly_zero_is_kept_and_not_beaten_by_a_later_one(monkeypatc
     assert (result.best_step, result.best_loss) == (6, 0.0)
 
 
+def test_an_evaluation_that_is_no_number_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = iter([0.5, math.nan, 0.25, math.nan])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: next(held))
+    _, result = run()
+    assert (result.best_step, result.best_loss, result.stale) == (9, 0.25, 1)
+
+
 def test_a_run_that_had_stopped_early_learns_nothing_more_when_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

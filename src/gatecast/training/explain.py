@@ -85,7 +85,10 @@ def explain_training(model: Any) -> Explanation:
 def _judged(losses: np.ndarray, history: Sequence[Entry], name: str) -> tuple[str, int, str]:
     """State, step since when, and the sentence."""
     first = int(history[0]["step"])
-    if len(losses) < FEWEST or not np.isfinite(losses).all():
+    if not np.isfinite(losses).all():
+        since = int(history[int(np.flatnonzero(~np.isfinite(losses))[0])]["step"])
+        return "not learning", since, f"Not learning: the {name} loss is not finite at step {since}."
+    if len(losses) < FEWEST:
         return "too short", first, f"Too short to tell: {len(losses)} evaluations, of which {FEWEST} are needed."
     smooth, noise = smoothed(losses), noise_of(losses)
     best = int(smooth.argmin())
@@ -158,10 +161,9 @@ def _trend(losses: np.ndarray) -> float:
 
 
 def _best(history: Sequence[Entry]) -> int:
-    losses = [entry.get("val_loss") for entry in history]
-    if any(loss is None for loss in losses):
-        return int(history[-1]["step"])
-    return int(history[int(np.nanargmin(np.array(losses, dtype=float)))]["step"])
+    """Step of the lowest held-back loss; the last one without any."""
+    losses = np.array([np.nan if (loss := entry.get("val_loss")) is None else loss for entry in history])
+    return int(history[-1 if np.isnan(losses).all() else int(np.nanargmin(losses))]["step"])
 
 
 def _small(change: float, error: float) -> str:

@@ -28,7 +28,7 @@ class Run:
         """Take an evaluation in; True where it is the best so far, by more than ``min_delta``."""
         self.history.append(entry)
         held = entry["val_loss"]
-        better = held is None or not held >= self.best_loss - min_delta
+        better = held is None or math.isnan(self.best_loss) or held < self.best_loss - min_delta
         if better:
             self.best_step, self.best_loss, self.stale = entry["step"], math.nan if held is None else held, 0
         else:
