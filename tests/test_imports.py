@@ -28,7 +28,19 @@ HEAVY = (
     "keras",
     "onnx",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "lab", "models", "nn", "nn.weights", "ops", "report", "training")
+PACKAGES = (
+    "data",
+    "evaluation",
+    "forecasters",
+    "lab",
+    "models",
+    "nn",
+    "nn.weights",
+    "ops",
+    "report",
+    "training",
+    "training.optimizers",
+)
 
 
 def loaded_by(statement: str) -> set[str]:
