@@ -28,7 +28,7 @@ import gatecast
 from gatecast import FitConfig, LSTMClassifier, NetConfig
 
 TRAIN = 4000
-NET, FIT = NetConfig(hidden_size=128, dropout=0.2), FitConfig(epochs=30, progress=False)
+NET, FIT = NetConfig(hidden_size=128, dropout=0.2), FitConfig(epochs=30, patience=20, progress=False)
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
