@@ -75,6 +75,25 @@ def test_gradients_are_cut_by_value_and_by_norm(settings: dict[str, Any], expect
     assert [float(weight.grad) for weight in weights if weight.grad is not None] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("clip", [0.01, 1.0, 100.0])
+def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
+    torch.manual_seed(0)
+    both = [nn.Sequential(nn.Linear(7, 33), nn.Linear(33, 5)) for _ in range(2)]
+    both[1].load_state_dict(both[0].state_dict())
+    for network in both:
+        network(torch.ones(3, 7)).square().sum().backward()
+    ours = cut(list(both[0].parameters()), FitConfig(clip=clip))
+    assert ours == float(nn.utils.clip_grad_norm_(both[1].parameters(), clip))
+    for a, b in zip(both[0].parameters(), both[1].parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        assert torch.equal(a.grad, b.grad)
+
+
+def test_nothing_to_cut() -> None:
+    assert cut([nn.Parameter(torch.zeros(1))], FitConfig()) == 0.0
+
+
 def test_an_infinite_gradient_shows_in_the_norm_though_it_is_cut() -> None:
     assert cut(with_gradients(float("inf"), 1.0), FitConfig(clip_value=1.0)) == float("inf")
 

@@ -40,7 +40,8 @@ def build(config: Path | None = None) -> App:
         result_action="return_value",
     )
     for position, (name, text) in enumerate(words.COMMANDS.items()):
-        app.command(f"gatecast.cli.{name}:{name}", name=name, help=text, sort_key=position)
+        module = name.replace("-", "_")
+        app.command(f"gatecast.cli.{module}:{module}", name=name, help=text, sort_key=position)
     return app
 
 

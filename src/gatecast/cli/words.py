@@ -47,6 +47,15 @@ For example
     gatecast predict model.gatecast new.csv --levels 90 --out today
 """
 
+EXPLAIN_TRAINING = """Say whether a model was still learning, had converged or overfits, by its learning curves.
+
+Nothing is written.
+
+For example
+
+    gatecast explain-training gatecast-out/model.gatecast
+"""
+
 DATA = """Show what is understood of a file and what is repaired.
 
 Nothing is written.
@@ -65,4 +74,11 @@ For example
     gatecast demo --dataset air_passengers --horizon 12
 """
 
-COMMANDS = {"forecast": FORECAST, "backtest": BACKTEST, "predict": PREDICT, "data": DATA, "demo": DEMO}
+COMMANDS = {
+    "forecast": FORECAST,
+    "backtest": BACKTEST,
+    "predict": PREDICT,
+    "data": DATA,
+    "explain-training": EXPLAIN_TRAINING,
+    "demo": DEMO,
+}

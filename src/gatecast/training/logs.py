@@ -85,6 +85,7 @@ def tensorboard_log(folder: Path, history: Sequence[Entry]) -> Iterator[Log]:
 def mlflow_log(folder: Path, history: Sequence[Entry], name: str, config: FitConfig) -> Iterator[Log]:
     """A run in MLflow's file store in ``folder``, for ``mlflow ui --backend-store-uri FOLDER``."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would report the use to its makers
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder needs no database, and mlflow-skinny has none
     require("mlflow", extra="mlflow", purpose='FitConfig(log="mlflow")')
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param

@@ -96,13 +96,13 @@ def train(
             state.step += 1
             state.seconds = time.perf_counter() - clock
             if due:
-                passes = {"epoch": state.step / sampler.steps_per_epoch, "progress": state.step / steps}
+                entry = _entry(state, rate, steps, sampler.steps_per_epoch) | layers
                 with state.average:
-                    held_loss = evaluate(model, windows, held_back, engine.device)
-                    if run.note(_entry(state, held_loss, rate) | passes | layers, config.min_delta):
+                    entry["val_loss"] = evaluate(model, windows, held_back, engine.device)
+                    if run.note(entry, config.min_delta):
                         state.best = copied(model.state_dict())
                 state.losses = []
-                log(run.history[-1])
+                log(entry)
             progress(state.step, run.history)
             ended = state.step == steps or run.stale >= config.patience
             if stopped() or ended or state.step % config.checkpoint_every == 0:
@@ -129,9 +129,17 @@ def evaluate(model: nn.Module, windows: Gathers, held_back: Origins, device: tor
     return total / count
 
 
-def _entry(state: State, held_loss: float | None, rate: float) -> dict[str, Any]:
-    mean = sum(state.losses) / len(state.losses)
-    return {"step": state.step, "train_loss": mean, "val_loss": held_loss, "lr": rate, "seconds": state.seconds}
+def _entry(state: State, rate: float, steps: int, steps_per_epoch: int) -> dict[str, Any]:
+    """What is recorded of an evaluation; its loss is still to come."""
+    return {
+        "step": state.step,
+        "epoch": state.step / steps_per_epoch,
+        "progress": state.step / steps,
+        "train_loss": sum(state.losses) / len(state.losses),
+        "val_loss": None,
+        "lr": rate,
+        "seconds": state.seconds,
+    }
 
 
 def _leave(number: int, config: FitConfig) -> None:
