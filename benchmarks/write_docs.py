@@ -23,6 +23,7 @@ ORDER = [
     "design",
     "time_to_accuracy",
     "same_network",
+    "step",
     "layers",
     "first_forecast",
     "latency",

@@ -30,8 +30,8 @@ def explain_training(
     console.paragraph(typed(found.text))
     console.say()
     for name, key in (("training", "train_loss"), ("held-back", "val_loss")):
-        losses = [entry.get(key) for entry in found.history]
-        if None not in losses:
+        losses = [loss for entry in found.history if (loss := entry.get(key)) is not None]
+        if losses:
             console.say(f"  {name:<9}  {bars(losses)}")
     console.say()
     console.table(["step", "epoch", "training", "held-back", "rate"], rows_of(found.history, found.kept), left=0)
