@@ -31,6 +31,7 @@ _HOME = {
     "backtest": "gatecast.forecasters",
     "fit_each": "gatecast.forecasters",
     "load": "gatecast.forecasters",
+    "tune": "gatecast.tuning",
     "NetConfig": "gatecast.models",
     "FitConfig": "gatecast.training",
     "write_report": "gatecast.report",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from gatecast.models import NetConfig
     from gatecast.report import write_report
     from gatecast.training import FitConfig
+    from gatecast.tuning import tune
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from gatecast.data.panel import Panel
 from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.spread import Workers, check_workers
-from gatecast.option import Search
+from gatecast.option import Choice, Search
 from gatecast.training.config import FitConfig
 from gatecast.tuning.final import last_round, test_part
 from gatecast.tuning.folds import Folds
@@ -101,7 +101,7 @@ def tune(
     )
     study = Study(Path(storage) if storage else None, known, searched, default, seed=seed)
     with _bar(progress, trials) as tick:
-        while len(study.trials) < trials and not _over(minutes, clock):
+        while len(study.trials) < trials and not (study.trials and _over(minutes, clock)):
             run_round(study, base, seen, plan, min(ROUND, trials - len(study.trials)), workers)
             tick(len(study.trials), _state(study))
     last = last_round(study, base, seen, plan, workers)
@@ -145,7 +145,7 @@ def _loud(chosen: LSTMForecaster, model: LSTMForecaster | None) -> LSTMForecaste
 
 def _within(value: Any, limits: Search) -> Any:
     """The value; where the data would choose it, the middle of the range stands for it."""
-    if value is not None or not hasattr(limits, "low"):
+    if value is not None or isinstance(limits, Choice):
         return value
     middle = (limits.low * limits.high) ** 0.5 if limits.log else (limits.low + limits.high) / 2
     return round(middle) if isinstance(limits.low, int) else middle
