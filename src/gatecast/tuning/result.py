@@ -78,6 +78,8 @@ class Tested:
         seeds: fits of each.
     """
 
+    __test__ = False  # pytest: not a test class
+
     default: float
     tuned: float
     windows: int
