@@ -31,7 +31,7 @@ format: $(DEV)  ## write the format and the safe fixes of the linter
 	$(BIN)/ruff check --fix .
 
 bench: $(DEV)  ## the quick benchmarks; docs/benchmarks.md tells of all of them
-	for name in layers first_forecast latency same_network scale; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in layers step first_forecast latency same_network scale; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: $(DEV)  ## documentation on http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

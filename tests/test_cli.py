@@ -23,7 +23,7 @@ from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFl
 from gatecast.cli.frames import moments
 from gatecast.cli.speech import typed
 from gatecast.data import Panel
-from gatecast.errors import Stopped
+from gatecast.errors import Stopped, Terminated
 from gatecast.models import NetConfig
 from gatecast.training import FitConfig
 
@@ -317,6 +317,26 @@ def test_predict_repeats_the_forecast_without_training(run: Run, shops: Path, tm
     pd.testing.assert_frame_equal(pd.read_csv(made / "forecast.csv"), pd.read_csv(tmp_path / "again" / "forecast.csv"))
 
 
+def test_training_is_logged_and_explained(run: Run, sales: Path, tmp_path: Path) -> None:
+    options = ["--windows", 1, "--fit.epochs", 2, "--fit.log-dir", "logs", "--fit.schedule", "plateau(patience=2)"]
+    assert run("forecast", sales, "--horizon", 3, *options)[0] == 0
+    assert {file.name for file in (tmp_path / "logs").iterdir()} <= {"training.csv", "training-refit0.csv"}
+    before = tree(tmp_path)
+    code, out, _ = run("explain-training", "gatecast-out/model.gatecast")
+    assert code == 0
+    assert out.startswith("Too short to tell")
+    assert "training" in out
+    assert "* weights kept" in out
+    assert tree(tmp_path) == before
+    code, out, _ = run("explain-training", "gatecast-out/model.gatecast", "--json")
+    document = json.loads(out)
+    assert (code, document["state"]) == (0, "too short")
+    assert document["history"][-1]["progress"] == 1.0
+    assert "Too short to tell" in (tmp_path / "gatecast-out" / "report.html").read_text()
+    code, _, err = run("explain-training", "nowhere.gatecast")
+    assert (code, "there is no model file nowhere.gatecast" in err) == (2, True)
+
+
 def test_predict_prints_and_writes_nothing_unless_told(run: Run, sales: Path, tmp_path: Path) -> None:
     assert run("forecast", sales, "--horizon", 3, "--windows", 0, *QUICK[:4])[0] == 0
     before = tree(tmp_path)
@@ -516,6 +536,10 @@ def test_ctrl_c_is_130_and_a_fault_of_ours_is_1(run: Run, sales: Path, monkeypat
     code, _, err = run("data", sales)
     assert (code, err.splitlines()[1]) == (130, "interrupted")
     assert err.splitlines()[-1] == "run.ckpt holds the state: add --fit.resume to the same command to go on"
+    monkeypatch.setattr("gatecast.cli.data.read", _fail_with(Terminated(Path("run.ckpt"))))
+    code, _, err = run("data", sales)
+    assert (code, err.splitlines()[0]) == (143, "terminated")
+    assert "run.ckpt holds the state: add --fit.resume" in err
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(RuntimeError("boom")))
     code, _, err = run("data", sales)
     assert code == 1
@@ -531,7 +555,7 @@ def test_version_and_bare_help(run: Run) -> None:
     assert run("--version") == (0, f"{gatecast.__version__}\n", "")
     code, out, _ = run("--help")
     assert code == 0
-    assert all(name in out for name in ("forecast", "backtest", "predict", "data", "demo"))
+    assert all(name in out for name in ("forecast", "backtest", "predict", "data", "explain-training", "demo"))
 
 
 def test_a_real_process_waits_passively_and_prints_no_progress_when_piped(sales: Path, tmp_path: Path) -> None:

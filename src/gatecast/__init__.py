@@ -34,6 +34,7 @@ _HOME = {
     "tune": "gatecast.tuning",
     "NetConfig": "gatecast.models",
     "FitConfig": "gatecast.training",
+    "explain_training": "gatecast.training",
     "write_report": "gatecast.report",
     "GatecastError": "gatecast.errors",
     "DataError": "gatecast.errors",
@@ -57,13 +58,13 @@ if TYPE_CHECKING:
         Mean,
         Naive,
         SeasonalNaive,
-        backtest,
         fit_each,
         load,
     )
+    from gatecast.forecasters.backtest import backtest
     from gatecast.models import NetConfig
     from gatecast.report import write_report
-    from gatecast.training import FitConfig
+    from gatecast.training import FitConfig, explain_training
     from gatecast.tuning import tune
 
 

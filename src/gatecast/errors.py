@@ -31,11 +31,23 @@ class MissingExtraError(GatecastError, ImportError):
     """An optional package is not installed; the message gives the command that installs it."""
 
 
+class TrainingError(GatecastError, RuntimeError):
+    """Training cannot go on; the message names step and series and what to try."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C during training, after a checkpoint was written to ``file``."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"stopped; {file} holds the state")
+        self.file = file
+
+
+class Terminated(SystemExit):
+    """SIGTERM during training, after a checkpoint was written to ``file``: the process ends with 128 + 15."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(128 + 15)
         self.file = file
 
 

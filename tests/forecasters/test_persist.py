@@ -283,12 +283,13 @@ def test_a_packed_entry_is_refused(tmp_path: Path, saved: Path) -> None:
 def test_paths_of_training_do_not_travel(tmp_path: Path) -> None:
     import dataclasses
 
-    fit = dataclasses.replace(FIT, checkpoint=tmp_path / "secret" / "run.ckpt", resume=True)
+    secret = tmp_path / "secret"
+    fit = dataclasses.replace(FIT, checkpoint=secret / "run.ckpt", resume=True, log_dir=secret, log="tensorboard")
     path = fitted(fit=fit).save(tmp_path / "m.gatecast")
     assert b"secret" not in path.read_bytes()
     config = load(path).fit_config
     assert config is not None
-    assert (config.checkpoint, config.resume) == (None, False)
+    assert (config.checkpoint, config.resume, config.log_dir, config.log) == (None, False, None, "csv")
 
 
 def test_numbers_of_numpy_as_settings(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_the_page_says_everything(panel: Panel, tested: Backtest, tmp_path: Path
         "0.001",
         "7.3 s",
         "cases.csv",
+        "Overfitting since step 40: the held-back loss rose from",
     ):
         assert expected in text
     assert data_hash(panel) in text

@@ -24,7 +24,7 @@ from gatecast.nn.heads import Quantiles
 from gatecast.training import loop
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import OneCpu
-from gatecast.training.loop import Run, TrainingError, learning_rate, train
+from gatecast.training.loop import Run, TrainingError, train
 
 CONTEXT, HORIZON, STEPS = 12, 4, 12
 CONFIG = FitConfig(batch_size=16, evaluations=4, progress=False)
@@ -107,17 +107,18 @@ def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, s
 def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
     whole, expected = run()
-    original = loop._finite
+    original, calls = loop.accumulate, []
 
-    def dies(loss: Tensor, step: int, *rest: Any) -> float:
-        if step == 7:
+    def dies(*parts: Any) -> float:
+        calls.append(1)
+        if len(calls) == 8:
             raise MemoryError
-        return original(loss, step, *rest)
+        return original(*parts)
 
-    monkeypatch.setattr(loop, "_finite", dies)
+    monkeypatch.setattr(loop, "accumulate", dies)
     with pytest.raises(MemoryError):
         run(config)
-    monkeypatch.setattr(loop, "_finite", original)
+    monkeypatch.setattr(loop, "accumulate", original)
     model, result = run(replace(config, resume=True))
     assert equal(model, whole)
     assert facts(result.history) == facts(expected.history)
@@ -159,6 +160,50 @@ class Scripted(nn.Module):
         return (self.weight.sum() - self.least).abs().detach()
 
 
+def test_the_weights_of_the_last_steps_are_averaged_and_kept() -> None:
+    config = replace(CONFIG, schedule="constant", learning_rate=0.1, weight_decay=0.0, evaluations=1, swa=0.4)
+    model, _ = run(config, Scripted(0.0), steps=5)  # Adam adds 0.1 a step: 0.4 and 0.5 count
+    assert model.weight.item() == pytest.approx(0.45, abs=1e-4)
+
+
+@pytest.mark.parametrize(("min_delta", "last"), [(0.0, 8), (0.15, 8), (0.5, 4)])
+def test_a_gain_below_the_least_one_does_not_count(min_delta: float, last: int) -> None:
+    config = replace(CONFIG, schedule="constant", learning_rate=0.1, weight_decay=0.0, evaluations=20, patience=3)
+    _, result = run(replace(config, min_delta=min_delta), Scripted(0.52), steps=20)  # 0.42, 0.32 … 0.02, 0.08 …
+    assert result.history[-1]["step"] == last
+
+
+def test_a_run_of_small_batches_is_that_of_large_ones() -> None:
+    plain = fresh()
+    plain.network.dropout.p = 0.0
+    small = fresh()
+    small.network.dropout.p = 0.0
+    _, whole = run(replace(CONFIG, batch_size=16), plain)
+    _, parts_ = run(replace(CONFIG, batch_size=4, accumulate=4), small)
+    for one, other in zip(whole.history, parts_.history, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
+        assert one["epoch"] == other["epoch"]
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "auto"])
+def test_bfloat16_learns_as_float32_does(accelerator: str) -> None:
+    config = replace(CONFIG, accelerator=accelerator)
+    _, exact = run(config, steps=80)
+    model, result = run(replace(config, precision="bf16"), steps=80)
+    assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in model.parameters())
+    assert result.best_loss == pytest.approx(exact.best_loss, rel=0.05)
+    assert result.best_loss != exact.best_loss
+
+
+def test_gradient_norms_are_recorded_at_evaluations_where_asked_for() -> None:
+    _, result = run(replace(CONFIG, gradients=True))
+    for entry in result.history:
+        assert {"lstm", "out"} <= {name.partition(".")[0] for name in entry["gradients"]}
+        assert all(norm >= 0 for norm in entry["gradients"].values())
+    assert "gradients" not in run()[1].history[0]
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     config = FitConfig(
         schedule="constant",
@@ -194,41 +239,6 @@ def test_the_denormal_mode_of_the_caller_is_restored() -> None:
         assert loop._flushes_denormals() is mode
 
 
-@pytest.mark.parametrize(
-    ("schedule", "step", "expected"),
-    [
-        ("constant", 0, 1.0),
-        ("constant", 99, 1.0),
-        ("cosine", 0, 1.0),
-        ("cosine", 50, 0.5005),
-        ("cosine", 100, 0.001),
-        ("one_cycle", 0, 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi / 16))),
-        ("one_cycle", 7, 0.52),
-        ("one_cycle", 15, 1.0),
-        ("one_cycle", 100, 0.001),
-    ],
-)
-def test_learning_rates(schedule: str, step: int, expected: float) -> None:
-    config = FitConfig(schedule=schedule, learning_rate=1.0)
-    assert learning_rate(step, 100, config) == pytest.approx(expected, rel=1e-6)
-
-
-def test_an_average_of_the_weights() -> None:
-    model = Scripted(0.0)
-    average = loop.Average(model, 0.9)
-    with torch.no_grad():
-        for step in range(3):
-            model.weight.fill_(step + 1.0)
-            average.update(step)
-    expected = 0.0
-    for step in range(3):
-        keep = min(0.9, (1 + step) / (10 + step))
-        expected = keep * expected + (1 - keep) * (step + 1)
-    with average:
-        assert model.weight.item() == pytest.approx(expected, rel=1e-6)
-    assert model.weight.item() == 3.0
-
-
 def test_a_run_with_an_average_keeps_the_averaged_weights() -> None:
     config = FitConfig(
         schedule="constant", learning_rate=0.1, weight_decay=0.0, evaluations=1, ema=0.9, batch_size=8, progress=False
@@ -246,7 +256,17 @@ def test_a_run_with_an_average_keeps_the_averaged_weights() -> None:
     [
         ({"steps": 0}, "FitConfig.steps must be at least 1, got 0"),
         ({"batch_size": 0}, "FitConfig.batch_size must be greater than 0, got 0"),
-        ({"schedule": "up"}, "FitConfig.schedule must be one of one_cycle, cosine, constant; got 'up'"),
+        ({"epochs": 0}, "FitConfig.epochs must be at least 1, got 0"),
+        ({"steps": 9, "epochs": 2}, r"takes steps or epochs, got both \(steps=9, epochs=2\); leave one out"),
+        ({"accumulate": 0}, "FitConfig.accumulate must be greater than 0, got 0"),
+        ({"clip": -1}, "FitConfig.clip must be at least 0, got -1"),
+        ({"clip_value": -1}, "FitConfig.clip_value must be at least 0, got -1"),
+        ({"warm_up": -1}, "FitConfig.warm_up must be at least 0, got -1"),
+        ({"min_delta": -1}, "FitConfig.min_delta must be at least 0, got -1"),
+        ({"swa": 1.0}, "FitConfig.swa is a share and must be 0 or less than 1; got 1.0"),
+        ({"ema": 0.9, "swa": 0.2}, "one average of the weights, got ema and swa"),
+        ({"precision": "16"}, "FitConfig.precision must be one of 32, bf16; got '16'"),
+        ({"log": "mlflow"}, r"FitConfig\(log='mlflow'\) needs log_dir="),
         ({"origins": "x"}, "FitConfig.origins must be one of all, season; got 'x'"),
         ({"resume": True}, "needs checkpoint="),
     ],
@@ -338,7 +358,7 @@ def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: py
         return Moved(**vars(batch))
 
     monkeypatch.setattr(Batch, "to", to)
-    monkeypatch.setattr(loop, "engine_of", lambda accelerator: Elsewhere())
+    monkeypatch.setattr(loop, "engine_of", lambda *_: Elsewhere())
     model, result = run(model=Follows(0.5))
     assert len(seen) == STEPS + len(result.history)  # every step, and every evaluation's one batch
     assert set(seen) == {Elsewhere.device}

@@ -2,7 +2,7 @@
 
 Commands load on use, so that ``gatecast --help`` costs a tenth of a second.
 
-Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cyclopts.config import Toml
 
 from gatecast import __version__
 from gatecast.cli import words
-from gatecast.errors import GatecastError, SettingError, Stopped
+from gatecast.errors import GatecastError, SettingError, Stopped, Terminated
 
-OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 def build(config: Path | None = None) -> App:
@@ -40,7 +40,8 @@ def build(config: Path | None = None) -> App:
         result_action="return_value",
     )
     for position, (name, text) in enumerate(words.COMMANDS.items()):
-        app.command(f"gatecast.cli.{name}:{name}", name=name, help=text, sort_key=position)
+        module = name.replace("-", "_")
+        app.command(f"gatecast.cli.{module}:{module}", name=name, help=text, sort_key=position)
     return app
 
 
@@ -55,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         build(config)(arguments)
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
-    except Stopped as stopped:
-        print("\ninterrupted", file=sys.stderr)
+    except (Stopped, Terminated) as stopped:
+        print("\ninterrupted" if isinstance(stopped, Stopped) else "terminated", file=sys.stderr)
         print(f"{stopped.file} holds the state: add --fit.resume to the same command to go on", file=sys.stderr)
-        return INTERRUPTED
+        return INTERRUPTED if isinstance(stopped, Stopped) else TERMINATED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
@@ -136,10 +136,17 @@ def flags_of(config: type, group: Group, leave_out: Sequence[str] = ()) -> Any:
 
     def flag(one: Field[Any]) -> tuple[str, Any, Any]:
         note = Parameter(help=_sentence(one.metadata["help"]), group=group, negative=None)
-        return one.name, Annotated[hints[one.name], note], field(default=one.default)
+        return one.name, Annotated[_typed_as(hints[one.name]), note], field(default=one.default)
 
     wanted = [flag(one) for one in fields(config) if one.name not in leave_out]
     return make_dataclass(f"{config.__name__}Flags", wanted, frozen=True, namespace={"__module__": __name__})
+
+
+def _typed_as(hint: Any) -> Any:
+    """The type as a command line has it: a choice by name or object is typed by its name."""
+    kinds = get_args(hint)
+    objects = [kind for kind in kinds if isinstance(kind, type) and kind.__module__.startswith("gatecast.")]
+    return str if str in kinds and objects else hint
 
 
 def _sentence(text: str) -> str:

@@ -40,7 +40,7 @@ def predict(
     console = Console(show)
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     require_file(file)
-    forecaster = _load(model)
+    forecaster = load_model(model)
     panel = read(file, data, roles_of(forecaster))
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
@@ -54,7 +54,7 @@ def predict(
     console.document({**facts, "forecast": rows, "notes": list(forecast.notes), "files": paths})
 
 
-def _load(model: Path) -> Any:
+def load_model(model: Path) -> Any:
     """The saved forecaster; whether its file is there is seen before PyTorch is loaded."""
     if not model.is_file():
         raise ModelFileError(f"there is no model file {model}; gatecast forecast writes one to its --out folder")

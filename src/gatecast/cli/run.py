@@ -116,7 +116,8 @@ def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], 
     from gatecast.forecasters import default_baselines
 
     baselines, left_out = default_baselines(panel, task.horizon)
-    quiet = replace(task.fit, progress=False, checkpoint=None, resume=False)  # the checkpoint is of the final fit
+    nowhere: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
+    quiet = replace(task.fit, progress=False, **nowhere)  # checkpoint and log are of the final fit
     own = (
         [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
     )

@@ -11,7 +11,7 @@ For example
     gatecast tune sales.csv --horizon 14       settings searched for
     gatecast predict model.gatecast new.csv    no training
 
-Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
 
 FORECAST = """Forecast a file: backtest beside baselines, verdict, forecast, report and model.
@@ -60,6 +60,15 @@ For example
     gatecast predict model.gatecast new.csv --levels 90 --out today
 """
 
+EXPLAIN_TRAINING = """Say whether a model was still learning, had converged or overfits, by its learning curves.
+
+Nothing is written.
+
+For example
+
+    gatecast explain-training gatecast-out/model.gatecast
+"""
+
 DATA = """Show what is understood of a file and what is repaired.
 
 Nothing is written.
@@ -84,5 +93,6 @@ COMMANDS = {
     "tune": TUNE,
     "predict": PREDICT,
     "data": DATA,
+    "explain-training": EXPLAIN_TRAINING,
     "demo": DEMO,
 }

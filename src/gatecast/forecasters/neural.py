@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -33,6 +34,9 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head
 from gatecast.training.config import FitConfig
 from gatecast.training.run import Run
+
+if TYPE_CHECKING:
+    from gatecast.training.range_test import RateSearch
 
 LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
 
@@ -111,6 +115,20 @@ class LSTMForecaster(Forecaster):
         """
         clock = time.perf_counter()
         config = self.fit_config or FitConfig()
+        plan, windows = self._prepare(panel, config)
+        self.history_: list[dict[str, Any]] = []
+        self.models_, self.best_steps_ = self._train_members(windows, plan.training, plan.held_back, config)
+        self.calibration_ = calibration_of(self.models_, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
+        if plan.refits(config):  # for as many steps as were best, now with the newest windows too
+            self.linear_ = self._linear(panel, plan.context, lags=self.shapes_.lags)
+            self.models_, _ = self._train_members(windows, *plan.everything(panel), config, steps=self.best_steps_)
+        self.windows_ = plan.training.total
+        self.panel_ = panel
+        self.fit_seconds_ = time.perf_counter() - clock
+        return self
+
+    def _prepare(self, panel: Panel, config: FitConfig) -> tuple[Plan, Windows]:
+        """Look at the panel before training: its windows and their use, and the shapes of the network."""
         self._check(panel)
         plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
         if self.calibrate is True and not plan.held_back.total:
@@ -123,19 +141,43 @@ class LSTMForecaster(Forecaster):
         windows = Windows(panel, plan.context, self.horizon, scales=self.scales_, cycles=self.cycles_)
         self.seasons_ = plan.seasons
         self.linear_ = self._linear(panel.cut(plan.held_rows), plan.context)
-        self.shapes_ = self._shapes(panel, windows, plan.training)
+        self.shapes_: Shapes = self._shapes(panel, windows, plan.training)
         self.contract_ = Contract.of(panel)
         self.floor_ = self._floor(panel)
-        self.history_: list[dict[str, Any]] = []
-        self.models_, self.best_steps_ = self._train_members(windows, plan.training, plan.held_back, config)
-        self.calibration_ = calibration_of(self.models_, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
-        if plan.refits(config):  # for as many steps as were best, now with the newest windows too
-            self.linear_ = self._linear(panel, plan.context, lags=self.shapes_.lags)
-            self.models_, _ = self._train_members(windows, *plan.everything(panel), config, steps=self.best_steps_)
-        self.windows_ = plan.training.total
-        self.panel_ = panel
-        self.fit_seconds_ = time.perf_counter() - clock
-        return self
+        return plan, windows
+
+    def find_lr(self, panel: Panel, *, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100) -> RateSearch:
+        """The learning-rate range test on this panel (Smith 2017); see :func:`gatecast.training.find_lr`.
+
+        A network of its own is trained for a few steps; nothing about the forecaster changes.
+
+        Args:
+            panel: what is to be fitted.
+            lowest, highest: first and last rate.
+            steps: at most.
+
+        Example:
+            >>> from gatecast import FitConfig, LSTMForecaster, datasets
+            >>> panel = datasets.load("air_passengers")
+            >>> found = LSTMForecaster(12).find_lr(panel)
+            >>> 1e-5 < found.suggestion < 1
+            True
+        """
+        from gatecast.training.range_test import find_lr
+
+        config, probe = self.fit_config or FitConfig(), copy.copy(self)
+        plan, windows = probe._prepare(panel, config)
+        with _threads(config.threads), torch.random.fork_rng(devices=[]):
+            model = probe._network(self.seed, config)
+            rates = {"lowest": lowest, "highest": highest}
+            return find_lr(model, windows, plan.training, config, seed=self.seed, steps=steps, **rates)
+
+    def _network(self, seed: int, config: FitConfig) -> ForecastModel:
+        """A fresh network for the panel that was prepared."""
+        torch.manual_seed(seed)
+        model = ForecastModel(self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight)
+        model.set_linear(self.linear_)
+        return model
 
     def _train_members(
         self,
@@ -149,7 +191,7 @@ class LSTMForecaster(Forecaster):
         """The networks of all members and their best steps; ``steps`` of each are given in a second training."""
         models, best = [], []
         for member in range(self.members):
-            own = config if steps is None else replace(config, steps=steps[member])
+            own = config if steps is None else replace(config, steps=steps[member], epochs=None)
             model, run = self._train_member(member, windows, training, held_back, own, refit=steps is not None)
             models.append(model)
             best.append(run.best_step)
@@ -169,17 +211,15 @@ class LSTMForecaster(Forecaster):
         from gatecast.training.loop import train
 
         seed = self.seed + 1000 * member
-        steps = config.steps or steps_of(training.total, config.batch_size)
-        if config.checkpoint is not None and (member or refit):  # a run of its own has a checkpoint of its own
-            name = f"{config.checkpoint.name}-{'refit' if refit else ''}{member}"
-            config = replace(config, checkpoint=config.checkpoint.with_name(name))
+        steps, suffix = steps_of(config, training.total), ""
+        if member or refit:  # a run of its own has a checkpoint and a log of its own
+            suffix = f"-{'refit' if refit else ''}{member}"
+        if config.checkpoint is not None and suffix:
+            config = replace(config, checkpoint=config.checkpoint.with_name(config.checkpoint.name + suffix))
         with _threads(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = ForecastModel(
-                self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight
-            )
-            model.set_linear(self.linear_)
-            run = train(model, windows, training, held_back, config, steps=steps, seed=seed)
+            model = self._network(seed, config)
+            name = f"training{suffix}"
+            run = train(model, windows, training, held_back, config, steps=steps, seed=seed, name=name)
         return model.eval(), run
 
     def _check(self, panel: Panel) -> None:

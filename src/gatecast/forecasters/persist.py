@@ -41,6 +41,7 @@ from gatecast.training.config import FitConfig
 FORMAT = 1
 SUFFIX = ".gatecast"
 _ENTRIES = ("model.json", "tensors.safetensors")
+_NOWHERE: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # a fixed date in the zip: the same model gives the same bytes
 
 
@@ -136,7 +137,7 @@ def _broken(path: Path, error: Exception) -> str:
 def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
     """Everything but tensors, as JSON."""
     head, scaler = forecaster._head(), forecaster._scaler()
-    fit = replace(forecaster.fit_config or FitConfig(), checkpoint=None, resume=False)  # paths are this machine's own
+    fit = replace(forecaster.fit_config or FitConfig(), **_NOWHERE)  # paths are this machine's own
     settings = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
     return {
         "settings": {name: _plain(getattr(forecaster, name)) for name in settings},
@@ -179,7 +180,7 @@ def _tensors(forecaster: LSTMForecaster) -> dict[str, Tensor]:
 def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaster:
     """A fitted forecaster from its parts."""
     net, head, scaler = NetConfig(**facts["net"]), _object(HEADS, facts["head"]), _object(SCALERS, facts["scaler"])
-    config = FitConfig(**{**facts["fit"], "checkpoint": None, "resume": False})  # a file names no place to write to
+    config = FitConfig(**{**facts["fit"], **_NOWHERE})  # a file names no place to write to
     if facts["settings"]["members"] < 1:
         raise ValueError("a model without a network")
     forecaster = LSTMForecaster(**facts["settings"], net=net, head=head, scaler=scaler, fit=config)

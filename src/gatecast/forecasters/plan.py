@@ -116,9 +116,12 @@ def context_of(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
     return int(max(2, min(*[max(wanted)], room, LONGEST_CONTEXT)))
 
 
-def steps_of(windows: int, batch_size: int) -> int:
-    """Steps for so many windows: forty passes over few, a share of many."""
-    return int(min(1500, max(300, 40 * windows // batch_size)))
+def steps_of(config: FitConfig, windows: int) -> int:
+    """Steps over so many windows: as asked, in steps or in passes; else forty passes over few, a share of many."""
+    batch = config.batch_size * config.accumulate
+    if config.epochs is not None:
+        return config.epochs * max(1, windows // batch)
+    return config.steps or int(min(1500, max(300, 40 * windows // batch)))
 
 
 def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> tuple[int, int]:

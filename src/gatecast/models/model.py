@@ -70,6 +70,11 @@ class ForecastModel(nn.Module):
         weight = batch.mask * self._weight(past, batch)
         return torch.where(batch.mask, cells * weight, 0.0).sum() / weight.sum().clamp(min=1e-6)
 
+    def weight_of(self, batch: Batch) -> float:
+        """What the loss is the mean over: the scored cells with their weights."""
+        past = self.scale(batch)[0] if self.loss_weight != "none" else batch.past
+        return float((batch.mask * self._weight(past, batch)).sum())
+
     def scale(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled context in float32, location and scale in the precision of the data."""
         past, location, scale = self.scaler(batch.past, batch.observed)
@@ -109,6 +114,7 @@ class ForecastModel(nn.Module):
 
     def _raw(self, past: Tensor, batch: Batch, target: Tensor | None, scale: Tensor) -> Tensor:
         raw: Tensor = self.network(past, batch, target) if self.recursive else self.network(past, batch)
+        raw = raw.float() if raw.dtype == torch.bfloat16 else raw  # autocast: the loss keeps its precision
         return self._counts(raw, scale) if self.head.counts else raw
 
     def _counts(self, raw: Tensor, scale: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from gatecast.evaluation.forecast import Forecast
 from gatecast.report import charts, facts, headline
 from gatecast.report.accuracy import Accuracy, calibration_chart, metric_table, origin_charts, rank_series, step_chart
 from gatecast.report.format import duration, number, steps_ahead
+from gatecast.training.explain import explain_training
 
 if TYPE_CHECKING:
     from gatecast.forecasters.backtest import Backtest
@@ -91,6 +92,7 @@ def render(
         "series": list(zip(shown, labels, strict=True)),
         "targets": panel.target_names,
         "training": charts.training_chart(training),
+        "training_words": explain_training(training).text if training else "",
     }
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
     if accuracy is not None:

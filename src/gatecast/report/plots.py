@@ -14,6 +14,9 @@ from gatecast.report.format import wall_times
 
 if TYPE_CHECKING:
     from gatecast.forecasters.backtest import Backtest
+    from gatecast.lab.lags import LagGradients
+    from gatecast.training.explain import Explanation
+    from gatecast.training.range_test import RateSearch
 
 _HISTORY, _ACCENT, _SOFT, _LINE = "#3d424d", "#2f4fd0", "#5b606b", "#e4e4de"
 _OTHERS = ("#c2540a", "#0b7f6b", "#a3237f", "#8a6d00", "#5f6673", "#0077a8", "#b3273a", "#5b3fa8")
@@ -75,6 +78,63 @@ def plot_backtest(
         _draw_origins(one, backtest, row, target, chosen)
     _legend(axes[0], ["actual", *chosen])
     return axes[0] if len(axes) == 1 else axes
+
+
+def plot_rates(search: RateSearch, *, ax: Any = None) -> Any:
+    """The loss of a learning-rate range test over the rate, with the suggestion marked; gives the axes."""
+    (one,) = _axes(ax, 1)
+    one.plot(search.rates, search.losses, color=_ACCENT, lw=1.9)
+    one.axvline(search.suggestion, color=_SOFT, lw=0.9, ls=":")
+    one.annotate(
+        f"{search.suggestion:.2g}",
+        xy=(search.suggestion, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, -4),
+        textcoords="offset points",
+        va="top",
+        color=_SOFT,
+    )
+    one.set_xscale("log")
+    _frame(one, "learning rate", "loss, smoothed")
+    return one
+
+
+def plot_training(explained: Explanation, *, ax: Any = None) -> Any:
+    """Training and held-back loss by step, with the kept weights marked; gives the axes."""
+    (one,) = _axes(ax, 1)
+    steps = [entry["step"] for entry in explained.history]
+    one.plot(steps, [entry["train_loss"] for entry in explained.history], color=_SOFT, lw=1.3, label="training")
+    held = [entry.get("val_loss") for entry in explained.history]
+    if all(value is not None for value in held):
+        one.plot(steps, held, color=_ACCENT, lw=1.9, label="held back")
+    one.axvline(explained.kept, color=_SOFT, lw=0.9, ls=":")
+    one.legend(frameon=False, fontsize="small")
+    one.set_title(explained.state, loc="left", fontsize="medium", fontweight="bold")
+    _frame(one, "step", "loss")
+    return one
+
+
+def plot_lags(found: LagGradients, *, ax: Any = None) -> Any:
+    """The gradient by time lag on a logarithmic scale, one line a layer and state; gives the axes."""
+    (one,) = _axes(ax, 1)
+    for position, (name, values) in enumerate(found.norms.items()):
+        color = _ACCENT if position == 0 else _OTHERS[(position - 1) % len(_OTHERS)]
+        one.plot(found.lags, values, color=color, lw=1.6, label=name)
+    one.set_yscale("log")
+    one.legend(frameon=False, fontsize="small")
+    _frame(one, "steps before the last one", "norm of the gradient")
+    return one
+
+
+def _frame(ax: Any, x: str, y: str) -> None:
+    """Light frame and grid, and what the axes are."""
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(_SOFT)
+    ax.tick_params(colors=_SOFT, labelsize="small", left=False)
+    ax.grid(axis="y", color=_LINE, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.set_xlabel(x, color=_SOFT, fontsize="small")
+    ax.set_ylabel(y, color=_SOFT, fontsize="small")
 
 
 def _rows(panel: Panel, ids: str | Sequence[str] | None) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +14,95 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gatecast.errors import ModelFileError
+from gatecast.training.averages import Average
+from gatecast.training.config import FitConfig
+from gatecast.training.identity import require_same
+from gatecast.training.run import Run
 
 FORMAT = "gatecast-checkpoint-1"
 
 
-def save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: Any,
-    best: dict[str, Tensor],
-    average: dict[str, Tensor],
-    facts: dict[str, Any],
-) -> None:
+@dataclass
+class State:
+    """All that changes from one step to the next.
+
+    Args:
+        model, optimizer, average: with weights of their own.
+        run: evaluations and the best of them.
+        best: best weights so far; empty before the first evaluation.
+        losses: of the steps since the last evaluation.
+        step: steps done.
+        seconds: of training so far.
+    """
+
+    model: nn.Module
+    optimizer: Any
+    average: Average
+    run: Run = field(default_factory=Run)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The checkpoint of a run; one without ``FitConfig.checkpoint`` does nothing.
+
+    Args:
+        config: names the file, and says whether to go on from it.
+        identity: of the run; a checkpoint of another one is refused.
+        device: where the run draws its random numbers (dropout), beside the CPU.
+    """
+
+    config: FitConfig
+    identity: dict[str, Any]
+    device: torch.device
+
+    def save(self, state: State) -> None:
+        """Write the state between two steps."""
+        if self.config.checkpoint is not None:
+            facts = {"run": vars(state.run), "step": state.step, "losses": state.losses, "identity": self.identity}
+            save_checkpoint(self.config.checkpoint, state, {**facts, "seconds": state.seconds}, self.device)
+
+    def resume(self, state: State) -> None:
+        """Put the state of the file in place, where there is one and it is wanted.
+
+        Raises:
+            ModelFileError: the checkpoint is of another run.
+        """
+        path = self.config.checkpoint
+        if path is None or not self.config.resume or not path.exists():
+            return
+        facts = checkpoint_facts(path)
+        require_same(path, facts.get("identity", {}), self.identity)
+        load_checkpoint(path, state, self.device)
+        state.run, state.losses = Run(**facts["run"]), facts["losses"]
+        state.step, state.seconds = facts["step"], facts["seconds"]
+
+
+def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: torch.device) -> None:
     """Write to a temporary name, then rename: a reader never meets half a checkpoint.
 
     Args:
         path: file to write.
-        model, optimizer: their states, with the random state of the process.
-        best: best weights so far; empty before the first evaluation.
-        average: exponential average of the weights; empty where none is kept.
+        state: whose tensors are written, with the random state of the process.
         facts: step, history and whatever else fits JSON.
+        device: where random numbers are drawn, beside the CPU.
     """
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in best.items()}
-    tensors |= {f"average.{name}": value for name, value in average.items()}
-    tensors["random"] = torch.get_rng_state()
-    state = optimizer.state_dict()
+    tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    tensors |= {f"average.{name}": value for name, value in state.average.weights.items()}
+    tensors |= _random_states(device)
+    inner = state.optimizer.state_dict()
     scalars: dict[str, Any] = {}
-    for index, slots in state["state"].items():
+    for index, slots in inner["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 scalars[f"{index}.{name}"] = value
-    meta = {"format": FORMAT, "groups": json.dumps(state["param_groups"]), "scalars": json.dumps(scalars)}
+    meta = {"format": FORMAT, "groups": json.dumps(inner["param_groups"]), "scalars": json.dumps(scalars)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file(
@@ -64,27 +120,33 @@ def checkpoint_facts(path: Path) -> dict[str, Any]:
     return dict(json.loads(_read(path, tensors=False)[0]["facts"]))
 
 
-def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: Any, average: dict[str, Tensor]
-) -> dict[str, Tensor] | None:
-    """Put the states back (``average`` is filled in place) and return the best weights.
+def load_checkpoint(path: Path, state: State, device: torch.device) -> None:
+    """Put weights, optimiser, average, best weights and random state back.
 
     Raises:
         ModelFileError: the file is missing, not a checkpoint, or of another network.
     """
     meta, tensors = _read(path)
     try:
-        model.load_state_dict(_part(tensors, "model."))
+        state.model.load_state_dict(_part(tensors, "model."))
     except RuntimeError as error:  # its text names tensors of PyTorch, which tell the user nothing
         raise ModelFileError(f"the checkpoint {path} is of another network; name another file") from error
-    state: dict[int, dict[str, Any]] = {}
+    slots: dict[int, dict[str, Any]] = {}
     for key, value in (_part(tensors, "optimizer.") | json.loads(meta["scalars"])).items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": json.loads(meta["groups"])})
-    average.update(_part(tensors, "average."))
+        slots.setdefault(int(index), {})[name] = value
+    state.optimizer.load_state_dict({"state": slots, "param_groups": json.loads(meta["groups"])})
+    state.average.weights = {name: value.to(device) for name, value in _part(tensors, "average.").items()}
+    state.best = _part(tensors, "best.")
     torch.set_rng_state(tensors["random"])
-    return _part(tensors, "best.") or None
+    if device.type == "cuda" and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """Of the process, and of the GPU where dropout draws there."""
+    states = {"random": torch.get_rng_state()}
+    return states | {"random.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
 
 
 def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -7,8 +7,16 @@ from pathlib import Path
 
 from gatecast.errors import SettingError
 from gatecast.option import Choice, Float, Int, option
+from gatecast.training.schedules import Schedule, schedule_text
 
-SCHEDULES = ("one_cycle", "cosine", "constant")
+_CHOICES = {
+    "precision": ("32", "bf16"),
+    "origins": ("all", "season"),
+    "loss_weight": ("none", "seasonal"),
+    "log": ("csv", "tensorboard", "mlflow"),
+}
+_POSITIVE = ("batch_size", "accumulate", "learning_rate", "evaluations", "patience", "checkpoint_every")
+_SHARES = ("ema", "swa")
 
 
 @dataclass(frozen=True)
@@ -18,14 +26,27 @@ class FitConfig:
     steps: int | None = option(
         None, "most optimiser steps; None: by the number of windows, 300 to 1500", search=Int(100, 1500, log=True)
     )
+    epochs: int | None = option(None, "most passes over the training windows, in the place of steps")
     batch_size: int = option(64, "windows in one step", search=Int(16, 256, log=True))
+    accumulate: int = option(1, "batches whose gradients make one step: the step of a batch so many times as large")
     learning_rate: float = option(3e-3, "highest learning rate of the schedule", search=Float(3e-4, 3e-2, log=True))
-    schedule: str = option("one_cycle", "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant")
+    schedule: str | Schedule = option(
+        "one_cycle",
+        "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant; plateau: cut where the loss no "
+        "longer falls; settings as in plateau(factor=0.5, patience=3)",
+    )
+    warm_up: int = option(0, "steps of a straight rise before the schedule begins")
     weight_decay: float = option(1e-2, "decoupled weight decay of AdamW", search=Float(1e-4, 0.1, log=True))
     ema: float = option(0.0, "decay of an exponential average of the weights, which is evaluated and kept; 0: none")
-    clip: float = option(1.0, "largest gradient norm; longer ones are cut to it")
+    swa: float = option(0.0, "last share of the steps whose weights are averaged, evaluated and kept; 0: none")
+    clip: float | None = option(1.0, "largest gradient norm; longer ones are cut to it; 0: not cut")
+    clip_value: float | None = option(None, "largest value of one gradient, either way; larger ones are cut to it")
+    precision: str = option(
+        "32", "32, or bf16: linear maps in bfloat16, for processors with units for it; slower on others"
+    )
     validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
     patience: int = option(6, "stop after this many evaluations without a better one")
+    min_delta: float = option(0.0, "an evaluation is better where its loss is lower by more than this")
     evaluations: int = option(20, "evaluations on the held-back windows over all steps")
     refit: bool | None = option(
         None, "train again on all windows for the best number of steps; None: where that is cheap (20,000 windows)"
@@ -41,18 +62,41 @@ class FitConfig:
     checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
     checkpoint_every: int = option(200, "steps between two checkpoints")
     resume: bool = option(False, "go on from the checkpoint, with identical results")
+    gradients: bool = option(False, "record the gradient norm of each layer at each evaluation")
+    log_dir: Path | None = option(None, "folder for the log of the evaluations (CSV)")
+    log: str = option("csv", "csv, or tensorboard or mlflow beside it; all write to log_dir")
     progress: bool | None = option(None, "progress bar; None: on a terminal only")
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "learning_rate", "clip", "evaluations", "patience", "checkpoint_every"):
+        object.__setattr__(self, "schedule", schedule_text(self.schedule))  # text: what files and logs hold
+        for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise SettingError(f"FitConfig.{name} must be greater than 0, got {getattr(self, name)}")
-        if self.steps is not None and self.steps < 1:
-            raise SettingError(f"FitConfig.steps must be at least 1, got {self.steps}")
-        if self.schedule not in SCHEDULES:
-            raise SettingError(f"FitConfig.schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
-        for name, allowed in (("origins", ("all", "season")), ("loss_weight", ("none", "seasonal"))):
+        for name in ("clip", "clip_value", "warm_up", "min_delta", "weight_decay"):
+            if not (getattr(self, name) or 0) >= 0:
+                raise SettingError(f"FitConfig.{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("steps", "epochs"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise SettingError(f"FitConfig.{name} must be at least 1, got {value}")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(
+                    f"FitConfig.{name} is a share and must be 0 or less than 1; got {getattr(self, name)}"
+                )
+        for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise SettingError(f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+        self._require_fitting()
+
+    def _require_fitting(self) -> None:
+        """Refuse settings that exclude each other."""
+        if self.steps is not None and self.epochs is not None:
+            raise SettingError(
+                f"FitConfig takes steps or epochs, got both (steps={self.steps}, epochs={self.epochs}); leave one out"
+            )
+        if self.ema and self.swa:
+            raise SettingError("FitConfig takes one average of the weights, got ema and swa; leave one out")
         if self.resume and self.checkpoint is None:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
+        if self.log != "csv" and self.log_dir is None:
+            raise SettingError(f"FitConfig(log={self.log!r}) needs log_dir=, the folder to write to")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Engine(Protocol):
-    """The four things that the loop asks of Lightning Fabric."""
+    """The three things that the loop asks of Lightning Fabric."""
 
     @property
     def device(self) -> torch.device:
@@ -25,9 +25,6 @@ class Engine(Protocol):
 
     def backward(self, tensor: Tensor) -> None:
         """Gradients of a loss."""
-
-    def clip_gradients(self, module: Any, optimizer: Any, *, max_norm: float, error_if_nonfinite: bool) -> Any:
-        """Cut the gradients' norm to ``max_norm``."""
 
 
 class OneCpu:
@@ -42,10 +39,6 @@ class OneCpu:
     def backward(self, tensor: Tensor) -> None:
         """Gradients of a loss."""
         tensor.backward()
-
-    def clip_gradients(self, module: nn.Module, optimizer: Any, *, max_norm: float, error_if_nonfinite: bool) -> Tensor:
-        """Cut the gradients' norm to ``max_norm``; gives the norm before."""
-        return nn.utils.clip_grad_norm_(module.parameters(), max_norm, error_if_nonfinite=error_if_nonfinite)
 
 
 def engine_of(accelerator: str) -> Engine:

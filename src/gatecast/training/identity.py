@@ -15,7 +15,8 @@ from gatecast.errors import ModelFileError
 from gatecast.training.config import FitConfig
 
 # Settings that change nothing in the numbers of the steps to come.
-_FREE = {"steps", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit"}
+_FREE = {"steps", "epochs", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit"}
+_FREE |= {"gradients", "log_dir", "log"}
 
 
 def identity_of(

@@ -16,18 +16,21 @@ class Sampler:
         total: number of windows.
         batch_size: windows in one step (all of them where there are fewer).
         seed: of the order.
+
+    Attributes:
+        steps_per_epoch: steps of one pass; windows too few for a last batch wait for another order.
     """
 
     def __init__(self, total: int, batch_size: int, seed: int) -> None:
         self.total, self.batch_size, self.seed = total, min(batch_size, total), seed
+        self.steps_per_epoch = max(1, self.total // max(1, self.batch_size))
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def __call__(self, step: int) -> Int[Tensor, " batch"]:
         """Window numbers of step ``step`` (counted from 0)."""
         if self.total > SHUFFLED:
             return torch.randint(self.total, (self.batch_size,), generator=self._generator(step))
-        steps_per_epoch = self.total // self.batch_size
-        epoch, within = divmod(step, steps_per_epoch)
+        epoch, within = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, torch.randperm(self.total, generator=self._generator(epoch))
         return self._order[within * self.batch_size : (within + 1) * self.batch_size]

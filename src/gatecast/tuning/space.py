@@ -37,7 +37,15 @@ _OWN: dict[str, Search] = {
     "members": Int(1, 3),
 }
 _AUTO = {"net.kind": "segment", "net.base": "mixture", "scaler": "standard"}  # what "auto" stands for
-_NEVER = {"checkpoint", "checkpoint_every", "resume", "progress", "log_dir"}  # of a run, not of a model
+_NEVER = {
+    "checkpoint",
+    "checkpoint_every",
+    "resume",
+    "progress",
+    "log_dir",
+    "log",
+    "gradients",
+}  # of a run, not of a model
 
 
 def searchable() -> dict[str, Search | None]:

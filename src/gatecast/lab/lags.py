@@ -1,0 +1,182 @@
+"""How far back a gradient reaches: the vanishing-gradient view of a recurrent layer.
+
+The gradient of a loss by the state ``h_t`` passes through every step from ``t`` to the end. In a plain RNN it is a
+product of Jacobians, which shrinks or grows by a factor at each step (Hochreiter 1991; Bengio, Simard & Frasconi 1994;
+Pascanu, Mikolov & Bengio 2013, eq. 5); the LSTM's cell state was made so that it need not (Hochreiter & Schmidhuber
+1997, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gatecast.errors import SettingError
+
+if TYPE_CHECKING:
+    from gatecast.data.panel import Panel
+    from gatecast.forecasters.neural import LSTMForecaster
+
+Loss = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class LagGradients:
+    """Norm of the gradient by the state at each time lag.
+
+    Args:
+        lags: steps before the last one, 0 first.
+        norms: for each layer and state (``h0``, ``c0``, ``h1`` …) the root mean square over the batch of the norm of
+            ``dL/dh_t`` (``dL/dc_t``), by lag.
+    """
+
+    lags: np.ndarray
+    norms: dict[str, np.ndarray]
+
+    def factor(self, state: str = "h0") -> float:
+        """What the gradient is multiplied by at each step further back, in the mean (geometric); below 1 it vanishes.
+
+        Lags beyond the smallest positive number are left out.
+        """
+        values = self.norms[state]
+        seen = np.flatnonzero(values > 0)
+        if len(seen) < 2:
+            return float("nan")
+        first, last = seen[0], seen[-1]
+        return float((values[last] / values[first]) ** (1 / (last - first)))
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """One line a layer and state on a logarithmic scale; gives the axes (matplotlib, extra ``plot``)."""
+        from gatecast.report.plots import plot_lags
+
+        return plot_lags(self, ax=ax)
+
+
+def gradient_by_lag(
+    layer: nn.Module, x: Float[Tensor, ...], *, loss: Loss | None = None, hx: Any = None
+) -> LagGradients:
+    """Norm of ``dL/dh_t`` for every lag ``T - t`` of a recurrent layer, and of ``dL/dc_t`` for an LSTM.
+
+    The state ``(h_t, c_t)`` is the one that step ``t`` hands on: the derivative by each part goes by every way from
+    there to the loss, with the other part held. The layer runs in evaluation mode, one call a step, and is left as it
+    was.
+
+    Args:
+        layer: LSTM, GRU or RNN of ``gatecast.nn`` or ``torch.nn``, of one direction and without a projection.
+        x: ``(time, batch, feature)``, or as the layer's ``batch_first`` says.
+        loss: of the last layer's outputs ``(time, batch, hidden)``; None: the sum of the last step's outputs.
+        hx: initial state as the layer takes it; None: zeros.
+
+    Raises:
+        SettingError: the layer is none that this works for.
+
+    Example:
+        >>> import torch
+        >>> from gatecast.lab import gradient_by_lag
+        >>> from gatecast.nn import LSTM, RNN
+        >>> _ = torch.manual_seed(0)
+        >>> x = torch.randn(60, 8, 4)
+        >>> plain = gradient_by_lag(RNN(4, 16), x).norms["h0"]
+        >>> gated = gradient_by_lag(LSTM(4, 16, unit_forget_bias=True), x).norms["c0"]
+        >>> bool(gated[40] / gated[1] > 1000 * plain[40] / plain[1])
+        True
+    """
+    _require_plain(layer)
+    steps = x.transpose(0, 1) if getattr(layer, "batch_first", False) else x
+    states = _states(layer, steps, hx)
+    outputs = torch.stack([state[0][-1] for state in states])
+    total = outputs[-1].sum() if loss is None else loss(outputs)
+    return _norms(states, torch.autograd.grad(total, [part for state in states for part in state], allow_unused=True))
+
+
+def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *, windows: int = 64) -> LagGradients:
+    """The same for the network of a fitted forecaster and its own loss: how far back training can see.
+
+    The lags count the steps of the network: rows, or segments of rows (``NetConfig.kind="segment"``).
+
+    Args:
+        forecaster: fitted; its first member is looked at.
+        panel: data; None: those of ``fit``.
+        windows: at most so many, spread evenly over the panel.
+
+    Raises:
+        SettingError: a recursive or bidirectional network.
+    """
+    from gatecast.data.windows import Windows, split_origins
+
+    panel = forecaster._panel(panel, None)
+    model, context = forecaster.models_[0], forecaster.shapes_.context
+    every = Windows(panel, context, forecaster.horizon, scales=forecaster.scales_, cycles=forecaster.cycles_)
+    origins, _ = split_origins(panel, context, forecaster.horizon, held_back=0)
+    chosen = torch.linspace(0, origins.total - 1, min(windows, origins.total)).round().long()
+    batch = every.gather(*origins.locate(chosen))
+    if model.recursive:
+        raise SettingError('gradient_by_lag_of needs a network that reads the context once, not kind="recursive"')
+    layer: Any = model.network.lstm
+    seen: list[list[tuple[Tensor, ...]]] = []
+    _require_plain(layer)
+
+    def by_steps(module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
+        """The encoder's call, made again step by step, so that each state is a node of its own."""
+        if seen:
+            return result
+        steps = args[0].transpose(0, 1) if layer.batch_first else args[0]
+        seen.append(_states(layer, steps, args[1] if len(args) > 1 else None))
+        outputs = torch.stack([state[0][-1] for state in seen[0]])
+        return outputs.transpose(0, 1) if layer.batch_first else outputs, seen[0][-1]
+
+    handle = layer.register_forward_hook(by_steps)
+    try:
+        loss = model(batch)
+    finally:
+        handle.remove()
+    parts = [part for state in seen[0] for part in state]
+    return _norms(seen[0], torch.autograd.grad(loss, parts, allow_unused=True))
+
+
+def _states(layer: Any, x: Tensor, hx: Any) -> list[tuple[Tensor, ...]]:
+    """The state after each step, ``(layers, batch, hidden)`` each, all in one graph."""
+    x = x.detach()
+    if not x.requires_grad:
+        x = x.clone().requires_grad_()  # a frozen layer has a gradient by its state all the same
+    first, training, states, state = getattr(layer, "batch_first", False), layer.training, [], hx
+    layer.eval()
+    try:
+        for step in x.unbind(0):
+            _, state = _call(layer, step[:, None] if first else step[None], state)
+            states.append(state if isinstance(state, tuple) else (state,))
+    finally:
+        layer.train(training)
+    return states
+
+
+def _call(layer: Any, x: Tensor, state: Any) -> Any:
+    return type(layer).forward(layer, x) if state is None else type(layer).forward(layer, x, state)
+
+
+def _norms(states: list[tuple[Tensor, ...]], gradients: tuple[Tensor | None, ...]) -> LagGradients:
+    """Root mean square over the batch of the norms, latest step first."""
+    parts, layers, batch = len(states[0]), states[0][0].shape[0], states[0][0].shape[1]
+    table = [torch.zeros(layers) if g is None else g.double().square().sum((1, 2)).div(batch).sqrt() for g in gradients]
+    norms = torch.stack([value.double() for value in table]).unflatten(0, (-1, parts)).flip(0)  # (lag, part, layer)
+    names = "hc"[:parts]
+    found = {f"{names[part]}{layer}": norms[:, part, layer].numpy() for layer in range(layers) for part in range(parts)}
+    return LagGradients(np.arange(len(states)), found)
+
+
+def _require_plain(layer: Any) -> None:
+    if not hasattr(layer, "hidden_size") or not hasattr(layer, "num_layers"):
+        raise SettingError(f"gradient_by_lag needs an LSTM, GRU or RNN layer, got {type(layer).__name__}")
+    options = getattr(layer, "stack", None)
+    special = any(getattr(options, name, False) for name in ("go_backwards", "residual", "stateful"))
+    if layer.bidirectional or getattr(layer, "proj_size", 0) or special:
+        raise SettingError(
+            f"gradient_by_lag needs a layer of one direction without projection, residual or kept state, got {layer}; "
+            "for the other direction turn the input: x.flip(0)"
+        )

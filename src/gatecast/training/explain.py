@@ -1,0 +1,190 @@
+"""What a learning curve says, in words: still learning, converged, overfitting since when, or not learning.
+
+A difference counts where it is larger than the noise of the curve and larger than one hundredth of its size. The noise
+is read off second differences, which a smooth curve hardly has: ``median |v[k-1] - 2 v[k] + v[k+1]| / (0.6745 √6)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gatecast.errors import SettingError
+
+FEWEST = 5  # evaluations that a judgement needs
+NOISES = 4.0  # standard errors that a difference must exceed: the best of many evaluations is low by chance
+LEAST = 0.01  # share of the loss, or of all that it fell, that a difference must exceed
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a training run did.
+
+    Args:
+        state: ``"still learning"``, ``"converged"``, ``"overfitting"``, ``"not learning"`` or ``"too short"``.
+        text: the same in sentences, with figures and what to try.
+        since: step from which it is so; for a run that converged, where its last quarter begins.
+        kept: step of the weights that were kept.
+        stopped_early: it ended before the planned number of steps.
+        history: the evaluations.
+    """
+
+    state: str
+    text: str
+    since: int
+    kept: int
+    stopped_early: bool
+    history: tuple[Entry, ...]
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Both losses by step, with the kept weights marked; gives the axes (matplotlib, extra ``plot``)."""
+        from gatecast.report.plots import plot_training
+
+        return plot_training(self, ax=ax)
+
+
+def explain_training(model: Any) -> Explanation:
+    """Say in words what the learning curves of a training run show.
+
+    Args:
+        model: a fitted (or loaded) ``LSTMForecaster``, of which the first member is told of, or the evaluations
+            themselves: mappings with ``step``, ``train_loss`` and ``val_loss`` (``history_``, ``Run.history``).
+
+    Raises:
+        SettingError: there is no history of training.
+
+    Example:
+        >>> from gatecast.training import explain_training
+        >>> curve = [0.9, 0.6, 0.5, 0.45, 0.44, 0.47, 0.52, 0.58, 0.63, 0.7]
+        >>> fall = [0.9, 0.6, 0.5, 0.42, 0.36, 0.31, 0.27, 0.23, 0.2, 0.18]
+        >>> steps = zip(curve, fall, range(10, 110, 10))
+        >>> explain_training([{"step": k, "train_loss": t, "val_loss": v} for v, t, k in steps]).state
+        'overfitting'
+    """
+    history = getattr(model, "history_", model)
+    if not isinstance(history, Sequence) or isinstance(history, str) or not history:
+        raise SettingError(
+            f"explain_training needs a fitted LSTMForecaster or its history of evaluations, got {type(model).__name__}"
+        )
+    history = tuple(history)
+    held = [entry.get("val_loss") for entry in history]
+    kept = int(getattr(model, "best_step_", 0)) or _best(history)
+    judged = "held-back" if all(value is not None for value in held) else "training"
+    losses = np.array([entry["train_loss"] for entry in history] if judged == "training" else held, dtype=float)
+    state, since, words = _judged(losses, history, judged)
+    early = history[-1].get("progress", 1.0) < 1
+    return Explanation(state, " ".join([words, *_ending(history, kept, early, judged)]), since, kept, early, history)
+
+
+def _judged(losses: np.ndarray, history: Sequence[Entry], name: str) -> tuple[str, int, str]:
+    """State, step since when, and the sentence."""
+    first = int(history[0]["step"])
+    if len(losses) < FEWEST or not np.isfinite(losses).all():
+        return "too short", first, f"Too short to tell: {len(losses)} evaluations, of which {FEWEST} are needed."
+    smooth, noise = smoothed(losses), noise_of(losses)
+    best = int(smooth.argmin())
+    size = max(abs(float(smooth[best])), float(smooth.max() - smooth[best]))
+    rise, error = _rise(losses, best, noise)
+    if name == "held-back" and rise > max(NOISES * error, LEAST * size):
+        return _worse(losses, history, best)
+    quarter = max(4, math.ceil(len(losses) / 4))
+    fall, error = _fall(losses[-quarter:], noise)
+    since, span = int(history[-quarter]["step"]), _span(history, quarter)
+    percent = f"{100 * abs(fall) / size:.2g} %" if size else "nothing"
+    if fall > max(NOISES * error, LEAST * size):
+        more = "more steps may help: FitConfig(steps=…) or epochs=…"
+        return "still learning", since, f"Still learning: {span} the {name} loss fell by {percent}; {more}."
+    whole = float(smooth[0] - smooth[best])
+    if whole <= max(NOISES * noise, LEAST * size) and _trend(losses) <= NOISES * noise:
+        why = "It may begin near its best (a base that forecasts well), or the learning rate is too low: see find_lr()."
+        return "not learning", first, f"Not learning: the {name} loss fell nowhere by more than its noise. {why}"
+    moved = f"{'fell' if fall > 0 else 'rose'} by {percent}, which is {_small(fall, error)}"
+    return "converged", since, f"Converged: {span} the {name} loss {moved}."
+
+
+def _worse(losses: np.ndarray, history: Sequence[Entry], best: int) -> tuple[str, int, str]:
+    """The held-back loss rose: by overfitting, where the training loss fell meanwhile."""
+    train = np.array([entry["train_loss"] for entry in history], dtype=float)
+    tail = max(2, (len(losses) - best - 1) // 3)
+    before, after = float(train[max(0, best - 1) : best + 1].mean()), float(train[-tail:].mean())
+    low, high = float(losses[max(0, best - 1) : best + 2].mean()), float(losses[-tail:].mean())
+    since, when = int(history[best]["step"]), _when(history[best])
+    rose = f"the held-back loss rose from {low:.4g} to {high:.4g}"
+    if after < before:
+        remedy = "More data, a smaller network, dropout or weight decay let it learn for longer."
+        fell = f"while the training loss fell from {before:.4g} to {after:.4g}"
+        return "overfitting", since, f"Overfitting since {when}: {rose} {fell}. {remedy}"
+    remedy = "Try a lower learning rate or clip."
+    return "not learning", since, f"Not learning since {when}: {rose}, and the training loss did not fall. {remedy}"
+
+
+def smoothed(losses: np.ndarray) -> np.ndarray:
+    """Mean over three evaluations; two at the ends."""
+    padded = np.pad(losses, 1, mode="constant", constant_values=np.nan)
+    return np.nanmean([padded[:-2], padded[1:-1], padded[2:]], axis=0)
+
+
+def noise_of(losses: np.ndarray) -> float:
+    """Standard deviation of an evaluation about a smooth curve."""
+    second = np.abs(np.diff(losses, n=2))
+    return float(np.median(second)) / (0.6745 * math.sqrt(6.0))
+
+
+def _rise(losses: np.ndarray, best: int, noise: float) -> tuple[float, float]:
+    """How far the last evaluations lie above the best ones, and the standard error of that; nothing after few."""
+    after = len(losses) - best - 1
+    if after < 3:
+        return 0.0, noise
+    tail, around = max(2, after // 3), losses[max(0, best - 1) : best + 2]
+    return float(losses[-tail:].mean() - around.mean()), noise * math.sqrt(1 / tail + 1 / len(around))
+
+
+def _fall(losses: np.ndarray, noise: float) -> tuple[float, float]:
+    """How far the straight line through the evaluations falls, and the standard error of that."""
+    at = np.arange(len(losses)) - (len(losses) - 1) / 2
+    slope, spread, length = float(at @ losses / (at @ at)), math.sqrt(float(at @ at)), len(losses) - 1
+    return -slope * length, noise / spread * length
+
+
+def _trend(losses: np.ndarray) -> float:
+    half = len(losses) // 2
+    return float(losses[:half].mean() - losses[-half:].mean())
+
+
+def _best(history: Sequence[Entry]) -> int:
+    losses = [entry.get("val_loss") for entry in history]
+    if any(loss is None for loss in losses):
+        return int(history[-1]["step"])
+    return int(history[int(np.nanargmin(np.array(losses, dtype=float)))]["step"])
+
+
+def _small(change: float, error: float) -> str:
+    return "within its noise" if abs(change) <= NOISES * error else "little"
+
+
+def _when(entry: Entry) -> str:
+    """Step and pass over the windows."""
+    return f"step {entry['step']}" + (f" (epoch {entry['epoch']:.3g})" if "epoch" in entry else "")
+
+
+def _span(history: Sequence[Entry], count: int) -> str:
+    return f"over the last {count} evaluations (steps {history[-count]['step']} to {history[-1]['step']})"
+
+
+def _ending(history: Sequence[Entry], kept: int, early: bool, judged: str) -> list[str]:
+    """How the run ended, and which weights it left."""
+    last = history[-1]
+    words = []
+    if early:
+        words.append(f"It stopped early, after {last['step']} of {round(last['step'] / last['progress'])} steps.")
+    if judged == "training":
+        words.append("No windows were held back, so that overfitting cannot be told from it.")
+    if kept != last["step"]:
+        words.append(f"The weights of step {kept} were kept.")
+    return words

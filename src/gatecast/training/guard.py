@@ -1,0 +1,111 @@
+"""The guard of the loop: a loss or gradient that is not finite stops it, before the weights are touched.
+
+The message names step and series and what to try; where the run has a folder, the batch is saved there with all that is
+needed to look at it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gatecast.data.windows import Batch, Windows
+from gatecast.errors import TrainingError
+from gatecast.training.config import FitConfig
+from gatecast.training.step import not_finite
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Refuses to go on from numbers that are not finite.
+
+    Args:
+        model: what is trained.
+        windows: where batches come from.
+        config: settings; ``log_dir``, else the checkpoint's folder, gets the batch.
+        name: of the run, which begins the names of the files.
+    """
+
+    model: nn.Module
+    windows: Windows
+    config: FitConfig
+    name: str
+
+    def __call__(self, loss: float, norm: float, step: int, batches: Sequence[Batch]) -> float:
+        """The loss, when it and the gradient are finite.
+
+        Raises:
+            TrainingError: naming step, series and what to try.
+        """
+        if math.isfinite(loss) and math.isfinite(norm):
+            return loss
+        raise TrainingError(self._message(loss, norm, step, _joined(batches)))
+
+    def _message(self, loss: float, norm: float, step: int, batch: Batch) -> str:
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+        alone = self._windows_of_their_own(batch)
+        ids = [str(self.windows.panel.ids[i]) for i in batch.series.tolist()]
+        named = list(dict.fromkeys(ids[k] for k in alone or range(len(ids))))
+        holds = f"{'it comes from' if alone else 'the batch holds'} series {', '.join(named[:SHOWN])}"
+        more = " …" if len(named) > SHOWN else ""
+        facts = {"what": what, "step": step + 1, "loss": loss, "gradient_norm": norm, "series": ids, "alone": alone}
+        file = self._save(batch, facts)
+        saved = f" The batch is in {file}." if file else ""
+        return f"{what} at step {step + 1}; {holds}{more}. {self._advice(batch)}.{saved}"
+
+    def _advice(self, batch: Batch) -> str:
+        tries = [f"a lower FitConfig.learning_rate (it is {self.config.learning_rate:g})"]
+        tries += [f"a lower clip (it is {self.config.clip:g})" if self.config.clip else "clip=1"]
+        tries += ["precision='32'"] if self.config.precision != "32" else []
+        largest = max(float(batch.past.abs().max()), float(batch.target.abs().max()))
+        values = f" (the largest value is {largest:.3g})" if largest > 1e6 else ""
+        return f"Try {', '.join(tries)}, or scaler='robust'{values}"
+
+    @torch.no_grad()
+    def _windows_of_their_own(self, batch: Batch) -> list[int]:
+        """Windows whose own loss is not finite; none where it is that of all, which tells nothing."""
+        training = self.model.training
+        self.model.eval()
+        bad = [k for k in range(len(batch)) if not math.isfinite(float(self.model(_row(batch, k))))]
+        self.model.train(training)
+        return bad if len(bad) < len(batch) else []
+
+    def _save(self, batch: Batch, facts: dict[str, Any]) -> Path | None:
+        folder = self.config.log_dir or (self.config.checkpoint.parent if self.config.checkpoint else None)
+        if folder is None:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{self.name}-not-finite-step-{facts['step']}.safetensors"
+        tensors = {f"batch.{one.name}": getattr(batch, one.name) for one in fields(batch)}
+        tensors |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        partial = file.with_name(file.name + ".partial")
+        save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, partial)
+        os.replace(partial, file)
+        weights = list(self.model.named_parameters())
+        facts |= {
+            "weights_not_finite": not_finite(weights),
+            "gradients_not_finite": not_finite([(name, weight.grad) for name, weight in weights]),
+            "fit": asdict(self.config),
+        }
+        file.with_suffix(".json").write_text(json.dumps(facts, indent=1, default=str) + "\n")
+        return file
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    parts: list[list[Tensor]] = [[getattr(batch, one.name) for batch in batches] for one in fields(Batch)]
+    return Batch(*(torch.cat(part) for part in parts))
+
+
+def _row(batch: Batch, row: int) -> Batch:
+    return Batch(*(getattr(batch, one.name)[row : row + 1] for one in fields(batch)))
