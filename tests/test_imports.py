@@ -27,8 +27,10 @@ HEAVY = (
     "h5py",
     "keras",
     "onnx",
+    "optuna",
+    "ray",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "nn.weights", "ops", "report", "training")
+PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "nn.weights", "ops", "report", "training", "tuning")
 
 
 def loaded_by(statement: str) -> set[str]:

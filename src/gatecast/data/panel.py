@@ -7,6 +7,7 @@ advance. To move the forecast origin is to move ``end``: a panel as it looked th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -219,6 +220,14 @@ class Panel:
         return np.rint(self.freq.position(self.starts.min(), self.starts)).astype(np.int64)
 
     # ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def digest(self) -> str:
+        """SHA-256 of the values as they were read, with their times and names."""
+        digest = hashlib.sha256()
+        for array in (self.begin, self.end, self.starts, self.target, self.past, self.known, self.static):
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        digest.update("\0".join(map(str, self.ids)).encode())
+        return digest.hexdigest()
+
     def to_frame(self) -> pd.DataFrame:
         """Long pandas frame of all stored rows in the user's own column names, in the panel's time zone."""
         from gatecast.data.frames import to_frame

@@ -2,5 +2,6 @@
 
 from gatecast.report.html import write_report
 from gatecast.report.plots import plot_backtest, plot_forecast
+from gatecast.report.tuning import write_tuning
 
-__all__ = ["plot_backtest", "plot_forecast", "write_report"]
+__all__ = ["plot_backtest", "plot_forecast", "write_report", "write_tuning"]

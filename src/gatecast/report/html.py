@@ -52,8 +52,12 @@ def write_report(
         >>> gatecast.write_report(tempfile.mkdtemp() + "/report.html", panel=panel, forecast=forecast).name
         'report.html'
     """
+    return write_page(path, render(panel, forecast, backtest, list(training or []), dict(run or {})))
+
+
+def write_page(path: str | Path, text: str) -> Path:
+    """Write a page; the file appears whole or not at all."""
     path = Path(path)
-    text = render(panel, forecast, backtest, list(training or []), dict(run or {}))
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -93,7 +97,7 @@ def render(
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
     if accuracy is not None:
         page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, accuracy, shown)
-    return _fill(page, data)
+    return fill("page", page, data)
 
 
 def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], list[str], str]:
@@ -141,7 +145,8 @@ def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, 
     return headline.unbroken(verdict.text), page, data
 
 
-def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
+def fill(name: str, page: Mapping[str, Any], data: charts.Json) -> str:
+    """The template and the script of a name, filled in; style and plotly.js are the same for all pages."""
     try:
         import jinja2
     except ImportError as error:
@@ -150,10 +155,10 @@ def _fill(page: Mapping[str, Any], data: charts.Json) -> str:
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["seconds"] = duration
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(f"{name}.html.j2").render(
         **page,
         css=(_HERE / "page.css").read_text("utf-8"),
-        script=(_HERE / "page.js").read_text("utf-8"),
+        script=(_HERE / f"{name}.js").read_text("utf-8"),
         plotly=_plotly_script(),
         data=safe_json(data),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatecast.errors import SettingError
-from gatecast.option import option
+from gatecast.option import Choice, Float, Int, option
 from gatecast.training.schedules import Schedule, schedule_text
 
 _CHOICES = {
@@ -23,18 +23,20 @@ _SHARES = ("ema", "swa")
 class FitConfig:
     """Settings of the training loop; every default can be left alone."""
 
-    steps: int | None = option(None, "most optimiser steps; None: by the number of windows, 300 to 1500")
+    steps: int | None = option(
+        None, "most optimiser steps; None: by the number of windows, 300 to 1500", search=Int(100, 1500, log=True)
+    )
     epochs: int | None = option(None, "most passes over the training windows, in the place of steps")
-    batch_size: int = option(64, "windows in one step")
+    batch_size: int = option(64, "windows in one step", search=Int(16, 256, log=True))
     accumulate: int = option(1, "batches whose gradients make one step: the step of a batch so many times as large")
-    learning_rate: float = option(3e-3, "highest learning rate of the schedule")
+    learning_rate: float = option(3e-3, "highest learning rate of the schedule", search=Float(3e-4, 3e-2, log=True))
     schedule: str | Schedule = option(
         "one_cycle",
         "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant; plateau: cut where the loss no "
         "longer falls; settings as in plateau(factor=0.5, patience=3)",
     )
     warm_up: int = option(0, "steps of a straight rise before the schedule begins")
-    weight_decay: float = option(1e-2, "decoupled weight decay of AdamW")
+    weight_decay: float = option(1e-2, "decoupled weight decay of AdamW", search=Float(1e-4, 0.1, log=True))
     ema: float = option(0.0, "decay of an exponential average of the weights, which is evaluated and kept; 0: none")
     swa: float = option(0.0, "last share of the steps whose weights are averaged, evaluated and kept; 0: none")
     clip: float | None = option(1.0, "largest gradient norm; longer ones are cut to it; 0: not cut")
@@ -50,7 +52,11 @@ class FitConfig:
         None, "train again on all windows for the best number of steps; None: where that is cheap (20,000 windows)"
     )
     origins: str = option("all", "all: windows at every row; season: only at whole seasons from the end")
-    loss_weight: str = option("none", "seasonal: weight windows by their seasonal naive error, as MASE does; none")
+    loss_weight: str = option(
+        "none",
+        "seasonal: weight windows by their seasonal naive error, as MASE does; none",
+        search=Choice("none", "seasonal"),
+    )
     threads: int | None = option(None, "CPU threads; None: PyTorch's setting")
     accelerator: str = option("cpu", "cpu, cuda, mps or auto")
     checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
