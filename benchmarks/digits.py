@@ -28,7 +28,8 @@ import gatecast
 from gatecast import FitConfig, LSTMClassifier, NetConfig
 
 TRAIN = 4000
-NET, FIT = NetConfig(hidden_size=128, dropout=0.2), FitConfig(epochs=30, progress=False)
+NET, FIT = NetConfig(hidden_size=128, dropout=0.2), FitConfig(epochs=20, patience=20, progress=False)
+LOSS = "categorical_crossentropy(label_smoothing=0.1)"
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -51,7 +52,7 @@ def recurrent(net: NetConfig) -> Callable[[Split, int], dict[str, Any]]:
     """A classifier of this shape."""
 
     def run(data: Split, seed: int) -> dict[str, Any]:
-        model = LSTMClassifier(net=net, fit=FIT, seed=seed).fit(*data[:2])
+        model = LSTMClassifier(net=net, loss=LOSS, fit=FIT, seed=seed).fit(*data[:2])
         found = {"accuracy": model.score(*data[2:]), "parameters": model.parameters_, "best step": model.best_step_}
         if net == NET:
             found["shuffled"] = model.score(shuffle_rows(data[2], seed), data[3])

@@ -72,13 +72,9 @@ def main() -> None:
         axis.axhline(0, color="#999999", linewidth=0.6, zorder=0)
         axis.spines[["top", "right"]].set_visible(False)
     for axis, below in zip(*axes, strict=True):
-        below.legend(
-            *axis.get_legend_handles_labels(),
-            frameon=False,
-            ncols=2 if axis is not axes[0, 2] else 1,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.14),
-        )
+        lines, names = axis.get_legend_handles_labels()
+        columns = 2 if len(names) > 2 else 1
+        below.legend(lines, names, frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     axes[0, 0].set_ylabel("loss above that of the right prediction")
     axes[0, 2].set_ylabel("loss")
     axes[1, 0].set_ylabel("gradient")

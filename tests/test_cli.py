@@ -586,3 +586,55 @@ def test_demo(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "demo-out/report.html" in out
     assert (tmp_path / "demo-out" / "model.gatecast").exists()
+
+
+# ── tune ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+SEARCH = ["--horizon", 3, "--test", 1, "--folds", 2, "--fit.steps", 2, "--net.hidden-size", 8, "--context", 12]
+
+
+def test_tune_writes_settings_that_forecast_takes(run: Run, sales: Path, tmp_path: Path) -> None:
+    tiny = ["tune", sales, *SEARCH, "--fields", "net.dropout,scaler", "--out", "found"]
+    code, out, err = run(*tiny, "--trials", 2)
+    assert (code, err) == (0, "")
+    assert "2 trials, 0 stopped early, 0 failed" in out
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {
+        *("best.toml", "trials.csv", "tuning.html", "model.gatecast", "run.json", "tuning.sqlite3")
+    }
+    code, out, err = run(*tiny, "--trials", 3, "--json")  # goes on: one more
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert len(document["trials"]) == 3
+    assert document["model"]["net"]["hidden_size"] == 8
+    assert document["files"][0].endswith("best.toml")
+    config = ["--config", tmp_path / "found" / "best.toml", "--windows", 0, "--json"]
+    code, out, _ = run("forecast", sales, "--horizon", 3, *config)
+    assert code == 0
+    assert json.loads(out)["run"]["model"]["net"] == document["model"]["net"]
+    code, _, err = run(*tiny, "--trials", 3, "--seed", 5)
+    assert code == 2
+    assert "tuning.sqlite3 holds a search with" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--model", "theta"], "tune searches the settings of the LSTM; --model theta has none"),
+        (["--fields", "net.x"], "no field named 'net.x' can be searched"),
+        (["--workers", "dask"], "workers must be None, a number of processes of at least 1, or 'ray'; got 'dask'"),
+        (["--trials", 0], "trials must be at least 1"),
+    ],
+)
+def test_tune_says_what_does_not_fit(run: Run, sales: Path, options: list[object], text: str) -> None:
+    code, _, err = run("tune", sales, *SEARCH, *options)
+    assert code == 2
+    assert text in " ".join(err.split())
+
+
+def test_a_search_that_is_interrupted_says_where_it_is(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gatecast.tuning.tune", stop)
+    code, _, err = run("tune", sales, *SEARCH)
+    assert code == 130
+    assert "tuning.sqlite3 holds the trials so far: the same command goes on from there" in err

@@ -27,6 +27,8 @@ HEAVY = (
     "h5py",
     "keras",
     "onnx",
+    "optuna",
+    "ray",
 )
 PACKAGES = (
     "data",
@@ -40,6 +42,7 @@ PACKAGES = (
     "report",
     "training",
     "training.optimizers",
+    "tuning",
 )
 
 

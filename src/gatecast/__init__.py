@@ -34,6 +34,7 @@ _HOME = {
     "backtest": "gatecast.forecasters",
     "fit_each": "gatecast.forecasters",
     "load": "gatecast.forecasters",
+    "tune": "gatecast.tuning",
     "NetConfig": "gatecast.models",
     "FitConfig": "gatecast.training",
     "explain_training": "gatecast.training",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from gatecast.models import NetConfig
     from gatecast.report import write_report
     from gatecast.training import FitConfig, explain_training
+    from gatecast.tuning import tune
 
 
 def __getattr__(name: str) -> Any:

@@ -317,3 +317,5 @@ def test_a_classifier_makes_no_forecasts(tmp_path: Path, capsys: pytest.CaptureF
     data.write_text("day,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
     assert main(["predict", str(path), str(data)]) == 2
     assert "holds a classifier, which makes no forecasts" in capsys.readouterr().err
+    assert main(["explain-training", str(path)]) == 0
+    assert "Too short to tell: 2 evaluations" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from gatecast.errors import SettingError
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import ModelFlags
-    from gatecast.forecasters import Backtest, Forecaster
+    from gatecast.forecasters import Backtest, Forecaster, LSTMForecaster
     from gatecast.models import NetConfig
     from gatecast.training import FitConfig
 
@@ -42,7 +42,7 @@ def check_name(name: str, *, windows: int = 1) -> str:
     return plain
 
 
-def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> Forecaster:
+def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> LSTMForecaster:
     """The LSTM as the flags describe it."""
     from gatecast.forecasters import LSTMForecaster
 

@@ -41,6 +41,8 @@ def predict(
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     require_file(file)
     forecaster = load_model(model)
+    if not hasattr(forecaster, "horizon"):
+        raise ModelFileError(f"{model} holds a classifier, which makes no forecasts; use it by gatecast.load in Python")
     panel = read(file, data, roles_of(forecaster))
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
@@ -55,15 +57,12 @@ def predict(
 
 
 def load_model(model: Path) -> Any:
-    """The saved forecaster; whether its file is there is seen before PyTorch is loaded."""
+    """The saved model; whether its file is there is seen before PyTorch is loaded."""
     if not model.is_file():
         raise ModelFileError(f"there is no model file {model}; gatecast forecast writes one to its --out folder")
-    from gatecast.forecasters import Forecaster, load
+    from gatecast.forecasters import load
 
-    found = load(model)
-    if not isinstance(found, Forecaster):
-        raise ModelFileError(f"{model} holds a classifier, which makes no forecasts; use it by gatecast.load in Python")
-    return found
+    return load(model)
 
 
 def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:

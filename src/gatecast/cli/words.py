@@ -8,6 +8,7 @@ For example
     gatecast data sales.csv                    what is understood and repaired
     gatecast forecast sales.csv --horizon 14   forecast, verdict and report
     gatecast backtest sales.csv --horizon 14   models compared on the past
+    gatecast tune sales.csv --horizon 14       settings searched for
     gatecast predict model.gatecast new.csv    no training
     gatecast epidemic cases.csv --population 1e6   SEIR beside LSTM, R_t, scenarios
 
@@ -35,6 +36,18 @@ For example
 
     gatecast backtest sales.csv --horizon 14 --windows 10
     gatecast backtest sales.csv --horizon 14 --model seasonal-naive --out test
+"""
+
+TUNE = """Search for settings on the past of a file, test the best on rows that were held out, and fit it.
+
+The folder (--out) gets best.toml (for --config), model.gatecast, trials.csv, tuning.html and tuning.sqlite3, in which
+a search that was stopped is found again: the same command goes on. Needs pip install "gatecast[tune]".
+
+For example
+
+    gatecast tune sales.csv --horizon 14 --trials 40 --minutes 30
+    gatecast tune sales.csv --horizon 14 --fields net.hidden_size,net.dropout,fit.learning_rate
+    gatecast forecast sales.csv --horizon 14 --config tune-out/best.toml
 """
 
 PREDICT = """Forecast new data with a saved model, without training.
@@ -93,6 +106,7 @@ For example
 COMMANDS = {
     "forecast": FORECAST,
     "backtest": BACKTEST,
+    "tune": TUNE,
     "predict": PREDICT,
     "data": DATA,
     "explain-training": EXPLAIN_TRAINING,

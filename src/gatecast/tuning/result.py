@@ -78,6 +78,8 @@ class Tested:
         seeds: fits of each.
     """
 
+    __test__ = False  # pytest: not a test class
+
     default: float
     tuned: float
     windows: int
@@ -127,7 +129,8 @@ class Tuning:
         first = self._choice()
         if self.test is None:
             return f"{first} There was no test part: how it does on rows that the search did not see is not known."
-        rows = f"the last {self.test.windows} windows, which the search did not see"
+        count = self.test.windows
+        rows = f"the last {f'{count} windows' if count > 1 else 'window'}, which the search did not see"
         if self.default_won:
             return f"{first} On {rows}, it has a {self.metric} of {self.test.default:.3f}."
         change = 100 * (self.test.tuned / self.test.default - 1)
@@ -172,7 +175,7 @@ class Tuning:
 
     def to_toml(self) -> str:
         """The winner's settings as a file for ``--config``."""
-        return toml(settings_of(self.model, self.settings))
+        return f"# {self.text}\n{toml(settings_of(self.model, self.settings))}"
 
     def save_toml(self, path: str | Path) -> Path:
         """Write :meth:`to_toml`; the file appears whole or not at all."""

@@ -101,7 +101,7 @@ def tune(
     )
     study = Study(Path(storage) if storage else None, known, searched, default, seed=seed)
     with _bar(progress, trials) as tick:
-        while len(study.trials) < trials and not _over(minutes, clock):
+        while len(study.trials) < trials and not (study.trials and _over(minutes, clock)):
             run_round(study, base, seen, plan, min(ROUND, trials - len(study.trials)), workers)
             tick(len(study.trials), _state(study))
     last = last_round(study, base, seen, plan, workers)
@@ -125,21 +125,24 @@ def tune(
     )
 
 
+_OF_A_RUN = ("progress", "checkpoint", "resume", "log_dir", "log", "gradients")  # fields that leave the model as it is
+
+
 def _quiet(model: LSTMForecaster) -> LSTMForecaster:
-    """The model without a progress bar and without checkpoints: it is fitted many times."""
-    twin = model.clone()
-    twin.fit_config = replace(model.fit_config or FitConfig(), progress=False, checkpoint=None, resume=False)
-    return twin
+    """The model without a progress bar, checkpoints and logs: it is fitted many times."""
+    plain = FitConfig(progress=False)
+    return _fitted_with(model, {name: getattr(plain, name) for name in _OF_A_RUN})
 
 
 def _loud(chosen: LSTMForecaster, model: LSTMForecaster | None) -> LSTMForecaster:
-    """The chosen model with the progress bar and the checkpoint that the given one asked for: for the last fit."""
-    if model is None or model.fit_config is None:
-        return chosen
-    twin, own = chosen.clone(), model.fit_config
-    twin.fit_config = replace(
-        chosen.fit_config or FitConfig(), progress=own.progress, checkpoint=own.checkpoint, resume=own.resume
-    )
+    """The chosen model with the progress bar, checkpoints and logs of the given one: for the last fit."""
+    own = (model.fit_config if model is not None else None) or FitConfig()
+    return _fitted_with(chosen, {name: getattr(own, name) for name in _OF_A_RUN})
+
+
+def _fitted_with(model: LSTMForecaster, changes: Mapping[str, Any]) -> LSTMForecaster:
+    twin = model.clone()
+    twin.fit_config = replace(model.fit_config or FitConfig(), **changes)
     return twin
 
 

@@ -37,7 +37,15 @@ _OWN: dict[str, Search] = {
     "members": Int(1, 3),
 }
 _AUTO = {"net.kind": "segment", "net.base": "mixture", "scaler": "standard"}  # what "auto" stands for
-_NEVER = {"checkpoint", "checkpoint_every", "resume", "progress", "log_dir"}  # of a run, not of a model
+_NEVER = {
+    "checkpoint",
+    "checkpoint_every",
+    "resume",
+    "progress",
+    "log_dir",
+    "log",
+    "gradients",
+}  # of a run, not of a model
 
 
 def searchable() -> dict[str, Search | None]:
@@ -70,8 +78,8 @@ def ranges(
         raise SettingError(f"fields names nothing to search; there are {', '.join(searchable())}")
     found: dict[str, Search] = {}
     for name in names:
-        limits = own.get(name) or _declared(name, model, panel)
-        found[name] = _with(limits, usual(name, model, panel))
+        value = usual(name, model, panel) if name in searchable() else None
+        found[name] = _holding(name, own[name], value) if own.get(name) else _with(_declared(name, model, panel), value)
     return found
 
 
@@ -87,16 +95,17 @@ def _fitting(model: LSTMForecaster, panel: Panel) -> list[str]:
 
 
 def _declared(name: str, model: LSTMForecaster, panel: Panel) -> Search:
+    limits = _known(name)
+    return Int(*_contexts(model, panel), log=True) if limits is None else limits
+
+
+def _known(name: str) -> Search | None:
     known = searchable()
-    if name == "context":
-        return Int(*_contexts(model, panel), log=True)
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
         raise SettingError(f"no field named {name!r} can be searched{hint}")
-    limits = known[name]
-    assert limits is not None
-    return limits
+    return known[name]
 
 
 def _contexts(model: LSTMForecaster, panel: Panel) -> tuple[int, int]:
@@ -118,6 +127,17 @@ def usual(name: str, model: LSTMForecaster, panel: Panel) -> Any:
     owner: Any = {"net": model.net or NetConfig(), "fit": model.fit_config or FitConfig(), "": model}[section]
     value = getattr(owner, field)
     return _AUTO.get(name, value) if value == "auto" else value
+
+
+def _holding(name: str, limits: Search, value: Any) -> Search:
+    """A range that the user gave, in which the model's own value must lie: it is the first trial."""
+    _known(name)
+    if _with(limits, value) != limits:
+        raise SettingError(
+            f"{name}={value!r} of the model, which is the first trial, lies outside of its range {limits}; widen the "
+            "range, or give a model with another value"
+        )
+    return limits
 
 
 def _with(limits: Search, value: Any) -> Search:

@@ -1,0 +1,161 @@
+"""``gatecast tune``: a search for settings, the winner's model and a page about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from gatecast.cli import models
+from gatecast.cli.console import Console, numbers
+from gatecast.cli.flags import (
+    BASIC,
+    OUTPUT,
+    DataFlags,
+    FitFlags,
+    ModelFlags,
+    NetFlags,
+    Out,
+    Overwrite,
+    ShowFlags,
+    check_horizon,
+    fit_config,
+    net_config,
+    split_commas,
+)
+from gatecast.cli.folder import Folder
+from gatecast.cli.frames import summary
+from gatecast.cli.reading import read
+from gatecast.errors import SettingError
+
+if TYPE_CHECKING:
+    from gatecast.tuning import Tuning
+
+FILES = ("best.toml", "trials.csv", "tuning.html", "model.gatecast")
+STORAGE = "tuning.sqlite3"
+SEARCH = Group("Search", sort_key=3)
+
+
+def tune(
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    /,
+    *,
+    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    trials: Annotated[int, Parameter(help="Trials in all, with those of a search that goes on.", group=BASIC)] = 40,
+    minutes: Annotated[float | None, Parameter(help="Begin no trial after so many minutes.", group=BASIC)] = None,
+    fields: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="What is searched: net.hidden_size,fit.learning_rate …; the fields that matter most unless told.",
+            group=SEARCH,
+            converter=split_commas(str),
+            negative=(),
+            n_tokens=1,
+            show_default=False,
+        ),
+    ] = (),
+    folds: Annotated[int, Parameter(help="Stretches of the past that settings are compared on.", group=SEARCH)] = 3,
+    test: Annotated[int, Parameter(help="Windows at the end that the search does not see.", group=SEARCH)] = 3,
+    workers: Annotated[
+        str | None, Parameter(help="Local processes, or ray for a Ray cluster; the trials are the same.", group=SEARCH)
+    ] = None,
+    storage: Annotated[
+        Path | None,
+        Parameter(
+            help=f"SQLite file in which a stopped search is found again; {STORAGE} in the folder unless told.",
+            group=OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    out: Out = Path("tune-out"),
+    overwrite: Overwrite = False,
+    data: DataFlags = DataFlags(),  # noqa: B008  frozen
+    model: ModelFlags = ModelFlags(),  # noqa: B008
+    show: ShowFlags = ShowFlags(),  # noqa: B008
+    net: NetFlags = NetFlags(),  # noqa: B008
+    fit: FitFlags = FitFlags(),  # noqa: B008
+) -> None:
+    """Search for settings on the past of a file, test the best on rows that were held out, and fit it."""
+    from gatecast.errors import require
+
+    console = Console(show)
+    if models.check_name(model.model) != "lstm":
+        raise SettingError(f"tune searches the settings of the LSTM; --model {model.model} has none, leave it out")
+    require("optuna", extra="tune", purpose="gatecast tune")
+    folder = Folder(out, FILES, overwrite=overwrite)
+    settings = fit_config(fit, progress=console.progress)
+    base = models.lstm(check_horizon(horizon), model, net_config(net), settings)
+    panel = read(file, data)
+    console.panel(panel)
+    if storage is None:
+        out.mkdir(parents=True, exist_ok=True)
+        storage = out / STORAGE
+
+    from gatecast.tuning import tune as search
+
+    try:
+        found = search(
+            panel,
+            horizon,
+            model=base,
+            fields=fields or None,
+            trials=trials,
+            minutes=minutes,
+            folds=folds,
+            test=test,
+            storage=storage,
+            workers=_workers(workers),
+            seed=model.seed,
+            progress=console.progress,
+        )
+    except KeyboardInterrupt:
+        print(f"\n{storage} holds the trials so far: the same command goes on from there", file=sys.stderr)
+        raise
+    _say(found, console)
+    paths = _write(found, folder)
+    console.files(paths)
+    facts = {"command": "tune", "data": summary(panel), **found.to_dict()}
+    console.document({**facts, "model": found.model.describe(), "storage": str(storage), "files": paths})
+
+
+def _workers(text: str | None) -> int | str | None:
+    """A number where it is one."""
+    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+
+
+def _say(found: Tuning, console: Console) -> None:
+    states = [one.state for one in found.trials]
+    stopped, failed = states.count("pruned"), states.count("failed")
+    console.say()
+    console.say(f"{len(states)} trials, {stopped} stopped early, {failed} failed; the best, measured with other seeds")
+    cells = [numbers([one.loss for one in found.finalists])]
+    gains = ["–" if not one.number else f"{100 * one.gain:+.1f} ± {100 * one.error:.1f} %" for one in found.finalists]
+    rows = [
+        [f"{one.number}{' (default)' if not one.number else ''}", loss, gain, "chosen" if one.chosen else ""]
+        for one, loss, gain in zip(found.finalists, cells[0], gains, strict=True)
+    ]
+    console.table(["trial", found.metric, "gain", ""], rows)
+    for note in found.notes:
+        console.say(f"  {note}")
+    console.say()
+    console.paragraph(found.text)
+    if found.settings:
+        console.say()
+        console.table(["field", "value"], [[name, _short(value)] for name, value in found.settings.items()])
+    console.say()
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _write(found: Tuning, folder: Folder) -> list[str]:
+    from gatecast.report import write_tuning
+
+    folder.write_text("best.toml", found.to_toml())
+    folder.write_frame("trials.csv", found.to_frame())
+    write_tuning(folder.file("tuning.html"), found)
+    found.model.save(folder.file("model.gatecast"))
+    return folder.close("tune", {"horizon": found.folds.horizon, "settings": found.settings, "seconds": found.seconds})
