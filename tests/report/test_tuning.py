@@ -57,7 +57,7 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
         "1 stopped early, 1 failed",
         "net.dropout",
         "1 of 4 trials failed",
-        "75",
+        "1 min 15 s",
     ):
         assert part in " ".join(words.split()), part
     assert "http://" not in text.partition("<script>")[0]
