@@ -20,7 +20,7 @@ import numpy as np
 from gatecast import Drift, Forecaster, Naive, Panel, SEIRForecaster, datasets
 from gatecast.data import daily_counts
 
-POPULATION = 1_404_676_330
+POPULATION = 1.4e9
 AHEAD = (7, 14, 28)
 REFERENCE = {
     "2020-02-05": (40.0, 20.0, 33.0),

@@ -3,9 +3,9 @@
     python benchmarks/epidemic_coverage.py [--epidemics 200]
 
 Every epidemic has its own β, decay, first infections, noise (negative binomial) and length; the fit knows the
-incubation and infectious time. 95 % intervals of the parameters are by profile likelihood, those of R0 and of the
-final size by parametric bootstrap, forecast bands are of 14 days of counts: with β as fitted (``drift=0``), which is the truth here,
-and with the drift that is measured on each series, as by default.
+incubation and infectious time. 95 % intervals of the parameters are by profile likelihood, those of R0 and of the final
+size by parametric bootstrap. Forecast bands are of 14 days of counts: with β as fitted (``drift=0``), which is the
+truth here, and with the drift that is measured on each series, as by default.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def main() -> None:
     for number in range(args.epidemics):
         for name, inside in one(np.random.default_rng(number), number).items():
             found.setdefault(name, []).extend(inside)
-        if number % 20 == 19:
-            print(f"{number + 1} epidemics", flush=True)
-    rows = [
-        {"interval": name, "covers %": 100 * float(np.mean(inside)), "of": len(inside)}
-        for name, inside in found.items()
-    ]
-    print("\n" + common.table(rows))
-    common.write("epidemic_coverage", rows, args, epidemics=args.epidemics)
+        if number % 10 == 9:
+            print(f"\n{number + 1} epidemics\n{common.table(table(found))}", flush=True)
+    common.write("epidemic_coverage", table(found), args, epidemics=args.epidemics)
+
+
+def table(found: dict[str, list[bool]]) -> list[dict[str, Any]]:
+    """Share of intervals that hold the truth."""
+    return [{"interval": name, "covers %": 100 * float(np.mean(b)), "of": len(b)} for name, b in found.items()]
 
 
 def one(rng: np.random.Generator, seed: int) -> dict[str, list[bool]]:
@@ -84,7 +84,7 @@ def simulated(days: int) -> Problem:
         "fatality": 0.01,
     }
     counts, form = np.ones((days, 1)), Exponential()
-    return Problem(counts, POPULATION, 0.0, "seir", form, (0,), NegativeBinomial(), given, np.arange(days) % 7)
+    return Problem(counts, POPULATION, 0.0, "seir", form, (), NegativeBinomial(), given, np.arange(days) % 7)
 
 
 if __name__ == "__main__":

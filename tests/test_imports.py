@@ -34,6 +34,7 @@ PACKAGES = (
     "data",
     "evaluation",
     "forecasters",
+    "forecasters.seir",
     "lab",
     "models",
     "nn",

@@ -385,8 +385,9 @@ def _print(result: Result, study: Study, console: Console) -> None:
     _print_learned(result.seir, console)
     console.forecast(chosen(result))
     for title, one in result.scenarios.items():
-        base, other = (result.seir.curve(s, study.horizon)["cumulative"].iloc[-1] for s in (None, one))
-        console.say(f"Scenario {title}: {other / base:.2f} times the cases by the end of the forecast")
+        other, base = (result.seir.curve(s, study.horizon).groupby("unique_id") for s in (one, None))
+        share = other.tail(study.horizon)["new"].sum() / base.tail(study.horizon)["new"].sum()
+        console.say(f"Scenario {title}: {share:.2f} times the new cases of the next {study.horizon} days")
 
 
 def _print_scores(tested: Backtest, console: Console) -> None:
