@@ -28,7 +28,18 @@ HEAVY = (
     "keras",
     "onnx",
 )
-PACKAGES = ("data", "evaluation", "forecasters", "models", "nn", "nn.weights", "ops", "report", "training")
+PACKAGES = (
+    "data",
+    "evaluation",
+    "forecasters",
+    "forecasters.seir",
+    "models",
+    "nn",
+    "nn.weights",
+    "ops",
+    "report",
+    "training",
+)
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -27,9 +27,8 @@ from gatecast.cli.run import Task
 from gatecast.errors import SettingError
 
 DATASET = "covid_india"
-EPIDEMICS = {"covid_china": 1_404_676_330.0, "covid_canada": 38_246_108.0, "covid_india": 1_380_004_385.0}  # persons
-
-FIRST_WAVE_ENDED = 91  # rows of covid_china after 2020-03-31, which are few cases, most of them brought from abroad
+EPIDEMICS = {"covid_china": 1.40e9, "covid_canada": 38.2e6, "covid_india": 1.38e9}  # persons
+DEMO_ENDS = {"covid_china": 91, "covid_canada": 304}  # rows left out: after 2020-03-31, after 2021-06-30
 
 
 def demo(
@@ -40,7 +39,7 @@ def demo(
     *,
     dataset: Annotated[
         str | None,
-        Parameter(help=f"Name of a bundled data set. [default: {DATASET}, covid_china]", group=BASIC),
+        Parameter(help=f"Name of a bundled data set. [default: {DATASET}, epidemic covid_canada]", group=BASIC),
     ] = None,
     horizon: Annotated[int | None, Parameter(help="Steps ahead. [default: 14, epidemic 28]", group=BASIC)] = None,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
@@ -56,7 +55,7 @@ def demo(
 
     console = Console(show)
     if what == "epidemic":
-        _epidemic(dataset or "covid_china", 28 if horizon is None else horizon, windows, fit, console, out, overwrite)
+        _epidemic(dataset or "covid_canada", 28 if horizon is None else horizon, windows, fit, console, out, overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
     settings = fit_config(fit, progress=console.progress)
@@ -67,7 +66,7 @@ def demo(
 
 
 def _epidemic(dataset: str, horizon: int, windows: int, fit: Any, console: Console, out: Path, overwrite: bool) -> None:
-    """SEIR and LSTM on a bundled epidemic, with measures five days later as scenario."""
+    """SEIR and LSTM on a bundled epidemic, with fewer contacts as scenario."""
     from gatecast.cli import epidemic
     from gatecast.data import datasets
 
@@ -76,13 +75,12 @@ def _epidemic(dataset: str, horizon: int, windows: int, fit: Any, console: Conso
     study = epidemic.Study(
         horizon=check_horizon(horizon),
         population=EPIDEMICS[dataset],
-        scenarios=("name=measures 5 days later shift_days=5",),
+        scenarios=("name=30 % fewer contacts from now on contacts=-0.3",),
         windows=windows,
-        step=7 if dataset == "covid_china" else None,
+        step=7 if dataset == "covid_china" else 28,
         fit=epidemic.training(fit),
     )
     folder = Folder(out, epidemic.FILES, overwrite=overwrite)
-    panel = datasets.load(dataset)
-    panel = panel.cut(FIRST_WAVE_ENDED) if dataset == "covid_china" else panel
+    panel = datasets.load(dataset).cut(DEMO_ENDS.get(dataset, 0))
     epidemic.run_study(panel, study, console, folder, cumulative="auto", command="demo epidemic")
     console.say(f"Open {folder.path / 'report.html'} in a browser.")

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from gatecast.forecasters.linear import LinearAR
     from gatecast.forecasters.neural import LSTMForecaster
     from gatecast.forecasters.persist import load
+    from gatecast.forecasters.reported import AsReported
     from gatecast.forecasters.seir import SEIRForecaster
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
 __all__ = [
+    "AsReported",
     "AutoARIMA",
     "AutoETS",
     "AutoSelect",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "AsReported": "reported",
     **dict.fromkeys(("Drift", "Mean", "Naive", "SeasonalNaive"), "baselines"),
     **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
     "LinearAR": "linear",

@@ -34,7 +34,7 @@ class AsReported(Forecaster):
     Example:
         >>> from gatecast import Drift, Panel, backtest
         >>> from gatecast.data import daily_counts
-        >>> from gatecast.forecasters.reported import AsReported
+        >>> from gatecast.forecasters import AsReported
         >>> reported = Panel.from_arrays([[30, 31, 29, 30, 33, 0, 0, 95] * 5], freq="D")
         >>> tested = backtest([AsReported(Drift(), reported)], daily_counts(reported), 7, windows=2)
         >>> tested.models

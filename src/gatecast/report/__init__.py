@@ -1,6 +1,7 @@
 """The report: one HTML file that needs no network, and static plots by matplotlib."""
 
+from gatecast.report.epidemic import write_epidemic_report
 from gatecast.report.html import write_report
 from gatecast.report.plots import plot_backtest, plot_forecast
 
-__all__ = ["plot_backtest", "plot_forecast", "write_report"]
+__all__ = ["plot_backtest", "plot_forecast", "write_epidemic_report", "write_report"]

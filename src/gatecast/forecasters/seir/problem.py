@@ -14,7 +14,7 @@ from gatecast.forecasters.seir.transmission import Spec, Transmission, Values
 
 Given = float | tuple[float, float]  # a number, or the bounds within which it is fitted
 
-CONSTANTS = ("incubation", "infectious", "reporting", "susceptible", "fatality")
+_MOST_INFECTED = 60  # on the first day, for each case reported on the first days
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,11 @@ class Problem:
             for name, given in self.constants.items()
             if isinstance(given, tuple)
         ]
-        early = float(np.nanmean(self.counts[: max(7, self.days // 10), 0])) if np.isfinite(self.counts).any() else 1.0
-        infected = float(np.clip(10 * max(early, 0.1), 0.1, 0.1 * self.population))
-        every = (*own, ("infected", 1e-2, 0.5 * self.population, infected), *free)
+        seen = self.counts[np.isfinite(self.counts[:, 0]), 0]
+        early = float(np.median(seen[:5])) + 1 if len(seen) else 1.0
+        infected = float(min(10 * early, 0.1 * self.population))
+        most = min(_MOST_INFECTED * early, 0.5 * self.population)
+        every = (*own, ("infected", 1e-2, most, infected), *free)
         return tuple((name, *self.limits.get(name, (low, high)), usual) for name, low, high, usual in every)
 
     @cached_property

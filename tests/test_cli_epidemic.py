@@ -1,0 +1,165 @@
+"""``gatecast epidemic``: what it prints and writes, and what it says of data that does not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gatecast.cli import main
+from gatecast.cli.epidemic import _population, check_models, parse_scenario
+from gatecast.data import datasets
+from gatecast.errors import SettingError
+
+Run = Callable[..., tuple[int, str, str]]
+SEIR = ["--models", "seir", "--windows", "0", "--horizon", "7"]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def write(name: str, **columns: object) -> Path:
+    """A file of daily rows from 2 March 2020 on."""
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "date", pd.date_range("2020-03-02", periods=len(frame)).strftime("%Y-%m-%d"))
+    frame.to_csv(name, index=False)
+    return Path(name)
+
+
+def wave(days: int = 40) -> np.ndarray:
+    """Cases that rise and fall."""
+    at = np.arange(days)
+    noise = np.random.default_rng(0).normal(0, 0.05, days)
+    return np.rint(400 * np.exp(-(((at - 24) / 11) ** 2) + noise)).astype(int)
+
+
+def test_a_run_prints_and_writes_what_it_says(run: Run, tmp_path: Path) -> None:
+    file = write("cases.csv", confirmed=np.cumsum(wave(48)), deaths=np.cumsum(wave(48) // 50))
+    command = ["epidemic", file, "--population", "1_000_000", "--models", "seir", "--horizon", 7, "--windows", 2]
+    scenarios = ["--scenario", "shift_days=5", "--scenario", "name=fewer contacts=-0.3 start=2020-03-20"]
+    code, out, err = run(*command, *scenarios)
+    assert (code, err) == (0, "")
+    assert "target confirmed" in out
+    assert "cumulative: confirmed never falls, or hardly ever, and is read as cumulative" in out
+    assert "Backtest: 2 origins × 7 days, each on what was reported by then" in out
+    assert "WIS by origin" in out
+    assert "wins while cases fall" in out.replace("\n", " ")
+    assert "R_t at the origin" in out
+    assert "Scenario measures 5 days later:" in out
+    assert "Scenario fewer:" in out
+    names = [
+        "backtest.csv",
+        "forecast.csv",
+        "parameters.csv",
+        "report.html",
+        "reproduction.csv",
+        "run.json",
+        "scores.csv",
+    ]
+    assert sorted(os.listdir(tmp_path / "epidemic-out")) == names
+    page = (tmp_path / "epidemic-out" / "report.html").read_text("utf-8")
+    assert "Who wins when" in page
+    forecast = pd.read_csv(tmp_path / "epidemic-out" / "forecast.csv")
+    assert list(forecast["model"].unique()) == ["SEIR"]
+    assert {"lo-50", "hi-80", "hi-95"} <= set(forecast)
+
+
+def test_json_is_one_document(run: Run) -> None:
+    file = write("cases.csv", cases=wave())
+    code, out, _ = run("epidemic", file, "--population", "1e6", *SEIR, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["best"] == "SEIR"
+    assert len(found["forecast"]) == 7
+    assert [row["quantity"] for row in found["summary"]][:2] == ["R0", "R_t at the origin"]
+
+
+def test_several_series_with_their_populations(run: Run) -> None:
+    parts = [pd.DataFrame({"day": pd.date_range("2020-03-02", periods=40), "cases": wave() * k}) for k in (1, 2)]
+    frame = pd.concat([one.assign(region=name, people=p) for one, name, p in zip(parts, "AB", (1e5, 1e6), strict=True)])
+    frame.to_csv("regions.csv", index=False)
+    code, out, err = run("epidemic", "regions.csv", "--population", "people", *SEIR)
+    assert (code, err) == (0, "")
+    assert "What SEIR finds for A" in out
+    code, _, err = run("epidemic", "regions.csv", "--population", "1e6", *SEIR)
+    assert code == 2
+    assert "--population 1,000,000 is one number, and the file has 2 series; name the column" in err
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "text"),
+    [
+        (
+            {"deaths": wave()},
+            [],
+            "deaths counts deaths, and the equations are fitted to new cases; give a file with cases",
+        ),
+        ({"cases": np.zeros(40, int)}, [], "cases has no case at all, only zeros or missing values"),
+        ({"cases": wave()[:10] + 5}, [], "has 10 days with a count since its first case, and at least 14 are needed"),
+        ({"cases": wave() * 100}, [], "cases in a population of 100,000; give the population that the cases come from"),
+        ({"cases": wave()}, ["--population", "people"], "people"),
+        ({"cases": wave()}, ["--population", "0"], "population must be a number of persons, at least 1; got 0"),
+        ({"cases": wave()}, ["--models", "seir,arima"], "--models takes seir, lstm"),
+        ({"cases": wave()}, ["--scenario", "lockdown=yes"], "--scenario takes shift_days=5, contacts=-0.3"),
+        ({"cases": wave()}, ["--scenario", "contacts=-2"], "at least -1; got -2"),
+        ({"cases": wave()}, ["--transmission", "wavy"], "must be one of constant, exponential, piecewise"),
+    ],
+)
+def test_what_does_not_fit_is_said(run: Run, columns: dict[str, np.ndarray], options: list[str], text: str) -> None:
+    file = write("bad.csv", **columns)
+    population = [] if "--population" in options else ["--population", "100000"]
+    code, _, err = run("epidemic", file, *population, *SEIR, *options)
+    assert code == 2
+    assert text in err
+    assert not Path("epidemic-out").exists()
+
+
+def test_negative_counts_and_silent_weekends_are_repaired_and_listed(run: Run) -> None:
+    cases = wave()
+    cases[20] = -30
+    cases[27], cases[28] = 0, cases[27] + cases[28]
+    code, out, err = run("epidemic", write("cases.csv", cases=cases), "--population", "1e6", *SEIR)
+    assert (code, err) == (0, "")
+    assert "withdrawn: cases: 1 day with a negative count, first 2020-03-22: 30 cases withdrawn" in out
+    assert "silent days: cases: 1 day of silence, zeros before a larger count, first 2020-03-29" in out
+
+
+def test_deaths_can_be_taken_for_cases_all_the_same(run: Run) -> None:
+    code, out, _ = run("epidemic", write("d.csv", deaths=wave()), "--population", "1e6", "--target", "deaths", *SEIR)
+    assert code == 0
+    assert "target deaths" in out
+
+
+def test_the_words_of_options() -> None:
+    assert _population("38,246,108") == _population("38_246_108") == 38246108.0
+    assert _population("people") == "people"
+    assert check_models(("SEIR", "lstm", "seir")) == ("seir", "lstm")
+    made = parse_scenario("name=five days later, shift_days=5")
+    assert (made.name, made.shift_days) == ("five days later", 5)
+    with pytest.raises(SettingError, match="shift_days=soon"):
+        parse_scenario("shift_days=soon")
+
+
+def test_the_demo_knows_its_data(run: Run) -> None:
+    code, _, err = run("demo", "epidemic", "--dataset", "air_passengers")
+    assert code == 2
+    assert "--dataset must be one of covid_china, covid_canada, covid_india for an epidemic" in err
+    assert datasets.load("covid_china").series(0)[-1, 0] == 84785
+    assert (
+        datasets.load("covid_canada").series(0).max() == 3787284 or len(datasets.load("covid_canada").series(0)) == 830
+    )
