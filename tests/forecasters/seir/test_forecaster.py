@@ -54,6 +54,14 @@ def test_nothing_after_the_origin_is_read(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(forecast.quantiles, fitted.predict().quantiles)
 
 
+def test_days_missing_after_every_earlier_origin_leave_the_usual_spread() -> None:
+    counts = epidemic(29).target.copy()
+    counts[-6:] = np.nan
+    forecast = model(draws=5).fit(replace(epidemic(29), target=counts)).predict(levels=[95])
+    low, high = forecast.interval(95)
+    assert (high > low).all()
+
+
 def test_the_backtest_takes_it() -> None:
     tested = backtest([model(draws=5), gatecast.Naive()], epidemic(50), 7, windows=2, progress=False)
     assert tested.failed == {}
