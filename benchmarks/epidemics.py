@@ -21,7 +21,6 @@ from gatecast.data import daily_counts
 from gatecast.evaluation import weighted_interval_score
 
 LEVELS = (50, 80, 95)
-DAY = np.timedelta64(1, "D")
 
 
 def panel_of(frame: pd.DataFrame) -> Panel:
@@ -37,12 +36,6 @@ def countries() -> pd.DataFrame:
     """Cumulative cases of ten countries, 2020-01-22 to 2023-03-09 (JHU CSSE, final version)."""
     table = pd.read_csv(data_folder() / "covid19_countries" / "countries.csv.gz", parse_dates=["date"])
     return table.pivot(index="date", columns="country", values="confirmed").astype(float)
-
-
-def populations() -> dict[str, float]:
-    """Persons, by country."""
-    table = pd.read_csv(data_folder() / "covid19_countries" / "countries.csv.gz")
-    return {str(name): float(number) for name, number in table.groupby("country").population.max().items()}
 
 
 class PerSeries(Forecaster):

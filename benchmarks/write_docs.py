@@ -30,6 +30,8 @@ ORDER = [
     "scale",
     "digits",
     "outliers",
+    *("accuracy", "design", "time_to_accuracy", "same_network", "layers", "first_forecast", "latency", "scale"),
+    *("epidemic_india_ours", "epidemic_india", "epidemic_canada", "epidemic_hybrid", "epidemic_world"),
 ]
 HEAD = """# Benchmarks
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import gatecast
 from gatecast.cli import main
-from gatecast.cli.epidemic import _population, check_models, parse_scenario
+from gatecast.cli.epidemic import MODELS, Study, _population, check_models, parse_scenario
 from gatecast.data import datasets
 from gatecast.errors import SettingError
 
@@ -163,3 +164,11 @@ def test_the_demo_knows_its_data(run: Run) -> None:
     assert (
         datasets.load("covid_canada").series(0).max() == 3787284 or len(datasets.load("covid_canada").series(0)) == 830
     )
+
+
+def test_hybrid_is_the_equations_of_the_study_with_an_lstm() -> None:
+    study = Study(7, 1e6, transmission="constant", history=60, seed=3)
+    model = MODELS["hybrid"](study)
+    assert isinstance(model, gatecast.SEIRHybrid)
+    assert (model.horizon, model.population, model.seed) == (7, 1e6, 3)
+    assert model.equations == {"transmission": "constant", "history": 60}

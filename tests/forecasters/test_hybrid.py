@@ -27,15 +27,15 @@ def panel(*series: np.ndarray) -> gatecast.Panel:
 
 def hybrid(horizon: int = 7, **settings: Any) -> gatecast.SEIRHybrid:
     small = gatecast.LSTMForecaster(
-        horizon, fit=FitConfig(steps=20, progress=False), scaler="none", calibrate=False, nonnegative=False
+        horizon, fit=FitConfig(steps=5, progress=False), scaler="none", calibrate=False, nonnegative=False
     )
-    given = {"lstm": small, "draws": 10, "starts": 3, "drift": 0.0, **settings}
+    given = {"lstm": small, "draws": 2, "starts": 2, "drift": 0.0, "variant": "sir", **settings}
     return gatecast.SEIRHybrid(horizon, POPULATION, **given)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> gatecast.SEIRHybrid:
-    return hybrid().fit(panel(wave(50), wave(50, 300.0, 40)))
+    return hybrid().fit(panel(wave(45), wave(45, 300.0, 40)))
 
 
 def test_forecast_is_the_equations_times_the_exponential_of_the_lstm(fitted: gatecast.SEIRHybrid) -> None:
@@ -49,7 +49,7 @@ def test_forecast_is_the_equations_times_the_exponential_of_the_lstm(fitted: gat
 def test_residuals_are_logarithms_of_counts_over_the_fitted_course(fitted: gatecast.SEIRHybrid) -> None:
     one = fitted.seir_.fits_["s0"]
     found = _residuals(fitted.seir_, fitted.panel_).series(0)[:, 0]
-    expected = np.log((wave(50)[one.first :] + 1) / (one.fitted.mean[:, 0] + 1))
+    expected = np.log((wave(45)[one.first :] + 1) / (one.fitted.mean[:, 0] + 1))
     np.testing.assert_allclose(found[one.first :], expected, rtol=1e-4, atol=1e-5)
     assert np.isnan(found[: one.first]).all()
 
@@ -65,14 +65,14 @@ def test_intervals_and_paths_are_whole_counts_around_the_forecast(fitted: gateca
 
 
 def test_nothing_after_the_origin_is_seen() -> None:
-    known = wave(50)
+    known = wave(45)
     later = np.concatenate([known, [9e4] * 7])
     forecasts = [hybrid().fit(one).predict().mean for one in (panel(known), panel(later).cut(7))]
     np.testing.assert_array_equal(*forecasts)
 
 
 def test_another_panel_has_the_equations_fitted_and_the_lstm_applied(fitted: gatecast.SEIRHybrid) -> None:
-    longer = panel(wave(57), wave(57, 300.0, 40))
+    longer = panel(wave(48), wave(48, 300.0, 40))
     forecast = fitted.predict(7, panel=longer)
     base = fitted.seir_.clone().fit(longer).predict(7)
     assert forecast.panel is longer
@@ -98,17 +98,17 @@ def test_with_too_few_days_it_is_the_equations() -> None:
 
 
 def test_series_without_a_case_is_forecast_as_zero() -> None:
-    model = hybrid().fit(panel(np.zeros(50), wave(50)))
+    model = hybrid().fit(panel(np.zeros(50), wave(45)))
     forecast = model.predict()
     assert (forecast.mean[0] == 0).all()
     assert (forecast.mean[1] > 0).all()
 
 
 def test_same_seed_same_forecast_and_backtest_runs() -> None:
-    data = panel(wave(60))
+    data = panel(wave(45))
     first, second = (hybrid(seed=3).fit(data).predict().mean for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    tested = gatecast.backtest([hybrid(), gatecast.Naive()], data, 7, windows=2, progress=False)
+    tested = gatecast.backtest([hybrid(), gatecast.Naive()], data, 7, windows=1, progress=False)
     assert tested.models == ["SEIR+LSTM", "Naive"]
 
 
@@ -123,6 +123,6 @@ def test_refuses_what_does_not_fit(fitted: gatecast.SEIRHybrid) -> None:
     with pytest.raises(SettingError, match="horizon=7; got 8"):
         fitted.predict(8)
     with pytest.raises(SettingError, match=r"further settings.*transmision"):
-        hybrid(transmision="constant").fit(panel(wave(50)))
+        hybrid(transmision="constant").fit(panel(wave(45)))
     with pytest.raises(DataError, match="must be 0 or more"):
-        hybrid().fit(panel(wave(50) - 5))
+        hybrid().fit(panel(wave(45) - 5))

@@ -91,8 +91,16 @@ def _lstm(study: Study) -> Forecaster:
     return LSTMForecaster(study.horizon, head=LSTM_HEAD, scaler=LSTM_SCALER, fit=study.fit, seed=study.seed)
 
 
+def _hybrid(study: Study) -> Forecaster:
+    from gatecast.forecasters import SEIRHybrid
+
+    return SEIRHybrid(
+        study.horizon, study.population, transmission=study.transmission, history=study.history, seed=study.seed
+    )
+
+
 LSTM_HEAD, LSTM_SCALER = "negative_binomial", "mean_abs"
-MODELS: dict[str, Callable[[Study], Forecaster]] = {"seir": _seir, "lstm": _lstm}
+MODELS: dict[str, Callable[[Study], Forecaster]] = {"seir": _seir, "lstm": _lstm, "hybrid": _hybrid}
 _BASELINES = ("Naive", "SeasonalNaive", "Drift")
 
 

@@ -54,6 +54,13 @@ def test_nothing_after_the_origin_is_read(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(forecast.quantiles, fitted.predict().quantiles)
 
 
+def test_days_missing_after_every_earlier_origin_leave_the_usual_spread() -> None:
+    counts = epidemic(29).target.copy()
+    counts[-6:] = np.nan
+    (one,) = model(draws=5).fit(replace(epidemic(29), target=counts)).fits_.values()
+    assert (one.wander.level, one.wander.drift) == (0.1, 0.03)
+
+
 def test_the_backtest_takes_it() -> None:
     tested = backtest([model(draws=5), gatecast.Naive()], epidemic(50), 7, windows=2, progress=False)
     assert tested.failed == {}

@@ -135,6 +135,8 @@ def wandering(fitted: Fitted) -> Wander:
         problem, counts, np.broadcast_to(fitted.theta, (len(backs), len(fitted.theta))), fitted.dispersion
     )
     errors, explained, reach = _errors(fitted, counts, theta, ends)
+    if not len(errors):  # hardly a day was counted after those origins
+        return Wander(*_USUAL)
     level, drift = np.meshgrid(_LEVELS, _DRIFTS, indexing="ij")
     variance = explained[:, None, None] + level**2 + reach[:, None, None] * drift**2
     fit = -0.5 * (np.log(variance) + errors[:, None, None] ** 2 / variance).sum(axis=0)
@@ -168,7 +170,7 @@ def _errors(
             noise = 1 / max(expected, 1.0) + fitted.dispersion / seen.sum()
             reach = slope**2 * (7 * week + 4) ** 3 / 3
             found.append((np.log((actual + 1) / (expected + 1)), noise + cover[k, week], reach))
-    errors, explained, reach = np.array(found).T
+    errors, explained, reach = np.array(found).reshape(-1, 3).T
     return errors, explained, reach
 
 
