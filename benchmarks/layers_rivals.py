@@ -31,6 +31,10 @@ from typing import Any
 import common
 import numpy as np
 
+sys.path.insert(1, str(common.HERE / "peers"))
+
+from rival import EPSILON, LEARNING_RATE, NORM_GAIN
+
 SHAPES = [
     (32, 96, 1, 64, 1), (32, 96, 7, 128, 2), (256, 48, 8, 128, 1), (1, 512, 8, 64, 1),
     (64, 336, 7, 256, 2), (512, 168, 1, 128, 2), (32, 512, 512, 512, 1), (128, 24, 16, 32, 1),
@@ -220,6 +224,9 @@ def reference(case: dict[str, np.ndarray], option: str, sizes: dict[str, int]) -
     own = {name: torch.from_numpy(array).double() for name, array in case.items() if "_l" in name}
     zeros = {name.replace("_ih", "_hh"): torch.zeros_like(value) for name, value in own.items() if "bias" in name}
     layer.load_state_dict(layer.state_dict() | own | zeros)
+    if option == "layer_norm":
+        for name in ("norm_ih_l0", "norm_hh_l0"):
+            getattr(layer, name).data.fill_(NORM_GAIN)
     return layer
 
 
@@ -239,7 +246,7 @@ def exact_results(layer: Any, case: dict[str, np.ndarray], task: str, option: st
         return found
     head = [torch.from_numpy(case[name]).double().requires_grad_() for name in ("head_w", "head_b")]
     learned = [parameter for name, parameter in layer.named_parameters() if "bias_hh" not in name]
-    adam, losses = torch.optim.Adam([*learned, *head], 1e-3, eps=1e-8), []
+    adam, losses = torch.optim.Adam([*learned, *head], LEARNING_RATE, eps=EPSILON), []
     for _ in range(3):
         adam.zero_grad()
         y = layer(x)[0][-1] @ head[0].T + head[1]

@@ -22,6 +22,7 @@ Build = Callable[["Case"], "Call"]
 LEARNING_RATE, EPSILON = 1e-3, 1e-8  # of Adam, on all sides
 DROP = 0.2  # of recurrent dropout
 NORM_EPSILON = 1e-5
+NORM_GAIN = 0.5  # of the gates: with 1 the network is chaotic, and float32 cannot follow float64 for 96 steps
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ def gatecast(case: Case) -> Call:
     if case.option == "layer_norm":
         options["layer_norm"] = True
     layer = LSTM(case.input, case.hidden, case.layers, **options)
-    layer.load_state_dict(layer.state_dict() | state_of(case))
+    norms = {name: torch.full((4 * case.hidden,), rival.NORM_GAIN) for name in ("norm_ih_l0", "norm_hh_l0")}
+    layer.load_state_dict(layer.state_dict() | state_of(case) | (norms if case.option == "layer_norm" else {}))
     lengths = torch.from_numpy(case.given["lengths"]) if case.option == "lengths" else None
 
     def function(x: Tensor, dropping: bool) -> Tensor:
@@ -71,7 +72,8 @@ def cells(case: Case) -> Call:
         raise rival.NotOffered("a loop over cells is for options that torch.nn.LSTM lacks")
     layer = nn.LSTMCell(case.input, case.hidden)
     layer.load_state_dict({name.removesuffix("_l0"): value for name, value in state_of(case).items()})
-    norms = [torch.ones(4 * case.hidden), torch.ones(4 * case.hidden), torch.ones(case.hidden)]
+    gains = torch.full((4 * case.hidden,), rival.NORM_GAIN)
+    norms = [gains, gains, torch.ones(case.hidden)]
 
     def step(x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         if case.option == "recurrent_dropout":

@@ -24,17 +24,17 @@ class Recurrent(nn.Module):
         super().__init__()
         self.design = design
         self.suffixes: list[str] = []
-        self.names = tuple(design.shapes(1))
-        self._first = ""
+        self.names: dict[str, list[str]] = {}  # of the weights that there are, by suffix
         self._activity: Tensor | None = None
 
     @property
     def first_weight(self) -> Tensor:
         """One that every module has: for dtype and device."""
-        return self._weight(self._first)
+        suffix = self.suffixes[0]
+        return self._weight(self.names[suffix][0] + suffix)
 
-    def _weight(self, name: str) -> Any:
-        """A weight by its whole name; None where this layer lacks it."""
+    def _weight(self, name: str) -> Tensor:
+        """A weight by its whole name."""
         weight = self._parameters.get(name)  # quicker than getattr, which parametrizations need
         return getattr(self, name) if weight is None else weight
 
@@ -43,13 +43,13 @@ class Recurrent(nn.Module):
         for name, shape in self.design.shapes(input_size).items():
             value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
             self.register_parameter(name + suffix, value)
-            self._first = self._first or (name + suffix if value is not None else "")
+            if value is not None:
+                self.names.setdefault(suffix, []).append(name)
         self.suffixes.append(suffix)
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
-        found = {name: self._weight(name + suffix) for name in self.names}
-        weights = {name: weight for name, weight in found.items() if weight is not None}
+        weights = {name: self._weight(name + suffix) for name in self.names[suffix]}
         p = self.design.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
@@ -58,9 +58,8 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew, in PyTorch's order: the same seed gives ``torch.nn``'s weights by default."""
         for suffix in self.suffixes:
-            for name in self.names:
-                if (weight := getattr(self, name + suffix)) is not None:
-                    self._fill(name, weight)
+            for name in self.names[suffix]:
+                self._fill(name, getattr(self, name + suffix))
             if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
                 self._open_forget_gates(suffix)
 
