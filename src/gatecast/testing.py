@@ -71,7 +71,7 @@ class Arguments(NamedTuple):
 _NORM: dict[str, Any] = {"time": 5, "input": 12, "norm": "xhc"}
 _BOTH: dict[str, Any] = {"projection": 13, **_NORM}
 _ALL = CellSpec(coupled=True, reverse=True, cell_clip=0.4, gradient_clip=0.05, zero_output=False)
-_MASKED = {"steps": True, "recurrent": True, "zone_h": True, "zone_c": True}
+_MASKED: dict[str, Any] = {"steps": True, "recurrent": True, "zone_h": True, "zone_c": True}
 
 SHAPES = (
     LSTMCase("small"),

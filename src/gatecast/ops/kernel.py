@@ -33,8 +33,8 @@ _OPERATORS.define(
 )
 _OPERATORS.define(
     "lstm_backward(Tensor? grad_y, Tensor? grad_h, Tensor? grad_c, Tensor? grad_cells, Tensor x, Tensor w_ih,"
-    f" Tensor w_hh, Tensor? bias, {_STATE}, {_WEIGHTS}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, Tensor norms,"
-    f" Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
+    f" Tensor w_hh, Tensor? bias, {_STATE}, {_WEIGHTS}, {_MASKS}, Tensor states, Tensor cells, Tensor gates,"
+    f" Tensor norms, Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
 )
 _OPERATORS.define(
     f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
