@@ -109,8 +109,10 @@ float* target_if(bool wanted, const Tensor& t) { return wanted ? target(t) : nul
 
 using Eight = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// y, h, c; cells where `keep` is 1 or 2; where it is 2: gates, the states where y does not hold them, and what layer
-// normalisation found.
+enum Keep : int64_t { NOTHING, CELLS, GRADIENT, RECOMPUTE };
+
+// y, h, c; what `keep` asks for: the cells, and for the gradient the states where y does not hold them, what layer
+// normalisation found, and the gates, unless they are to be computed again.
 Eight lstm_forward(
     Tensor x, Tensor w_ih, Tensor w_hh, Optional bias, Optional h0, Optional c0, Optional peephole, Optional norm_x,
     Optional norm_h, Optional norm_c, Optional w_proj, Optional steps, Optional recurrent, Optional zone_h,
@@ -120,11 +122,12 @@ Eight lstm_forward(
            cell_clip, gradient_clip});
   p.bias = values(bias);
   const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
-  const bool all = keep == 2, states = all && steps && p.options.zero_output;
+  const bool all = keep >= GRADIENT, states = all && steps && p.options.zero_output;
   Tensor y = empty({p.time, p.batch, p.output});
   Tensor h = empty({p.batch, p.output}), c = empty({p.batch, p.hidden});
   Tensor cells = empty_if(keep, {p.time, p.batch, p.hidden});
-  Tensor gates = empty_if(all, {p.time, blocks, p.batch, 4 * lanes});
+  const bool with_gates = keep == GRADIENT;
+  Tensor gates = empty_if(with_gates, {p.time, blocks, p.batch, 4 * lanes});
   Tensor kept = empty_if(states, {p.time, p.batch, p.output});
   Tensor norms = empty_if(all && p.normed(), {2 * p.time, blocks, p.batch, 4 * lanes});
   Tensor moments = empty_if(all && (p.normed() || p.norm_c), {p.time, p.batch, 4});
@@ -134,7 +137,7 @@ Eight lstm_forward(
   p.h = target(h);
   p.c = target(c);
   p.cells = target_if(keep, cells);
-  p.gates_out = target_if(all, gates);
+  p.gates_out = target_if(with_gates, gates);
   p.states = target_if(states, kept);
   p.norms = target_if(all, norms);
   p.moments = target_if(all, moments);
@@ -147,7 +150,7 @@ using Eleven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor
 // Gradients of x, w_ih, w_hh, bias, h0, c0, peephole, norm_x, norm_h, norm_c, w_proj; those not wanted are empty.
 Eleven lstm_backward(
     Optional grad_y, Optional grad_h, Optional grad_c, Optional grad_cells, Tensor x, Tensor w_ih, Tensor w_hh,
-    Optional h0, Optional c0, Optional peephole, Optional norm_x, Optional norm_h, Optional norm_c, Optional w_proj,
+    Optional bias, Optional h0, Optional c0, Optional peephole, Optional norm_x, Optional norm_h, Optional norm_c, Optional w_proj,
     Optional steps, Optional recurrent, Optional zone_h, Optional zone_c, Tensor states, Tensor cells, Tensor gates,
     Tensor norms, Tensor moments, std::vector<int64_t> choices, double cell_clip, double gradient_clip, bool want_x,
     bool want_h0, bool want_c0) {
@@ -156,7 +159,8 @@ Eleven lstm_backward(
            cell_clip, gradient_clip});
   p.states = values(states);
   p.cells = values(cells);
-  p.gates_in = values(gates);
+  p.gates_in = gates.numel() ? values(gates) : nullptr;
+  p.bias = values(bias);
   p.norms = values(norms);
   p.moments = values(moments);
   p.grad_y = values(grad_y);

@@ -21,12 +21,15 @@ INLINE int64_t odd_lines(int64_t floats) {  // odd number of cache lines: rows d
 
 struct Weights {
   float *hh, *ih, *projection;  // panels for gradients @ w_hh, @ w_ih and @ w_proj
+  float *panels, *bias;         // as in the forward pass, to compute the gates again
   Gains gains;
 
   Weights(Pieces& pieces, const Backward& p)
       : hh(pieces.take(blocks_of(p.hidden) * SLOTS * blocks_of(p.output) * LANES)),
         ih(pieces.take(blocks_of(p.hidden) * SLOTS * blocks_of(p.input) * LANES)),
         projection(pieces.take(p.w_proj ? p.output * blocks_of(p.hidden) * LANES : 0)),
+        panels(pieces.take(p.recompute() ? blocks_of(p.hidden) * (p.input + p.output) * SLOTS : 0)),
+        bias(pieces.take(p.recompute() ? blocks_of(p.hidden) * SLOTS : 0)),
         gains(pieces, p) {}
 
   void pack(const Backward& p) const {
@@ -34,6 +37,12 @@ struct Weights {
     if (p.grad_x) pack_rows(p, p.w_ih, p.input, ih);
     if (p.w_proj) pack_projection(p, false, projection);
     gains.pack(p);
+    for (int64_t block = 0; p.recompute() && block < blocks_of(p.hidden); block++) {
+      float* panel = panels + block * (p.input + p.output) * SLOTS;
+      pack_block(p, p.w_ih, p.input, block, panel);
+      pack_block(p, p.w_hh, p.output, block, panel + p.input * SLOTS);
+      pack_bias(p, p.bias, nullptr, block, bias + block * SLOTS);
+    }
   }
 };
 
@@ -42,6 +51,7 @@ struct Buffers {
   int64_t steps, chunk, block;          // steps and rows of a chunk; floats of a block
   int64_t depth, projected_depth;       // floats of a row of operands, of gradients of projected h
   float *gates, *gates_x, *rows, *grad_h, *grad_c, *kept_h, *kept_c, *grad_x;
+  float* again;                         // gates of a chunk, where none were kept
   float *late, *squashed, *through;     // gradients of h before its projection; a normed cell, and what goes through it
   float *projected, *unprojected;       // of a chunk: gradients of h, and o tanh(c), [wide block][row][SLOTS]
 
@@ -62,6 +72,7 @@ struct Buffers {
     kept_h = pieces.take(count * width);  // gradients that pass by a step
     kept_c = pieces.take(count * units);
     grad_x = p.grad_x ? pieces.take(chunk * blocks_of(p.input) * LANES) : nullptr;
+    again = pieces.take(p.recompute() ? blocks_of(p.hidden) * block : 0);
     late = pieces.take(p.late() ? count * units : 0);
     squashed = pieces.take(normed_cell ? count * units : 0);
     through = pieces.take(normed_cell ? count * units : 0);

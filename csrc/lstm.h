@@ -75,14 +75,17 @@ struct Forward : Layer {
 };
 
 struct Backward : Layer {
-  const float *states, *cells, *gates_in;             // what forward kept
-  const float *norms = nullptr, *moments = nullptr;
+  const float *states, *cells;                        // what forward kept
+  const float *gates_in = nullptr, *norms = nullptr, *moments = nullptr;
+  const float* bias = nullptr;                        // where no gates were kept: they are computed again
   const float *grad_y = nullptr, *grad_h = nullptr, *grad_c = nullptr, *grad_cells = nullptr;
   int64_t grad_y_time = 0, grad_y_batch = 0;          // strides of grad_y
   float *grad_x = nullptr, *grad_h0 = nullptr, *grad_c0 = nullptr;  // null: not wanted
   float *grad_w_ih, *grad_w_hh, *grad_bias;
   float *grad_peephole = nullptr, *grad_norm_x = nullptr, *grad_norm_h = nullptr, *grad_norm_c = nullptr;
   float* grad_w_proj = nullptr;
+
+  bool recompute() const { return !gates_in; }
 };
 
 // How the kernels reach other threads: call task(context, k) for each k below count, in any order, and return when

@@ -13,7 +13,7 @@
 #include "chunk.h"
 #include "gemm.h"
 #include "norm.h"
-#include "pack.h"
+#include "products.h"
 #include "slices.h"
 #include "sums.h"
 #include "workspace.h"
@@ -25,22 +25,30 @@ template <bool plain>
 class Slice {
  public:
   Slice(const Backward& p, const Weights& weights, const Sums& sums, Pieces pieces, int64_t first, int64_t rows)
-      : p_(p), weights_(weights), sums_(sums), buffers_(pieces, p, rows), first_(first), rows_(rows) {}
+      : p_(p),
+        weights_(weights),
+        sums_(sums),
+        buffers_(pieces, p, rows),
+        products_{p, weights, sums, buffers_, first, rows},
+        first_(first),
+        rows_(rows) {}
 
   // `add`: the sums hold those of an earlier slice.
   void run(bool add) {
     start();
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
       const int64_t begin = larger(0, end - buffers_.steps);
+      products_.operands(begin, end);
+      if (p_.recompute()) gates_again(begin, end);
       for (int64_t step = end - 1; step >= begin; step--) {
         const int64_t row = (step - begin) * rows_;
         if (!plain && p_.late()) outputs(step, row);
         cells(step, row);
         if (!plain && p_.normed()) shares(step, row);
-        if (step > 0 || p_.grad_h0) state_gradient(buffers_.gates + row * SLOTS);
+        if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
-      weight_gradients(begin, end, add || end < p_.time);
-      if (p_.grad_x) input_gradient(begin, end);
+      products_.weight_gradients(end - begin, add || end < p_.time);
+      if (p_.grad_x) products_.input_gradient(begin, end);
     }
     finish();
   }
@@ -49,7 +57,8 @@ class Slice {
   const Backward& p_;
   const Weights& weights_;
   const Sums& sums_;
-  Buffers buffers_;
+  const Buffers buffers_;
+  const ChunkProducts products_;
   const int64_t first_, rows_;
 
   static Vec given(const float* from, int64_t at, int64_t count) { return from ? load(from + at, count) : Vec{}; }
@@ -135,8 +144,35 @@ class Slice {
     return p_.cells + (p_.time_of(step - 1) * p_.batch + first_) * p_.hidden;
   }
 
-  const float* kept_gates(int64_t t, int64_t block, int64_t row) const {
+  const float* kept_gates(int64_t t, int64_t block, int64_t row, int64_t chunk_row) const {
+    if (p_.recompute()) return buffers_.again + block * buffers_.block + chunk_row * SLOTS;
     return p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS;
+  }
+
+  // The gates of a chunk once more, from x, the states and the cells before.
+  void gates_again(int64_t begin, int64_t end) const {
+    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
+      float* gates = buffers_.again + block * buffers_.block;
+      products_.gates(block, (end - begin) * rows_, gates);
+      for (int64_t step = begin; step < end; step++) {
+        int64_t row = 0;
+        for (; row + ROWS <= rows_; row += ROWS, gates += ROWS * SLOTS) activate_gates<ROWS>(step, block, row, gates);
+        for (; row < rows_; row++, gates += SLOTS) activate_gates<1>(step, block, row, gates);
+      }
+    }
+  }
+
+  template <int N>
+  void activate_gates(int64_t step, int64_t block, int64_t row, float* gates) const {
+    const int64_t unit = block * LANES, count = p_.hidden - unit;
+    const float* cells = cells_before(step);
+    const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
+    Gates<N> values;
+    Vec before[N], cell[N], h[N];
+    load_gates(values, gates);
+    EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
+    gatecast::GATECAST_ISA::step<plain>(p_.options, peephole, values, before, cell, h);
+    store_gates(gates, values);
   }
 
   // Gradients of h of all rows, through the projection, and what a normed cell asks of all units.
@@ -153,12 +189,12 @@ class Slice {
       row_product(work, rows_, blocks_of(p_.hidden));
     }
     for (int64_t row = 0; p_.norm_c && row < rows_; row++) {
-      if (!masked(p_.steps, p_.time_of(step), first_ + row)) normed_cell(step, row);
+      if (!masked(p_.steps, p_.time_of(step), first_ + row)) normed_cell(step, row, chunk_row + row);
     }
   }
 
   // squashed = act(z) with z = gain * y + bias, and through = gradient of c by way of z.
-  void normed_cell(int64_t step, int64_t row) {
+  void normed_cell(int64_t step, int64_t row, int64_t chunk_row) {
     const int64_t t = p_.time_of(step), base = row * buffers_.units;
     const float *kept = p_.moments + (t * p_.batch + first_ + row) * 4, *before = cells_before(step);
     Vec sum = {}, product = {};
@@ -166,7 +202,7 @@ class Slice {
       const int64_t unit = block * LANES, count = p_.hidden - unit;
       const Vec gain = load(p_.norm_c + unit, count), bias = load(p_.norm_c + p_.hidden + unit, count);
       Gates<1> values;
-      load_gates(values, kept_gates(t, block, row));
+      load_gates(values, kept_gates(t, block, row, chunk_row));
       Vec old[1] = {given(before, row * p_.hidden + unit, count)}, z[1], grad[1], y;
       cell_again(p_.options, values, old, z);
       y = (z[0] - kept[2]) * kept[3];
@@ -205,7 +241,7 @@ class Slice {
     const float* cells = cells_before(step);
     Gates<N> values, grads;
     Vec before[N], grad_h[N], grad_c[N], cell[N], squashed[N] = {}, through[N] = {};
-    load_gates(values, kept_gates(t, block, row));
+    load_gates(values, kept_gates(t, block, row, chunk_row));
     EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
     EACH grad_c[n] = cell_gradient_of(t, row + n, unit);
     if (!plain && p_.late()) {
@@ -273,87 +309,6 @@ class Slice {
   }
 
   static void add_to(float* sum, Vec value) { store(sum, load(sum) + value); }
-
-  void state_gradient(const float* gates) {
-    const int64_t blocks = blocks_of(p_.hidden);
-    const BlockedProduct work{gates, buffers_.block, blocks, weights_.hh, buffers_.grad_h, buffers_.width, false};
-    blocked_product(work, rows_, blocks, blocks_of(p_.output));
-  }
-
-  void input_gradient(int64_t begin, int64_t end) {
-    const int64_t vectors = blocks_of(p_.input), width = vectors * LANES, blocks = blocks_of(p_.hidden);
-    const float* gates = !plain && p_.normed() ? buffers_.gates_x : buffers_.gates;
-    const BlockedProduct work{gates, buffers_.block, blocks, weights_.ih, buffers_.grad_x, width, false};
-    blocked_product(work, (end - begin) * rows_, blocks, vectors);
-    const float* from = buffers_.grad_x;
-    for (int64_t step = begin; step < end; step++) {
-      float* to = p_.grad_x + (p_.time_of(step) * p_.batch + first_) * p_.input;
-      for (int64_t row = 0; row < rows_; row++, from += width, to += p_.input) copy(to, from, p_.input);
-    }
-  }
-
-  void weight_gradients(int64_t begin, int64_t end, bool add) {
-    const int64_t rows = (end - begin) * rows_, depth = buffers_.depth;
-    for (int64_t step = begin; step < end; step++) operands(step, buffers_.rows + (step - begin) * rows_ * depth);
-    const WeightProduct work{buffers_.rows, depth, buffers_.gates, rows, sums_.weights, add};
-    if (!plain && p_.normed()) {
-      WeightProduct of_x = work;
-      of_x.gates = buffers_.gates_x;
-      products(of_x, blocks_of(p_.hidden), sums_.depth, 0, p_.input);
-      products(work, blocks_of(p_.hidden), sums_.depth, p_.input, p_.output);
-    } else {
-      products(work, blocks_of(p_.hidden), sums_.depth, 0, sums_.depth);
-    }
-    if (p_.w_proj) {
-      const int64_t across = buffers_.projected_depth;
-      const WeightProduct last{buffers_.projected, across, buffers_.unprojected, rows, sums_.projection, add};
-      products(last, wide_blocks(p_), p_.output, 0, p_.output);
-    }
-  }
-
-  // The columns first .. first + count of [x | h | 1], for all blocks; `depth` columns from block to block of the sums.
-  void products(const WeightProduct& all, int64_t blocks, int64_t depth, int64_t first, int64_t count) const {
-    for (int64_t done = 0; done < count; done += COLUMNS) {
-      for (int64_t block = 0; block < blocks; block++) {
-        WeightProduct work = all;
-        work.rows += first + done;
-        work.gates += block * buffers_.block;
-        work.to += (block * depth + first + done) * SLOTS;
-        for_tiles<4>(smaller(COLUMNS, count - done), work);
-      }
-    }
-  }
-
-  // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
-  void operands(int64_t step, float* to) const {
-    const int64_t t = p_.time_of(step);
-    const float* h = step ? p_.states + (p_.time_of(step - 1) * p_.batch + first_) * p_.output
-                          : (p_.h0 ? p_.h0 + first_ * p_.output : nullptr);
-    for (int64_t row = 0; row < rows_; row++, to += buffers_.depth) {
-      float* end = to + p_.input + p_.output;
-      if (!plain && masked(p_.steps, t, first_ + row)) {
-        fill_zero(to, p_.input + p_.output + 1);
-        continue;
-      }
-      copy(to, p_.x + t * p_.x_time + (first_ + row) * p_.x_batch, p_.input);
-      if (!h) {
-        fill_zero(to + p_.input, p_.output);
-      } else if (plain || !p_.recurrent.at) {
-        copy(to + p_.input, h + row * p_.output, p_.output);
-      } else {
-        for (int64_t unit = 0; unit < p_.output; unit += LANES) {
-          const int64_t count = p_.output - unit;
-          const Vec mask = mask_values(p_.recurrent, t, first_ + row, unit, count);
-          store(to + p_.input + unit, load(h + row * p_.output + unit, count) * mask, count);
-        }
-      }
-      *end = 1.0f;
-    }
-  }
-
-  static void copy(float* to, const float* from, int64_t count) {
-    for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
-  }
 };
 
 template <bool plain>

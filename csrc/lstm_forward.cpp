@@ -272,7 +272,7 @@ class Slice {
     EACH {
       const float* there = weights_.gains.there + 3 * LANES;
       of_c[n] = moments<1>(buffers_.fresh + (row + n) * buffers_.row, LANES, blocks, there, p_.hidden);
-      if constexpr (keep) {
+      if (p_.moments) {
         float* kept = p_.moments + (p_.time_of(step) * p_.batch + first_ + row + n) * 4;
         kept[2] = of_c[n].mean;
         kept[3] = of_c[n].scale;

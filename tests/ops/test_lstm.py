@@ -39,6 +39,24 @@ def test_every_case_follows_the_reference(case: LSTMCase, threads: int) -> None:
     close(case)
 
 
+@pytest.mark.parametrize("case", SHAPES + OPTIONS, ids=str)
+def test_gates_computed_again_give_the_same(case: LSTMCase) -> None:
+    close(replace(case, spec=replace(case.spec, recompute=True)))
+
+
+def test_gates_computed_again_are_not_kept() -> None:
+    def kept(spec: ops.CellSpec) -> int:
+        sizes: list[int] = []
+        x, weights, state, _ = testing.arguments(replace(CASE, hidden=32))
+        weights.w_hh.requires_grad_()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+            ops.lstm(x, weights, state, spec=spec)
+        return sum(sizes)
+
+    gates = CASE.time * CASE.batch * 4 * 32
+    assert kept(ops.CellSpec()) - kept(ops.CellSpec(recompute=True)) == gates
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     sizes=st.tuples(*(st.integers(1, most) for most in (9, 14, 19, 35))),
@@ -145,12 +163,15 @@ def run_here(code: str, **env: str) -> str:
 
 
 CHECK_ALL = """
+from dataclasses import replace
 import torch
 from gatecast import testing
 torch.utils.deterministic.fill_uninitialized_memory = True
 torch.use_deterministic_algorithms(True)
 torch.set_num_threads(2)
-for case in [case for case in testing.SHAPES + testing.OPTIONS if case.time < 100]:
+cases = [case for case in testing.SHAPES + testing.OPTIONS if case.time < 100]
+again = [replace(case, spec=replace(case.spec, recompute=True)) for case in cases]
+for case in cases + again:
     for name, error in testing.errors(case).items():
         assert error < testing.TOLERANCE, (case.name, name, error)
 from gatecast.ops.library import find, library

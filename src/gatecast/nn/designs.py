@@ -160,6 +160,7 @@ class LSTMDesign(Design):
             cell_clip=options.cell_clip,
             gradient_clip=options.gradient_clip,
             zero_output=zero_output,
+            recompute=options.recompute,
         )
 
     def run(

@@ -104,6 +104,7 @@ class LSTMCellOptions(TorchCellOptions):
     coupled: bool = option(False, "the input gate is 1 - f: three gates, rows f, g, o (CIFG, Greff 2017)")
     layer_norm: bool = option(False, "layer normalisation of W_ih x, of W_hh h and of c (Ba 2016, eq. 20-22)")
     cell_clip: float | None = option(None, "bound on |c| (Sak 2014: 50)")
+    recompute: bool = option(False, "keep no gates for the gradient but compute them again: less memory, more time")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -33,8 +33,8 @@ _OPERATORS.define(
 )
 _OPERATORS.define(
     "lstm_backward(Tensor? grad_y, Tensor? grad_h, Tensor? grad_c, Tensor? grad_cells, Tensor x, Tensor w_ih,"
-    f" Tensor w_hh, {_STATE}, {_WEIGHTS}, {_MASKS}, Tensor states, Tensor cells, Tensor gates, Tensor norms,"
-    f" Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
+    f" Tensor w_hh, Tensor? bias, {_STATE}, {_WEIGHTS}, {_MASKS}, Tensor states, Tensor cells, Tensor gates,"
+    f" Tensor norms, Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
 )
 _OPERATORS.define(
     f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
@@ -43,7 +43,7 @@ _OPERATORS.define(
 _FORWARD, _BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
 _LAYERS = torch.ops.gatecast.lstm_layers.default
 
-CELLS, GRADIENT = 1, 2  # what the forward operator keeps besides y, h and c
+CELLS, GRADIENT, RECOMPUTE = 1, 2, 3  # what the forward operator keeps besides y, h and c
 PER_RUN = (
     9  # tensors of a run of the cell in `lstm_layers`: those of LSTMWeights and a second bias; empty ones for none
 )
@@ -56,14 +56,14 @@ def _forward_shapes(x: Tensor, w_ih: Tensor, w_hh: Tensor, *rest: Any) -> tuple[
     norm_x, norm_h, norm_c, steps, choices, keep = (rest[k] for k in (4, 5, 6, 8, 12, -1))
     (time, batch, _), output, lanes = x.shape, w_hh.shape[1], library().lanes
     hidden = w_hh.shape[0] // (3 if choices[2] else 4)
-    blocks, all_kept = (hidden + lanes - 1) // lanes, keep == GRADIENT
+    blocks, all_kept = (hidden + lanes - 1) // lanes, keep >= GRADIENT
     normed = norm_x is not None or norm_h is not None
     return (
         x.new_empty(time, batch, output),
         x.new_empty(batch, output),
         x.new_empty(batch, hidden),
         x.new_empty((time, batch, hidden) if keep else 0),
-        x.new_empty((time, blocks, batch, 4 * lanes) if all_kept else 0),
+        x.new_empty((time, blocks, batch, 4 * lanes) if keep == GRADIENT else 0),
         x.new_empty((time, batch, output) if all_kept and steps is not None and choices[4] else 0),
         x.new_empty((2 * time, blocks, batch, 4 * lanes) if all_kept and normed else 0),
         x.new_empty((time, batch, 4) if all_kept and (normed or norm_c is not None) else 0),
@@ -73,7 +73,7 @@ def _forward_shapes(x: Tensor, w_ih: Tensor, w_hh: Tensor, *rest: Any) -> tuple[
 @torch.library.register_fake("gatecast::lstm_backward", lib=_OPERATORS)
 def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     x, w_ih, w_hh = arguments[4:7]
-    rare, cells, (want_x, want_h0, want_c0) = arguments[9:14], arguments[19], arguments[-3:]
+    rare, cells, (want_x, want_h0, want_c0) = arguments[10:15], arguments[20], arguments[-3:]
     return (
         x.new_empty(x.shape if want_x else 0),
         x.new_empty(w_ih.shape),
@@ -155,7 +155,7 @@ class _LSTM(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         *tensors, spec, cells = arguments
         ready = _ready(tuple(tensors[:INPUTS]), tuple(tensors[INPUTS:]))
-        y, h, c, every, gates, states, norms, moments = _FORWARD(*ready, *_choices(spec), GRADIENT)
+        y, h, c, every, gates, states, norms, moments = _FORWARD(*ready, *_choices(spec), _kept(spec, tensors))
         ctx.spec, ctx.cells = spec, cells
         ctx.save_for_backward(*tensors, states if states.numel() else y, every, gates, norms, moments)
         ctx.set_materialize_grads(False)
@@ -166,13 +166,19 @@ class _LSTM(torch.autograd.Function):
         tensors, kept = ctx.saved_tensors[: INPUTS + 4], ctx.saved_tensors[INPUTS + 4 :]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return _reference_gradient(ctx, tensors, grads)
-        x, w_ih, w_hh, _, *rest = _ready(tensors[:INPUTS], tensors[INPUTS:])
+        ready = _ready(tensors[:INPUTS], tensors[INPUTS:])
         needs = ctx.needs_input_grad
         found = _BACKWARD(
-            *_ready_gradients(grads), x, w_ih, w_hh, *rest, *kept,
+            *_ready_gradients(grads), *ready, *kept,
             *_choices(ctx.spec), needs[0], needs[4], needs[5],
         )  # fmt: skip
         return *(g if need else None for g, need in zip(found, needs, strict=False)), *[None] * 6
+
+
+def _kept(spec: CellSpec, tensors: list[Tensor | None]) -> int:
+    """What the gradient needs: normalised gates are kept in any case."""
+    norm_x, norm_h = tensors[7:9]
+    return RECOMPUTE if spec.recompute and norm_x is None and norm_h is None else GRADIENT
 
 
 def _ready_gradients(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:

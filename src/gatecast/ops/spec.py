@@ -25,6 +25,7 @@ class CellSpec:
         cell_clip: bound on ``|c|``; None for none.
         gradient_clip: bound on each entry of the gradient that flows back through ``h``; None for none.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
+        recompute: keep no gates for the gradient but compute them again: less memory, more time, the same results.
     """
 
     activation: Activation = "tanh"
@@ -34,6 +35,7 @@ class CellSpec:
     cell_clip: float | None = None
     gradient_clip: float | None = None
     zero_output: bool = True
+    recompute: bool = False
 
     @property
     def gates(self) -> int:

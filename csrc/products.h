@@ -1,0 +1,117 @@
+// The products of a chunk of the backward pass: gradients of the weights, of x, and of the state before a step.
+#pragma once
+
+#include "cell.h"
+#include "chunk.h"
+#include "gates.h"
+#include "gemm.h"
+#include "sums.h"
+
+namespace gatecast::GATECAST_ISA {
+
+struct ChunkProducts {
+  const Backward& p;
+  const Weights& weights;
+  const Sums& sums;
+  const Buffers& buffers;
+  int64_t first, rows;
+
+  // Gradient to h before the step whose rows begin at `row` of the chunk.
+  void state_gradient(int64_t row) const {
+    const float* gates = buffers.gates + row * SLOTS;
+    const int64_t blocks = blocks_of(p.hidden);
+    const BlockedProduct work{gates, buffers.block, blocks, weights.hh, buffers.grad_h, buffers.width, false};
+    blocked_product(work, rows, blocks, blocks_of(p.output));
+  }
+
+  void input_gradient(int64_t begin, int64_t end) const {
+    const int64_t vectors = blocks_of(p.input), width = vectors * LANES, blocks = blocks_of(p.hidden);
+    const float* gates = p.normed() ? buffers.gates_x : buffers.gates;
+    const BlockedProduct work{gates, buffers.block, blocks, weights.ih, buffers.grad_x, width, false};
+    blocked_product(work, (end - begin) * rows, blocks, vectors);
+    const float* from = buffers.grad_x;
+    for (int64_t step = begin; step < end; step++) {
+      float* to = p.grad_x + (p.time_of(step) * p.batch + first) * p.input;
+      for (int64_t row = 0; row < rows; row++, from += width, to += p.input) copy(to, from, p.input);
+    }
+  }
+
+  void weight_gradients(int64_t steps, bool add) const {
+    const WeightProduct work{buffers.rows, buffers.depth, buffers.gates, steps * rows, sums.weights, add};
+    if (p.normed()) {
+      WeightProduct of_x = work;
+      of_x.gates = buffers.gates_x;
+      products(of_x, blocks_of(p.hidden), sums.depth, 0, p.input);
+      products(work, blocks_of(p.hidden), sums.depth, p.input, p.output);
+    } else {
+      products(work, blocks_of(p.hidden), sums.depth, 0, sums.depth);
+    }
+    if (p.w_proj) {
+      const int64_t across = buffers.projected_depth;
+      const WeightProduct last{buffers.projected, across, buffers.unprojected, steps * rows, sums.projection, add};
+      products(last, wide_blocks(p), p.output, 0, p.output);
+    }
+  }
+
+  // The columns first .. first + count of [x | h | 1], for all blocks; `depth` columns from block to block of the sums.
+  void products(const WeightProduct& all, int64_t blocks, int64_t depth, int64_t first, int64_t count) const {
+    for (int64_t done = 0; done < count; done += COLUMNS) {
+      for (int64_t block = 0; block < blocks; block++) {
+        WeightProduct work = all;
+        work.rows += first + done;
+        work.gates += block * buffers.block;
+        work.to += (block * depth + first + done) * SLOTS;
+        for_tiles<4>(smaller(COLUMNS, count - done), work);
+      }
+    }
+  }
+
+  void operands(int64_t begin, int64_t end) const {
+    for (int64_t step = begin; step < end; step++) operands_of(step, buffers.rows + (step - begin) * rows * buffers.depth);
+  }
+
+  // The gates of a block before activation, of `count` rows of the chunk, from their operands.
+  void gates(int64_t block, int64_t count, float* to) const {
+    GateProduct work{};
+    work.init = weights.bias + block * SLOTS;
+    work.x = work.h = buffers.rows;
+    work.x_row = work.h_row = buffers.depth;
+    work.x_count = p.input + p.output;
+    work.panel = weights.panels + block * (p.input + p.output) * SLOTS;
+    work.to = to;
+    gate_product(work, count, nullptr);
+  }
+
+  // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
+  void operands_of(int64_t step, float* to) const {
+    const int64_t t = p.time_of(step);
+    const float* h = step ? p.states + (p.time_of(step - 1) * p.batch + first) * p.output
+                          : (p.h0 ? p.h0 + first * p.output : nullptr);
+    for (int64_t row = 0; row < rows; row++, to += buffers.depth) {
+      float* end = to + p.input + p.output;
+      if (masked(p.steps, t, first + row)) {
+        fill_zero(to, p.input + p.output + 1);
+        continue;
+      }
+      copy(to, p.x + t * p.x_time + (first + row) * p.x_batch, p.input);
+      if (!h) {
+        fill_zero(to + p.input, p.output);
+      } else if (!p.recurrent.at) {
+        copy(to + p.input, h + row * p.output, p.output);
+      } else {
+        for (int64_t unit = 0; unit < p.output; unit += LANES) {
+          const int64_t count = p.output - unit;
+          const Vec mask = mask_values(p.recurrent, t, first + row, unit, count);
+          store(to + p.input + unit, load(h + row * p.output + unit, count) * mask, count);
+        }
+      }
+      *end = 1.0f;
+    }
+  }
+
+  static void copy(float* to, const float* from, int64_t count) {
+    for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
+  }
+};
+
+}  // namespace gatecast::GATECAST_ISA
