@@ -252,7 +252,9 @@ def _free_port() -> int:
 
 def _raised(kind: type[BaseException], text: str, file: Any) -> BaseException:
     """The error of a process, here."""
-    return kind(file) if file is not None else kind(text)
+    if file is not None:
+        return kind(file)
+    return SystemExit(int(text)) if kind is SystemExit and text.isdigit() else kind(text)
 
 
 # ── the processes that are started ───────────────────────────────────────────────────────────────────────────────────
