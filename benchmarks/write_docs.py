@@ -21,6 +21,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 ORDER = [
     "accuracy",
     "design",
+    "tuning",
     "time_to_accuracy",
     "same_network",
     "step",
