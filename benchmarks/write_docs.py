@@ -23,6 +23,16 @@ ORDER = [
     *("first_forecast", "latency", "scale", "digits", "outliers"),
     *("epidemic_india_ours", "epidemic_india", "epidemic_canada"),
     *("epidemic_china", "epidemic_hybrid", "epidemic_world", "epidemic_coverage"),
+    "accuracy",
+    "design",
+    "tuning",
+    "time_to_accuracy",
+    "same_network",
+    "step",
+    "layers",
+    "first_forecast",
+    "latency",
+    "scale",
 ]
 HEAD = """# Benchmarks
 
