@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 FILES = ("forecast.csv", "backtest.csv", "scores.csv", "parameters.csv", "reproduction.csv", "report.html")
 HUB_LEVELS = (50.0, 80.0, 95.0)
 LSTM_STEPS = 300  # training again at every origin adds up, and these series are short
+HISTORY = 42  # days: a wave is longer, and β falls or rises steadily in a part of it only
 _PATHS = 500
 
 
@@ -65,7 +66,7 @@ class Study:
     models: tuple[str, ...] = ("seir", "lstm")
     scenarios: tuple[str, ...] = ()
     transmission: str = "exponential"
-    history: int | None = 90
+    history: int | None = HISTORY
     levels: tuple[float, ...] = HUB_LEVELS
     windows: int = 6
     step: int | None = None
@@ -138,7 +139,9 @@ def epidemic(
             group=MODEL,
         ),
     ] = "exponential",
-    history: Annotated[int | None, Parameter(help="Days before each origin that SEIR is fitted on.", group=MODEL)] = 90,
+    history: Annotated[
+        int | None, Parameter(help="Days before each origin that SEIR is fitted on.", group=MODEL)
+    ] = HISTORY,
     cumulative: Annotated[
         Literal["auto", "yes", "no"], Parameter(help="Whether the column counts all cases so far.", group=DATA)
     ] = "auto",

@@ -85,6 +85,14 @@ def test_before_the_peak_the_susceptible_share_is_not_told() -> None:
     assert late["susceptible"].low < 0.6 < late["susceptible"].high
 
 
+def test_an_estimate_at_its_bound_is_told() -> None:
+    done = fitted(problem(40, limits={"beta": (0.01, 0.5)}), TRUTH)
+    beta = next(one for one in parameters(done) if one.name == "beta")
+    assert beta.estimate == pytest.approx(0.5, rel=1e-3)
+    assert not beta.identifiable
+    assert beta.reason.startswith("the estimate lies at its upper bound, 0.5")
+
+
 def test_early_on_the_two_times_cannot_be_told_apart() -> None:
     free = {**CONSTANTS, "incubation": (1.0, 14.0), "infectious": (1.0, 21.0)}
     truth = {"beta": 0.6, "infected": 50.0, "incubation": 5.0, "infectious": 7.0}
