@@ -22,6 +22,7 @@ windows.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -85,10 +86,12 @@ def write(name: str, rows: list[dict[str, Any]], args: argparse.Namespace, title
 
 # ── the published networks ────────────────────────────────────────────────────────────────────────────────────────
 def protocol(every: dict[str, Region], args: argparse.Namespace, gates: list[dict[str, str]]) -> None:
-    """All published networks; written after each, as they take long."""
-    rows: list[dict[str, Any]] = []
+    """All published networks, 20 CPU minutes; written after each, and an interrupted run goes on where it stopped."""
+    rows = _done(args)
     for way, mode in (("static", "uni"), ("random", "uni"), ("static", "multi"), ("random", "multi")):
         for kind in KINDS:
+            if any(row["task"] == _task(way, mode) and row["network"] == kind for row in rows):
+                continue
             seeds = args.seeds if (way, mode, kind) == ("static", "uni", "LSTM") else args.few
             begun = time.process_time()
             found = run_again(every, way, mode, kind, seeds, args.epochs)
@@ -96,14 +99,25 @@ def protocol(every: dict[str, Region], args: argparse.Namespace, gates: list[dic
             for region, errors in found.items():
                 rows.append(_row(region, way, mode, kind, errors))
             print(common.table(rows[-3:]), flush=True)
-            write("protocol", rows, args, "the published networks, run again", gates=gates)
+            write("protocol", rows, args, "the published networks, run again", gates=gates, epochs=args.epochs)
+
+
+def _done(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows of a run with as many epochs that was written before."""
+    path = args.out / "epidemic_india_protocol.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    return list(before["rows"]) if before.get("epochs") == args.epochs else []
+
+
+def _task(way: str, mode: str) -> str:
+    return f"{way} split, {'one series' if mode == 'uni' else 'four series'}"
 
 
 def _row(region: str, way: str, mode: str, kind: str, errors: np.ndarray) -> dict[str, Any]:
     """Mean and range over seeds of ``(seeds, 6)`` errors: train, test and each step of the test."""
     published = PUBLISHED[region, way, mode][KINDS.index(kind)]
     return {
-        "task": f"{way} split, {'one series' if mode == 'uni' else 'four series'}",
+        "task": _task(way, mode),
         "region": region,
         "network": kind,
         "seeds": len(errors),
