@@ -70,7 +70,12 @@ template <bool plain, bool keep>
 class Slice {
  public:
   Slice(const Forward& p, const Weights& weights, Pieces pieces, int64_t first, int64_t rows)
-      : p_(p), weights_(weights), buffers_(pieces, p, rows), first_(first), rows_(rows) {}
+      : p_(p),
+        weights_(weights),
+        buffers_(pieces, p, rows),
+        masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
+        first_(first),
+        rows_(rows) {}
 
   void run() {
     start();
@@ -91,6 +96,7 @@ class Slice {
   const Forward& p_;
   const Weights weights_;
   Buffers buffers_;
+  const bool masks_;
   const int64_t first_, rows_;
 
   // To and fro: what was read last is still in the cache.
@@ -294,6 +300,7 @@ class Slice {
 
   // Zoneout and masked steps: a choice for masks, not a product, so that NaN of a padded step stays where it is.
   Vec kept_cell(int64_t t, int64_t row, int64_t unit, Vec before, Vec c) const {
+    if (!masks_) return c;
     if (p_.zone_c.at) {
       const Vec zone = mask_values(p_.zone_c, t, first_ + row, unit, p_.hidden - unit);
       c = before * zone + c * (1.0f - zone);
@@ -305,7 +312,7 @@ class Slice {
   INLINE void put_state(int64_t step, int64_t row, int64_t unit, Vec h) {
     const int64_t t = p_.time_of(step), at = row * buffers_.row + unit, count = p_.output - unit;
     Vec y = h;
-    if constexpr (!plain) {
+    if (!plain && masks_) {
       const Vec before = load(state(step) + at);
       if (p_.zone_h.at) {
         const Vec zone = mask_values(p_.zone_h, t, first_ + row, unit, count);

@@ -1,4 +1,4 @@
-// Layer normalisation (Ba, Kiros & Hinton 2016) of the rows of a slice: y = (x - mean) scale, with scale = 1 / deviation.
+// Layer normalisation (Ba, Kiros & Hinton 2016) of the rows of a slice: y = (x - mean) scale, scale = 1 / deviation.
 //
 // A row lies in blocks: S vectors side by side, `block` floats from block to block. `there` has the same S vectors for
 // every block, SLOTS floats from block to block: 1 where a unit is, 0 in the padding, which must not count.
