@@ -32,6 +32,7 @@ PACKAGES = (
     "data",
     "evaluation",
     "forecasters",
+    "lab",
     "models",
     "nn",
     "nn.weights",
