@@ -116,7 +116,7 @@ class SEIRForecaster(Forecaster):
         >>> panel = gatecast.Panel.from_arrays([np.rint(5 * np.exp(0.1 * days))], freq="D")
         >>> model = gatecast.SEIRForecaster(7, 1_000_000, transmission="constant", draws=50).fit(panel)
         >>> round(model.r0_["s0"], 1)
-        2.5
+        2.6
     """
 
     def __init__(
