@@ -34,8 +34,8 @@ class SEIRHybrid(Forecaster):
     """SEIR with an LSTM on the logarithm of its residuals.
 
     The equations are fitted anew at every origin, as by :class:`SEIRForecaster`; the LSTM is trained in ``fit`` on the
-    residuals of all series. It looks ahead a quarter of the days it has seen, ``horizon`` at most; from then on the
-    residual of its last day stays. Intervals are those of the equations, moved by the residual.
+    residuals of all series. It looks ahead a quarter of the days it has seen, ``horizon`` at most; from then on its
+    last residual fades, by half in as many days again. Intervals are those of the equations, moved by the residual.
 
     Args:
         horizon: days ahead.
@@ -149,14 +149,15 @@ class SEIRHybrid(Forecaster):
         ahead = self.lstm_.predict(days, panel=residuals).mean
         rows = np.isin(panel.ids, residuals.ids)
         found[rows, :days] = np.nan_to_num(ahead)
-        found[rows, days:] = found[rows, days - 1 : days]
+        fade = 0.5 ** (np.arange(1, horizon - days + 1) / self.reach_)  # curves go back to the equations
+        found[rows, days:] = found[rows, days - 1 : days] * fade[:, None]
         return found
 
     def _notes(self, horizon: int) -> tuple[str, ...]:
         if self.lstm_ is None:
             return ("There are too few days for the LSTM to learn from; the forecast is that of the equations.",)
         if self.reach_ < horizon:
-            return (f"The LSTM looks {self.reach_} days ahead; from then on its last residual stays.",)
+            return (f"The LSTM looks {self.reach_} days ahead; from then on its last residual fades.",)
         return ()
 
 
