@@ -6,11 +6,15 @@ import tomllib
 from typing import Any
 
 import pytest
+import torch
 from fixtures.cases import panel_of, wave
 
+from gatecast.data.scalers import SCALERS
 from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
+from gatecast.nn.heads import Student
+from gatecast.nn.losses import Huber
 from gatecast.option import Choice, Float, Int
 from gatecast.training.config import FitConfig
 from gatecast.tuning.space import FIELDS, applied, ranges, searchable, settings_of, toml, usual
@@ -60,8 +64,14 @@ def test_the_context_is_searched_around_its_default() -> None:
 def test_fields_without_room_are_left_out() -> None:
     short = panel_of(wave(10), freq="MS")
     assert "context" not in ranges(None, LSTMForecaster(6, context=2), short)
-    counts = model(head="negative_binomial")
-    assert "scaler" not in ranges(None, counts, PANEL)
+    for amounts in ({"head": "negative_binomial"}, {"head": "tweedie"}, {"loss": "poisson"}):
+        assert "scaler" not in ranges(None, model(**amounts), PANEL)
+
+
+def test_the_automatic_scaler_is_that_of_head_and_loss() -> None:
+    assert usual("scaler", model(), PANEL) == "standard"
+    assert usual("scaler", model(loss="tweedie"), PANEL) == "mean_abs"
+    assert usual("scaler", model(scaler=SCALERS["robust"]()), PANEL) == "robust"
 
 
 @pytest.mark.parametrize(
@@ -102,4 +112,16 @@ def test_settings_go_through_a_file_and_back() -> None:
         "context": 20,
         "net": {"hidden_size": 128, "num_layers": 2, "kind": "direct", "skip": True},
         "fit": {"steps": 9, "learning_rate": 0.001234},
+    }
+
+
+def test_choices_given_as_objects_are_written_as_text() -> None:
+    assert settings_of(model(head=Student(min_df=3.0), scaler=SCALERS["last"]()), {}) == {
+        "head": "student(min_df=3.0)",
+        "scaler": "last",
+    }
+    own = model(loss=Huber(delta=0.5), fit=FitConfig(optimizer=torch.optim.SGD))
+    assert settings_of(own, {}) == {
+        "loss": "huber(delta=0.5)",
+        "fit.optimizer": "own(name='torch.optim.sgd.SGD')",
     }
