@@ -84,7 +84,7 @@ def simulated(days: int) -> Problem:
         "fatality": 0.01,
     }
     counts, form = np.ones((days, 1)), Exponential()
-    return Problem(counts, POPULATION, 0.0, "seir", form, (0,), NegativeBinomial(), given, np.arange(days) % 7)
+    return Problem(counts, POPULATION, 0.0, "seir", form, (), NegativeBinomial(), given, np.arange(days) % 7)
 
 
 if __name__ == "__main__":

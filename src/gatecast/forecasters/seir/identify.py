@@ -107,7 +107,9 @@ def _crossing(estimate: float, side: np.ndarray) -> float | None:
 
 
 def _reason(fitted: Fitted, k: int, flat: list[int], sides: np.ndarray) -> str:
-    side = sides[flat[0]]
+    side, bound = sides[flat[0]], fitted.problem.bounds[flat[0]][k]
+    if abs(fitted.theta[k] - bound) < 1e-3:
+        return f"the estimate lies at its {('lower', 'upper')[flat[0]]} bound, {np.exp(bound):.4g}{_trade(fitted, k)}"
     reached, added = np.exp(side[-1, 0]), float(np.max(np.maximum(side[:, 1], 0.0)))
     where = "below or above" if len(flat) == 2 else ("below", "above")[flat[0]]
     text = (

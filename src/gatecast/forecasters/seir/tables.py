@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Fits = Mapping[str, "SeriesFit"]
 
 _END = 730  # days after the origin in which an epidemic is taken to end
+_LONG_STEPS = 2  # a day over those years; the final size is right to 1 in 10,000
 _ENDS = (2.5, 97.5)
 
 
@@ -85,7 +86,9 @@ def summary_table(fits: Fits, scenario: Scenario) -> pd.DataFrame:
 
 def _summary(name: str, one: SeriesFit, scenario: Scenario) -> Iterator[dict[str, Any]]:
     days = one.days + _END
-    here, drawn = (_quantities(one, one.course(days, scenario, draws=many)) for many in (False, True))
+    here, drawn = (
+        _quantities(one, one.course(days, scenario, draws=many, steps=_LONG_STEPS)) for many in (False, True)
+    )
     for quantity, values in here.items():
         low, high = np.nanpercentile(drawn[quantity], _ENDS) if np.isfinite(drawn[quantity]).any() else (np.nan, np.nan)
         found: tuple[Any, ...] = (float(values[0]), float(low), float(high))

@@ -54,7 +54,7 @@ class Exponential(Transmission):
     """β(t) = β (φ + (1 - φ) exp(-k (t - t₀))) after the day t₀, β before it.
 
     Args:
-        start: date t₀ on which the decline begins; None takes the first row.
+        start: date t₀ on which the decline begins; None takes the first day fitted.
         floor: the share φ of β that remains in the end, from 0 to below 1.
     """
 
@@ -69,10 +69,10 @@ class Exponential(Transmission):
         return (("beta", *BETA), ("decay", 1e-4, 1.0, 0.05))
 
     def changes(self, day_of: Dates) -> tuple[int, ...]:
-        return (0 if self.start is None else day_of(self.start),)
+        return () if self.start is None else (day_of(self.start),)
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
-        elapsed = np.maximum(times - changes[0], 0.0)[:, None]
+        elapsed = np.maximum(times - (changes[0] if changes else 0), 0.0)[:, None]
         return values["beta"] * (self.floor + (1 - self.floor) * np.exp(-values["decay"] * elapsed))
 
 

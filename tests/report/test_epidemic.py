@@ -1,0 +1,83 @@
+"""The page about an epidemic: what it says, and that it is drawn at desk and phone width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report.test_browser import CHROMIUM, check, opened
+
+from gatecast import Drift, Naive, Panel, SEIRForecaster, backtest
+from gatecast.data.panel import Repair
+from gatecast.evaluation import by_origin
+from gatecast.forecasters.seir import Scenario
+from gatecast.report import write_epidemic_report
+
+WAVE = np.rint(900 * np.exp(-(((np.arange(60) - 32) / 14) ** 2)) + 3 + np.arange(60) % 3)
+CHARTS = ["daily", "total", "reproduction", "scenarios", "origins"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything in it."""
+    start = np.array([np.datetime64("2020-03-02", "ns")])
+    repairs = (Repair("backlog", "cases: 1 day with a <backlog>.", 1, "cases"),)
+    panel = Panel.from_arrays(
+        [WAVE],
+        ids=["</script>town"],
+        freq="D",
+        starts=start,
+        repairs=repairs,
+        source="cases.csv",
+        target_names=("cases",),
+    )
+    seir = SEIRForecaster(7, 1e5, draws=10, starts=2).fit(panel)
+    forecasts = [seir.predict(levels=[50, 95], samples=50), Naive().fit(panel).predict(7, levels=[50, 95])]
+    tested = backtest([Naive(name="SEIR"), Drift(), Naive()], panel, 7, windows=3, levels=(50, 95), progress=False)
+    return write_epidemic_report(
+        tmp_path_factory.mktemp("page") / "report.html",
+        panel=panel,
+        forecasts=forecasts,
+        chosen="SEIR",
+        seir=seir,
+        backtest=tested,
+        origins=by_origin(tested),
+        scenarios=[Scenario("<b>later</b>", shift_days=5), Scenario(contacts=-0.3)],
+        notes=["Something to know."],
+        before=[100.0],
+        run={"seed": 1},
+    )
+
+
+def test_the_page_says_what_was_found(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for words in ("Cases: 7 days from 2020-04-30", "WIS", "Who wins when", "R_t on the last day", "Halving time"):
+        assert words in text
+    assert "cases: 1 day with a &lt;backlog&gt;." in text
+    assert "Something to know." in text
+    assert "</script>town" not in text
+    assert "http" not in text.split("<script>")[0].replace("http-equiv", "")
+
+
+def test_without_backtest_the_quality_is_unknown(tmp_path: Path) -> None:
+    panel = Panel.from_arrays([WAVE], ids=["cases"], freq="D")
+    seir = SEIRForecaster(7, 1e5, draws=5, starts=2).fit(panel)
+    path = write_epidemic_report(
+        tmp_path / "report.html", panel=panel, forecasts=[seir.predict()], chosen="SEIR", seir=seir
+    )
+    text = path.read_text("utf-8")
+    assert "how good these forecasts are is not known" in text
+    assert "Who wins when" not in text
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html"]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser found")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_all_charts_are_drawn_at_desk_and_phone_width(page: Path, width: int) -> None:
+    press = "[...document.querySelectorAll('#%s-controls button')].find((one) => one.textContent === '%s').click();"
+    actions = press % ("daily", "Log") + press % ("scenarios", "Total")
+    found = opened(page, width=width, actions=actions)
+    check(found, CHARTS)
+    assert found["width"] <= width
