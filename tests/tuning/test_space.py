@@ -11,6 +11,7 @@ from fixtures.cases import panel_of, wave
 from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
+from gatecast.nn.losses import Huber
 from gatecast.option import Choice, Float, Int
 from gatecast.training.config import FitConfig
 from gatecast.tuning.space import FIELDS, applied, ranges, searchable, settings_of, toml, usual
@@ -60,8 +61,12 @@ def test_the_context_is_searched_around_its_default() -> None:
 def test_fields_without_room_are_left_out() -> None:
     short = panel_of(wave(10), freq="MS")
     assert "context" not in ranges(None, LSTMForecaster(6, context=2), short)
-    counts = model(head="negative_binomial")
-    assert "scaler" not in ranges(None, counts, PANEL)
+
+
+@pytest.mark.parametrize("one", [{"head": "negative_binomial"}, {"loss": "poisson"}, {"head": "tweedie"}])
+def test_amounts_keep_the_scaler_that_they_need(one: dict[str, Any]) -> None:
+    assert "scaler" not in ranges(None, model(**one), PANEL)
+    assert usual("scaler", model(**one), PANEL) == "mean_abs"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,13 @@ def test_settings_reach_the_model_and_leave_the_given_one_alone() -> None:
     assert (made.net.hidden_size, made.net.num_layers, made.fit_config.batch_size) == (16, 2, 8)  # type: ignore[union-attr]
     assert (made.scaler, made.context) == ("last", 20)
     assert (base.net.hidden_size, base.fit_config, base.context) == (128, None, None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("loss", ["mse", Huber(delta=0.5)])
+def test_a_loss_is_kept(loss: Any) -> None:
+    said = settings_of(model(loss=loss), {})
+    assert said == {"loss": loss if isinstance(loss, str) else "huber(delta=0.5)"}
+    assert tomllib.loads(toml(said)) == said
 
 
 def test_settings_go_through_a_file_and_back() -> None:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.choice import chosen
+from gatecast.choice import written
 from gatecast.data.panel import Panel
+from gatecast.data.scalers import SCALERS
 from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.plan import context_of, seasons_of
 from gatecast.models.config import NetConfig
-from gatecast.nn.heads import HEADS
+from gatecast.nn.heads import HEADS, head_of
+from gatecast.nn.losses import LOSSES
 from gatecast.option import Choice, Float, Int, Search
 from gatecast.training.config import FitConfig
 
@@ -89,7 +91,7 @@ def _fitting(model: LSTMForecaster, panel: Panel) -> list[str]:
     low, high = _contexts(model, panel)
     if low >= high:
         names.remove("context")
-    if chosen("head", model.head, HEADS).counts:  # a count head needs scaler="mean_abs"
+    if head_of(model.head, model.loss).positive:  # takes scaler="mean_abs" only
         names.remove("scaler")
     return names
 
@@ -126,6 +128,8 @@ def usual(name: str, model: LSTMForecaster, panel: Panel) -> Any:
     section, _, field = name.rpartition(".")
     owner: Any = {"net": model.net or NetConfig(), "fit": model.fit_config or FitConfig(), "": model}[section]
     value = getattr(owner, field)
+    if (name, value) == ("scaler", "auto") and head_of(model.head, model.loss).positive:
+        return "mean_abs"
     return _AUTO.get(name, value) if value == "auto" else value
 
 
@@ -171,8 +175,8 @@ def settings_of(model: LSTMForecaster, named: Mapping[str, Any]) -> dict[str, An
     """Settings of a model that are named or differ from gatecast's defaults, by their names."""
     plain = LSTMForecaster(model.horizon)
     found = {
-        name: getattr(model, name)
-        for name in ("context", "head", "scaler", "members", "seed")
+        name: _text(getattr(model, name))
+        for name in ("context", "head", "loss", "scaler", "members", "seed")
         if getattr(model, name) != getattr(plain, name)
     }
     for section, config in (("net", model.net or NetConfig()), ("fit", model.fit_config or FitConfig())):
@@ -181,6 +185,12 @@ def settings_of(model: LSTMForecaster, named: Mapping[str, Any]) -> dict[str, An
             if one.name not in _NEVER and (value != one.default or name in named):
                 found[name] = value
     return {**found, **named}
+
+
+def _text(value: Any) -> Any:
+    """A head, loss or scaler as the text that stands for it; anything else as it is."""
+    table = next((one for one in (HEADS, LOSSES, SCALERS) if type(value) in one.values()), None)
+    return value if table is None else written(value, table)
 
 
 def toml(settings: Mapping[str, Any]) -> str:
