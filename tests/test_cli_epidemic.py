@@ -13,7 +13,8 @@ import pytest
 
 import gatecast
 from gatecast.cli import main
-from gatecast.cli.epidemic import MODELS, Study, _population, check_models, parse_scenario
+from gatecast.cli.epidemic import LSTM_STEPS, MODELS, Study, _population, check_models, parse_scenario, training
+from gatecast.cli.flags import FitFlags
 from gatecast.data import datasets
 from gatecast.errors import SettingError
 
@@ -172,3 +173,23 @@ def test_hybrid_is_the_equations_of_the_study_with_an_lstm() -> None:
     assert isinstance(model, gatecast.SEIRHybrid)
     assert (model.horizon, model.population, model.seed) == (7, 1e6, 3)
     assert model.equations == {"transmission": "constant", "history": 60}
+
+
+def test_deaths_are_told_from_cases_however_they_are_spelt(run: Run) -> None:
+    file = write("both.csv", Confirmed=wave(), Confirmed_Deaths=wave() // 50)
+    code, out, err = run("epidemic", file, "--population", "1e6", *SEIR)
+    assert (code, err) == (0, "")
+    assert "target Confirmed" in out
+
+
+def test_the_lstm_is_trained_for_the_passes_that_are_asked_for() -> None:
+    assert training(FitFlags()).steps == LSTM_STEPS
+    assert (training(FitFlags(epochs=3)).steps, training(FitFlags(epochs=3)).epochs) == (None, 3)
+
+
+def test_no_forecast_at_all_is_an_error_with_the_reason(run: Run) -> None:
+    file = write("short.csv", cases=wave(22))
+    code, _, err = run("epidemic", file, "--population", "1e6", "--models", "lstm", "--windows", "0")
+    assert code == 2
+    assert "No forecast by LSTM: " in err
+    assert "horizon 28 needs at least 30 rows" in err

@@ -319,3 +319,25 @@ def test_a_classifier_makes_no_forecasts(tmp_path: Path, capsys: pytest.CaptureF
     assert "holds a classifier, which makes no forecasts" in capsys.readouterr().err
     assert main(["explain-training", str(path)]) == 0
     assert "Too short to tell: 2 evaluations" in capsys.readouterr().out
+
+
+def test_an_optimizer_of_ones_own_is_told_in_the_file(tmp_path: Path) -> None:
+    model = classifier(fit=replace(FEW, optimizer=torch.optim.SGD)).fit(*halves(40))
+    loaded = gatecast.load(model.save(tmp_path / "own"))
+    assert loaded.describe()["fit"]["optimizer"] == "own(name='torch.optim.sgd.SGD')"
+    np.testing.assert_array_equal(loaded.predict(halves(40)[0]), model.predict(halves(40)[0]))
+
+
+def test_the_second_training_has_a_log_of_its_own(tmp_path: Path) -> None:
+    classifier(fit=replace(FEW, refit=True, log_dir=tmp_path)).fit(*halves(40))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["training-refit.csv", "training.csv"]
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_the_doubled_batch() -> None:
+    X, y = halves(60)
+    fit = replace(FEW, batch_size=8, refit=False)
+    one = classifier(fit=replace(fit, batch_size=16), class_weight="balanced").fit(X, y)
+    two = classifier(fit=replace(fit, devices=2), class_weight="balanced").fit(X, y)
+    np.testing.assert_allclose(two.predict_proba(X), one.predict_proba(X), rtol=0, atol=1e-6)
+    assert two.history_[0]["step"] == one.history_[0]["step"]

@@ -6,11 +6,14 @@ import tomllib
 from typing import Any
 
 import pytest
+import torch
 from fixtures.cases import panel_of, wave
 
+from gatecast.data.scalers import SCALERS
 from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
+from gatecast.nn.heads import Student
 from gatecast.nn.losses import Huber
 from gatecast.option import Choice, Float, Int
 from gatecast.training.config import FitConfig
@@ -69,6 +72,12 @@ def test_amounts_keep_the_scaler_that_they_need(one: dict[str, Any]) -> None:
     assert usual("scaler", model(**one), PANEL) == "mean_abs"
 
 
+def test_the_automatic_scaler_is_that_of_head_and_loss() -> None:
+    assert usual("scaler", model(), PANEL) == "standard"
+    assert usual("scaler", model(loss="tweedie"), PANEL) == "mean_abs"
+    assert usual("scaler", model(scaler=SCALERS["robust"]()), PANEL) == "robust"
+
+
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
@@ -114,4 +123,16 @@ def test_settings_go_through_a_file_and_back() -> None:
         "context": 20,
         "net": {"hidden_size": 128, "num_layers": 2, "kind": "direct", "skip": True},
         "fit": {"steps": 9, "learning_rate": 0.001234},
+    }
+
+
+def test_choices_given_as_objects_are_written_as_text() -> None:
+    assert settings_of(model(head=Student(min_df=3.0), scaler=SCALERS["last"]()), {}) == {
+        "head": "student(min_df=3.0)",
+        "scaler": "last",
+    }
+    own = model(loss=Huber(delta=0.5), fit=FitConfig(optimizer=torch.optim.SGD))
+    assert settings_of(own, {}) == {
+        "loss": "huber(delta=0.5)",
+        "fit.optimizer": "own(name='torch.optim.sgd.SGD')",
     }

@@ -199,10 +199,9 @@ def _population(text: str) -> float | str:
 
 def training(flags: Any) -> FitConfig:
     """The LSTM's training, shorter than usual unless its steps were given."""
-    from gatecast.training import FitConfig
 
     made: FitConfig = fit_config(flags, progress=False)
-    return replace(made, steps=LSTM_STEPS) if made.steps == FitConfig().steps else made
+    return replace(made, steps=LSTM_STEPS) if made.steps is None and made.epochs is None else made
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +230,8 @@ def _case_column(file: Path, flags: DataFlags) -> dict[str, Any]:
     """The column that is named like cases, where there is just one."""
     names = _column_names(file, flags)
     for pattern in _CASES:
-        found = [name for name in names if re.search(pattern, name, re.IGNORECASE) and not re.search(_DEATHS, name)]
+        deaths = {name for name in names if re.search(_DEATHS, name, re.IGNORECASE)}
+        found = [name for name in names if re.search(pattern, name, re.IGNORECASE) and name not in deaths]
         if len(found) == 1:
             return {"target": found}
     return {}
@@ -372,6 +372,8 @@ def _forecast(result: Result, study: Study, console: Console) -> None:
             result.notes.append(f"No forecast by {model.name}: {typed(str(error))}")
             continue
         result.forecasts[made.model] = made
+    if not result.forecasts:
+        raise DataError(" ".join(note for note in result.notes if note.startswith("No forecast")))
 
 
 def chosen(result: Result) -> Forecast:

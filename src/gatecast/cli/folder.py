@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatecast import __version__
 from gatecast.errors import SettingError
+from gatecast.files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,12 +66,8 @@ class Folder:
     def write_text(self, name: str, text: str) -> Path:
         """Write a file at once: a reader never meets half of it."""
         path = self.file(name)
-        draft = path.with_name(f".{name}.{os.getpid()}.tmp")
-        try:
+        with whole(path) as draft:
             draft.write_text(text, encoding="utf-8")
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
         return path
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> Path:

@@ -30,6 +30,7 @@ from gatecast.nn.losses import (
     SparseCategoricalCrossentropy,
 )
 from gatecast.training.config import FitConfig
+from gatecast.training.launch import launch, settled, to_launch
 from gatecast.training.run import Run
 
 CHUNK = 512  # sequences in one forward pass
@@ -99,13 +100,15 @@ class LSTMClassifier:
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        net, config, loss = self._net(), self._config(), self._loss()
+        net, config, loss = self._net(), settled(self._config()), self._loss()
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))
         classes = classes_of(labels)
         order = {label: number for number, label in enumerate(classes.tolist())}
         numbers = np.array([order[label] for label in labels])
         weights = weights_of(self.class_weight, classes, numbers)
+        if to_launch(config):
+            return self._fit_in_processes(sequences, labels, config)
         training, held_back = split(numbers, config.validation, self.seed)
         self.classes_, self.n_features_in_ = classes, sequences[0].shape[1]
         self.scales_ = self._scales([sequences[k] for k in training.tolist()])
@@ -114,7 +117,7 @@ class LSTMClassifier:
         self.history_, self.best_step_ = run.history, run.best_step
         if config.refit and len(held_back):
             every, again = torch.arange(len(data)), replace(config, steps=run.best_step, epochs=None)
-            self.model_, _ = self._train(data, every, held_back[:0], net, loss, _beside(again))
+            self.model_, _ = self._train(data, every, held_back[:0], net, loss, _beside(again), name="training-refit")
         self.sequences_, self.held_back_ = len(training), len(held_back)
         self.longest_ = data.longest
         self.fit_seconds_ = time.perf_counter() - clock
@@ -128,15 +131,24 @@ class LSTMClassifier:
         net: NetConfig,
         loss: Loss,
         config: FitConfig,
+        name: str = "training",
     ) -> tuple[SequenceClassifier, Run]:
         from gatecast.training.loop import train
 
         with threads_of(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model = SequenceClassifier(self.n_features_in_, len(self.classes_), net, loss)
-            steps = steps_of(config, len(training))
-            run = train(model, data, places(training), places(held_back), config, steps=steps, seed=self.seed)
+            steps, used = steps_of(config, len(training)), (places(training), places(held_back))
+            run = train(model, data, *used, config, steps=steps, seed=self.seed, name=name)
         return model.eval(), run
+
+    def _fit_in_processes(self, sequences: list[np.ndarray], labels: list[Any], config: FitConfig) -> Self:
+        """Fit in processes of their own, and take over what the first one has learned."""
+        clock = time.perf_counter()
+        threads = config.threads or max(1, torch.get_num_threads() // config.devices)
+        learned = launch(_learned, self, sequences, labels, processes=config.devices, threads=threads)
+        vars(self).update(learned, fit_seconds_=time.perf_counter() - clock)
+        return self
 
     def _config(self) -> FitConfig:
         config = self.fit_config or FitConfig()
@@ -228,15 +240,14 @@ class LSTMClassifier:
 
     def describe(self) -> dict[str, Any]:
         """What ran, for the model file."""
-        config = asdict(self.fit_config or FitConfig())
         return {
             "model": type(self).__name__,
             "classes": self.classes_.tolist(),
             "features": self.n_features_in_,
             "longest": self.longest_,
             "net": asdict(self._net()),
-            "loss": str(self.loss),
-            "fit": {name: str(value) if isinstance(value, Path) else value for name, value in config.items()},
+            "loss": self.loss if isinstance(self.loss, str) else repr(self.loss),
+            "fit": settled(self.fit_config or FitConfig()).to_dict(),
             "parameters": self.parameters_,
             "sequences": self.sequences_,
             "held_back": self.held_back_,
@@ -277,6 +288,12 @@ def split(
         held.append(own[: min(wanted, len(own) - 1)])
     positions = np.sort(np.concatenate(held))
     return torch.from_numpy(np.setdiff1d(np.arange(len(numbers)), positions)), torch.from_numpy(positions)
+
+
+def _learned(classifier: LSTMClassifier, sequences: list[np.ndarray], labels: list[Any]) -> dict[str, Any]:
+    """What the classifier learns."""
+    classifier.fit(sequences, labels)
+    return {name: value for name, value in vars(classifier).items() if name.endswith("_")}
 
 
 def _beside(config: FitConfig) -> FitConfig:

@@ -50,11 +50,11 @@ def facts_of(classifier: LSTMClassifier, nowhere: dict[str, Any]) -> dict[str, A
         "loss": written(loss, LOSSES),
         "class_weight": _pairs(classifier.class_weight),
         "standardize": classifier.standardize,
-        "fit": asdict(fit),
+        "fit": fit.to_dict(),
         "seed": classifier.seed,
         "classes": classes,
         "fitted": {name: getattr(classifier, name) for name in _FITTED},
-        "described": {**classifier.describe(), "fit": asdict(fit)},
+        "described": {**classifier.describe(), "fit": fit.to_dict()},
     }
 
 

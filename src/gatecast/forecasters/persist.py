@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
@@ -30,6 +29,7 @@ from gatecast.data.scalers import SCALERS, Scaler
 from gatecast.data.windows import InputScales, Standardizer
 from gatecast.errors import ModelFileError, NotFittedError
 from gatecast.evaluation.calibration import Calibration
+from gatecast.files import whole
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.classifier_file import facts_of, rebuild, tensors_of
 from gatecast.forecasters.contract import Contract
@@ -78,14 +78,9 @@ def save(model: LSTMForecaster | LSTMClassifier, path: str | Path) -> Path:
         "gatecast": gatecast.__version__,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
     }
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with zipfile.ZipFile(partial, "w") as file:
-            for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **entries}.items():
-                file.writestr(zipfile.ZipInfo(name, _EPOCH), data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as draft, zipfile.ZipFile(draft, "w") as file:
+        for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **entries}.items():
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), data)
     return path
 
 

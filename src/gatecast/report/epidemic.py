@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from gatecast.evaluation.forecast import Forecast
 from gatecast.report import facts
 from gatecast.report.charts import Json, pack_times, time_numbers, values_list
 from gatecast.report.format import NOTHING, hover_format, number, time_texts
-from gatecast.report.html import fill
+from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:
     from gatecast.evaluation.origins import Origins
@@ -55,8 +54,7 @@ def write_epidemic_report(
     Raises:
         MissingExtraError: when plotly or jinja2 is not installed.
     """
-    path = Path(path)
-    shown = [str(name) for name in panel.ids[:MOST_SERIES] if str(name) in seir.fits_]
+    shown = [name for name in map(str, panel.ids) if name in seir.fits_][:MOST_SERIES]
     page = {
         "title": _title(panel, forecasts),
         "source": panel.source,
@@ -80,15 +78,7 @@ def write_epidemic_report(
         ],
     }
     data = _data(panel, forecasts, chosen, seir, origins, scenarios, shown, before)
-    text = fill("epidemic", page, data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    return write_page(path, fill("epidemic", page, data))
 
 
 # ── words and tables ──────────────────────────────────────────────────────────────────────────────────────────────────

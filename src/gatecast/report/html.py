@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gatecast.data.panel import Panel
 from gatecast.errors import MissingExtraError
 from gatecast.evaluation.forecast import Forecast
+from gatecast.files import whole
 from gatecast.report import charts, facts, headline
 from gatecast.report.accuracy import Accuracy, calibration_chart, metric_table, origin_charts, rank_series, step_chart
 from gatecast.report.format import duration, number, steps_ahead
@@ -59,12 +59,8 @@ def write_page(path: str | Path, text: str) -> Path:
     """Write a page; the file appears whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path
 
 

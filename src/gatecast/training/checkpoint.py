@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gatecast.errors import ModelFileError
+from gatecast.files import whole
 from gatecast.training.averages import Average
 from gatecast.training.config import FitConfig
 from gatecast.training.identity import require_same
@@ -98,7 +98,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: torch.device) -> None:
-    """Write to a temporary name, then rename: a reader never meets half a checkpoint.
+    """Write the file at once: a reader never meets half a checkpoint.
 
     Args:
         path: file to write.
@@ -120,11 +120,10 @@ def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: tor
                 scalars[f"{index}.{name}"] = value
     meta = {"format": FORMAT, "groups": json.dumps(inner["param_groups"]), "scalars": json.dumps(scalars)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(
-        {name: value.contiguous() for name, value in tensors.items()}, partial, {**meta, "facts": json.dumps(facts)}
-    )
-    os.replace(partial, path)
+    with whole(path) as draft:
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()}, draft, {**meta, "facts": json.dumps(facts)}
+        )
 
 
 def checkpoint_facts(path: Path) -> dict[str, Any]:

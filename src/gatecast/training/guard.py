@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from gatecast.data.windows import Gathers
 from gatecast.errors import TrainingError
+from gatecast.files import whole
 from gatecast.training.config import FitConfig
 from gatecast.training.step import not_finite
 
@@ -90,16 +90,16 @@ class Guard:
         file = folder / f"{self.name}-not-finite-step-{facts['step']}.safetensors"
         tensors = {f"batch.{one.name}": getattr(batch, one.name) for one in fields(batch)}
         tensors |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        partial = file.with_name(file.name + ".partial")
-        save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, partial)
-        os.replace(partial, file)
+        with whole(file) as draft:
+            save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, draft)
         weights = list(self.model.named_parameters())
         facts |= {
             "weights_not_finite": not_finite(weights),
             "gradients_not_finite": not_finite([(name, weight.grad) for name, weight in weights]),
-            "fit": asdict(self.config),
+            "fit": self.config.to_dict(),
         }
-        file.with_suffix(".json").write_text(json.dumps(facts, indent=1, default=str) + "\n")
+        with whole(file.with_suffix(".json")) as draft:
+            draft.write_text(json.dumps(facts, indent=1, default=str) + "\n", encoding="utf-8")
         return file
 
 

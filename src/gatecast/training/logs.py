@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,7 @@ def mlflow_log(folder: Path, history: Sequence[Entry], name: str, config: FitCon
     known = client.get_experiment_by_name("gatecast")
     experiment = known.experiment_id if known else client.create_experiment("gatecast")
     run = client.create_run(experiment, run_name=name).info.run_id
-    client.log_batch(run, params=[Param(key, str(value)) for key, value in asdict(config).items()])
+    client.log_batch(run, params=[Param(key, str(value)) for key, value in config.to_dict().items()])
 
     def log(entry: Entry) -> None:
         stamp, step = int(1000 * entry["seconds"]), entry["step"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatecast.files import whole
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.option import Search
 from gatecast.tuning.folds import Folds, overall
@@ -180,12 +180,8 @@ class Tuning:
     def save_toml(self, path: str | Path) -> Path:
         """Write :meth:`to_toml`; the file appears whole or not at all."""
         path = Path(path)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with whole(path) as draft:
             draft.write_text(self.to_toml(), "utf-8")
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
         return path
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gatecast.training.config import FitConfig
 from gatecast.tuning.final import last_round, test_part
 from gatecast.tuning.folds import Folds
 from gatecast.tuning.result import Tuning
-from gatecast.tuning.space import applied, plain, ranges, settings_of, usual
+from gatecast.tuning.space import OF_A_RUN, applied, plain, ranges, settings_of, usual
 from gatecast.tuning.study import Study, identity_of
 from gatecast.tuning.trials import run_round
 
@@ -47,9 +47,9 @@ def tune(
 
     Each trial is fitted before each of ``folds`` stretches of the past and forecasts over them; one that is worse than
     the median of the trials before it is stopped after a fold. The three best and the default are then measured again
-    with two other seeds, and the best of them wins if its error is lower than the default's by more than one standard
-    error of the difference. The last ``test × horizon`` rows take no part in this: winner and default are measured on
-    them once.
+    with two other seeds, and the best of them wins whose gain over the default is beyond doubt: in a paired t test over
+    the windows that do not overlap its two-sided p is below 0.2. The last ``test × horizon`` rows take no part in this:
+    winner and default are measured on them once.
 
     Args:
         panel: the series.
@@ -97,6 +97,7 @@ def tune(
         **asdict(plan),
         fields={name: plain(limits) for name, limits in searched.items()},
         settings=settings_of(base, {}),
+        more={name: getattr(base, name) for name in _BESIDE},
         seed=seed,
     )
     study = Study(Path(storage) if storage else None, known, searched, default, seed=seed)
@@ -125,19 +126,19 @@ def tune(
     )
 
 
-_OF_A_RUN = ("progress", "checkpoint", "resume", "log_dir", "log", "gradients")  # fields that leave the model as it is
+_BESIDE = ("season", "calibrate", "calendar", "nonnegative")  # arguments that a file of settings does not name
 
 
 def _quiet(model: LSTMForecaster) -> LSTMForecaster:
     """The model without a progress bar, checkpoints and logs: it is fitted many times."""
     plain = FitConfig(progress=False)
-    return _fitted_with(model, {name: getattr(plain, name) for name in _OF_A_RUN})
+    return _fitted_with(model, {name: getattr(plain, name) for name in OF_A_RUN})
 
 
 def _loud(chosen: LSTMForecaster, model: LSTMForecaster | None) -> LSTMForecaster:
     """The chosen model with the progress bar, checkpoints and logs of the given one: for the last fit."""
     own = (model.fit_config if model is not None else None) or FitConfig()
-    return _fitted_with(chosen, {name: getattr(own, name) for name in _OF_A_RUN})
+    return _fitted_with(chosen, {name: getattr(own, name) for name in OF_A_RUN})
 
 
 def _fitted_with(model: LSTMForecaster, changes: Mapping[str, Any]) -> LSTMForecaster:

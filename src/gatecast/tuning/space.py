@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,7 +17,7 @@ from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.plan import context_of, seasons_of
 from gatecast.models.config import NetConfig
-from gatecast.nn.heads import HEADS, head_of
+from gatecast.nn.heads import HEADS
 from gatecast.nn.losses import LOSSES
 from gatecast.option import Choice, Float, Int, Search
 from gatecast.training.config import FitConfig
@@ -38,16 +38,9 @@ _OWN: dict[str, Search] = {
     "scaler": Choice("standard", "last", "robust", "mean_abs"),
     "members": Int(1, 3),
 }
-_AUTO = {"net.kind": "segment", "net.base": "mixture", "scaler": "standard"}  # what "auto" stands for
-_NEVER = {
-    "checkpoint",
-    "checkpoint_every",
-    "resume",
-    "progress",
-    "log_dir",
-    "log",
-    "gradients",
-}  # of a run, not of a model
+_AUTO = {"net.kind": "segment", "net.base": "mixture"}  # what "auto" stands for
+_TABLES: dict[str, Any] = {"head": HEADS, "loss": LOSSES, "scaler": SCALERS}  # of choices that may be objects
+OF_A_RUN = ("progress", "checkpoint", "checkpoint_every", "resume", "log_dir", "log", "gradients")  # not of the model
 
 
 def searchable() -> dict[str, Search | None]:
@@ -91,7 +84,7 @@ def _fitting(model: LSTMForecaster, panel: Panel) -> list[str]:
     low, high = _contexts(model, panel)
     if low >= high:
         names.remove("context")
-    if head_of(model.head, model.loss).positive:  # takes scaler="mean_abs" only
+    if model._head().positive:  # heads and losses of counts and amounts need scaler="mean_abs"
         names.remove("scaler")
     return names
 
@@ -125,11 +118,11 @@ def usual(name: str, model: LSTMForecaster, panel: Panel) -> Any:
     """The value of a field in the model that is given."""
     if name == "context":
         return _context(model, panel)
+    if name == "scaler" and model.scaler == "auto":  # which depends on head and loss
+        return model._scaler().name
     section, _, field = name.rpartition(".")
     owner: Any = {"net": model.net or NetConfig(), "fit": model.fit_config or FitConfig(), "": model}[section]
-    value = getattr(owner, field)
-    if (name, value) == ("scaler", "auto") and head_of(model.head, model.loss).positive:
-        return "mean_abs"
+    value = _text(name, getattr(owner, field))
     return _AUTO.get(name, value) if value == "auto" else value
 
 
@@ -175,22 +168,23 @@ def settings_of(model: LSTMForecaster, named: Mapping[str, Any]) -> dict[str, An
     """Settings of a model that are named or differ from gatecast's defaults, by their names."""
     plain = LSTMForecaster(model.horizon)
     found = {
-        name: _text(getattr(model, name))
+        name: _text(name, getattr(model, name))
         for name in ("context", "head", "loss", "scaler", "members", "seed")
         if getattr(model, name) != getattr(plain, name)
     }
-    for section, config in (("net", model.net or NetConfig()), ("fit", model.fit_config or FitConfig())):
+    net, fit = model.net or NetConfig(), model.fit_config or FitConfig()
+    for section, config, values in (("net", net, asdict(net)), ("fit", fit, fit.to_dict())):
         for one in fields(config):
-            name, value = f"{section}.{one.name}", getattr(config, one.name)
-            if one.name not in _NEVER and (value != one.default or name in named):
+            name, value = f"{section}.{one.name}", values[one.name]
+            if one.name not in OF_A_RUN and (value != one.default or name in named):
                 found[name] = value
     return {**found, **named}
 
 
-def _text(value: Any) -> Any:
-    """A head, loss or scaler as the text that stands for it; anything else as it is."""
-    table = next((one for one in (HEADS, LOSSES, SCALERS) if type(value) in one.values()), None)
-    return value if table is None else written(value, table)
+def _text(name: str, value: Any) -> Any:
+    """A choice that was given as an object as the text that means the same; everything else as it is."""
+    table = _TABLES.get(name, {})
+    return written(value, table) if type(value) in table.values() else value
 
 
 def toml(settings: Mapping[str, Any]) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from forecasters.seir.epidemics import START, TRUTH, epidemic, panel
+from forecasters.seir.epidemics import CONSTANTS, START, TRUTH, epidemic, panel, problem
 
 import gatecast
 from gatecast import SEIRForecaster, backtest
 from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters.seir import Scenario
+from gatecast.forecasters.seir.equations import R
 
 
 def model(**settings: Any) -> SEIRForecaster:
@@ -183,6 +184,10 @@ def test_only_the_latest_days_with_earlier_cases_immune() -> None:
         ([3] * 30, {"incubation": (5, 2)}, SettingError, r"incubation must be a number of days above 0, or a pair"),
         ([3] * 30, {"reporting": 1.5}, SettingError, "reporting must be a share above 0, at most 1"),
         ([3] * 30, {"bounds": {"gamma": (1, 2)}}, SettingError, "bounds names 'gamma', and what is fitted is beta"),
+        ([3] * 30, {"bounds": {"beta": (2, 1)}}, SettingError, r"bounds\['beta'\] must be a pair 0 < low < high"),
+        ([3] * 30, {"transmission": 0.3}, SettingError, "transmission must be one of constant, exponential, piecewise"),
+        ([3] * 30, {"likelihood": 2}, SettingError, "likelihood must be one of negative_binomial, log or an object"),
+        ([5_000] * 30, {"reporting": 0.1}, DataError, "150,000 cases of which at most 10% are reported"),
         ([3] * 30, {"draws": 1}, SettingError, "draws must be at least 2, got 1"),
         (
             [3] * 30,
@@ -215,3 +220,10 @@ def test_two_thirds_of_the_truth_lie_in_the_half_band_or_more() -> None:
             found.append((low[0, :, 0] <= whole.target[50:, 0]) & (whole.target[50:, 0] <= high[0, :, 0]))
     assert np.mean(inside[50]) >= 0.4
     assert np.mean(inside[95]) >= 0.85
+
+
+def test_cases_that_were_not_reported_are_immune_as_well() -> None:
+    whole = problem(immune=1000.0)
+    half = problem(immune=1000.0, constants={**CONSTANTS, "reporting": 0.5})
+    immune = [one.path(np.log([[0.5, 0.02, 50.0]]), 1)[0, R, 0] for one in (whole, half)]
+    assert immune == pytest.approx([1000.0, 2000.0])

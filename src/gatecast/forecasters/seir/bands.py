@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gatecast.forecasters.seir.equations import FIT_STEPS, Rate, S, growth_rate, integrate, start_state
+from gatecast.forecasters.seir.equations import FIT_STEPS, Rate, S, growth_rate, integrate
 from gatecast.forecasters.seir.fit import Fitted, refine
 from gatecast.forecasters.seir.problem import Problem
 from gatecast.forecasters.seir.scenarios import Scenario
@@ -80,9 +80,7 @@ def run(
     values = problem.values(theta)
     rates = problem.rates(values)
     beta = _rate(problem, values, scenario, changed, walk)
-    immune = (1 - values["susceptible"]) * problem.population + problem.immune
-    begin = start_state(values["infected"], immune, problem.beta(values, np.array([1e-9]))[0], rates)
-    states = integrate(begin, rates, beta, 0, days, steps)
+    states = integrate(problem.begin(values, rates), rates, beta, 0, days, steps)
     return Course(states, beta(np.arange(days + 1) + 1e-9), values)
 
 

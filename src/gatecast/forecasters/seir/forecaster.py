@@ -264,6 +264,9 @@ class SEIRForecaster(Forecaster):
         for name in ("starts", "draws"):
             if getattr(self, name) < 2:
                 raise SettingError(f"{name} must be at least 2, got {getattr(self, name)}")
+        for name, pair in dict(self.bounds or {}).items():
+            if not (len(pair) == 2 and 0 < pair[0] < pair[1] < np.inf):
+                raise SettingError(f"bounds[{name!r}] must be a pair 0 < low < high, got {pair!r}")
         if self.history is not None and self.history < 14:
             raise SettingError(f"history counts days fitted on and must be at least 14, got {self.history}")
         if self.drift is not None and not self.drift >= 0:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gatecast.choice import chosen
+from gatecast.errors import SettingError
 
 _TINY = 1e-9
 
@@ -94,5 +95,7 @@ LIKELIHOODS: dict[str, Any] = {"negative_binomial": NegativeBinomial, "log": Log
 
 def likelihood_of(value: Any) -> Likelihood:
     """The object behind ``likelihood=``."""
-    found: Likelihood = chosen("likelihood", value, LIKELIHOODS)
-    return found
+    found = chosen("likelihood", value, LIKELIHOODS)
+    if isinstance(found, Likelihood):
+        return found
+    raise SettingError(f"likelihood must be one of {', '.join(LIKELIHOODS)} or an object of theirs; got {value!r}")

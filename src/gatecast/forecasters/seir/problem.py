@@ -24,7 +24,7 @@ class Problem:
     Args:
         counts: ``(days, targets)`` new cases a day, for SEIRD perhaps with new deaths; NaN where missing.
         population: N (persons).
-        immune: cases before the first row, no longer susceptible (persons).
+        immune: cases reported before the first row, who are no longer susceptible.
         variant: ``"sir"``, ``"seir"`` or ``"seird"``.
         transmission: the form of β(t).
         changes: its change points as rows.
@@ -106,13 +106,17 @@ class Problem:
         """β ``(times, sets)``."""
         return self.transmission.rate(values, times, self.changes)
 
+    def begin(self, values: Values, rates: Rates) -> np.ndarray:
+        """``(6, sets)`` the state at the beginning of the first row; unreported cases before it are immune as well."""
+        immune = (1 - values["susceptible"]) * self.population + self.immune / values["reporting"]
+        return start_state(values["infected"], immune, self.beta(values, np.array([1e-9]))[0], rates)
+
     def path(self, theta: np.ndarray, days: int | None = None, steps: int = FIT_STEPS) -> np.ndarray:
         """``(days + 1, 6, sets)`` states from the beginning of the first row on."""
         values = self.values(theta)
         rates = self.rates(values)
-        immune = (1 - values["susceptible"]) * self.population + self.immune
-        begin = start_state(values["infected"], immune, self.beta(values, np.array([1e-9]))[0], rates)
-        return integrate(begin, rates, lambda t: self.beta(values, t), 0, self.days if days is None else days, steps)
+        days = self.days if days is None else days
+        return integrate(self.begin(values, rates), rates, lambda t: self.beta(values, t), 0, days, steps)
 
     def mean(self, theta: np.ndarray) -> np.ndarray:
         """``(sets, days, targets)`` expected counts."""

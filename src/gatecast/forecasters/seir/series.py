@@ -115,9 +115,11 @@ def problem_of(
     if not np.nansum(counts[:, 0]) > 0:
         return None, 0
     total = float(np.nansum(counts[:, 0]))
-    if total > population:
+    most = np.max(constants["reporting"])
+    if total > most * population:
+        share = "" if most == 1 else f" of which at most {most:.0%} are reported"
         raise DataError(
-            f"{panel.source}: series {name} counts {total:,.0f} cases in a population of {population:,.0f}; "
+            f"{panel.source}: series {name} counts {total:,.0f} cases{share} in a population of {population:,.0f}; "
             "give the population that the cases come from, in persons"
         )
     first = int(np.argmax(np.nan_to_num(counts[:, 0]) > 0))  # days before the first case say nothing

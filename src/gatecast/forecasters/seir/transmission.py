@@ -113,5 +113,7 @@ TRANSMISSIONS: dict[str, Any] = {"constant": Constant, "exponential": Exponentia
 
 def transmission_of(value: Any) -> Transmission:
     """The object behind ``transmission=``, which may be a name or a call written as text."""
-    found: Transmission = chosen("transmission", value, TRANSMISSIONS)
-    return found
+    found = chosen("transmission", value, TRANSMISSIONS)
+    if isinstance(found, Transmission):
+        return found
+    raise SettingError(f"transmission must be one of {', '.join(TRANSMISSIONS)} or an object of theirs; got {value!r}")
