@@ -30,6 +30,7 @@ class Slice {
         sums_(sums),
         buffers_(pieces, p, rows),
         products_{p, weights, sums, buffers_, first, rows},
+        masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
         first_(first),
         rows_(rows) {}
 
@@ -59,6 +60,7 @@ class Slice {
   const Sums& sums_;
   const Buffers buffers_;
   const ChunkProducts products_;
+  const bool masks_;  // without them nothing passes by a step
   const int64_t first_, rows_;
 
   static Vec given(const float* from, int64_t at, int64_t count) { return from ? load(from + at, count) : Vec{}; }
@@ -67,7 +69,7 @@ class Slice {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = 0; unit < p_.output; unit += LANES) {
         const Vec grad_h = given(p_.grad_h, (first_ + row) * p_.output + unit, p_.output - unit);
-        store(buffers_.grad_h + row * buffers_.width + unit, plain ? grad_h : Vec{});
+        store(buffers_.grad_h + row * buffers_.width + unit, masks_ ? Vec{} : grad_h);
         store(buffers_.kept_h + row * buffers_.width + unit, grad_h);
       }
       for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
@@ -98,11 +100,11 @@ class Slice {
     if (step < p_.time) {
       const float bound = p_.options.gradient_clip;
       if (bound > 0) grad = clamp(grad, all(-bound), all(bound));
-      if (p_.recurrent.at) {
+      if (masks_ && p_.recurrent.at) {
         grad *= mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
       }
     }
-    return grad + load(buffers_.kept_h + at);
+    return masks_ ? grad + load(buffers_.kept_h + at) : grad;
   }
 
   // Gradient to h of a step, before zoneout and masks; what passes by goes to the step before, by way of kept_h.
@@ -110,7 +112,7 @@ class Slice {
     const int64_t t = p_.time_of(step), count = p_.output - unit;
     const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row) * p_.grad_y_batch + unit, count);
     Vec grad = state_back(step + 1, row, unit), kept = {};
-    if constexpr (plain) return grad + from_y;
+    if (plain || !masks_) return grad + from_y;
     if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
       kept = p_.options.zero_output ? grad : grad + from_y;
       grad = Vec{};
@@ -128,7 +130,7 @@ class Slice {
     const int64_t at = row * buffers_.units + unit, count = p_.hidden - unit;
     Vec grad = load(buffers_.grad_c + at), kept = {};
     if (p_.grad_cells) grad += load(p_.grad_cells + (t * p_.batch + first_ + row) * p_.hidden + unit, count);
-    if constexpr (plain) return grad;
+    if (plain || !masks_) return grad;
     if (masked(p_.steps, t, first_ + row)) {
       kept = grad;
     } else if (p_.zone_c.at) {
@@ -258,9 +260,9 @@ class Slice {
     EACH {
       if constexpr (!plain) {
         Vec unprojected = values.o[n] * squashed[n];
-        const Vec kept = load(buffers_.kept_c + at + n * buffers_.units);
+        const Vec kept = masks_ ? load(buffers_.kept_c + at + n * buffers_.units) : Vec{};
         grad_c[n] += kept;
-        if (masked(p_.steps, t, first_ + row + n)) {  // its values may be NaN
+        if (masks_ && masked(p_.steps, t, first_ + row + n)) {  // its values may be NaN
           grads.i[n] = grads.f[n] = grads.g[n] = grads.o[n] = unprojected = Vec{};
           grad_c[n] = kept;
         } else if (p_.grad_peephole) {

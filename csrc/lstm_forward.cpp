@@ -236,17 +236,34 @@ class Slice {
     if constexpr (keep) {
       store_gates(p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS, values);
     }
+    if constexpr (plain) return store_plain<N>(step, row, unit, c, h);
     EACH {
       const int64_t here = at + n * buffers_.row;
-      if (!plain && p_.norm_c) store(buffers_.fresh + here, c[n]);
-      if constexpr (!plain) c[n] = kept_cell(t, row + n, unit, before[n], c[n]);
+      if (p_.norm_c) store(buffers_.fresh + here, c[n]);
+      c[n] = kept_cell(t, row + n, unit, before[n], c[n]);
       store(buffers_.cell + here, c[n]);
       if (p_.cells) store(p_.cells + (t * p_.batch + first_ + row + n) * p_.hidden + unit, c[n], count);
-      if (!plain && p_.late()) {
+      if (p_.late()) {
         store(buffers_.late + here, h[n]);
       } else {
         put_state(step, row + n, unit, h[n]);
       }
+    }
+  }
+
+  // Where all goes without options. Pointers come first: after a store the compiler would load their parts again.
+  template <int N>
+  INLINE void store_plain(int64_t step, int64_t row, int64_t unit, const Vec (&c)[N], const Vec (&h)[N]) {
+    const int64_t t = p_.time_of(step), at = row * buffers_.row + unit, count = p_.hidden - unit;
+    const int64_t stride = buffers_.row, hidden = p_.hidden, y_row = p_.y_batch;
+    float *cell = buffers_.cell + at, *next = operand(step + 1) + at;
+    float* y = p_.y + t * p_.y_time + (first_ + row) * y_row + unit;
+    float* cells = p_.cells ? p_.cells + (t * p_.batch + first_ + row) * hidden + unit : nullptr;
+    EACH {
+      store(cell + n * stride, c[n]);
+      store(next + n * stride, h[n]);
+      store(y + n * y_row, h[n], count);
+      if (cells) store(cells + n * hidden, c[n], count);
     }
   }
 

@@ -64,8 +64,12 @@ def test_the_context_is_searched_around_its_default() -> None:
 def test_fields_without_room_are_left_out() -> None:
     short = panel_of(wave(10), freq="MS")
     assert "context" not in ranges(None, LSTMForecaster(6, context=2), short)
-    for amounts in ({"head": "negative_binomial"}, {"head": "tweedie"}, {"loss": "poisson"}):
-        assert "scaler" not in ranges(None, model(**amounts), PANEL)
+
+
+@pytest.mark.parametrize("one", [{"head": "negative_binomial"}, {"loss": "poisson"}, {"head": "tweedie"}])
+def test_amounts_keep_the_scaler_that_they_need(one: dict[str, Any]) -> None:
+    assert "scaler" not in ranges(None, model(**one), PANEL)
+    assert usual("scaler", model(**one), PANEL) == "mean_abs"
 
 
 def test_the_automatic_scaler_is_that_of_head_and_loss() -> None:
@@ -94,6 +98,13 @@ def test_settings_reach_the_model_and_leave_the_given_one_alone() -> None:
     assert (made.net.hidden_size, made.net.num_layers, made.fit_config.batch_size) == (16, 2, 8)  # type: ignore[union-attr]
     assert (made.scaler, made.context) == ("last", 20)
     assert (base.net.hidden_size, base.fit_config, base.context) == (128, None, None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("loss", ["mse", Huber(delta=0.5)])
+def test_a_loss_is_kept(loss: Any) -> None:
+    said = settings_of(model(loss=loss), {})
+    assert said == {"loss": loss if isinstance(loss, str) else "huber(delta=0.5)"}
+    assert tomllib.loads(toml(said)) == said
 
 
 def test_settings_go_through_a_file_and_back() -> None:

@@ -32,7 +32,7 @@ from gatecast.forecasters.targets import require_fit_for, require_nonnegative
 from gatecast.forecasters.threads import threads_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
-from gatecast.nn.heads import HEADS, Head, point_head
+from gatecast.nn.heads import Head, head_of
 from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import launch, settled, to_launch
@@ -306,9 +306,7 @@ class LSTMForecaster(Forecaster):
         return config
 
     def _head(self) -> Head:
-        if self.loss is not None:
-            return point_head(self.head, self.loss)
-        return chosen("head", "quantiles" if self.head == "auto" else self.head, HEADS)
+        return head_of(self.head, self.loss)
 
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":

@@ -338,6 +338,18 @@ HEADS: dict[str, type[Head]] = {
 }
 
 
+def head_of(head: str | Head, loss: str | Loss | None) -> Head:
+    """The head that two options of a forecaster stand for; ``"auto"``: quantiles, and a point where a loss is given.
+
+    Raises:
+        SettingError: no such head, or one that has a loss of its own beside ``loss``.
+    """
+    if loss is not None:
+        return point_head(head, loss)
+    found: Head = chosen("head", "quantiles" if head == "auto" else head, HEADS)
+    return found
+
+
 def point_head(head: str | Head, loss: str | Loss) -> Point:
     """The point head that minimises this loss, where the head that was asked for leaves room for it.
 
