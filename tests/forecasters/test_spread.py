@@ -94,6 +94,11 @@ def test_a_worker_that_dies_is_told() -> None:
         list(spread(os._exit, 1, [()], workers=1))
 
 
+def test_what_another_process_cannot_have_is_told() -> None:
+    with pytest.raises(SettingError, match=r"workers: the task cannot be handed to other processes .*top of a module"):
+        list(spread(lambda shared: shared, 1, [()], workers=2))
+
+
 @pytest.mark.parametrize("workers", [0, -1, True, "dask"])
 def test_no_such_workers(workers: Any) -> None:
     with pytest.raises(SettingError, match="workers must be None, a number of processes of at least 1, or 'ray'"):

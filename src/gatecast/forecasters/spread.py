@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gatecast.errors import GatecastError, SettingError, require
+from gatecast.training.launch import packed
 
 Workers = int | str | None
 Job = Callable[..., Any]
@@ -29,7 +30,7 @@ def spread(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], *, worke
             connected to, that ``RAY_ADDRESS`` names, or else one started on this machine.
 
     Raises:
-        SettingError: no such kind of workers.
+        SettingError: no such kind of workers, or something that cannot be handed to other processes.
         GatecastError: a worker died.
     """
     check_workers(workers)
@@ -88,6 +89,7 @@ def _over_processes(
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
+    packed("workers", (function, shared, jobs))  # says what cannot be handed on
     fresh = multiprocessing.get_context("spawn")  # a forked process would inherit locks of PyTorch's threads
     with ProcessPoolExecutor(count, fresh, _begin, (shared, threads)) as pool:
         waiting = [pool.submit(_one, function, job) for job in jobs]
@@ -117,7 +119,9 @@ def _over_ray(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threa
         for one in waiting:
             yield ray.cloudpickle.loads(ray.get(one))
     except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
+        if isinstance(error.cause, Exception):
+            raise error.cause from error
+        raise GatecastError(f"a job on Ray failed: {str(error).strip()[:300]}") from error
     except ray.exceptions.RayError as error:
         raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
     finally:

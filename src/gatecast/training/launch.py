@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -103,7 +103,7 @@ def launch(function: Callable[..., Any], *args: Any, processes: int, threads: in
         GatecastError, KeyboardInterrupt, SystemExit: as a process raised it.
     """
     context, port = multiprocessing.get_context("spawn"), _free_port()
-    task, group = _packed(function, args), _Group()
+    task, group = packed("devices", (function, args)), _Group()
     try:
         for rank in range(processes):
             answers, pipe = context.Pipe(duplex=False)
@@ -233,14 +233,22 @@ class _Group:
         return f"{what}; {heard or 'the run is over'}"
 
 
-def _packed(function: Callable[..., Any], args: Sequence[Any]) -> bytes:
-    """The task as the processes get it."""
+def packed(option: str, task: Any) -> bytes:
+    """A task as another process gets it.
+
+    Args:
+        option: that asks for the processes, for the message.
+        task: functions and what they are called with.
+
+    Raises:
+        SettingError: a part of it cannot be handed on.
+    """
     try:
-        return pickle.dumps((function, args))
+        return pickle.dumps(task)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise SettingError(
-            f"devices: the task cannot be handed to other processes ({error}); functions and classes of your own, such "
-            "as an optimizer, must be defined at the top of a module"
+            f"{option}: the task cannot be handed to other processes ({error}); functions and classes of your own, "
+            "such as an optimizer, must be defined at the top of a module"
         ) from error
 
 
