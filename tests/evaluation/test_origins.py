@@ -43,3 +43,18 @@ def test_by_origin_names_the_winner_of_every_phase() -> None:
 def test_models_without_intervals_are_compared_by_their_error() -> None:
     tested = backtest([Naive(), Drift()], panel_of(WAVE, freq="D"), 7, windows=3, levels=(), progress=False)
     assert by_origin(tested).table["Naive"].notna().all()
+
+
+def test_an_origin_after_which_nothing_was_counted_is_left_out() -> None:
+    values = WAVE[:90].copy()
+    values[83:] = np.nan  # all after the last of three origins, the only one at which cases fell
+    tested = backtest([Naive(), Drift()], panel_of(values, freq="D"), 7, windows=3, step=30, progress=False)
+    found = by_origin(tested)
+    assert found.table["cutoff"].to_list() == list(tested.cutoffs[:2])
+    assert found.table["phase"].to_list() == [GROWING, GROWING]
+
+
+def test_a_week_without_counts_is_no_week_without_cases() -> None:
+    values = WAVE[:40].copy()
+    values[33:] = np.nan
+    assert phase_of(panel_of(values, freq="D")) == GROWING

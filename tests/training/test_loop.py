@@ -24,6 +24,7 @@ from gatecast.nn.heads import Quantiles
 from gatecast.training import loop
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import OneCpu
+from gatecast.training.identity import identity_of
 from gatecast.training.loop import Run, TrainingError, train
 
 CONTEXT, HORIZON, STEPS = 12, 4, 12
@@ -290,6 +291,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str
     changed = replace(config, resume=True, **change)
     with pytest.raises(ModelFileError, match=rf"run\.ckpt is of another run: .*{word}"):
         train(fresh(), windows, training, held_back, changed, steps=STEPS + (word == "steps"), seed=1)
+
+
+def test_a_run_is_known_by_its_covariates_as_well() -> None:
+    windows, *origins = parts()
+    digests = []
+    for value in (0.0, 1.0):
+        past = np.full((len(windows.panel.target), 1), value, np.float32)
+        panel = replace(windows.panel, past=past, past_names=("load",))
+        other = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
+        digests.append(identity_of(fresh(), other, *origins, CONFIG, steps=STEPS, seed=1)["data"])
+    assert digests[0] != digests[1]
 
 
 def test_nothing_is_written_without_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

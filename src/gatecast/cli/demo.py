@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,7 +56,12 @@ def demo(
 
     console = Console(show)
     if what == "epidemic":
-        _epidemic(dataset or "covid_canada", 28 if horizon is None else horizon, windows, fit, console, out, overwrite)
+        if replace(model, seed=1) != ModelFlags() or net != NetFlags():
+            raise SettingError(
+                "gatecast demo epidemic takes no option of the model or network but --seed; leave it out"
+            )
+        ahead = 28 if horizon is None else horizon
+        _epidemic(dataset or "covid_canada", ahead, windows, model.seed, fit, console, out, overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
     settings = fit_config(fit, progress=console.progress)
@@ -65,7 +71,9 @@ def demo(
     console.say(f"Open {folder.path / 'report.html'} in a browser.")
 
 
-def _epidemic(dataset: str, horizon: int, windows: int, fit: Any, console: Console, out: Path, overwrite: bool) -> None:
+def _epidemic(
+    dataset: str, horizon: int, windows: int, seed: int, fit: Any, console: Console, out: Path, overwrite: bool
+) -> None:
     """SEIR and LSTM on a bundled epidemic, with fewer contacts as scenario."""
     from gatecast.cli import epidemic
     from gatecast.data import datasets
@@ -79,6 +87,7 @@ def _epidemic(dataset: str, horizon: int, windows: int, fit: Any, console: Conso
         windows=windows,
         step=7 if dataset == "covid_china" else 28,
         fit=epidemic.training(fit),
+        seed=seed,
     )
     folder = Folder(out, epidemic.FILES, overwrite=overwrite)
     panel = datasets.load(dataset).cut(DEMO_ENDS.get(dataset, 0))

@@ -223,7 +223,8 @@ class Panel:
     def digest(self) -> str:
         """SHA-256 of the values as they were read, with their times and names."""
         digest = hashlib.sha256()
-        for array in (self.begin, self.end, self.starts, self.target, self.past, self.known, self.static):
+        covariates = self.past, self.known, self.static, self.category
+        for array in (self.begin, self.end, self.starts, self.target, *covariates):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         digest.update("\0".join(map(str, self.ids)).encode())
         return digest.hexdigest()

@@ -171,8 +171,8 @@ class Windows:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """Values of the targets, and where each series begins and ends."""
-        return self.values, self.begin, self.end
+        """Targets, covariates and categories, and where each series begins and ends."""
+        return self.values, self.begin, self.end, self._past, self._known, self._static, self._category
 
     @property
     def task(self) -> dict[str, int]:

@@ -50,8 +50,9 @@ def by_origin(backtest: Backtest) -> Origins:
 
     scores = backtest.scores("cutoff", ["WIS", "MAE"])
     table = scores["WIS"].fillna(scores["MAE"]).unstack().reindex(columns=backtest.models)
-    origins = [backtest.panel.cut(backtest.horizon + backtest.step * k) for k in reversed(range(len(table)))]
-    phases = [phase_of(origin) for origin in origins]
+    scored = np.flatnonzero(np.isin(backtest.cutoffs, table.index.to_numpy()))  # after some, no day was counted
+    later = len(backtest.cutoffs) - 1 - scored
+    phases = [phase_of(backtest.panel.cut(backtest.horizon + backtest.step * int(k))) for k in later]
     best = table.idxmin(axis=1)
     wins = {phase: _count(best, phases, phase) for phase in PHASES if phase in phases}
     means = pd.DataFrame({phase: table[np.array(phases) == phase].mean() for phase in wins} | {"all": table.mean()}).T
@@ -69,10 +70,10 @@ def phase_of(panel: Panel) -> str:
 
 
 def _week(values: np.ndarray, back: int) -> float:
-    """Mean count of the seven days that end so many days before the last."""
-    stop = len(values) - back
-    rows = values[max(0, stop - 7) : max(0, stop)]
-    return float(np.nanmean(rows)) if np.isfinite(rows).any() else 0.0
+    """Mean count of the seven days that end so many days before the last; of the latest seven counts where all lack."""
+    before = values[: max(0, len(values) - back)]
+    rows = before[-7:] if np.isfinite(before[-7:]).any() else before[np.isfinite(before)][-7:]
+    return float(np.nanmean(rows)) if len(rows) else 0.0
 
 
 def _count(best: pd.Series, phases: list[str], phase: str) -> dict[str, int]:
