@@ -28,7 +28,9 @@ def test_only_changed_settings_are_written():
     ("text", "said"),
     [
         ("studnt", "did you mean 'student'"),
-        ("student(df=3)", "student takes the settings min_df"),
+        ("student(df=3)", "student takes the settings min_df; got 'df'"),
+        ("student(min_fd=3)", "got 'min_fd'; did you mean 'min_df'"),
+        ("student(min_df=x)", "with a number, 'text' or True for each value"),
         ("student(3)", "not of the form"),
         ("student(min_df=", "not of the form"),
         ("student(min_df=__import__('os').getcwd())", "not of the form"),

@@ -7,8 +7,8 @@ as Python's literals and never run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,14 +36,17 @@ def chosen(what: str, value: Any, table: Mapping[str, Any]) -> Any:
         return value
     name, settings = _read(what, value)
     if name not in table:
-        near = get_close_matches(name, table, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SettingError(f"{what} must be one of {', '.join(table)} or an object of theirs; got {name!r}{hint}")
+        said = f"{what} must be one of {', '.join(table)} or an object of theirs; got {name!r}"
+        raise SettingError(said + meant(name, table))
+    known = _settings(table[name])
+    for setting in settings if is_dataclass(table[name]) else ():
+        if setting not in known:
+            said = f"{what}={value!r}: {name} takes the settings {', '.join(known) or 'none'}; got {setting!r}"
+            raise SettingError(said + meant(setting, known))
     try:
         return table[name](**settings)
     except TypeError as error:
-        known = ", ".join(_settings(table[name])) or "none"
-        raise SettingError(f"{what}={value!r}: {name} takes the settings {known} ({error})") from error
+        raise SettingError(f"{what}={value!r}: {error}") from error
 
 
 def written(value: Any, table: Mapping[str, Any]) -> str:
@@ -61,6 +64,12 @@ def written(value: Any, table: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(changed)})" if changed else name
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'adam'?``, where a known name is near; else nothing."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def _read(what: str, text: str) -> tuple[str, dict[str, Any]]:
     """Name and settings of ``name`` or ``name(setting=literal, …)``."""
     if "(" not in text:
@@ -71,11 +80,13 @@ def _read(what: str, text: str) -> tuple[str, dict[str, Any]]:
             return call.func.id, {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg}
     except (SyntaxError, ValueError):
         pass
-    raise SettingError(f"{what}={text!r} is not of the form name(setting=value, …), such as 'sgd(momentum=0.9)'")
+    raise SettingError(
+        f"{what}={text!r} is not of the form name(setting=value, …), with a number, 'text' or True for each value"
+    )
 
 
 def _settings(kind: Any) -> list[str]:
-    return [f.name for f in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
+    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
 
 
 def _default(field: Any) -> Any:

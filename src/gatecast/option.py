@@ -6,8 +6,11 @@ A field may declare the range in which ``gatecast tune`` looks for its value: :c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any
+
+from gatecast.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,26 @@ def option(default: Any, help: str, *, search: Search | None = None) -> Any:
         search: the range in which a search looks for its value; None: it is never searched.
     """
     return field(default=default, metadata={"help": help, "search": search})
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": (bool, "True or False"),
+}
+
+
+def require_types(config: Any) -> None:
+    """Refuse what is no number, or neither True nor False, in a field that is declared so.
+
+    Raises:
+        SettingError: ``NetConfig.hidden_size must be a whole number, got '64'``.
+    """
+    for one in fields(config):
+        declared, value = str(one.type), getattr(config, one.name)
+        name = declared.removesuffix(" | None")
+        if name not in _KINDS or (value is None and name != declared):
+            continue
+        kind, words = _KINDS[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise SettingError(f"{type(config).__name__}.{one.name} must be {words}, got {value!r}")

@@ -35,15 +35,18 @@ def test_it_is_the_lstm_of_pytorch(proj_size: int) -> None:
 
 @pytest.mark.parametrize("case", SMOOTH, ids=str)
 def test_gradients_are_finite_differences(case: LSTMCase) -> None:
-    small = replace(case, time=3, batch=2, input=2, hidden=3)
+    small = replace(case, time=3, batch=2, input=2, hidden=3, projection=min(case.projection, 2), state=True)
     x, weights, state, masks = testing.arguments(small)
     masks = ops.LSTMMasks(masks.steps, *(t if t is None else t.double() for t in masks[1:]))
     assert state is not None
     spec = replace(small.spec, gradient_clip=None)
     given = [t.double().requires_grad_() for t in (x, *state, *weights) if t is not None]
+    names = [name for name, weight in zip(weights._fields, weights, strict=True) if weight is not None]
 
     def function(x: torch.Tensor, h: torch.Tensor, c: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        output = reference.lstm(x, ops.LSTMWeights(*rest), (h, c), spec=spec, masks=masks, cells=True)
+        output = reference.lstm(
+            x, weights._replace(**dict(zip(names, rest, strict=True))), (h, c), spec=spec, masks=masks, cells=True
+        )
         return tuple(t for t in output if t is not None)
 
     assert torch.autograd.gradcheck(function, given)

@@ -118,12 +118,18 @@ def test_settings_reach_the_optimiser() -> None:
     [
         ({"optimizer": "sdg"}, r"FitConfig.optimizer must be one of adamw, adam, .*; did you mean 'sgd'\?"),
         ({"optimizer": "sgd(speed=1)"}, "sgd takes the settings momentum, nesterov, dampening"),
+        ({"optimizer": "sgd(momentum=2)"}, r"sgd's momentum must be in \[0, 1\), got 2"),
         ({"weight_decay": -1.0}, "FitConfig.weight_decay must be at least 0, got -1.0"),
     ],
 )
 def test_choices_that_cannot_be(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(SettingError, match=text):
         FitConfig(**settings)
+
+
+def test_an_optimiser_that_needs_a_closure_is_refused() -> None:
+    with pytest.raises(SettingError, match="LBFGS computes the loss several times in a step"):
+        trained(by(torch.optim.LBFGS), steps=1)
 
 
 def test_what_makes_no_optimiser() -> None:

@@ -213,6 +213,12 @@ def read_cases(file: Path, flags: DataFlags, study: Study) -> Panel:
     """The file as a panel of its column of cases, where no other is named."""
     roles: dict[str, Any] = {} if flags.target else _case_column(file, flags)
     if isinstance(study.population, str):
+        names = _column_names(file, flags)
+        if names and study.population not in names:
+            raise SettingError(
+                f"--population {study.population!r} is neither a number of persons nor a column of {file.name}; the "
+                f"columns are {', '.join(names[:20])}"
+            )
         roles["static"] = [study.population, *(name for name in flags.static if name != study.population)]
         flags = replace(flags, static=())
     panel = read(file, flags, roles)
@@ -280,15 +286,29 @@ def run_study(
     seir = _seir(study)
     with console.doing("Fitting SEIR"):
         seir.fit(panel)  # says at once what does not fit
+    for one in scenarios:
+        _require_seen(one.start, panel, study.horizon)
     result = Result(panel, {}, seir, scenarios={one.title: one for one in scenarios})
     result.before = [_before(reported, panel, row) if sums else 0.0 for row in range(len(panel))]
     if study.windows:
         _compare(result, reported, study, console, sums)
     _forecast(result, study, console)
-    _print(result, study, console)
+    _print(result, study, console, folder)
     paths = _write(result, study, folder, command)
     console.files(paths)
     console.document(_document(result, study, command, paths))
+
+
+def _require_seen(start: str | None, panel: Panel, horizon: int) -> None:
+    """A scenario begins before the forecast ends."""
+    import numpy as np
+
+    last = (panel.starts + (panel.lengths + horizon - 1) * np.timedelta64(1, "D")).max()
+    if start is not None and np.datetime64(start) > last:
+        raise SettingError(
+            f"--scenario begins on {start}, after {str(last)[:10]}, the last day of the forecast; take an earlier "
+            "start, or a longer --horizon"
+        )
 
 
 def _before(reported: Panel, panel: Panel, row: int) -> float:
@@ -318,13 +338,31 @@ def parse_scenario(text: str) -> Any:
     known = {"name": str, "shift_days": int, "contacts": float, "start": str}
     if not pairs or any(name not in known for name, _ in pairs):
         raise SettingError(
-            f'--scenario takes shift_days=5, contacts=-0.3, start=DATE and name=…, e.g. "contacts=-0.3 '
-            f'start=2020-03-01"; got {text!r}'
+            "--scenario takes shift_days, contacts, start and name, each with its value, such as 'shift_days=5' or "
+            f"'contacts=-0.3 start=2020-03-01'; got {text!r}"
         )
+    given = {name: _scenario_value(text, name, value.strip(), known[name]) for name, value in pairs}
     try:
-        return Scenario(**{name: known[name](value.strip()) for name, value in pairs})
+        return Scenario(**given)
     except ValueError as error:
         raise SettingError(f"--scenario {text!r}: {error}") from error
+
+
+def _scenario_value(text: str, name: str, value: str, kind: Any) -> Any:
+    """The value as a number, a date or a name."""
+    import pandas as pd
+
+    try:
+        if name == "start":
+            pd.Timestamp(value)
+        return kind(value)
+    except ValueError as error:
+        words = {
+            "shift_days": "days in whole numbers, such as 5 or -5",
+            "contacts": "a relative change such as -0.3, for 30 % fewer",
+            "start": "a date such as 2020-03-01",
+        }[name]
+        raise SettingError(f"--scenario {text!r}: {name} is {words}; got {value!r}") from error
 
 
 def line_up(study: Study) -> list[Forecaster]:
@@ -386,7 +424,7 @@ def chosen(result: Result) -> Forecast:
 
 
 # ── output ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _print(result: Result, study: Study, console: Console) -> None:
+def _print(result: Result, study: Study, console: Console, folder: Folder) -> None:
     console.say()
     for note in result.notes:
         console.say(note)
@@ -396,7 +434,7 @@ def _print(result: Result, study: Study, console: Console) -> None:
         console.paragraph(result.origins.text)
         console.say()
     _print_learned(result.seir, console)
-    console.forecast(chosen(result))
+    console.forecast(chosen(result), folder.path / "forecast.csv")
     for title, one in result.scenarios.items():
         other, base = (result.seir.curve(s, study.horizon).groupby("unique_id") for s in (one, None))
         share = other.tail(study.horizon)["new"].sum() / base.tail(study.horizon)["new"].sum()
@@ -407,7 +445,8 @@ def _print_scores(tested: Backtest, console: Console) -> None:
     table = tested.scores().sort_values("WIS")
     shown = ["WIS", "MAE", "MASE", *[name for name in table.columns if name.startswith("coverage-")]]
     rows = zip(table.index, *(numbers(table[name]) for name in shown), strict=True)
-    console.say(f"Backtest: {len(tested.cutoffs)} origins × {tested.horizon} days, each on what was reported by then")
+    origins = "1 origin" if len(tested.cutoffs) == 1 else f"{len(tested.cutoffs)} origins"
+    console.say(f"Backtest: {origins} × {tested.horizon} days, each on what was reported by then")
     heads = [f"in {name.partition('-')[2]} %" if name.startswith("coverage") else name for name in shown]
     console.table(["model", *heads], [[str(cell) for cell in row] for row in rows])
     for model, reason in tested.failed.items():

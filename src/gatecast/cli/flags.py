@@ -163,7 +163,8 @@ def _typed_as(hint: Any) -> Any:
 
 
 def _sentence(text: str) -> str:
-    first = text if text.partition(" ")[0].endswith(":") else text[:1].upper() + text[1:]  # "segment: …" is a value
+    value = text.partition(" ")[0].endswith((":", ";", ","))  # "segment: …", "cpu, cuda …" begin with a value
+    first = text if value else text[:1].upper() + text[1:]
     return first + ("" if text.endswith(".") else ".")
 
 

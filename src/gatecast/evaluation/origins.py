@@ -93,7 +93,8 @@ def _words(wins: dict[str, dict[str, int]], means: pd.DataFrame, origins: int) -
         )
     overall = means.loc["all"].sort_values()
     first, second = overall.index[:2] if len(overall) > 1 else (overall.index[0], None)
-    text = f"{'; '.join(parts)}. Over all {origins} origins {first} has the lowest mean WIS"
+    over = f"Over all {origins} origins" if origins > 1 else "At this one origin"
+    text = f"{'; '.join(parts)}. {over} {first} has the lowest mean WIS"
     return f"{text}, {100 * (1 - overall.iloc[0] / overall.iloc[1]):.0f} % below {second}." if second else f"{text}."
 
 

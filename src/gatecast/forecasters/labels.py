@@ -74,7 +74,10 @@ def labels_of(y: Any, count: int) -> list[Hashable]:
         if label is None or label != label:
             raise DataError(f"y[{k}] is {label}; give every sequence a label, or leave it out")
         if not isinstance(label, Hashable):
-            raise DataError(f"y[{k}] is {label!r}, and a label must be hashable: a number, a text, a tuple")
+            raise DataError(
+                f"y[{k}] is {label!r}, and a label must be hashable: a number, a text, a tuple; of one-hot rows take "
+                "y.argmax(axis=1)"
+            )
     return values
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.option import Choice, Float, Int, option
+from gatecast.option import Choice, Float, Int, option, require_types
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
 BASES = ("auto", "mixture", "last", "season", "none")
@@ -94,6 +95,7 @@ class NetConfig:
     )
 
     def __post_init__(self) -> None:
+        require_types(self)
         _one_of("kind", self.kind, KINDS)
         _one_of("base", self.base, BASES)
         _one_of("cell", self.cell, CELLS)
@@ -189,4 +191,5 @@ class Shapes:
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise SettingError(f"NetConfig.{name} must be one of {', '.join(allowed)}; got {value!r}")
+        said = f"NetConfig.{name} must be one of {', '.join(allowed)}; got {value!r}"
+        raise SettingError(said + meant(str(value), allowed))

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.option import Choice, Float, Int, option
+from gatecast.option import Choice, Float, Int, option, require_types
 from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
 from gatecast.training.schedules import Schedule, schedule_text
 
@@ -84,8 +85,8 @@ class FitConfig:
     devices: int = option(
         1, "processes on this machine, each with a batch of its own in every step (GPUs, or CPU cores)"
     )
-    nodes: int = option(1, "machines; each starts the program by torchrun, which sets this and devices")
-    strategy: str = option("auto", "auto and ddp: gradients are averaged; ddp_find_unused_parameters_true: see PyTorch")
+    nodes: int = option(1, "number of machines; each starts the program by torchrun, which sets this and devices")
+    strategy: str = option("auto", "auto, ddp: gradients are averaged; ddp_find_unused_parameters_true: see PyTorch")
     checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
     checkpoint_every: int = option(200, "steps between two checkpoints")
     resume: bool = option(False, "go on from the checkpoint, with identical results")
@@ -95,6 +96,10 @@ class FitConfig:
     progress: bool | None = option(None, "progress bar; None: on a terminal only")
 
     def __post_init__(self) -> None:
+        for name in ("checkpoint", "log_dir"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, Path(getattr(self, name)))
+        require_types(self)
         object.__setattr__(self, "schedule", schedule_text(self.schedule))  # text: what files and logs hold
         object.__setattr__(self, "optimizer", settled_optimizer(self.optimizer))
         for name in _POSITIVE:
@@ -113,7 +118,8 @@ class FitConfig:
                 )
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise SettingError(f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+                said = f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}"
+                raise SettingError(said + meant(str(getattr(self, name)), allowed))
         self._require_fitting()
 
     def _require_fitting(self) -> None:

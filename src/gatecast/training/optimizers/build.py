@@ -90,7 +90,7 @@ def _decoupled(optimizer: Any, decay: float) -> Any:
 def _own(make: Callable[..., Any], weights: list[nn.Parameter], config: FitConfig) -> Any:
     """What a class or function of the user's makes."""
     if config.weight_decay is None:
-        return make(weights, lr=config.learning_rate)
+        return _stepping(make(weights, lr=config.learning_rate))
     taken = inspect.signature(make).parameters.values()
     if not any(one.name == "weight_decay" or one.kind is one.VAR_KEYWORD for one in taken):
         name = getattr(make, "__name__", repr(make))
@@ -98,4 +98,15 @@ def _own(make: Callable[..., Any], weights: list[nn.Parameter], config: FitConfi
             f"FitConfig.weight_decay={config.weight_decay:g} cannot be handed on: {name} takes no argument "
             "weight_decay; leave it out, or add the argument"
         )
-    return make(weights, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return _stepping(make(weights, lr=config.learning_rate, weight_decay=config.weight_decay))
+
+
+def _stepping(optimizer: Any) -> Any:
+    """The optimiser, when its step needs nothing but the gradients."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise SettingError(
+            f"FitConfig.optimizer={type(optimizer).__name__} computes the loss several times in a step (closure), and "
+            "the training loop gives it one gradient; take an optimiser whose step goes without, such as 'adamw'"
+        )
+    return optimizer

@@ -35,6 +35,10 @@ class SGD(Optimizer):
     nesterov: bool = False
     dampening: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum < 1:
+            raise SettingError(f"FitConfig.optimizer: sgd's momentum must be in [0, 1), got {self.momentum}")
+
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
