@@ -207,3 +207,13 @@ def test_no_forecast_at_all_is_an_error_with_the_reason(run: Run) -> None:
     assert code == 2
     assert "No forecast by LSTM: " in err
     assert "horizon 28 needs at least 30 rows" in err
+
+
+def test_the_start_of_a_scenario_is_a_date_of_the_rows(run: Run) -> None:
+    assert parse_scenario("contacts=-0.3 start=1 March 2020").start == "2020-03-01"
+    Path("rows.csv").write_text("cases\n" + "\n".join(map(str, wave())) + "\n")
+    code, _, err = run(
+        "epidemic", "rows.csv", "--population", "1e6", *SEIR, "--scenario", "contacts=-1 start=2020-03-01"
+    )
+    assert code == 2
+    assert "--scenario begins on 2020-03-01, and the rows have no dates; name their column with --time" in err

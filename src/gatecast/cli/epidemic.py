@@ -303,8 +303,12 @@ def _require_seen(start: str | None, panel: Panel, horizon: int) -> None:
     """A scenario begins before the forecast ends."""
     import numpy as np
 
+    if start is None:
+        return
+    if panel.freq.is_integer:
+        raise SettingError(f"--scenario begins on {start}, and the rows have no dates; name their column with --time")
     last = (panel.starts + (panel.lengths + horizon - 1) * np.timedelta64(1, "D")).max()
-    if start is not None and np.datetime64(start) > last:
+    if np.datetime64(start) > last:
         raise SettingError(
             f"--scenario begins on {start}, after {str(last)[:10]}, the last day of the forecast; take an earlier "
             "start, or a longer --horizon"
@@ -354,7 +358,7 @@ def _scenario_value(text: str, name: str, value: str, kind: Any) -> Any:
 
     try:
         if name == "start":
-            pd.Timestamp(value)
+            return str(pd.Timestamp(value).date())
         return kind(value)
     except ValueError as error:
         words = {
