@@ -110,7 +110,13 @@ _CARDS = {
 def _cards(seir: SEIRForecaster, name: str) -> list[dict[str, str]]:
     table = seir.summary()
     rows = table[table["unique_id"] == name].set_index("quantity")
-    return [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+    cards = [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+    if (day := seir.fitted_from(name)) is not None:  # the summit may lie in the days that are left out
+        for card in cards:
+            card["label"] += (
+                f" since {_cell(day)}" if card["label"] in ("Peak", _CARDS["peak (new cases a day)"]) else ""
+            )
+    return cards
 
 
 def _card(label: str, quantity: str, row: Any) -> dict[str, str]:
