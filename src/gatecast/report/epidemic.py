@@ -112,10 +112,7 @@ def _cards(seir: SEIRForecaster, name: str) -> list[dict[str, str]]:
     rows = table[table["unique_id"] == name].set_index("quantity")
     cards = [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
     if (day := seir.fitted_from(name)) is not None:  # the summit may lie in the days that are left out
-        for card in cards:
-            card["label"] += (
-                f" since {_cell(day)}" if card["label"] in ("Peak", _CARDS["peak (new cases a day)"]) else ""
-            )
+        next(card for card in cards if card["label"] == "Peak")["label"] += f" since {_cell(day)}"
     return cards
 
 
