@@ -615,6 +615,12 @@ def test_tune_writes_settings_that_forecast_takes(run: Run, sales: Path, tmp_pat
     assert "tuning.sqlite3 holds a search with" in err
 
 
+def test_tune_chooses_its_fields_and_keeps_the_loss(run: Run, sales: Path, tmp_path: Path) -> None:
+    code, _, err = run("tune", sales, *SEARCH, "--trials", 1, "--loss", "mse", "--out", "found")
+    assert (code, err) == (0, "")
+    assert 'loss = "mse"' in (tmp_path / "found" / "best.toml").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -472,12 +472,20 @@ def _print_learned(seir: Any, console: Console) -> None:
     table = seir.summary()
     for name, rows in list(table.groupby("unique_id", sort=False))[:3]:
         console.say(f"What SEIR finds{f' for {name}' if table['unique_id'].nunique() > 1 else ''} (95 % interval)")
-        lines = [[row.quantity, *map(_cell, (row.estimate, row.low, row.high))] for row in rows.itertuples()]
-        console.table(["", "estimate", "low", "high"], lines)
+        console.table(["", "estimate", "low", "high"], [_learned_row(row) for row in rows.itertuples()])
+        if (day := seir.fitted_from(name)) is not None:
+            console.say(f"  Fitted to the days from {_cell(day)} on: R0 and the peak are of these days, not of all.")
     doubtful = seir.params_[seir.params_["identifiable"].eq(False)]
     for row in doubtful.head(3).itertuples():
         console.say(f"  {row.parameter} cannot be told: {row.reason}")
     console.say()
+
+
+def _learned_row(row: Any) -> list[str]:
+    """A line of the summary; a doubling time below zero is the time in which cases halve."""
+    if row.quantity.startswith("doubling time") and row.low <= row.estimate <= row.high < 0:
+        return ["halving time (days)", *map(_cell, (-row.estimate, -row.high, -row.low))]
+    return [row.quantity, *map(_cell, (row.estimate, row.low, row.high))]
 
 
 def _cell(value: Any) -> str:

@@ -100,7 +100,10 @@ _CARDS = {
 def _cards(seir: SEIRForecaster, name: str) -> list[dict[str, str]]:
     table = seir.summary()
     rows = table[table["unique_id"] == name].set_index("quantity")
-    return [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+    cards = [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+    if (day := seir.fitted_from(name)) is not None:  # the summit may lie in the days that are left out
+        next(card for card in cards if card["label"] == "Peak")["label"] += f" since {_cell(day)}"
+    return cards
 
 
 def _card(label: str, quantity: str, row: Any) -> dict[str, str]:

@@ -100,6 +100,12 @@ def test_the_summary_is_that_of_the_true_epidemic(fitted: SEIRForecaster) -> Non
     assert table.loc["doubling time (days)", "estimate"] > 0
 
 
+def test_the_first_fitted_day_is_told_where_days_are_left_out(fitted: SEIRForecaster) -> None:
+    assert fitted.fitted_from("s0") is None
+    late = SEIRForecaster(7, population=1e6, history=20, draws=2, starts=2).fit(fitted.panel_)
+    assert late.fitted_from("s0") == pd.Timestamp(START + np.timedelta64(40, "D"))
+
+
 def test_the_curve_adds_up(fitted: SEIRForecaster) -> None:
     curve = fitted.curve(horizon=10)
     assert len(curve) == 70

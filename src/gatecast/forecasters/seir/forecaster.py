@@ -227,6 +227,11 @@ class SEIRForecaster(Forecaster):
         """
         return tables.summary_table(self._learned(), scenario)
 
+    def fitted_from(self, name: str) -> Any:
+        """The first day that a series is fitted on, where ``history`` leaves earlier days out; else None."""
+        one = self._learned()[name]
+        return tables.first_day(one) if one.first and self.history is not None else None
+
     def reproduction(self, horizon: int = 0) -> pd.DataFrame:
         """R_t of every day: ``unique_id, ds, estimate, lo-95, hi-95, lo-50, hi-50, future``.
 

@@ -114,6 +114,11 @@ def _quantities(one: SeriesFit, course: Course) -> dict[str, np.ndarray]:
     }
 
 
+def first_day(one: SeriesFit) -> Any:
+    """Time of the first fitted day."""
+    return _times(one, 1)[0]
+
+
 def _date(one: SeriesFit, row: float) -> Any:
     return _times(one, round(row) + 1)[-1] if np.isfinite(row) else None
 
