@@ -114,6 +114,7 @@ def _over_ray(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threa
         ray.init(log_to_driver=False, logging_level="ERROR", **own)
 
     run, known = ray.remote(_on_ray), ray.put(ray.cloudpickle.dumps(shared))
+    # After an error the other jobs run to their end: Ray aborts its caller where one ends while it is being cancelled.
     waiting = [run.remote(function, known, job, threads) for job in jobs]
     try:
         for one in waiting:
@@ -124,9 +125,6 @@ def _over_ray(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threa
         raise GatecastError(f"a job on Ray failed: {str(error).strip()[:300]}") from error
     except ray.exceptions.RayError as error:
         raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
-    finally:
-        for one in waiting:
-            ray.cancel(one, force=False)
 
 
 def _on_ray(function: Job, known: bytes, job: tuple[Any, ...], threads: int | None) -> bytes:
