@@ -46,17 +46,17 @@ $(TORCH):
 # The build tool goes in first: without build isolation no second PyTorch is pulled.
 $(RUNTIME): $(TORCH) pyproject.toml setup.py $(wildcard csrc/*) constraints.txt
 	$(PIP) install -c constraints.txt setuptools
-	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot]"
+	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot,tune]"
 	@touch $@
 
 $(DEV): $(RUNTIME)
-	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot,parquet,polars,dev]"
+	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot,tune,parquet,polars,dev]"
 	@touch $@
 
 constraints:  ## pin what the newest releases give, in an environment of its own
 	rm -rf .venv-pin && $(PYTHON) -m venv .venv-pin
 	.venv-pin/bin/python -m pip install -q "$$(grep '^torch==' constraints.txt)" "setuptools>=77"
-	.venv-pin/bin/python -m pip install -q --no-build-isolation --editable ".[stats,plot,parquet,polars,dev]"
+	.venv-pin/bin/python -m pip install -q --no-build-isolation --editable ".[stats,plot,tune,parquet,polars,dev]"
 	(echo "# Exactly what was tested, for a fresh machine. Written by: make constraints"; \
 	 .venv-pin/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+cpu//') > constraints.new
 	mv constraints.new constraints.txt && rm -rf .venv-pin
