@@ -12,9 +12,9 @@ namespace gatecast::GATECAST_ISA {
 // Products of a row and step up to which packing takes longer than it saves.
 constexpr int64_t DIRECT_PRODUCTS = 8;
 
-// Weights that come from beyond L2 anyway are read as well in their own order while few rows share them.
+// Weights that come from beyond L2 anyway are read as well in their own order, where no other row shares them.
 INLINE bool read_directly(int64_t rows, int64_t time, int64_t weight_floats) {
-  return rows * time <= DIRECT_PRODUCTS || rows * NEAR_FLOATS <= weight_floats;
+  return rows * time <= DIRECT_PRODUCTS || (rows == 1 && weight_floats >= NEAR_FLOATS);
 }
 
 // LANES gates of one row while they are summed up.
