@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo-out
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # Stamps: a second make does not install again. They lie in the environment, so deleting it starts afresh.
 TORCH   := $(VENV)/.torch
@@ -16,7 +17,7 @@ demo: $(RUNTIME)  ## forecast of bundled real data, from a fresh clone
 	$(BIN)/gatecast demo --out $(DEMO)
 
 test: $(DEV)  ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(DEV)  ## what CI runs; pytest last, so that its own lines close the output
 	$(BIN)/ruff format --check .
@@ -24,7 +25,7 @@ check: $(DEV)  ## what CI runs; pytest last, so that its own lines close the out
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 format: $(DEV)  ## write the format and the safe fixes of the linter
 	$(BIN)/ruff format .
