@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from utilsforecast import losses
@@ -104,7 +106,7 @@ def _wql(rows: Rows) -> pd.DataFrame:
 
 def weighted_interval_score(
     actual: np.ndarray, median: np.ndarray, intervals: Mapping[float, tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
+) -> Any:
     """The weighted interval score of each value, as forecast hubs use it; it approximates the CRPS.
 
         WIS = (½ |y - m| + Σ αₖ/2 ISₖ) / (K + ½),   ISₖ = (u - l) + 2/αₖ max(l - y, 0) + 2/αₖ max(y - u, 0)
