@@ -135,6 +135,7 @@ def test_the_examples_of_a_docstring_run(module: str) -> None:
     [
         "data.counts",
         "evaluation.metrics",
+        "forecasters.reported",
         "forecasters.seir.equations",
         "forecasters.seir.forecaster",
     ],

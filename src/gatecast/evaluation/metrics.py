@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +104,7 @@ def _wql(rows: Rows) -> pd.DataFrame:
 
 def weighted_interval_score(
     actual: np.ndarray, median: np.ndarray, intervals: Mapping[float, tuple[np.ndarray, np.ndarray]]
-) -> Any:
+) -> np.ndarray:
     """The weighted interval score of each value, as forecast hubs use it; it approximates the CRPS.
 
         WIS = (½ |y - m| + Σ αₖ/2 ISₖ) / (K + ½),   ISₖ = (u - l) + 2/αₖ max(l - y, 0) + 2/αₖ max(y - u, 0)
@@ -133,7 +132,7 @@ def weighted_interval_score(
         alpha = 1 - level / 100
         missed = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
         total = total + alpha / 2 * (upper - lower) + missed
-    return total / (len(intervals) + 0.5)
+    return np.asarray(total / (len(intervals) + 0.5))
 
 
 def _wis(rows: Rows) -> pd.DataFrame:

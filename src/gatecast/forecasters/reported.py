@@ -32,10 +32,11 @@ class AsReported(Forecaster):
         name: column of the forecast; None takes the model's.
 
     Example:
+        >>> import numpy as np
         >>> from gatecast import Drift, Panel, backtest
         >>> from gatecast.data import daily_counts
         >>> from gatecast.forecasters import AsReported
-        >>> reported = Panel.from_arrays([[30, 31, 29, 30, 33, 0, 0, 95] * 5], freq="D")
+        >>> reported = Panel.from_arrays([np.array([30, 31, 29, 30, 33, 0, 0, 95] * 5)], freq="D")
         >>> tested = backtest([AsReported(Drift(), reported)], daily_counts(reported), 7, windows=2)
         >>> tested.models
         ['Drift']
