@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from gatecast.data.sequences import SequenceBatch
 from gatecast.models.config import NetConfig
+from gatecast.models.lstm import recurrent_layers
 from gatecast.nn.losses import Loss, weighted_mean
-from gatecast.nn.recurrent import last_hidden, make_recurrent
+from gatecast.nn.recurrent import last_hidden
 
 
 class SequenceClassifier(nn.Module):
@@ -25,16 +26,7 @@ class SequenceClassifier(nn.Module):
     def __init__(self, features: int, classes: int, config: NetConfig, loss: Loss) -> None:
         super().__init__()
         self.config, self.loss = config, loss
-        self.lstm = make_recurrent(
-            config.cell,
-            features,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            bias=config.bias,
-            dropout=config.dropout,
-            bidirectional=config.bidirectional,
-            **config.layer_options(),
-        )
+        self.lstm = recurrent_layers(config, features, bidirectional=config.bidirectional)
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), classes)
 
