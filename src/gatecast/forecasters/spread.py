@@ -8,6 +8,7 @@ is formed. What travels is the panel, the settings and the results: between loca
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -70,16 +71,17 @@ def _alike(threads: int | None) -> None:
 
 
 # ── local processes ───────────────────────────────────────────────────────────────────────────────────────────────
-_SHARED: list[Any] = []  # what the jobs of this process share
+_TASK: list[Any] = []  # function, what its jobs share, and the jobs, in a process that runs them
 
 
-def _begin(shared: Any, threads: int | None) -> None:
+def _begin(task: bytes, threads: int | None) -> None:
     _alike(threads)
-    _SHARED[:] = [shared]
+    _TASK[:] = pickle.loads(task)  # by the process that started this one
 
 
-def _one(function: Job, job: tuple[Any, ...]) -> Any:
-    return function(_SHARED[0], *job)
+def _one(place: int) -> Any:
+    function, shared, jobs = _TASK
+    return function(shared, *jobs[place])
 
 
 def _over_processes(
@@ -89,10 +91,10 @@ def _over_processes(
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    packed("workers", (function, shared, jobs))  # says what cannot be handed on
+    task = packed("workers", (function, shared, jobs))
     fresh = multiprocessing.get_context("spawn")  # a forked process would inherit locks of PyTorch's threads
-    with ProcessPoolExecutor(count, fresh, _begin, (shared, threads)) as pool:
-        waiting = [pool.submit(_one, function, job) for job in jobs]
+    with ProcessPoolExecutor(count, fresh, _begin, (task, threads)) as pool:
+        waiting = [pool.submit(_one, place) for place in range(len(jobs))]
         try:
             for one in waiting:
                 yield one.result()
