@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tasks import data_folder
 
-from gatecast import Forecast, Forecaster, GatecastError, Panel
+from gatecast import Forecast, Forecaster, GatecastError, Panel, fit_each
 from gatecast.data import daily_counts
 from gatecast.evaluation import weighted_interval_score
 
@@ -51,7 +51,7 @@ class PerSeries(Forecaster):
         self.name = name
 
     def fit(self, panel: Panel) -> Self:
-        self.models_ = [self.model.clone().fit(_only(panel, k)) for k in range(len(panel))]
+        self.models_ = list(fit_each(self.model, panel).values())
         self.panel_ = panel
         return self
 
