@@ -54,19 +54,6 @@ def shops(tmp_path: Path, sales: Path) -> Path:
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
 def tree(folder: Path) -> dict[str, str]:
     """Every file below the folder, with its hash."""
     files = [path for path in folder.rglob("*") if path.is_file()]

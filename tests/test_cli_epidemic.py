@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 import gatecast
-from gatecast.cli import main
 from gatecast.cli.epidemic import LSTM_STEPS, MODELS, Study, _population, check_models, parse_scenario, training
 from gatecast.cli.flags import FitFlags
 from gatecast.data import datasets
@@ -20,19 +19,6 @@ from gatecast.errors import SettingError
 
 Run = Callable[..., tuple[int, str, str]]
 SEIR = ["--models", "seir", "--windows", "0", "--horizon", "7"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def write(name: str, **columns: object) -> Path:
