@@ -27,15 +27,25 @@ INLINE void load_gates(Gates<N>& gates, const float* p) {
   }
 }
 
-template <int N>
-INLINE void store_gates(float* p, const Gates<N>& gates) {
+template <int N, class Put>
+INLINE void put_gates(float* p, const Gates<N>& gates, const Put& put) {
   EACH {
     float* row = p + n * 4 * LANES;
-    store(row, gates.i[n]);
-    store(row + LANES, gates.f[n]);
-    store(row + 2 * LANES, gates.g[n]);
-    store(row + 3 * LANES, gates.o[n]);
+    put(row, gates.i[n]);
+    put(row + LANES, gates.f[n]);
+    put(row + 2 * LANES, gates.g[n]);
+    put(row + 3 * LANES, gates.o[n]);
   }
+}
+
+template <int N>
+INLINE void store_gates(float* p, const Gates<N>& gates) {
+  put_gates(p, gates, [](float* at, Vec v) __attribute__((always_inline)) { store(at, v); });
+}
+
+template <int N>
+INLINE void stream_gates(float* p, const Gates<N>& gates) {
+  put_gates(p, gates, [](float* at, Vec v) __attribute__((always_inline)) { stream(at, v); });
 }
 
 // Weights from the cell to the gates, of one block; zeros where there are none.

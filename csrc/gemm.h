@@ -26,7 +26,7 @@ INLINE int64_t next_rows(int64_t left, int64_t most) { return ceil_div(left, cei
 // sum[m][n] += a[m * row + k * step] * b[k][n] over k < count.
 template <int M, int N>
 INLINE void multiply(Vec (&sum)[M][N], const float* a, int64_t row, int64_t step, const float* b, int64_t count) {
-  for (int64_t k = 0; k < count; k++, a += step, b += N * LANES) {
+  UNROLL4 for (int64_t k = 0; k < count; k++, a += step, b += N * LANES) {
     Vec left[M];
     UNROLL for (int m = 0; m < M; m++) left[m] = all(a[m * row]);
     UNROLL for (int n = 0; n < N; n++) {

@@ -3,7 +3,10 @@
 //
 // Layer normalisation and projection need all units of a row at once. Normalised gates are computed for all blocks, the
 // shares of x and h by themselves, before the first cell; a normalised cell or a projection lets h wait for the last.
+//
+// Fewer rows than threads: a crew of threads (crew.h) shares a slice, each with hidden units of its own.
 #include "cell.h"
+#include "crew.h"
 #include "direct.h"
 #include "gates.h"
 #include "gemm.h"
@@ -51,13 +54,15 @@ struct Buffers {
   int64_t row;    // floats from row to row of all but the gates
   int64_t group;  // blocks whose gates are computed before their cells: with few rows, cells of several blocks overlap
 
-  Buffers(Pieces& pieces, const Layer& p, int64_t rows)
+  // `members` of a crew have gates of their own, and share the rest.
+  Buffers(Pieces& pieces, const Layer& p, int64_t rows, Member member)
       : row(blocks_of(larger(p.hidden, p.output)) * LANES + 16),
         group(p.normed() ? blocks_of(p.hidden) : smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
     for (float*& one : operand) one = pieces.take(rows * row);
     state = p.recurrent.at ? pieces.take(rows * row) : nullptr;
     cell = pieces.take(rows * row);
-    gates = pieces.take(group * rows * SLOTS);
+    gates = pieces.take(member.count * group * rows * SLOTS);
+    if (gates) gates += member.place * group * rows * SLOTS;
     gates_h = pieces.take(p.normed() ? group * rows * SLOTS : 0);
     late = pieces.take(p.late() ? rows * row : 0);
     fresh = pieces.take(p.norm_c ? rows * row : 0);
@@ -65,29 +70,36 @@ struct Buffers {
   }
 };
 
+constexpr int64_t STREAM_FLOATS = 2 << 20;
+
 // One slice: rows first .. first + rows of the batch, all steps.
 template <bool plain, bool keep>
 class Slice {
  public:
-  Slice(const Forward& p, const Weights& weights, Pieces pieces, int64_t first, int64_t rows)
+  Slice(const Forward& p, const Weights& weights, Pieces pieces, int64_t first, int64_t rows, Member member = {})
       : p_(p),
         weights_(weights),
-        buffers_(pieces, p, rows),
+        buffers_(pieces, p, rows, member),
+        member_(member),
+        begin_(first_of_part(blocks_of(p.hidden), member.place, member.count)),
+        end_(first_of_part(blocks_of(p.hidden), member.place + 1, member.count)),
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
+        streamed_(keep && aligned(p.gates_out) && p.time * blocks_of(p.hidden) * p.batch * SLOTS >= STREAM_FLOATS),
         first_(first),
         rows_(rows) {}
 
   void run() {
     start();
-    const int64_t blocks = blocks_of(p_.hidden);
+    member_.wait(0);
     for (int64_t step = 0; step < p_.time; step++) {
-      for (int64_t begin = 0; begin < blocks; begin += buffers_.group) {
-        const int64_t end = smaller(blocks, begin + buffers_.group);
+      for (int64_t begin = begin_; begin < end_; begin += buffers_.group) {
+        const int64_t end = smaller(end_, begin + buffers_.group);
         for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
         if (!plain && p_.normed()) normalise(step);
         for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
       }
       if (!plain && p_.late()) outputs(step);
+      member_.wait(step + 1);
     }
     finish();
   }
@@ -96,12 +108,15 @@ class Slice {
   const Forward& p_;
   const Weights weights_;
   Buffers buffers_;
+  const Member member_;
+  const int64_t begin_, end_;  // blocks of this member
   const bool masks_;
+  const bool streamed_;  // the gates are too many to find them in the caches when the gradient reads them
   const int64_t first_, rows_;
 
   // To and fro: what was read last is still in the cache.
   int64_t block_at(int64_t step, int64_t k) const {
-    return step % 2 && (plain || !p_.normed()) ? blocks_of(p_.hidden) - 1 - k : k;
+    return step % 2 && (plain || !p_.normed()) ? begin_ + end_ - 1 - k : k;
   }
   float* gates_at(int64_t k) const { return buffers_.gates + k * rows_ * SLOTS; }
   float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
@@ -110,12 +125,16 @@ class Slice {
     return from ? load(from + (first_ + row) * width + unit, width - unit) : Vec{};
   }
 
+  // Units of h that this member begins and ends with: all of them where h is projected, for then it is alone.
+  int64_t first_output() const { return begin_ * LANES; }
+  int64_t end_output() const { return member_.count == 1 ? p_.output : smaller(p_.output, end_ * LANES); }
+
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
-      for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+      for (int64_t unit = begin_ * LANES; unit < smaller(p_.hidden, end_ * LANES); unit += LANES) {
         store(buffers_.cell + row * buffers_.row + unit, initial(p_.c0, row, unit, p_.hidden));
       }
-      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+      for (int64_t unit = first_output(); unit < end_output(); unit += LANES) {
         const int64_t at = row * buffers_.row + unit;
         const Vec h = initial(p_.h0, row, unit, p_.output);
         store(state(0) + at, h);
@@ -127,10 +146,10 @@ class Slice {
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
       const int64_t at = row * buffers_.row;
-      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+      for (int64_t unit = first_output(); unit < end_output(); unit += LANES) {
         store(p_.h + (first_ + row) * p_.output + unit, load(state(p_.time) + at + unit), p_.output - unit);
       }
-      for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+      for (int64_t unit = begin_ * LANES; unit < smaller(p_.hidden, end_ * LANES); unit += LANES) {
         store(p_.c + (first_ + row) * p_.hidden + unit, load(buffers_.cell + at + unit), p_.hidden - unit);
       }
     }
@@ -148,7 +167,7 @@ class Slice {
     if (!weights_.panels) return direct_gates(step, block_at(step, k), to);
     const int64_t blocks = blocks_of(p_.hidden);
     const bool far = blocks * (p_.input + p_.output) * SLOTS > NEAR_FLOATS;
-    const float* then = far && k + 1 < blocks ? panel(step, k + 1) : nullptr;
+    const float* then = far && k + 1 < end_ ? panel(step, k + 1) : nullptr;
     GateProduct work;
     work.init = weights_.bias + block_at(step, k) * SLOTS;
     work.init_row = 0;
@@ -218,12 +237,17 @@ class Slice {
   }
 
   void cells(int64_t step, int64_t block, const float* gates) {
-    int64_t row = 0;
-    for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, gates);
-    for (; row < rows_; row++) cells_of<1>(step, block, row, gates);
+    keep && streamed_ ? rows_of<keep>(step, block, gates) : rows_of<false>(step, block, gates);
   }
 
-  template <int N>
+  template <bool streamed>
+  void rows_of(int64_t step, int64_t block, const float* gates) {
+    int64_t row = 0;
+    for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS, streamed>(step, block, row, gates);
+    for (; row < rows_; row++) cells_of<1, streamed>(step, block, row, gates);
+  }
+
+  template <int N, bool streamed>
   void cells_of(int64_t step, int64_t block, int64_t row, const float* gates) {
     const int64_t t = p_.time_of(step), unit = block * LANES, count = p_.hidden - unit;
     const int64_t at = row * buffers_.row + unit;
@@ -234,7 +258,8 @@ class Slice {
     EACH before[n] = load(buffers_.cell + at + n * buffers_.row);
     gatecast::GATECAST_ISA::step<plain>(p_.options, peephole, values, before, c, h);
     if constexpr (keep) {
-      store_gates(p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS, values);
+      float* kept = p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS;
+      streamed ? stream_gates(kept, values) : store_gates(kept, values);
     }
     if constexpr (plain) return store_plain<N>(step, row, unit, c, h);
     EACH {
@@ -348,22 +373,27 @@ class Slice {
   }
 };
 
-int64_t slice_floats(const Forward& p, int64_t rows) {
+int64_t slice_floats(const Forward& p, int64_t rows, int64_t members) {
   Pieces pieces(nullptr);
-  Buffers(pieces, p, rows);
+  Buffers(pieces, p, rows, Member{nullptr, 0, members});
   return pieces.used();
 }
 
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
-  const int64_t parts = parts_of(p, threads), rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
-  const int64_t part_floats = slice_floats(p, rows);
+  static Crowd crowd;
+  Teams teams = teams_of(p, threads);
+  if (teams.members > 1 && crowd.avoids_crews()) teams = {parts_of(p, threads), 1};
+  const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
+  const int64_t part_floats = slice_floats(p, rows, teams.members);
   const bool packed = p.normed() || !read_directly(rows, p.time, weight_floats);
   Pieces sizes(nullptr);
   Weights(sizes, p, packed);
-  Pieces pieces(workspace(sizes.used() + parts * part_floats));
+  sizes.take(parts * CREW_FLOATS + parts * part_floats);
+  Pieces pieces(workspace(sizes.used()));
   const Weights weights(pieces, p, packed);
+  Crew* crews = reinterpret_cast<Crew*>(pieces.take(parts * CREW_FLOATS));
   float* slices = pieces.take(parts * part_floats);
 
   const int64_t packers = !packed || weight_floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
@@ -373,11 +403,16 @@ void run(const Forward& p, const Threads& threads) {
     }
   });
   weights.pack_rest(p);
-  in_parallel(threads, parts, [&](int64_t part) {
+  for (int64_t k = 0; k < parts; k++) crews[k] = Crew{};
+  in_parallel(threads, parts * teams.members, [&](int64_t k) {
+    const int64_t part = k % parts;
+    const Member member = teams.members > 1 ? crews[part].join(teams.members) : Member{};
+    if (member.count == 0) return;
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count).run();
+      Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count, member).run();
     });
   });
+  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, p.time);
 }
 
 }  // namespace

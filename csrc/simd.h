@@ -13,8 +13,10 @@
 #define INLINE inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
+#define UNROLL4 _Pragma("unroll 4")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL4 _Pragma("GCC unroll 4")
 #endif
 
 namespace gatecast::GATECAST_ISA {
@@ -26,6 +28,7 @@ typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_a
 
 INLINE Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 INLINE void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
+INLINE bool aligned(const float* p) { return reinterpret_cast<uintptr_t>(p) % (4 * LANES) == 0; }
 INLINE Vec all(float value) { return value - Vec{}; }
 
 // The first n values; zeros after them.
@@ -41,6 +44,17 @@ INLINE void store(float* p, Vec v, int64_t n) {
   float buffer[LANES];
   store(buffer, v);
   for (int64_t k = 0; k < n; k++) p[k] = buffer[k];
+}
+
+// Past the caches, for what is read only after they have forgotten it; `p` is aligned to a vector.
+INLINE void stream(float* p, Vec v) {
+#if defined(__AVX512F__) && GATECAST_LANES == 16
+  _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX__) && GATECAST_LANES == 8
+  _mm256_stream_ps(p, (__m256)v);
+#else
+  store(p, v);
+#endif
 }
 
 // NaN in `v` comes through: both are written so that a comparison with NaN keeps v.

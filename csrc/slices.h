@@ -1,8 +1,9 @@
 // How the batch is shared out: each thread gets a run of rows and takes them in slices of at most SLICE_ROWS, each of
-// which runs through all steps alone. No thread waits for another.
+// which runs through all steps alone. No thread waits for another, except where there are few rows (Teams).
 #pragma once
 
 #include "lstm.h"
+#include "pack.h"
 #include "simd.h"
 
 #if defined(__x86_64__)
@@ -12,6 +13,9 @@
 namespace gatecast::GATECAST_ISA {
 
 constexpr int64_t SLICE_ROWS = 64;
+
+constexpr int64_t FEW_ROWS = 8;           // for a thread
+constexpr int64_t SHARED_WEIGHTS = 2048;  // of a gate, from which on it is worth while to wait for others at every step
 
 // Denormal numbers count as zero inside a slice; the caller's mode comes back at its end.
 class FlushDenormals {
@@ -38,6 +42,22 @@ class FlushDenormals {
 INLINE int64_t parts_of(const Layer& p, const Threads& threads) {
   if (!p.large() || !threads.run) return 1;
   return larger(1, smaller(threads.count, p.batch));
+}
+
+// How the threads of a forward pass are set to work: `parts` of the batch, each with a crew of `members` (crew.h).
+struct Teams {
+  int64_t parts, members;
+};
+
+// With few rows for a thread, weights are read for hardly any products: threads then share rows and divide the hidden
+// units. Not where a unit needs all others of its row within a step.
+INLINE Teams teams_of(const Layer& p, const Threads& threads) {
+  const Teams alone{parts_of(p, threads), 1};
+  if (!p.large() || !threads.run || p.normed() || p.late()) return alone;
+  if (p.hidden * (p.input + p.output) < SHARED_WEIGHTS) return alone;
+  const int64_t parts = larger(1, smaller(threads.count, p.batch / FEW_ROWS));
+  const int64_t members = smaller(threads.count / parts, blocks_of(p.hidden));
+  return members > 1 ? Teams{parts, members} : alone;
 }
 
 INLINE int64_t first_of_part(int64_t total, int64_t part, int64_t parts) { return total * part / parts; }
