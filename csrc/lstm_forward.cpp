@@ -384,7 +384,7 @@ void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
   static Crowd crowd;
   Teams teams = teams_of(p, threads);
-  if (teams.members > 1 && crowd.avoids_crews()) teams = {parts_of(p, threads), 1};
+  if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   const int64_t part_floats = slice_floats(p, rows, teams.members);
   const bool packed = p.normed() || !read_directly(rows, p.time, weight_floats);

@@ -89,6 +89,8 @@ SHAPES = (
     LSTMCase("wide input", 4, 5, 300, 12),
     LSTMCase("long", 400, 2, 2, 8),
     LSTMCase("several pieces of k", 12, 11, 150, 200),
+    LSTMCase("few rows", 10, 3, 5, 72),  # which two threads share
+    LSTMCase("gates past the caches", 18, 256, 2, 116),
     LSTMCase("no steps", 0, 3, 2, 8),
     LSTMCase("no rows", 4, 0, 2, 8),
     LSTMCase("no features", 4, 3, 0, 8),

@@ -44,6 +44,21 @@ def test_gates_computed_again_give_the_same(case: LSTMCase) -> None:
     close(replace(case, spec=replace(case.spec, recompute=True)))
 
 
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize("hidden", [48, 201])
+def test_threads_that_share_rows_give_the_same(batch: int, hidden: int) -> None:
+    """All bits: who computes a unit does not matter, and none reads what another has not yet written."""
+    case = replace(CASE, batch=batch, hidden=hidden, time=40, steps=True, recurrent=True, zone_c=True, peephole=True)
+    for options in (replace(case, steps=False, recurrent=False, zone_c=False, peephole=False), case):
+        x, weights, state, masks = testing.arguments(options)
+        alone = ops.lstm(x, weights, state, masks=masks)
+        torch.set_num_threads(2)
+        for _ in range(5):
+            together = ops.lstm(x, weights, state, masks=masks)
+            assert all(torch.equal(a, b) for a, b in zip(alone[:3], together[:3], strict=True))
+        torch.set_num_threads(1)
+
+
 def test_gates_computed_again_are_not_kept() -> None:
     def kept(spec: ops.CellSpec) -> int:
         sizes: list[int] = []
