@@ -144,6 +144,17 @@ def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
         search(storage=tmp_path / "s.sqlite3")
 
 
+def test_a_file_of_any_name_holds_the_search(tmp_path: Path, scored: Callable[[Scorer], None]) -> None:
+    """``?``, ``#`` and ``%`` mean something in the URL that Optuna takes, and ``{`` in its template."""
+    scored(by_dropout)
+    file = tmp_path / "is it #1 (50%41)? {yes}" / "s?.sqlite3"
+    file.parent.mkdir()
+    search(storage=file, trials=1, test=0)
+    assert [one.name for one in file.parent.iterdir()] == ["s?.sqlite3"]
+    assert [one.name for one in tmp_path.iterdir()] == [file.parent.name]
+    assert len(search(storage=file, trials=2, test=0).trials) == 2
+
+
 def test_the_better_settings_are_found_and_chosen(scored: Callable[[Scorer], None]) -> None:
     scored(by_dropout)
     found = search(trials=16, test=0)
