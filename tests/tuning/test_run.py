@@ -76,22 +76,28 @@ def test_the_rows_of_the_test_are_not_seen() -> None:
     values = wave(100, season=7)
     changed = values.copy()
     changed[-4:] = 1e6
-    first, second = (search(panel_of(own, freq="D", ids=["a"]), trials=4) for own in (values, changed))
+    first, second = (search(panel_of(own, freq="D", ids=["a"]), trials=2) for own in (values, changed))
     assert [(t.params, t.losses) for t in first.trials] == [(t.params, t.losses) for t in second.trials]
     assert first.finalists == second.finalists
     assert first.test != second.test
 
 
+@pytest.fixture(scope="module")
+def whole() -> Tuning:
+    """A search that was not stopped."""
+    return search(trials=5)
+
+
 @pytest.mark.parametrize("workers", [None, "ray"])
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not(
-    tmp_path: Path, workers: str | None, request: pytest.FixtureRequest
+    tmp_path: Path, whole: Tuning, workers: str | None, request: pytest.FixtureRequest
 ) -> None:
     """And one whose trials run on Ray is the one whose trials do not."""
     if workers:
         request.getfixturevalue("ray_cluster")
     file = tmp_path / "s.sqlite3"
     search(trials=4, storage=file)
-    resumed, whole = search(trials=8, storage=file, workers=workers), search(trials=8)
+    resumed = search(trials=5, storage=file, workers=workers)
     assert [(t.params, t.losses, t.state) for t in resumed.trials] == [
         (t.params, t.losses, t.state) for t in whole.trials
     ]
