@@ -11,7 +11,7 @@ TORCH   := $(VENV)/.torch
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
-.PHONY: demo test check format bench docs install constraints clean
+.PHONY: demo test check types pages style coverage format bench docs install constraints clean
 
 demo: $(RUNTIME)  ## forecast of bundled real data, from a fresh clone
 	$(BIN)/gatecast demo --out $(DEMO)
@@ -20,11 +20,21 @@ test: $(DEV)  ## all tests
 	$(PYTEST)
 
 check: $(DEV)  ## what CI runs; pytest last, so that its own lines close the output
+	$(MAKE) --no-print-directory --output-sync --jobs 2 types pages style
+	$(PYTEST)
+
+types: $(DEV)
+	$(BIN)/mypy
+
+pages: $(DEV)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+
+style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+
+coverage: $(DEV)  ## all tests with the lines and branches that they reach; half as long again
 	$(PYTEST) --cov --cov-report=term
 
 format: $(DEV)  ## write the format and the safe fixes of the linter

@@ -1,4 +1,4 @@
-"""What all tests share: the folder of development data, where there is one, and a Ray cluster on this machine."""
+"""What all tests share: one thread, the folder of development data, where there is one, and a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gatecast.cli import main
+# Read when PyTorch loads, here and in each process that a test starts. Small tensors gain nothing from a second thread,
+# and the threads of two test processes wait for each other's cores: more than twice the CPU time, spent in waiting.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,8 @@ def run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in an empty folder: exit code, standard output, standard error."""
+    from gatecast.cli import main
+
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> tuple[int, str, str]:

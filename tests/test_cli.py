@@ -415,6 +415,10 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     assert document["run"]["model"]["net"]["hidden_size"] == 8
     code, out, _ = run("forecast", sales, "--config", settings, "--horizon", 2, "--json")
     assert (code, len(json.loads(out)["forecast"])) == (0, 2)
+    for text, option in (("horizon = 4.5", "--horizon"), ("horizon = 4\n[fit]\nsteps = 4.5", "--fit.steps")):
+        settings.write_text(text)
+        code, _, err = run("forecast", sales, "--config", settings)
+        assert (code, err) == (2, f"gatecast: {option} must be a whole number, got 4.5 in {settings}\n")
     settings.write_text("horizon = = 4\n")
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2

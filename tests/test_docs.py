@@ -15,6 +15,7 @@ import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from gatecast import FitConfig
 from gatecast.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -56,10 +57,17 @@ def examples(page: Path, capture: pytest.CaptureFixture[str]) -> Iterable[Exampl
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the file that the pages speak of."""
+    """An empty folder with the file that the pages speak of; a training of no given length is a short one."""
     from gatecast import datasets
+    from gatecast.forecasters import neural
+
+    usual = neural.steps_of
+
+    def short(config: FitConfig, windows: int) -> int:
+        return min(40, usual(config, windows)) if config.steps is None else config.steps
 
     (tmp_path / "air_passengers.csv").write_bytes(datasets.path("air_passengers").read_bytes())
+    monkeypatch.setattr(neural, "steps_of", short)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -6,7 +6,9 @@ A field may declare the range in which ``gatecast tune`` looks for its value: :c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -88,3 +90,31 @@ def require_types(config: Any) -> None:
         kind, words = _KINDS[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise SettingError(f"{type(config).__name__}.{one.name} must be {words}, got {value!r}")
+
+
+def call_text(made: Any, settings: Mapping[str, Any]) -> str:
+    """The call that makes an object, with the settings that are not the defaults.
+
+    Args:
+        made: the object.
+        settings: the arguments of its constructor by name.
+
+    Example:
+        >>> from gatecast import LSTMForecaster, NetConfig
+        >>> LSTMForecaster(12, net=NetConfig(hidden_size=64))
+        LSTMForecaster(horizon=12, net=NetConfig(hidden_size=64))
+    """
+    usual = {name: one.default for name, one in inspect.signature(type(made)).parameters.items()}
+    own = [f"{name}={_brief(value)}" for name, value in settings.items() if not _same(value, usual.get(name))]
+    return f"{type(made).__name__}({', '.join(own)})"
+
+
+def _brief(value: Any) -> str:
+    if not is_dataclass(value) or isinstance(value, type) or any(not one.metadata for one in fields(value)):
+        return repr(value)
+    return call_text(value, {one.name: getattr(value, one.name) for one in fields(value)})
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether it is the default; objects whose equality is no truth value (arrays) are never compared."""
+    return value is default or (type(value) is type(default) and bool(value == default))

@@ -18,6 +18,7 @@ from gatecast.cli import main
 from gatecast.errors import DataError, ModelFileError, NotFittedError, SettingError
 from gatecast.forecasters.classifier import LSTMClassifier, split
 from gatecast.forecasters.labels import classes_of, labels_of, weights_of
+from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
 from gatecast.nn.losses import Huber, Loss
 from gatecast.training.config import FitConfig
@@ -67,6 +68,19 @@ def test_sequences_of_different_lengths_are_read_to_their_own_ends() -> None:
     alone = np.concatenate([model.predict_proba([x]) for x in X[:20]])
     np.testing.assert_allclose(model.predict_proba(X[:20]), alone, atol=1e-5)
     assert model.predict_proba([X[0], np.zeros((40, 1))]).shape == (2, 2), "longer than any of training"
+
+
+def test_sequences_are_read_backwards_where_that_is_asked_for() -> None:
+    """The network with the same weights that reads forwards tells the same of the sequences turned round."""
+    X, y = ragged(40)
+    net = NetConfig(hidden_size=8, dropout=0.0, go_backwards=True)
+    model = classifier(net=net, fit=FEW).fit(X, y)
+    forwards = copy.copy(model)
+    forwards.model_ = SequenceClassifier(1, 2, replace(net, go_backwards=False), model.model_.loss)
+    forwards.model_.load_state_dict(model.model_.state_dict())
+    turned = forwards.predict_proba([x[::-1] for x in X])
+    np.testing.assert_allclose(model.predict_proba(X), turned, atol=1e-6)
+    assert not np.allclose(model.predict_proba(X), forwards.predict_proba(X), atol=1e-3)
 
 
 def test_probabilities_and_labels_belong_together() -> None:

@@ -324,7 +324,8 @@ def test_paths_of_training_do_not_travel(tmp_path: Path) -> None:
 
     secret = tmp_path / "secret"
     fit = dataclasses.replace(FIT, checkpoint=secret / "run.ckpt", resume=True, log_dir=secret, log="tensorboard")
-    path = fitted(fit=fit).save(tmp_path / "m.gatecast")
+    with pytest.warns(UserWarning, match="the training begins anew"):
+        path = fitted(fit=fit).save(tmp_path / "m.gatecast")
     assert b"secret" not in path.read_bytes()
     config = load(path).fit_config
     assert config is not None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.cases import panel_of, wave
+from fixtures.errors import TwoWords, refuse
 
 from gatecast.data.panel import Panel
 from gatecast.errors import GatecastError, MissingExtraError, SettingError
@@ -87,6 +88,22 @@ def test_a_model_for_each_series_is_the_same_to_the_last_bit(ray_cluster: None) 
 def test_the_series_whose_fit_failed_is_named(ray_cluster: None, workers: str | None) -> None:
     with pytest.raises(GatecastError, match=r"series short: .* needs at least 6 rows"):
         fit_each(lstm(), panel_of(wave(40), wave(5), freq="D", ids=["long", "short"]), workers=workers)
+
+
+class Refuses(Naive):
+    def fit(self, panel: Panel) -> Refuses:
+        refuse()
+
+
+def test_an_error_of_any_constructor_keeps_its_kind_and_names_the_series() -> None:
+    with pytest.raises(TwoWords, match="series a: not today") as caught:
+        fit_each(Refuses(), panel())
+    assert caught.value.first == "not"
+
+
+def test_an_error_that_cannot_travel_is_told_by_its_text() -> None:
+    with pytest.raises(GatecastError, match="TwoWords: not today"):
+        list(spread(refuse, 1, [(2,)], workers=1))
 
 
 def test_a_worker_that_dies_is_told() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,19 @@ from gatecast.training.checkpoint import checkpoint_facts
 SCRIPT = Path(__file__).parents[1] / "fixtures" / "killed.py"
 
 
-def run(folder: Path, where: str = "never", *, resume: bool = False) -> int:
-    """The exit code of a run in a process of its own; negative: the signal that ended it."""
-    folder.mkdir(exist_ok=True)
-    words = [sys.executable, str(SCRIPT), str(folder), where, "resume" if resume else "anew"]
-    return subprocess.run(words, capture_output=True, timeout=120, check=False).returncode
+KILLED = {
+    "step:8": (-signal.SIGKILL, 5),  # exit code, and the step of the checkpoint
+    "write:2": (-signal.SIGKILL, 5),  # the second one lies half done beside the first
+    "term:13": (128 + signal.SIGTERM, 13),  # a checkpoint of its own
+}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Folder of the runs and, by what ended them, exit codes of a run and of the one that goes on from it."""
+
+    folder: Path
+    codes: dict[str, list[int]]
 
 
 def logged(folder: Path) -> list[dict[str, str]]:
@@ -29,28 +39,23 @@ def logged(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("unbroken")
-    assert run(folder) == 0
-    return folder
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("runs")
+    words = [sys.executable, str(SCRIPT), str(folder), "never", *KILLED]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return Runs(folder, json.loads(done.stdout))
 
 
-@pytest.mark.parametrize(
-    ("where", "code", "kept"),
-    [
-        ("step:8", -signal.SIGKILL, 5),
-        ("write:2", -signal.SIGKILL, 5),  # the second one lies half done beside the first
-        ("term:13", 128 + signal.SIGTERM, 13),  # a checkpoint of its own
-    ],
-)
-def test_a_killed_run_goes_on_as_if_it_had_not_been(
-    unbroken: Path, tmp_path: Path, where: str, code: int, kept: int
-) -> None:
-    assert run(tmp_path, where) == code
-    assert not (tmp_path / "weights.safetensors").exists()
-    assert checkpoint_facts(tmp_path / "run.ckpt")["step"] == kept
-    assert run(tmp_path, resume=True) == 0
+@pytest.mark.parametrize("where", list(KILLED))
+def test_a_killed_run_goes_on_as_if_it_had_not_been(runs: Runs, where: str) -> None:
+    code, kept = KILLED[where]
+    killed, resumed, unbroken = runs.folder / where, runs.folder / where / "resumed", runs.folder / "never"
+    assert runs.codes["never"] == [0]
+    assert runs.codes[where] == [code, 0]
+    assert not (killed / "weights.safetensors").exists()
+    assert checkpoint_facts(killed / "run.ckpt")["step"] == kept
     for name in ("weights.safetensors", "history.json"):
-        assert (tmp_path / name).read_bytes() == (unbroken / name).read_bytes()
-    assert logged(tmp_path) == logged(unbroken)
-    assert [one.name for one in tmp_path.glob("*.partial")] == []
+        assert (resumed / name).read_bytes() == (unbroken / name).read_bytes()
+    assert logged(resumed) == logged(unbroken)
+    assert [one.name for one in resumed.glob("*.partial")] == []

@@ -155,7 +155,7 @@ def test_torchrun_starts_the_command_with_one_voice(tmp_path: Path) -> None:
 
 def test_a_script_that_is_not_guarded_is_told_so(tmp_path: Path) -> None:
     text = "from fixtures import processes\nfrom gatecast.training.launch import launch\n"
-    file = script(tmp_path, text + "launch(processes.fails, processes=2, threads=1)\n")
+    file = script(tmp_path, text + "launch(processes.fails, processes=1, threads=1)\n")
     path = os.pathsep.join([str(Path(processes.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, str(file)],

@@ -125,9 +125,20 @@ def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypat
     assert facts(result.history) == facts(expected.history)
 
 
+def test_a_run_without_a_checkpoint_to_go_on_from_says_so_and_begins_anew(tmp_path: Path) -> None:
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", resume=True)
+    with pytest.warns(UserWarning, match=r"there is no checkpoint .*run\.ckpt to go on from; the training begins anew"):
+        model, _ = run(config)
+    assert equal(model, run()[0])
+    (tmp_path / "run.ckpt").unlink()
+    # A further member, or the training on all windows, may not have begun when the fit was stopped.
+    train(fresh(), *parts(), config, steps=1, seed=1, name="training-1")
+
+
 def test_a_checkpoint_of_another_network_and_a_foreign_file(tmp_path: Path) -> None:
-    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1, resume=True)
+    config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
     run(config, steps=1)
+    config = replace(config, resume=True)
     other = ForecastModel(
         Shapes(CONTEXT, HORIZON, outputs=13),
         NetConfig(kind="direct", hidden_size=9, dropout=0.2),

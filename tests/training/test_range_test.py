@@ -57,6 +57,13 @@ def test_a_loss_that_falls_all_the_time_does_not_diverge() -> None:
     assert found.suggestion > 1e-3
 
 
+def test_it_is_shown_without_its_curve() -> None:
+    losses = (1.0, 0.5, 0.7)
+    found = RateSearch((1e-5, 1e-3, 1e-1), losses, suggestion=2.5e-3, diverged=0.316)
+    assert repr(found) == "RateSearch(suggestion=0.0025; diverged at 0.32; 3 steps from 1e-05 to 0.1)"
+    assert "diverged nowhere" in repr(RateSearch((1e-5,), (1.0,), suggestion=1e-3, diverged=None))
+
+
 def test_losses_below_zero_diverge_too() -> None:
     found = search(Bowl(lowest=-5.0), lowest=1e-5, highest=1e4, steps=91)
     assert found.diverged is not None

@@ -80,6 +80,17 @@ def test_a_plateau_without_held_back_windows_goes_by_the_training_loss() -> None
     assert learning_rate(9, STEPS, config, history(1.0, 1.0, 1.0)) == 0.25
 
 
+@pytest.mark.parametrize("patience", [6, 8])
+def test_a_plateau_that_early_stopping_forestalls_is_refused(patience: int) -> None:
+    schedule = f"plateau(patience={patience})"
+    told = rf"never cut the rate: .* FitConfig.patience=6 .*the plateau waits for {patience}; take a plateau\(patience="
+    with pytest.raises(SettingError, match=told):
+        FitConfig(schedule=schedule)
+    assert FitConfig(schedule=schedule, patience=patience + 1).schedule == schedule
+    assert FitConfig(schedule=schedule, validation=0).schedule == schedule  # nothing stops early
+    assert FitConfig(schedule=Plateau(patience=patience, min_delta=0.1)).patience == 6  # it counts small gains as none
+
+
 def test_a_plateau_counts_small_gains_as_none() -> None:
     config = FitConfig(schedule="plateau(patience=1, min_delta=0.1)", learning_rate=1.0)
     assert learning_rate(9, STEPS, config, history(1.0, 0.95, 0.8)) == 0.5

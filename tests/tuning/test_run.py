@@ -76,22 +76,28 @@ def test_the_rows_of_the_test_are_not_seen() -> None:
     values = wave(100, season=7)
     changed = values.copy()
     changed[-4:] = 1e6
-    first, second = (search(panel_of(own, freq="D", ids=["a"]), trials=4) for own in (values, changed))
+    first, second = (search(panel_of(own, freq="D", ids=["a"]), trials=2) for own in (values, changed))
     assert [(t.params, t.losses) for t in first.trials] == [(t.params, t.losses) for t in second.trials]
     assert first.finalists == second.finalists
     assert first.test != second.test
 
 
+@pytest.fixture(scope="module")
+def whole() -> Tuning:
+    """A search that was not stopped."""
+    return search(trials=5)
+
+
 @pytest.mark.parametrize("workers", [None, "ray"])
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not(
-    tmp_path: Path, workers: str | None, request: pytest.FixtureRequest
+    tmp_path: Path, whole: Tuning, workers: str | None, request: pytest.FixtureRequest
 ) -> None:
     """And one whose trials run on Ray is the one whose trials do not."""
     if workers:
         request.getfixturevalue("ray_cluster")
     file = tmp_path / "s.sqlite3"
     search(trials=4, storage=file)
-    resumed, whole = search(trials=8, storage=file, workers=workers), search(trials=8)
+    resumed = search(trials=5, storage=file, workers=workers)
     assert [(t.params, t.losses, t.state) for t in resumed.trials] == [
         (t.params, t.losses, t.state) for t in whole.trials
     ]
@@ -142,6 +148,17 @@ def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite3").write_text("day,y\n" * 1000)
     with pytest.raises(SettingError, match=r"s.sqlite3 cannot be used for a search .*name another file"):
         search(storage=tmp_path / "s.sqlite3")
+
+
+def test_a_file_of_any_name_holds_the_search(tmp_path: Path, scored: Callable[[Scorer], None]) -> None:
+    """``?``, ``#`` and ``%`` mean something in the URL that Optuna takes, and ``{`` in its template."""
+    scored(by_dropout)
+    file = tmp_path / "is it #1 (50%41)? {yes}" / "s?.sqlite3"
+    file.parent.mkdir()
+    search(storage=file, trials=1, test=0)
+    assert [one.name for one in file.parent.iterdir()] == ["s?.sqlite3"]
+    assert [one.name for one in tmp_path.iterdir()] == [file.parent.name]
+    assert len(search(storage=file, trials=2, test=0).trials) == 2
 
 
 def test_the_better_settings_are_found_and_chosen(scored: Callable[[Scorer], None]) -> None:

@@ -15,8 +15,9 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import get_args
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Toml
 
 from gatecast import __version__
@@ -34,7 +35,7 @@ def build(config: Path | None = None) -> App:
         help=words.MAIN,
         help_format="plaintext",
         version=__version__,
-        config=toml,
+        config=[*([toml] if toml else []), _refuse_parts],
         exit_on_error=False,
         print_error=False,
         suppress_keyboard_interrupt=False,
@@ -73,6 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _stop(error, FAILURE, as_json)
     return OK
+
+
+def _refuse_parts(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuse 5.5 where a whole number is meant, on the command line or in the file; it would be rounded in silence."""
+    for argument in arguments:
+        if int not in (get_args(argument.hint) or (argument.hint,)):
+            continue
+        for token in argument.tokens:
+            if "." in token.value and not float(token.value).is_integer():
+                place = "" if token.source == "cli" else f" in {token.source}"
+                raise SettingError(f"{argument.name} must be a whole number, got {token.value}{place}")
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.option import call_text
 
 
 class Forecaster(ABC):
@@ -50,3 +52,20 @@ class Forecaster(ABC):
         for name in [name for name in vars(twin) if name.endswith("_") and not name.startswith("_")]:
             delattr(twin, name)
         return twin
+
+    def __repr__(self) -> str:
+        """The call that makes it, with the settings that are not the defaults."""
+        return call_text(self, self._settings_given())
+
+    def _settings_given(self) -> dict[str, Any]:
+        """The arguments of the constructor as they were given; a name that only repeats the class's is left out."""
+        given: dict[str, Any] = {}
+        for name, one in inspect.signature(type(self)).parameters.items():
+            kept = "fit_config" if name == "fit" else name  # fit is a method
+            if kept not in vars(self):  # of a class that keeps its arguments elsewhere
+                continue
+            if one.kind is one.VAR_KEYWORD:
+                given |= vars(self)[kept]
+            elif (name, vars(self)[kept]) != ("name", type(self).__name__):
+                given[name] = vars(self)[kept]
+        return given

@@ -29,6 +29,7 @@ from gatecast.nn.losses import (
     Loss,
     SparseCategoricalCrossentropy,
 )
+from gatecast.option import call_text
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import launch, settled, to_launch
 from gatecast.training.run import Run
@@ -229,9 +230,7 @@ class LSTMClassifier:
         return self
 
     def __repr__(self) -> str:
-        usual = inspect.signature(type(self)).parameters
-        own = [f"{name}={v!r}" for name, v in self.get_params().items() if v is not usual[name].default]
-        return f"{type(self).__name__}({', '.join(own)})"
+        return call_text(self, self.get_params())
 
     @property
     def parameters_(self) -> int:

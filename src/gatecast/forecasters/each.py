@@ -44,4 +44,11 @@ def _fit(shared: tuple[Any, Panel], row: int) -> Any:
     try:
         return model.clone().fit(panel.take(np.array([row])))
     except GatecastError as error:
-        raise type(error)(f"series {panel.ids[row]}: {error}") from error
+        raise _saying(f"series {panel.ids[row]}: {error}", error) from error
+
+
+def _saying(message: str, error: GatecastError) -> GatecastError:
+    """The error with another message, whatever its constructor takes."""
+    twin = type(error).__new__(type(error), message)
+    vars(twin).update(vars(error))
+    return twin

@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gatecast.errors import GatecastError, SettingError, require
@@ -81,7 +82,21 @@ def _begin(task: bytes, threads: int | None) -> None:
 
 def _one(place: int) -> Any:
     function, shared, jobs = _TASK
-    return function(shared, *jobs[place])
+    with _errors_that_travel():
+        return function(shared, *jobs[place])
+
+
+@contextmanager
+def _errors_that_travel() -> Iterator[None]:
+    """An error that another process could not make again (its constructor takes other arguments) goes as its text."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise GatecastError(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 def _over_processes(
@@ -134,4 +149,5 @@ def _on_ray(function: Job, known: bytes, job: tuple[Any, ...], threads: int | No
     from ray import cloudpickle
 
     _alike(threads)
-    return cloudpickle.dumps(function(cloudpickle.loads(known), *job))
+    with _errors_that_travel():
+        return cloudpickle.dumps(function(cloudpickle.loads(known), *job))

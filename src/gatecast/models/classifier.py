@@ -14,7 +14,7 @@ from gatecast.nn.recurrent import last_hidden
 
 
 class SequenceClassifier(nn.Module):
-    """``logits = W h_T + b``, where ``h_T`` is the hidden state after the last step of each sequence.
+    """``logits = W h_T + b``, where ``h_T`` is the hidden state after the last step of each sequence that is read.
 
     Args:
         features: of each step.
@@ -26,7 +26,9 @@ class SequenceClassifier(nn.Module):
     def __init__(self, features: int, classes: int, config: NetConfig, loss: Loss) -> None:
         super().__init__()
         self.config, self.loss = config, loss
-        self.lstm = recurrent_layers(config, features, bidirectional=config.bidirectional)
+        self.lstm = recurrent_layers(
+            config, features, bidirectional=config.bidirectional, go_backwards=config.go_backwards
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), classes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,12 +58,14 @@ class Checkpoint:
         identity: of the run; a checkpoint of another one is refused.
         device: where the run draws its random numbers (dropout), beside the CPU.
         writes: False in the further processes of a run, which only read.
+        first: False in further runs of one fit (members, refit), which may not have begun when it was stopped.
     """
 
     config: FitConfig
     identity: dict[str, Any]
     device: torch.device
     writes: bool = True
+    first: bool = True
 
     def save(self, state: State) -> None:
         """Write the state between two steps."""
@@ -71,13 +74,17 @@ class Checkpoint:
             save_checkpoint(self.config.checkpoint, state, {**facts, "seconds": state.seconds}, self.device)
 
     def resume(self, state: State) -> None:
-        """Put the state of the file in place, where there is one and it is wanted.
+        """Put the state of the file in place, where that is wanted; the run begins anew where there is no file.
 
         Raises:
             ModelFileError: the checkpoint is of another run.
         """
         path = self.config.checkpoint
-        if path is None or not self.config.resume or not path.exists():
+        if path is None or not self.config.resume:
+            return
+        if not path.exists():
+            if self.first and self.writes:
+                warnings.warn(f"there is no checkpoint {path} to go on from; the training begins anew", stacklevel=3)
             return
         facts = checkpoint_facts(path)
         require_same(path, facts.get("identity", {}), self.identity)

@@ -11,7 +11,7 @@ from gatecast.choice import meant
 from gatecast.errors import SettingError
 from gatecast.option import Choice, Float, Int, option, require_types
 from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
-from gatecast.training.schedules import Schedule, schedule_text
+from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
 
 _CHOICES = {
     "precision": ("32", "bf16"),
@@ -89,7 +89,9 @@ class FitConfig:
     strategy: str = option("auto", "auto, ddp: gradients are averaged; ddp_find_unused_parameters_true: see PyTorch")
     checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
     checkpoint_every: int = option(200, "steps between two checkpoints")
-    resume: bool = option(False, "go on from the checkpoint, with identical results")
+    resume: bool = option(
+        False, "go on from the checkpoint, with identical results; anew, with a warning, where there is none"
+    )
     gradients: bool = option(False, "record the gradient norm of each layer at each evaluation")
     log_dir: Path | None = option(None, "folder for the log of the evaluations (CSV)")
     log: str = option("csv", "csv, or tensorboard or mlflow beside it; all write to log_dir")
@@ -130,10 +132,23 @@ class FitConfig:
             )
         if self.ema and self.swa:
             raise SettingError("FitConfig takes one average of the weights, got ema and swa; leave one out")
+        self._require_cuts()
         if self.resume and self.checkpoint is None:
             raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
         if self.log != "csv" and self.log_dir is None:
             raise SettingError(f"FitConfig(log={self.log!r}) needs log_dir=, the folder to write to")
+
+    def _require_cuts(self) -> None:
+        """Refuse a plateau that early stopping always forestalls."""
+        plateau = schedule_of(str(self.schedule))
+        if not isinstance(plateau, Plateau) or self.validation == 0:  # without held-back windows, nothing stops early
+            return
+        if plateau.patience >= self.patience and plateau.min_delta <= self.min_delta:
+            raise SettingError(
+                f"FitConfig(schedule={self.schedule!r}) would never cut the rate: training stops after "
+                f"FitConfig.patience={self.patience} evaluations without a better one, and the plateau waits for "
+                f"{plateau.patience}; take a plateau(patience=…) below FitConfig.patience, or a longer one of FitConfig"
+            )
 
     def silent(self) -> FitConfig:
         """The same, without anything that is written or shown: for all processes but the first."""

@@ -30,6 +30,7 @@ from gatecast.training.step import accumulate, cut, gradient_norms, set_rate
 
 __all__ = ["Run", "TrainingError", "evaluate", "flushed_denormals", "learning_rate", "train"]
 
+FIRST = "training"  # name of the first run of a fit
 VALIDATION_WINDOWS = 2048  # at most so many held-back windows are scored at each evaluation
 EVALUATION_BATCH = 512
 
@@ -43,7 +44,7 @@ def train(
     *,
     steps: int,
     seed: int,
-    name: str = "training",
+    name: str = FIRST,
 ) -> Run:
     """Minimise ``model(batch)`` over the training windows; keep the weights that are best on the held-back ones.
 
@@ -76,7 +77,8 @@ def train(
     guard, every = Guard(model, windows, told, name), max(1, steps // config.evaluations)
     known = (model, windows, training, held_back, config)
     identity = identity_of(*known, steps=steps, seed=seed) if config.checkpoint else {}
-    checkpoint = Checkpoint(config, identity, engine.device, writes=engine.rank == 0)
+    roles = {"writes": engine.rank == 0, "first": name == FIRST}
+    checkpoint = Checkpoint(config, identity, engine.device, **roles)
     checkpoint.resume(state)
     run, clock = state.run, time.perf_counter() - state.seconds
     with (

@@ -41,6 +41,12 @@ class RateSearch:
     suggestion: float
     diverged: float | None
 
+    def __repr__(self) -> str:
+        """What it found, without the curve."""
+        end = "nowhere" if self.diverged is None else f"at {self.diverged:.2g}"
+        span = f"{len(self.rates)} steps from {self.rates[0]:.2g} to {self.rates[-1]:.2g}" if self.rates else "no steps"
+        return f"RateSearch(suggestion={self.suggestion:.3g}; diverged {end}; {span})"
+
     def plot(self, *, ax: Any = None) -> Any:
         """The loss over the rate, with the suggestion marked; gives the axes (matplotlib, extra ``plot``)."""
         from gatecast.report.plots import plot_rates

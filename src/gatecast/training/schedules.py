@@ -134,7 +134,7 @@ def learning_rate(step: int, steps: int, config: FitConfig, history: Sequence[Ma
         config: rate, warm-up and schedule.
         history: the evaluations so far.
     """
-    schedule, warm_up = _schedule_of(config.schedule), min(config.warm_up, steps - 1)
+    schedule, warm_up = schedule_of(config.schedule), min(config.warm_up, steps - 1)
     losses = [entry["train_loss"] if entry["val_loss"] is None else entry["val_loss"] for entry in history]
     share = schedule.share(max(0, step - warm_up), steps - warm_up, losses)
     if step < warm_up:
@@ -143,7 +143,8 @@ def learning_rate(step: int, steps: int, config: FitConfig, history: Sequence[Ma
 
 
 @lru_cache(maxsize=64)
-def _schedule_of(text: str) -> Schedule:
+def schedule_of(text: str) -> Schedule:
+    """The schedule that a text stands for."""
     schedule: Schedule = chosen("FitConfig.schedule", text, SCHEDULES)
     return schedule
 

@@ -68,7 +68,7 @@ class Study:
         pruner = self.optuna.pruners.MedianPruner(n_startup_trials=5)
         try:
             with _quiet():
-                kept = None if storage is None else self.optuna.storages.RDBStorage(f"sqlite:///{storage}")
+                kept = None if storage is None else self.optuna.storages.RDBStorage(_url(storage))
                 return self.optuna.create_study(study_name=NAME, storage=kept, pruner=pruner, load_if_exists=True)
         except Exception as error:
             raise SettingError(
@@ -130,6 +130,13 @@ class Study:
 def identity_of(panel: Panel, **settings: Any) -> dict[str, Any]:
     """What a search is known by: the data and everything that its trials depend on, as JSON holds it."""
     return dict(json.loads(json.dumps({"data": panel.digest(), **settings}, default=str)))
+
+
+def _url(storage: Path) -> str:
+    """The file as Optuna takes it; signs that mean something in a URL are escaped."""
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(storage)).render_as_string()
 
 
 def _require_same(storage: Path | None, found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
