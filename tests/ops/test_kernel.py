@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast import ops, testing
-from gatecast.ops import kernel
+from gatecast.ops import operators
 from gatecast.ops.library import library
 from gatecast.testing import LSTMCase
 
@@ -36,7 +36,7 @@ class Layer(nn.Module):
 def forward_arguments(case: LSTMCase, keep: int) -> tuple[Any, ...]:
     x, weights, state, masks = testing.arguments(case)
     tensors = (x, *weights[:3], *(state or (None, None)), *weights[3:])
-    return *kernel._ready(tensors, tuple(masks)), *kernel._choices(case.spec), keep
+    return *operators.ready(tensors, tuple(masks)), *operators.choices(case.spec), keep
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2, 3])
@@ -62,7 +62,7 @@ def test_opcheck_of_the_operator_of_all_layers() -> None:
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     h, c = (part.expand(2, -1, -1).contiguous() for part in state)
     above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
-    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *kernel._choices(CASE.spec))
+    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *operators.choices(CASE.spec))
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
 

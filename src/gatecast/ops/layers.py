@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gatecast.ops import kernel
+from gatecast.ops import kernel, transforms
 from gatecast.ops.checks import NO_MASKS, check_layers
 from gatecast.ops.select import kernel_for
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
@@ -37,7 +37,7 @@ def lstm_layers(
         SettingError: a weight does not fit.
     """
     first = LSTMWeights(weights[0][0], weights[0][1])  # type: ignore[arg-type]
-    if torch.compiler.is_compiling():  # where every operator has its own place in the graph
+    if torch.compiler.is_compiling() or transforms.active():  # which know the operator of one layer
         return None
     if not kernel_for(x, first, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
         return None

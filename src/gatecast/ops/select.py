@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gatecast.ops import kernel
+from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
 from gatecast.ops.library import INSTRUCTION_SETS, library
+from gatecast.ops.operators import ACTIVATIONS
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
 
@@ -120,22 +121,22 @@ def _unsupported(spec: CellSpec, masks: LSTMMasks) -> Choice | None:
     """Options that only the reference has."""
     for name in ("activation", "recurrent_activation") if spec is not DEFAULT else ():
         kind = getattr(spec, name)
-        if kind not in kernel.ACTIVATIONS:
+        if kind not in ACTIVATIONS:
             shown = repr(kind) if isinstance(kind, str) else "a function"
-            reason = f"{name} is {shown}; the kernel has {', '.join(kernel.ACTIVATIONS)}"
+            reason = f"{name} is {shown}; the kernel has {', '.join(ACTIVATIONS)}"
             return Choice("reference", reason, slow=True)
-    if masks is not NO_MASKS and any(mask is not None and mask.requires_grad for mask in masks):
+    if masks is not NO_MASKS and any(map(transforms.needs_gradient, masks)):
         return Choice("reference", "a mask needs a gradient, which the kernel does not give", slow=True)
     return None
 
 
 def _transformed() -> Choice | None:
-    """vmap, jvp and forward-mode gradients go through plain PyTorch."""
+    """vmap and grad reach the kernels; jvp and forward-mode gradients go through plain PyTorch."""
     if torch.compiler.is_compiling():
-        return None
-    inner: Any = torch._C
-    if inner._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
-        return Choice("reference", "inside a torch.func transform or forward-mode differentiation", slow=True)
+        compiled = transforms.active() and torch.is_grad_enabled()
+        return Choice("reference", "inside a transform of torch.func that is being compiled") if compiled else None
+    if torch.autograd.forward_ad._current_level >= 0 or (transforms.active() and not transforms.supported()):
+        return Choice("reference", "inside jvp, functionalize or forward-mode differentiation", slow=True)
     return None
 
 
