@@ -47,46 +47,53 @@ struct Member {
     return other;
   }
 
-  // Values of a tensor that has these sizes.
+  // Values of a tensor that has these sizes, and the strides of this member's axes.
+  template <class T>
+  struct Values {
+    const T* at;
+    const int64_t* strides;
+  };
+
   template <class T = float>
-  const T* values(const char* name, const Tensor& t, Sizes sizes) const {
-    const ScalarType dtype = sizeof(T) == 1 ? ScalarType::Bool : ScalarType::Float;
+  Values<T> values(const char* name, const Tensor& t, Sizes sizes) const {
+    constexpr bool floats = sizeof(T) == sizeof(float);
     const auto found = t.sizes();
     const int64_t axes = static_cast<int64_t>(sizes.size());
-    bool fits = t.is_cpu() && t.scalar_type() == dtype && t.dim() == grouped + axes && (!grouped || found[0] == count);
+    bool fits = found.size() == sizes.size() + grouped && (!grouped || found[0] == count);
     for (int64_t k = 0; fits && k < axes; k++) fits = found[grouped + k] == sizes.begin()[k];
     STD_TORCH_CHECK(
-        fits, name, " must be a ", sizeof(T) == 1 ? "bool" : "float32", " tensor on the CPU of shape ",
-        shown(sizes.begin(), axes), grouped ? " for each member" : "", ", got ", shown(found.data(), t.dim()));
-    return static_cast<const T*>(t.data_ptr()) + (grouped ? index * t.stride(0) : 0);
+        fits && t.is_cpu() && t.scalar_type() == (floats ? ScalarType::Float : ScalarType::Bool), name, " must be a ",
+        floats ? "float32" : "bool", " tensor on the CPU of shape ", shown(sizes.begin(), axes),
+        grouped ? " for each member" : "", ", got shape ", shown(found.data(), static_cast<int64_t>(found.size())));
+    const int64_t* strides;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_strides(t.get(), const_cast<int64_t**>(&strides)));
+    const T* start = static_cast<const T*>(t.data_ptr());
+    return {grouped ? start + index * strides[0] : start, strides + grouped};
   }
 
   // The same; `gaps` axes in front may have any stride, the others lie one in the other.
-  const float* packed(const char* name, const Tensor& t, Sizes sizes, int64_t gaps = 0) const {
-    const float* start = values(name, t, sizes);
-    const int64_t* strides = this->strides(t);
+  Values<float> packed(const char* name, const Tensor& t, Sizes sizes, int64_t gaps = 0) const {
+    const Values<float> found = values(name, t, sizes);
     int64_t stride = 1;
-    for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= gaps && t.numel(); k--) {
+    for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= gaps; k--) {
       const int64_t size = sizes.begin()[k];
-      STD_TORCH_CHECK(size == 1 || strides[k] == stride, name, " has gaps; make it contiguous");
+      if (size == 0) break;
+      STD_TORCH_CHECK(size == 1 || found.strides[k] == stride, name, " has gaps; make it contiguous");
       stride *= size;
     }
-    return start;
+    return found;
   }
 
   const float* packed(const char* name, const Optional& t, Sizes sizes) const {
-    return t ? packed(name, *t, sizes) : nullptr;
+    return t ? packed(name, *t, sizes).at : nullptr;
   }
 
   template <class T>
   gatecast::Mask<T> mask(const char* name, const Optional& t, Sizes sizes) const {
     if (!t) return {};
-    const T* start = values<T>(name, *t, sizes);
-    const int64_t* strides = this->strides(*t);
-    return {start, strides[0], strides[1], sizes.size() == 3 ? strides[2] : 0};
+    const Values<T> found = values<T>(name, *t, sizes);
+    return {found.at, found.strides[0], found.strides[1], sizes.size() == 3 ? found.strides[2] : 0};
   }
-
-  const int64_t* strides(const Tensor& t) const { return t.strides().data() + grouped; }
 
   float* target(const Tensor& t) const {
     return static_cast<float*>(t.data_ptr()) + (grouped ? index * t.stride(0) : 0);
@@ -193,9 +200,10 @@ struct Arguments {
 };
 
 void take_input(gatecast::Layer& p, const Tensor& x, const Optional& steps, const Member& member) {
-  p.x = member.packed("x", x, {p.time, p.batch, p.input}, 2);
-  p.x_time = member.strides(x)[0];
-  p.x_batch = member.strides(x)[1];
+  const auto found = member.packed("x", x, {p.time, p.batch, p.input}, 2);
+  p.x = found.at;
+  p.x_time = found.strides[0];
+  p.x_batch = found.strides[1];
   p.steps = member.mask<bool>("steps", steps, {p.time, p.batch});
 }
 
@@ -204,8 +212,8 @@ template <class Call>
 void take(Call& p, const Arguments& a, const Member& member) {
   const int64_t rows = p.gates() * p.hidden;
   take_input(p, a.x, a.steps, member);
-  p.w_ih = member.packed("w_ih", a.w_ih, {rows, p.input});
-  p.w_hh = member.packed("w_hh", a.w_hh, {rows, p.output});
+  p.w_ih = member.packed("w_ih", a.w_ih, {rows, p.input}).at;
+  p.w_hh = member.packed("w_hh", a.w_hh, {rows, p.output}).at;
   p.bias = member.packed("bias", a.bias, {rows});
   p.h0 = member.packed("h0", a.h0, {p.batch, p.output});
   p.c0 = member.packed("c0", a.c0, {p.batch, p.hidden});
@@ -274,16 +282,17 @@ struct Kept {
 
 void take_kept(gatecast::Backward& p, const Kept& kept, const Member& member) {
   const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
-  p.states = member.packed("states", kept.states, {p.time, p.batch, p.output});
-  p.cells = member.packed("cells", kept.cells, {p.time, p.batch, p.hidden});
+  p.states = member.packed("states", kept.states, {p.time, p.batch, p.output}).at;
+  p.cells = member.packed("cells", kept.cells, {p.time, p.batch, p.hidden}).at;
   const bool with_gates = p.normed() || kept.gates.numel();
-  p.gates_in = with_gates ? member.packed("gates", kept.gates, {p.time, blocks, p.batch, 4 * lanes}) : nullptr;
-  if (p.normed()) p.norms = member.packed("norms", kept.norms, {2 * p.time, blocks, p.batch, 4 * lanes});
-  if (p.normed() || p.norm_c) p.moments = member.packed("moments", kept.moments, {p.time, p.batch, 4});
+  if (with_gates) p.gates_in = member.packed("gates", kept.gates, {p.time, blocks, p.batch, 4 * lanes}).at;
+  if (p.normed()) p.norms = member.packed("norms", kept.norms, {2 * p.time, blocks, p.batch, 4 * lanes}).at;
+  if (p.normed() || p.norm_c) p.moments = member.packed("moments", kept.moments, {p.time, p.batch, 4}).at;
   if (kept.grad_y) {
-    p.grad_y = member.packed("grad_y", *kept.grad_y, {p.time, p.batch, p.output}, 2);
-    p.grad_y_time = member.strides(*kept.grad_y)[0];
-    p.grad_y_batch = member.strides(*kept.grad_y)[1];
+    const auto found = member.packed("grad_y", *kept.grad_y, {p.time, p.batch, p.output}, 2);
+    p.grad_y = found.at;
+    p.grad_y_time = found.strides[0];
+    p.grad_y_batch = found.strides[1];
   }
   p.grad_h = member.packed("grad_h", kept.grad_h, {p.batch, p.output});
   p.grad_c = member.packed("grad_c", kept.grad_c, {p.batch, p.hidden});
