@@ -39,6 +39,11 @@ def lstm(
     cells: bool,
 ) -> LSTMOutput:
     """Run the kernel; :func:`gatecast.ops.select.kernel_for` has said that it can."""
+    if x.dtype != torch.float32:
+        start = None if state is None else (_wide(state[0]), _wide(state[1]))
+        wide = LSTMMasks(masks.steps, *map(_wide, masks[1:]))
+        output = lstm(_wide(x), LSTMWeights(*map(_wide, weights)), start, spec, wide, cells)  # type: ignore[arg-type]
+        return LSTMOutput(*(t if t is None else t.to(x.dtype) for t in output))  # type: ignore[arg-type]
     h0, c0 = state if state is not None else (None, None)
     tensors = (x, *weights[:3], h0, c0, *weights[3:])
     if transforms.active() and not torch.compiler.is_compiling():
@@ -59,10 +64,23 @@ def lstm_layers(
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
+    if x.dtype != torch.float32:
+        start = None if state is None else [*map(_wide, state)]
+        wide = [[*map(_wide, run)] for run in weights]
+        y, h, c = lstm_layers(_wide(x), wide, start, spec, steps, directions)
+        return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
     h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
     flat = [_NONE if t is None else t for run in weights for t in run]
     y, h, c = LAYERS(even(x), flat, h0, c0, steps, directions, *choices(spec))
     return y, h, c
+
+
+def _wide(t: Tensor | None) -> Any:
+    """Half precision as float32: what goes in is exact, and each result is rounded once. Expanded axes stay so."""
+    if t is None:
+        return None
+    once = t[tuple(slice(1) if stride == 0 else slice(None) for stride in t.stride())] if 0 in t.stride() else t
+    return once.float().expand(t.shape)
 
 
 class _LSTM(torch.autograd.Function):

@@ -41,6 +41,8 @@ def lstm_layers(
         return None
     if not kernel_for(x, first, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
         return None
+    if x.dtype != torch.float32:  # once it is widened, a weight of another dtype would go unseen
+        check_layers(x, weights, spec, directions)
     try:
         return kernel.lstm_layers(x, weights, state, spec, steps, directions)
     except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it

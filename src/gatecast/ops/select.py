@@ -83,7 +83,9 @@ def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
-        choice = _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
+        choice = Choice("reference", loaded.reason, slow=not loaded.asked)
+        if loaded.isa:
+            choice = (_KERNELS if x.dtype == torch.float32 else _HALF_KERNELS)[loaded.isa]
     if _heard is not None:
         _heard.append(choice)
     return choice
@@ -103,8 +105,10 @@ def _listening() -> Iterator[list[Choice]]:
         _heard = before
 
 
-_KERNELS = {
-    isa: Choice(f"cpu-{isa}", f"float32 on a CPU with {isa}; gradients of gradients run the reference")
+_AGAIN = "gradients of gradients run the reference"
+_KERNELS = {isa: Choice(f"cpu-{isa}", f"float32 on a CPU with {isa}; {_AGAIN}") for isa in INSTRUCTION_SETS}
+_HALF_KERNELS = {
+    isa: Choice(f"cpu-{isa}", f"half precision, computed in float32 on a CPU with {isa}; {_AGAIN}")
     for isa in INSTRUCTION_SETS
 }
 
@@ -112,7 +116,7 @@ _KERNELS = {
 def _other_number(x: Tensor) -> Choice | None:
     if not x.is_cpu:
         return Choice("reference", f"there is no kernel for device {x.device.type!r}")
-    if x.dtype == torch.float32:
+    if x.dtype in (torch.float32, torch.bfloat16, torch.float16):
         return None
     return Choice("reference", f"the kernel computes in float32, x is {x.dtype}", slow=x.dtype != torch.float64)
 
