@@ -42,7 +42,7 @@ def lstm(
     if x.dtype != torch.float32:
         start = None if state is None else (_wide(state[0]), _wide(state[1]))
         wide = LSTMMasks(masks.steps, *map(_wide, masks[1:]))
-        output = lstm(_wide(x), LSTMWeights(*map(_wide, weights)), start, spec, wide, cells)  # type: ignore[arg-type]
+        output = lstm(_wide(x), LSTMWeights(*map(_wide, weights)), start, spec, wide, cells)
         return LSTMOutput(*(t if t is None else t.to(x.dtype) for t in output))  # type: ignore[arg-type]
     h0, c0 = state if state is not None else (None, None)
     tensors = (x, *weights[:3], h0, c0, *weights[3:])

@@ -1,8 +1,8 @@
 """The LSTM operators of the CPU kernels: schema, shapes for tracing, and what they are called with.
 
 They are ``torch.ops.gatecast.lstm_forward``, ``lstm_backward`` and ``lstm_layers``, implemented in ``csrc/bind.cpp``.
-Forward and backward also take a group of members: then every tensor has a first axis for them, expanded (stride 0) where
-they share it.
+Forward and backward also take a group of members: then every tensor has a first axis for them, expanded (stride 0)
+where they share it.
 """
 
 from __future__ import annotations

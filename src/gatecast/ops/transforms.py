@@ -1,7 +1,7 @@
 """The kernels under ``torch.func``: vmap runs all its members in one call, gradients go through every level.
 
-Members that share their weights become rows of one larger batch. Members with weights of their own become a group: every
-tensor gets a first axis of members, expanded where they share it, and one call of the operator runs them all.
+Members that share their weights become rows of one larger batch. Members with weights of their own become a group:
+every tensor gets a first axis of members, expanded where they share it, and one call of the operator runs them all.
 
 The two classes are the operators as PyTorch's transforms want them. The gradient is a function with a gradient of its
 own, since a transform always makes gradients that can be differentiated again; that second one runs the reference.
@@ -20,7 +20,6 @@ from gatecast.ops import reference
 from gatecast.ops.operators import (
     BACKWARD,
     FORWARD,
-    GRADIENT,
     INPUTS,
     MASKS,
     OPERATORS,
@@ -102,9 +101,11 @@ def _forward_of_members(call: Call, size: int, in_dims: Given, arguments: Given)
     """Forward of all members, as rows of one batch or as a group."""
     if any(in_dims[place] is not None for place in WEIGHTS):
         return _in_group(call, size, in_dims, arguments, 0, TENSORS)
-    axes = [-1 if place == STEPS else -2 for place in range(TENSORS)]
-    rows = [_merged(*each, size) for each in zip(arguments, in_dims, axes, strict=False)]
-    found = call(*rows, *arguments[TENSORS:])
+    rows = list(arguments)
+    for place in range(TENSORS):
+        if place not in WEIGHTS and rows[place] is not None:
+            rows[place] = _merged(rows[place], in_dims[place], -1 if place == STEPS else -2, size)
+    found = call(*rows)
     return _apart(found, -2, size), tuple(None if _missing(t) else t.dim() - 2 for t in found)
 
 
@@ -174,7 +175,7 @@ def second_gradient(tensors: Given, seconds: Given, spec: CellSpec) -> tuple[Any
 
     call: Call = torch.func.vmap(first) if _grouped(tensors[GRADS:]) else first
     fixed = [tensors[place] for place in masks]
-    _, pull = torch.func.vjp(lambda *given: call(*given, *fixed), *(tensors[place] for place in floats))
+    pull = torch.func.vjp(lambda *given: call(*given, *fixed), *(tensors[place] for place in floats))[1]
     by_place = dict(zip(floats, pull(tuple(seconds[place] for place in asked)), strict=True))
     return tuple(by_place.get(place) for place in range(len(tensors)))
 
@@ -193,7 +194,7 @@ def _first_gradient(tensors: Given, asked: Sequence[int], spec: CellSpec) -> tup
         output = reference.lstm(x, weights, state, spec=spec, masks=masks, cells=True)
         return tuple(output[place] for place in told)  # type: ignore[misc]
 
-    _, pull = torch.func.vjp(run, *(given[place] for place in asked))
+    pull = torch.func.vjp(run, *(given[place] for place in asked))[1]
     return pull(tuple(grads[place] for place in told))
 
 
@@ -217,10 +218,8 @@ def _member_first(t: Tensor | None, dim: int | None, size: int) -> Tensor | None
     return t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0)
 
 
-def _merged(t: Tensor | None, dim: int | None, axis: int, size: int) -> Tensor | None:
+def _merged(t: Tensor, dim: int | None, axis: int, size: int) -> Tensor:
     """Members as rows of the batch, which is the axis ``axis`` counted from the end."""
-    if t is None:
-        return None
     if dim is None:
         t = t.unsqueeze(axis - 1)
         t = t.expand(*t.shape[: axis - 1], size, *t.shape[axis:])
