@@ -18,6 +18,8 @@ from gatecast.errors import SettingError
 from gatecast.nn import GRU, L2, LSTM, RNN, Chrono
 from gatecast.ops.library import library
 
+KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
+
 # In a process of its own: the type checks of the test run would be compiled too.
 COMPILE = """
 import torch
@@ -109,7 +111,7 @@ def test_an_ensemble_in_one_call(kind: type) -> None:
             torch.testing.assert_close(gradients[name][number], parameter.grad)
 
 
-@pytest.mark.skipif(not library().isa, reason="no kernel")
+@KERNEL
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.filterwarnings("error::gatecast.ops.SlowPathWarning")
 def test_an_ensemble_runs_the_kernels(dtype: torch.dtype) -> None:
@@ -132,6 +134,7 @@ def test_an_ensemble_runs_the_kernels(dtype: torch.dtype) -> None:
         torch.testing.assert_close(together, torch.stack([member(x)[0] for member in members]))
 
 
+@KERNEL
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_all_layers_at_once_in_half_precision(dtype: torch.dtype) -> None:
     """Layer by layer every output is rounded; in one call only the last."""
@@ -148,6 +151,7 @@ def test_all_layers_at_once_in_half_precision(dtype: torch.dtype) -> None:
         layer(x)
 
 
+@KERNEL
 def test_autocast_leaves_the_lstm_its_precision() -> None:
     layer, x = LSTM(3, 4, 2), torch.randn(5, 2, 3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
