@@ -21,12 +21,19 @@
 
 namespace {
 
-using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 using Optional = std::optional<Tensor>;
 using Sizes = std::initializer_list<int64_t>;
 
 const gatecast::Kernels* chosen = nullptr;
+const int32_t FLOAT = aoti_torch_dtype_float32(), BOOL = aoti_torch_dtype_bool(), CPU = aoti_torch_device_type_cpu();
+
+bool holds(const Tensor& t, int32_t wanted) {
+  int32_t dtype, device;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(t.get(), &dtype));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(t.get(), &device));
+  return dtype == wanted && device == CPU;
+}
 
 std::string shown(const int64_t* sizes, int64_t count) {
   std::string text = "(";
@@ -62,9 +69,9 @@ struct Member {
     bool fits = found.size() == sizes.size() + grouped && (!grouped || found[0] == count);
     for (int64_t k = 0; fits && k < axes; k++) fits = found[grouped + k] == sizes.begin()[k];
     STD_TORCH_CHECK(
-        fits && t.is_cpu() && t.scalar_type() == (floats ? ScalarType::Float : ScalarType::Bool), name, " must be a ",
-        floats ? "float32" : "bool", " tensor on the CPU of shape ", shown(sizes.begin(), axes),
-        grouped ? " for each member" : "", ", got shape ", shown(found.data(), static_cast<int64_t>(found.size())));
+        fits && holds(t, floats ? FLOAT : BOOL), name, " must be a ", floats ? "float32" : "bool",
+        " tensor on the CPU of shape ", shown(sizes.begin(), axes), grouped ? " for each member" : "", ", got shape ",
+        shown(found.data(), static_cast<int64_t>(found.size())));
     const int64_t* strides;
     STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_strides(t.get(), const_cast<int64_t**>(&strides)));
     const T* start = static_cast<const T*>(t.data_ptr());
@@ -111,8 +118,7 @@ Tensor empty(const int64_t* sizes, int64_t axes) {
     stride *= sizes[k] > 0 ? sizes[k] : 1;
   }
   AtenTensorHandle made;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
-      axes, sizes, strides, aoti_torch_dtype_float32(), aoti_torch_device_type_cpu(), 0, &made));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(axes, sizes, strides, FLOAT, CPU, 0, &made));
   Tensor tensor(made);
   if (stride >= LARGE_FLOATS) gatecast::prefer_huge_pages(tensor.data_ptr(), stride * 4);
   return tensor;
@@ -385,7 +391,7 @@ struct Runs {
   const float* weight(int64_t run, Place place, Sizes sizes) {
     Tensor& t = weights[run * PER_RUN + place];
     if (place > W_HH && t.numel() == 0) return nullptr;
-    bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && t.is_cpu() && t.scalar_type() == ScalarType::Float;
+    bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && holds(t, FLOAT);
     for (int64_t k = 0; fits && k < t.dim(); k++) fits = t.size(k) == sizes.begin()[k];
     STD_TORCH_CHECK(fits, "weight ", static_cast<int64_t>(place), " of run ", run, " does not fit");
     if (!t.is_contiguous()) t = torch::stable::contiguous(t);

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
-from gatecast.ops.library import INSTRUCTION_SETS, library
+from gatecast.ops.library import INSTRUCTION_SETS, Library, library
 from gatecast.ops.operators import ACTIVATIONS
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
@@ -83,9 +84,7 @@ def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
-        choice = Choice("reference", loaded.reason, slow=not loaded.asked)
-        if loaded.isa:
-            choice = (_KERNELS if x.dtype == torch.float32 else _HALF_KERNELS)[loaded.isa]
+        choice = _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
     if _heard is not None:
         _heard.append(choice)
     return choice
@@ -106,17 +105,22 @@ def _listening() -> Iterator[list[Choice]]:
 
 
 _AGAIN = "gradients of gradients run the reference"
-_KERNELS = {isa: Choice(f"cpu-{isa}", f"float32 on a CPU with {isa}; {_AGAIN}") for isa in INSTRUCTION_SETS}
-_HALF_KERNELS = {
-    isa: Choice(f"cpu-{isa}", f"half precision, computed in float32 on a CPU with {isa}; {_AGAIN}")
-    for isa in INSTRUCTION_SETS
+_NUMBERS = {torch.float32: "float32", torch.bfloat16: "bfloat16, computed in float32"}
+_NUMBERS[torch.float16] = "float16, computed in float32"
+_KERNELS = {
+    dtype: {isa: Choice(f"cpu-{isa}", f"{number} on a CPU with {isa}; {_AGAIN}") for isa in INSTRUCTION_SETS}
+    for dtype, number in _NUMBERS.items()
 }
+
+
+def _missing(loaded: Library) -> Choice:
+    return Choice("reference", loaded.reason, slow=not loaded.asked)
 
 
 def _other_number(x: Tensor) -> Choice | None:
     if not x.is_cpu:
         return Choice("reference", f"there is no kernel for device {x.device.type!r}")
-    if x.dtype in (torch.float32, torch.bfloat16, torch.float16):
+    if x.dtype in _KERNELS:
         return None
     return Choice("reference", f"the kernel computes in float32, x is {x.dtype}", slow=x.dtype != torch.float64)
 
@@ -136,10 +140,12 @@ def _unsupported(spec: CellSpec, masks: LSTMMasks) -> Choice | None:
 
 def _transformed() -> Choice | None:
     """vmap and grad reach the kernels; jvp and forward-mode gradients go through plain PyTorch."""
+    if not transforms.active() and forward_ad._current_level < 0:
+        return None
     if torch.compiler.is_compiling():
         compiled = transforms.active() and torch.is_grad_enabled()
         return Choice("reference", "inside a transform of torch.func that is being compiled") if compiled else None
-    if torch.autograd.forward_ad._current_level >= 0 or (transforms.active() and not transforms.supported()):
+    if forward_ad._current_level >= 0 or not transforms.supported():
         return Choice("reference", "inside jvp, functionalize or forward-mode differentiation", slow=True)
     return None
 

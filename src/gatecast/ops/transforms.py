@@ -37,11 +37,7 @@ GRADS = 4  # of y, h, c and the cells
 TENSORS = INPUTS + MASKS  # arguments of forward that are tensors
 STEPS = INPUTS  # place of the mask of steps: batch is its last axis, and the last but one of all others
 WEIGHTS = (1, 2, 3, *range(6, INPUTS))
-
-
-def active() -> bool:
-    """A transform of ``torch.func`` is at work."""
-    return torch._C._are_functorch_transforms_active()
+active = torch._C._are_functorch_transforms_active  # a transform of torch.func is at work
 
 
 def supported() -> bool:
