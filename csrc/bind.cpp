@@ -1,13 +1,18 @@
 // The only file that knows PyTorch: tensors in, pointers and sizes to the kernels, tensors out.
 //
 // Written against the stable ABI of libtorch, so that one library serves every PyTorch >= 2.10 and every Python. The
-// schemas are declared in gatecast/ops/kernel.py, which has checked types, sizes and devices before these run.
+// schemas are declared in gatecast/ops/operators.py. gatecast.ops gives the words for what does not fit; here it is
+// refused once more, so that no call of an operator reads memory that is not its own.
+//
+// A call may hold a group of members, each a layer with its own tensors: then every tensor has a first axis of members,
+// of stride 0 where they share it.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -18,40 +23,118 @@ namespace {
 
 using torch::stable::Tensor;
 using Optional = std::optional<Tensor>;
+using Sizes = std::initializer_list<int64_t>;
 
 const gatecast::Kernels* chosen = nullptr;
+const int32_t FLOAT = aoti_torch_dtype_float32(), BOOL = aoti_torch_dtype_bool(), CPU = aoti_torch_device_type_cpu();
 
-const float* values(const Tensor& t) { return static_cast<const float*>(t.data_ptr()); }
-const float* values(const Optional& t) { return t ? values(*t) : nullptr; }
-float* target(const Tensor& t) { return static_cast<float*>(t.data_ptr()); }
+bool holds(const Tensor& t, int32_t wanted) {
+  int32_t dtype, device;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(t.get(), &dtype));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(t.get(), &device));
+  return dtype == wanted && device == CPU;
+}
+
+std::string shown(const int64_t* sizes, int64_t count) {
+  std::string text = "(";
+  for (int64_t k = 0; k < count; k++) text += (k ? ", " : "") + std::to_string(sizes[k]);
+  return text + ")";
+}
+
+// One member of a call.
+struct Member {
+  bool grouped;
+  int64_t count, index;  // members of the group; which of them
+
+  explicit Member(const Tensor& x) : grouped(x.dim() == 4), count(grouped ? x.size(0) : 1), index(0) {}
+
+  Member at(int64_t k) const {
+    Member other = *this;
+    other.index = k;
+    return other;
+  }
+
+  // Values of a tensor that has these sizes, and the strides of this member's axes.
+  template <class T>
+  struct Values {
+    const T* at;
+    const int64_t* strides;
+  };
+
+  template <class T = float>
+  Values<T> values(const char* name, const Tensor& t, Sizes sizes) const {
+    constexpr bool floats = sizeof(T) == sizeof(float);
+    const auto found = t.sizes();
+    const int64_t axes = static_cast<int64_t>(sizes.size());
+    bool fits = found.size() == sizes.size() + grouped && (!grouped || found[0] == count);
+    for (int64_t k = 0; fits && k < axes; k++) fits = found[grouped + k] == sizes.begin()[k];
+    STD_TORCH_CHECK(
+        fits && holds(t, floats ? FLOAT : BOOL), name, " must be a ", floats ? "float32" : "bool",
+        " tensor on the CPU of shape ", shown(sizes.begin(), axes), grouped ? " for each member" : "", ", got shape ",
+        shown(found.data(), static_cast<int64_t>(found.size())));
+    const int64_t* strides;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_strides(t.get(), const_cast<int64_t**>(&strides)));
+    const T* start = static_cast<const T*>(t.data_ptr());
+    return {grouped ? start + index * strides[0] : start, strides + grouped};
+  }
+
+  // The same; `gaps` axes in front may have any stride, the others lie one in the other.
+  Values<float> packed(const char* name, const Tensor& t, Sizes sizes, int64_t gaps = 0) const {
+    const Values<float> found = values(name, t, sizes);
+    int64_t stride = 1;
+    for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= gaps; k--) {
+      const int64_t size = sizes.begin()[k];
+      if (size == 0) break;
+      STD_TORCH_CHECK(size == 1 || found.strides[k] == stride, name, " has gaps; make it contiguous");
+      stride *= size;
+    }
+    return found;
+  }
+
+  const float* packed(const char* name, const Optional& t, Sizes sizes) const {
+    return t ? packed(name, *t, sizes).at : nullptr;
+  }
+
+  template <class T>
+  gatecast::Mask<T> mask(const char* name, const Optional& t, Sizes sizes) const {
+    if (!t) return {};
+    const Values<T> found = values<T>(name, *t, sizes);
+    return {found.at, found.strides[0], found.strides[1], sizes.size() == 3 ? found.strides[2] : 0};
+  }
+
+  float* target(const Tensor& t) const {
+    return static_cast<float*>(t.data_ptr()) + (grouped ? index * t.stride(0) : 0);
+  }
+  float* target_if(bool wanted, const Tensor& t) const { return wanted ? target(t) : nullptr; }
+};
 
 constexpr int64_t LARGE_FLOATS = 1 << 20;  // from 4 MB on, memory is often fresh from the system
 
 // Straight to the allocator: an empty tensor through the dispatcher costs as much as a step of a small layer.
-Tensor empty(std::initializer_list<int64_t> sizes) {
-  int64_t strides[4], stride = 1;
-  for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= 0; k--) {
+Tensor empty(const int64_t* sizes, int64_t axes) {
+  int64_t strides[6], stride = 1;
+  for (int64_t k = axes - 1; k >= 0; k--) {
     strides[k] = stride;
-    stride *= sizes.begin()[k] > 0 ? sizes.begin()[k] : 1;
+    stride *= sizes[k] > 0 ? sizes[k] : 1;
   }
   AtenTensorHandle made;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
-      static_cast<int64_t>(sizes.size()), sizes.begin(), strides, aoti_torch_dtype_float32(),
-      aoti_torch_device_type_cpu(), 0, &made));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(axes, sizes, strides, FLOAT, CPU, 0, &made));
   Tensor tensor(made);
   if (stride >= LARGE_FLOATS) gatecast::prefer_huge_pages(tensor.data_ptr(), stride * 4);
   return tensor;
 }
 
-gatecast::Mask<float> mask(const Optional& t) {
-  if (!t) return {};
-  return {values(*t), t->stride(0), t->stride(1), t->stride(2)};
+Tensor empty(Sizes sizes) { return empty(sizes.begin(), static_cast<int64_t>(sizes.size())); }
+
+// For each member of a group.
+Tensor empty(const Member& group, Sizes sizes) {
+  int64_t all[6] = {group.count}, axes = group.grouped;
+  for (int64_t size : sizes) all[axes++] = size;
+  return empty(all, axes);
 }
 
-gatecast::Mask<bool> step_mask(const Optional& t) {
-  if (!t) return {};
-  return {static_cast<const bool*>(t->data_ptr()), t->stride(0), t->stride(1), 0};
-}
+// An empty tensor where it is not wanted.
+Tensor empty_if(bool wanted, const Member& group, Sizes sizes) { return wanted ? empty(group, sizes) : empty({0}); }
 
 gatecast::Threads torch_threads() {
   gatecast::Threads threads;
@@ -64,48 +147,93 @@ gatecast::Threads torch_threads() {
   return threads;
 }
 
-struct Arguments {
-  const Tensor &x, &w_ih, &w_hh;
-  const Optional &h0, &c0, &peephole, &norm_x, &norm_h, &norm_c, &w_proj, &steps, &recurrent, &zone_h, &zone_c;
-  const std::vector<int64_t>& choices;  // activation, recurrent activation, coupled, reverse, zero_output
+// Each thread takes members alone, as many as all of them; those left over share their batch out among the threads.
+template <class Call>
+void run(const std::vector<Call>& members, void (*kernel)(const Call&, const gatecast::Threads&)) {
+  const gatecast::Threads threads = torch_threads();
+  const int64_t count = static_cast<int64_t>(members.size());
+  int64_t alone = 0;
+  if (count > 1 && threads.count > 1) {
+    Call all = members[0];
+    all.batch *= count;
+    if (all.large()) alone = count - count % threads.count;
+  }
+  struct Work {
+    const Call* members;
+    void (*kernel)(const Call&, const gatecast::Threads&);
+  } work{members.data(), kernel};
+  const auto task = [](void* context, int64_t k) {
+    const Work& all = *static_cast<const Work*>(context);
+    all.kernel(all.members[k], gatecast::Threads{});
+  };
+  if (alone) threads.run(alone, task, &work);
+  for (int64_t k = alone; k < count; k++) kernel(members[k], threads);
+}
+
+struct Choices {
+  const std::vector<int64_t>& kinds;  // activation, recurrent activation, coupled, reverse, zero_output
   double cell_clip, gradient_clip;
 };
 
-void fill(gatecast::Layer& p, const Arguments& a) {
-  p.options.activation = static_cast<gatecast::Activation>(a.choices[0]);
-  p.options.recurrent_activation = static_cast<gatecast::Activation>(a.choices[1]);
-  p.options.coupled = a.choices[2];
-  p.options.reverse = a.choices[3];
-  p.options.zero_output = a.choices[4];
-  p.options.cell_clip = static_cast<float>(a.cell_clip);
-  p.options.gradient_clip = static_cast<float>(a.gradient_clip);
-  p.options.normed_cell = a.norm_c.has_value();
-  p.time = a.x.size(0);
-  p.batch = a.x.size(1);
-  p.input = a.x.size(2);
-  p.hidden = a.w_hh.size(0) / p.gates();
-  p.output = a.w_hh.size(1);
-  p.x = values(a.x);
-  p.x_time = a.x.stride(0);
-  p.x_batch = a.x.stride(1);
-  p.w_ih = values(a.w_ih);
-  p.w_hh = values(a.w_hh);
-  p.h0 = values(a.h0);
-  p.c0 = values(a.c0);
-  p.peephole = values(a.peephole);
-  p.norm_x = values(a.norm_x);
-  p.norm_h = values(a.norm_h);
-  p.norm_c = values(a.norm_c);
-  p.w_proj = values(a.w_proj);
-  p.steps = step_mask(a.steps);
-  p.recurrent = mask(a.recurrent);
-  p.zone_h = mask(a.zone_h);
-  p.zone_c = mask(a.zone_c);
+// Options and sizes, the same for all members.
+void describe(gatecast::Layer& p, const Tensor& x, const Tensor& w_hh, const Choices& choices, bool grouped) {
+  const std::vector<int64_t>& kinds = choices.kinds;
+  constexpr int64_t last = static_cast<int64_t>(gatecast::Activation::hard_tanh);
+  const auto known = [](int64_t kind) { return kind >= 0 && kind <= last; };
+  STD_TORCH_CHECK(chosen, "no kernel runs on this processor");
+  STD_TORCH_CHECK(kinds.size() == 5 && known(kinds[0]) && known(kinds[1]), "choices holds what no kernel has");
+  p.options.activation = static_cast<gatecast::Activation>(kinds[0]);
+  p.options.recurrent_activation = static_cast<gatecast::Activation>(kinds[1]);
+  p.options.coupled = kinds[2];
+  p.options.reverse = kinds[3];
+  p.options.zero_output = kinds[4];
+  p.options.cell_clip = static_cast<float>(choices.cell_clip);
+  p.options.gradient_clip = static_cast<float>(choices.gradient_clip);
+  STD_TORCH_CHECK(x.dim() == 3 + grouped, "x must be (time, batch, input), for each member of a group");
+  STD_TORCH_CHECK(
+      w_hh.dim() == 2 + grouped && w_hh.size(grouped) > 0 && w_hh.size(grouped) % p.gates() == 0,
+      "w_hh must be (", p.gates(), " * hidden, output), got ", shown(w_hh.sizes().data(), w_hh.dim()));
+  p.time = x.size(grouped);
+  p.batch = x.size(grouped + 1);
+  p.input = x.size(grouped + 2);
+  p.hidden = w_hh.size(grouped) / p.gates();
+  p.output = w_hh.size(grouped + 1);
 }
 
-// An empty tensor where it is not wanted.
-Tensor empty_if(bool wanted, std::initializer_list<int64_t> sizes) { return wanted ? empty(sizes) : empty({0}); }
-float* target_if(bool wanted, const Tensor& t) { return wanted ? target(t) : nullptr; }
+struct Arguments {
+  const Tensor &x, &w_ih, &w_hh;
+  const Optional &bias, &h0, &c0, &peephole, &norm_x, &norm_h, &norm_c, &w_proj, &steps, &recurrent, &zone_h, &zone_c;
+};
+
+void take_input(gatecast::Layer& p, const Tensor& x, const Optional& steps, const Member& member) {
+  const auto found = member.packed("x", x, {p.time, p.batch, p.input}, 2);
+  p.x = found.at;
+  p.x_time = found.strides[0];
+  p.x_batch = found.strides[1];
+  p.steps = member.mask<bool>("steps", steps, {p.time, p.batch});
+}
+
+// The tensors of one member; its call is described already.
+template <class Call>
+void take(Call& p, const Arguments& a, const Member& member) {
+  const int64_t rows = p.gates() * p.hidden;
+  take_input(p, a.x, a.steps, member);
+  p.w_ih = member.packed("w_ih", a.w_ih, {rows, p.input}).at;
+  p.w_hh = member.packed("w_hh", a.w_hh, {rows, p.output}).at;
+  p.bias = member.packed("bias", a.bias, {rows});
+  p.h0 = member.packed("h0", a.h0, {p.batch, p.output});
+  p.c0 = member.packed("c0", a.c0, {p.batch, p.hidden});
+  p.peephole = member.packed("peephole", a.peephole, {p.gates() - 1, p.hidden});
+  p.norm_x = member.packed("norm_x", a.norm_x, {rows});
+  p.norm_h = member.packed("norm_h", a.norm_h, {rows});
+  p.norm_c = member.packed("norm_c", a.norm_c, {2, p.hidden});
+  p.w_proj = member.packed("w_proj", a.w_proj, {p.output, p.hidden});
+  p.options.normed_cell = p.norm_c;
+  STD_TORCH_CHECK(p.w_proj || p.output == p.hidden, "w_hh must be (", rows, ", ", p.hidden, ") without a projection");
+  p.recurrent = member.mask<float>("recurrent", a.recurrent, {p.time, p.batch, p.output});
+  p.zone_h = member.mask<float>("zone_h", a.zone_h, {p.time, p.batch, p.output});
+  p.zone_c = member.mask<float>("zone_c", a.zone_c, {p.time, p.batch, p.hidden});
+}
 
 using Eight = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
@@ -117,32 +245,64 @@ Eight lstm_forward(
     Tensor x, Tensor w_ih, Tensor w_hh, Optional bias, Optional h0, Optional c0, Optional peephole, Optional norm_x,
     Optional norm_h, Optional norm_c, Optional w_proj, Optional steps, Optional recurrent, Optional zone_h,
     Optional zone_c, std::vector<int64_t> choices, double cell_clip, double gradient_clip, int64_t keep) {
+  const Member group(x);
+  const Arguments given{x,      w_ih,   w_hh,   bias,  h0,        c0,     peephole, norm_x,
+                        norm_h, norm_c, w_proj, steps, recurrent, zone_h, zone_c};
   gatecast::Forward p{};
-  fill(p, {x, w_ih, w_hh, h0, c0, peephole, norm_x, norm_h, norm_c, w_proj, steps, recurrent, zone_h, zone_c, choices,
-           cell_clip, gradient_clip});
-  p.bias = values(bias);
+  describe(p, x, w_hh, {choices, cell_clip, gradient_clip}, group.grouped);
   const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
-  const bool all = keep >= GRADIENT, states = all && steps && p.options.zero_output;
-  Tensor y = empty({p.time, p.batch, p.output});
-  Tensor h = empty({p.batch, p.output}), c = empty({p.batch, p.hidden});
-  Tensor cells = empty_if(keep, {p.time, p.batch, p.hidden});
-  const bool with_gates = keep == GRADIENT;
-  Tensor gates = empty_if(with_gates, {p.time, blocks, p.batch, 4 * lanes});
-  Tensor kept = empty_if(states, {p.time, p.batch, p.output});
-  Tensor norms = empty_if(all && p.normed(), {2 * p.time, blocks, p.batch, 4 * lanes});
-  Tensor moments = empty_if(all && (p.normed() || p.norm_c), {p.time, p.batch, 4});
-  p.y = target(y);
-  p.y_time = y.stride(0);
-  p.y_batch = y.stride(1);
-  p.h = target(h);
-  p.c = target(c);
-  p.cells = target_if(keep, cells);
-  p.gates_out = target_if(with_gates, gates);
-  p.states = target_if(states, kept);
-  p.norms = target_if(all, norms);
-  p.moments = target_if(all, moments);
-  chosen->forward(p, torch_threads());
-  return {y, h, c, cells, gates, kept, norms, moments};
+  const bool all = keep >= GRADIENT, with_states = all && steps && p.options.zero_output, with_gates = keep == GRADIENT;
+  const bool normed = norm_x || norm_h, with_norms = all && normed, with_moments = all && (normed || norm_c);
+  Tensor y = empty(group, {p.time, p.batch, p.output});
+  Tensor h = empty(group, {p.batch, p.output}), c = empty(group, {p.batch, p.hidden});
+  Tensor cells = empty_if(keep, group, {p.time, p.batch, p.hidden});
+  Tensor gates = empty_if(with_gates, group, {p.time, blocks, p.batch, 4 * lanes});
+  Tensor states = empty_if(with_states, group, {p.time, p.batch, p.output});
+  Tensor norms = empty_if(with_norms, group, {2 * p.time, blocks, p.batch, 4 * lanes});
+  Tensor moments = empty_if(with_moments, group, {p.time, p.batch, 4});
+  p.y_time = p.batch * p.output;
+  p.y_batch = p.output;
+  std::vector<gatecast::Forward> members(group.count, p);
+  for (int64_t k = 0; k < group.count; k++) {
+    const Member member = group.at(k);
+    gatecast::Forward& one = members[k];
+    take(one, given, member);
+    one.y = member.target(y);
+    one.h = member.target(h);
+    one.c = member.target(c);
+    one.cells = member.target_if(keep, cells);
+    one.gates_out = member.target_if(with_gates, gates);
+    one.states = member.target_if(with_states, states);
+    one.norms = member.target_if(with_norms, norms);
+    one.moments = member.target_if(with_moments, moments);
+  }
+  run(members, chosen->forward);
+  return {y, h, c, cells, gates, states, norms, moments};
+}
+
+// What the forward pass kept, and the gradients of what it gave.
+struct Kept {
+  const Tensor &states, &cells, &gates, &norms, &moments;
+  const Optional &grad_y, &grad_h, &grad_c, &grad_cells;
+};
+
+void take_kept(gatecast::Backward& p, const Kept& kept, const Member& member) {
+  const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
+  p.states = member.packed("states", kept.states, {p.time, p.batch, p.output}).at;
+  p.cells = member.packed("cells", kept.cells, {p.time, p.batch, p.hidden}).at;
+  const bool with_gates = p.normed() || kept.gates.numel();
+  if (with_gates) p.gates_in = member.packed("gates", kept.gates, {p.time, blocks, p.batch, 4 * lanes}).at;
+  if (p.normed()) p.norms = member.packed("norms", kept.norms, {2 * p.time, blocks, p.batch, 4 * lanes}).at;
+  if (p.normed() || p.norm_c) p.moments = member.packed("moments", kept.moments, {p.time, p.batch, 4}).at;
+  if (kept.grad_y) {
+    const auto found = member.packed("grad_y", *kept.grad_y, {p.time, p.batch, p.output}, 2);
+    p.grad_y = found.at;
+    p.grad_y_time = found.strides[0];
+    p.grad_y_batch = found.strides[1];
+  }
+  p.grad_h = member.packed("grad_h", kept.grad_h, {p.batch, p.output});
+  p.grad_c = member.packed("grad_c", kept.grad_c, {p.batch, p.hidden});
+  p.grad_cells = member.packed("grad_cells", kept.grad_cells, {p.time, p.batch, p.hidden});
 }
 
 using Eleven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
@@ -150,46 +310,46 @@ using Eleven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor
 // Gradients of x, w_ih, w_hh, bias, h0, c0, peephole, norm_x, norm_h, norm_c, w_proj; those not wanted are empty.
 Eleven lstm_backward(
     Optional grad_y, Optional grad_h, Optional grad_c, Optional grad_cells, Tensor x, Tensor w_ih, Tensor w_hh,
-    Optional bias, Optional h0, Optional c0, Optional peephole, Optional norm_x, Optional norm_h, Optional norm_c, Optional w_proj,
-    Optional steps, Optional recurrent, Optional zone_h, Optional zone_c, Tensor states, Tensor cells, Tensor gates,
-    Tensor norms, Tensor moments, std::vector<int64_t> choices, double cell_clip, double gradient_clip, bool want_x,
-    bool want_h0, bool want_c0) {
+    Optional bias, Optional h0, Optional c0, Optional peephole, Optional norm_x, Optional norm_h, Optional norm_c,
+    Optional w_proj, Optional steps, Optional recurrent, Optional zone_h, Optional zone_c, Tensor states, Tensor cells,
+    Tensor gates, Tensor norms, Tensor moments, std::vector<int64_t> choices, double cell_clip, double gradient_clip,
+    bool want_x, bool want_h0, bool want_c0) {
+  const Member group(x);
+  const Arguments given{x,      w_ih,   w_hh,   bias,  h0,        c0,     peephole, norm_x,
+                        norm_h, norm_c, w_proj, steps, recurrent, zone_h, zone_c};
+  const Kept kept{states, cells, gates, norms, moments, grad_y, grad_h, grad_c, grad_cells};
   gatecast::Backward p{};
-  fill(p, {x, w_ih, w_hh, h0, c0, peephole, norm_x, norm_h, norm_c, w_proj, steps, recurrent, zone_h, zone_c, choices,
-           cell_clip, gradient_clip});
-  p.states = values(states);
-  p.cells = values(cells);
-  p.gates_in = gates.numel() ? values(gates) : nullptr;
-  p.bias = values(bias);
-  p.norms = values(norms);
-  p.moments = values(moments);
-  p.grad_y = values(grad_y);
-  p.grad_h = values(grad_h);
-  p.grad_c = values(grad_c);
-  p.grad_cells = values(grad_cells);
-  if (grad_y) {
-    p.grad_y_time = grad_y->stride(0);
-    p.grad_y_batch = grad_y->stride(1);
-  }
+  describe(p, x, w_hh, {choices, cell_clip, gradient_clip}, group.grouped);
   const int64_t rows = p.gates() * p.hidden;
-  Tensor grad_x = empty_if(want_x, {p.time, p.batch, p.input});
-  Tensor grad_w_ih = empty({rows, p.input}), grad_w_hh = empty({rows, p.output}), grad_bias = empty({rows});
-  Tensor grad_h0 = empty_if(want_h0, {p.batch, p.output}), grad_c0 = empty_if(want_c0, {p.batch, p.hidden});
-  Tensor grad_peephole = empty_if(p.peephole, {p.gates() - 1, p.hidden});
-  Tensor grad_norm_x = empty_if(p.norm_x, {rows}), grad_norm_h = empty_if(p.norm_h, {rows});
-  Tensor grad_norm_c = empty_if(p.norm_c, {2, p.hidden}), grad_w_proj = empty_if(p.w_proj, {p.output, p.hidden});
-  p.grad_x = target_if(want_x, grad_x);
-  p.grad_w_ih = target(grad_w_ih);
-  p.grad_w_hh = target(grad_w_hh);
-  p.grad_bias = target(grad_bias);
-  p.grad_h0 = target_if(want_h0, grad_h0);
-  p.grad_c0 = target_if(want_c0, grad_c0);
-  p.grad_peephole = target_if(p.peephole, grad_peephole);
-  p.grad_norm_x = target_if(p.norm_x, grad_norm_x);
-  p.grad_norm_h = target_if(p.norm_h, grad_norm_h);
-  p.grad_norm_c = target_if(p.norm_c, grad_norm_c);
-  p.grad_w_proj = target_if(p.w_proj, grad_w_proj);
-  chosen->backward(p, torch_threads());
+  Tensor grad_x = empty_if(want_x, group, {p.time, p.batch, p.input});
+  Tensor grad_w_ih = empty(group, {rows, p.input}), grad_w_hh = empty(group, {rows, p.output});
+  Tensor grad_bias = empty(group, {rows});
+  Tensor grad_h0 = empty_if(want_h0, group, {p.batch, p.output});
+  Tensor grad_c0 = empty_if(want_c0, group, {p.batch, p.hidden});
+  Tensor grad_peephole = empty_if(peephole.has_value(), group, {p.gates() - 1, p.hidden});
+  Tensor grad_norm_x = empty_if(norm_x.has_value(), group, {rows});
+  Tensor grad_norm_h = empty_if(norm_h.has_value(), group, {rows});
+  Tensor grad_norm_c = empty_if(norm_c.has_value(), group, {2, p.hidden});
+  Tensor grad_w_proj = empty_if(w_proj.has_value(), group, {p.output, p.hidden});
+  std::vector<gatecast::Backward> members(group.count, p);
+  for (int64_t k = 0; k < group.count; k++) {
+    const Member member = group.at(k);
+    gatecast::Backward& one = members[k];
+    take(one, given, member);
+    take_kept(one, kept, member);
+    one.grad_x = member.target_if(want_x, grad_x);
+    one.grad_w_ih = member.target(grad_w_ih);
+    one.grad_w_hh = member.target(grad_w_hh);
+    one.grad_bias = member.target(grad_bias);
+    one.grad_h0 = member.target_if(want_h0, grad_h0);
+    one.grad_c0 = member.target_if(want_c0, grad_c0);
+    one.grad_peephole = member.target_if(one.peephole, grad_peephole);
+    one.grad_norm_x = member.target_if(one.norm_x, grad_norm_x);
+    one.grad_norm_h = member.target_if(one.norm_h, grad_norm_h);
+    one.grad_norm_c = member.target_if(one.norm_c, grad_norm_c);
+    one.grad_w_proj = member.target_if(one.w_proj, grad_w_proj);
+  }
+  run(members, chosen->backward);
   return {grad_x,        grad_w_ih,   grad_w_hh,   grad_bias,   grad_h0,    grad_c0,
           grad_peephole, grad_norm_x, grad_norm_h, grad_norm_c, grad_w_proj};
 }
@@ -200,7 +360,7 @@ enum Place { W_IH, W_HH, BIAS, BIAS_HH, PEEPHOLE, NORM_X, NORM_H, NORM_C, W_PROJ
 
 struct Runs {
   std::vector<Tensor>& weights;
-  const Optional &h0, &c0;
+  const float *h0, *c0;
   int64_t directions;
   Tensor h, c;
 
@@ -217,26 +377,25 @@ struct Runs {
     p.w_proj = weight(run, W_PROJ, {p.output, p.hidden});
     STD_TORCH_CHECK(p.w_proj || p.output == p.hidden, "w_hh of run ", run, " does not fit");
     p.options.normed_cell = p.norm_c;
-    p.h0 = h0 ? values(*h0) + run * h0->stride(0) : nullptr;
-    p.c0 = c0 ? values(*c0) + run * c0->stride(0) : nullptr;
-    p.h = target(h) + run * h.stride(0);
-    p.c = target(c) + run * c.stride(0);
-    p.y_time = y.stride(0);
-    p.y_batch = y.stride(1);
-    p.y = target(y) + run % directions * p.output;
+    p.h0 = h0 ? h0 + run * p.batch * p.output : nullptr;
+    p.c0 = c0 ? c0 + run * p.batch * p.hidden : nullptr;
+    p.h = static_cast<float*>(h.data_ptr()) + run * p.batch * p.output;
+    p.c = static_cast<float*>(c.data_ptr()) + run * p.batch * p.hidden;
+    p.y_time = p.batch * directions * p.output;
+    p.y_batch = directions * p.output;
+    p.y = static_cast<float*>(y.data_ptr()) + run % directions * p.output;
     p.options.reverse = run % directions;
   }
 
   // The caller gives the words: gatecast.ops.checks.check_layers.
-  const float* weight(int64_t run, Place place, std::initializer_list<int64_t> sizes) {
+  const float* weight(int64_t run, Place place, Sizes sizes) {
     Tensor& t = weights[run * PER_RUN + place];
     if (place > W_HH && t.numel() == 0) return nullptr;
-    bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && t.is_cpu() &&
-                t.scalar_type() == torch::headeronly::ScalarType::Float;
+    bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && holds(t, FLOAT);
     for (int64_t k = 0; fits && k < t.dim(); k++) fits = t.size(k) == sizes.begin()[k];
     STD_TORCH_CHECK(fits, "weight ", static_cast<int64_t>(place), " of run ", run, " does not fit");
     if (!t.is_contiguous()) t = torch::stable::contiguous(t);
-    return values(t);
+    return static_cast<const float*>(t.data_ptr());
   }
 };
 
@@ -258,23 +417,25 @@ using Three = std::tuple<Tensor, Tensor, Tensor>;
 Three lstm_layers(
     Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t directions,
     std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
-  const int64_t count = static_cast<int64_t>(weights.size()) / PER_RUN;
-  const int64_t time = x.size(0), batch = x.size(1);
-  STD_TORCH_CHECK(count > 0 && weights[W_HH].dim() == 2, "w_hh does not fit");
-  const int64_t hidden = weights[W_HH].size(0) / (choices[2] ? 3 : 4), output = weights[W_HH].size(1);
-  Runs runs{weights, h0, c0, directions, empty({count, batch, output}), empty({count, batch, hidden})};
-  const Optional none;
+  const int64_t tensors = static_cast<int64_t>(weights.size()), count = tensors / PER_RUN;
+  STD_TORCH_CHECK(directions == 1 || directions == 2, "directions must be 1 or 2, got ", directions);
+  STD_TORCH_CHECK(
+      count > 0 && tensors % PER_RUN == 0 && count % directions == 0, "weights must be of whole layers, got ", tensors);
+  gatecast::Forward p{};
+  describe(p, x, weights[W_HH], {choices, cell_clip, gradient_clip}, false);
+  const Member whole(x);
+  const float* h = whole.packed("h0", h0, {count, p.batch, p.output});
+  const float* c = whole.packed("c0", c0, {count, p.batch, p.hidden});
+  Runs runs{weights, h, c, directions, empty({count, p.batch, p.output}), empty({count, p.batch, p.hidden})};
   Tensor below = x;
   for (int64_t layer = 0; layer < count / directions; layer++) {
-    Tensor y = empty({time, batch, directions * output});
-    gatecast::Forward both[2] = {};
-    for (int64_t k = 0; k < directions; k++) {
-      fill(both[k], {below, weights[W_IH], weights[W_HH], none, none, none, none, none, none, none, steps, none, none,
-                     none, choices, cell_clip, gradient_clip});
-      runs.fill(both[k], layer * directions + k, y);
-    }
+    Tensor y = empty({p.time, p.batch, directions * p.output});
+    take_input(p, below, steps, whole);
+    gatecast::Forward both[2] = {p, p};
+    for (int64_t k = 0; k < directions; k++) runs.fill(both[k], layer * directions + k, y);
     run_layer(both, directions);
     below = y;
+    p.input = directions * p.output;
   }
   return {below, runs.h, runs.c};
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -12,12 +13,18 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.utils.data import DataLoader, Dataset
 
+from gatecast import ops
+from gatecast.errors import SettingError
 from gatecast.nn import GRU, L2, LSTM, RNN, Chrono
+from gatecast.ops.library import library
+
+KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
 
 # In a process of its own: the type checks of the test run would be compiled too.
 COMPILE = """
 import torch
 from torch import nn
+from torch.func import functional_call, grad, stack_module_state, vmap
 from gatecast.nn import GRU, LSTM, RNN, L2, LSTMCell
 
 x, static = torch.randn(2, 2, 3), torch.randn(2, 2)
@@ -41,6 +48,30 @@ for layer, call in cases:
     torch.testing.assert_close(exported.module()(x, **call), layer(x, **call))
 cell = LSTMCell(3, 4)
 torch.testing.assert_close(torch.compile(cell, fullgraph=True, backend="eager")(x[0]), cell(x[0]))
+
+half = LSTM(3, 4, dtype=torch.bfloat16)
+torch.compiler.reset()
+compiled = torch.compile(half, fullgraph=True, backend="aot_eager")
+for call in (half, compiled):
+    half.zero_grad()
+    call(x.bfloat16())[0].float().square().sum().backward()
+    found = [p.grad for p in half.parameters()]
+    wanted = found if call is half else wanted
+torch.testing.assert_close(found, wanted)
+
+members = [LSTM(3, 4, bias=False) for _ in range(3)]
+parameters, buffers = stack_module_state(members)
+run = lambda p, b: functional_call(members[0], (p, b), (x,))[0]
+of_each = vmap(grad(lambda p, b: run(p, b).square().sum()))
+torch.compiler.reset()
+compiled = torch.compile(lambda p, b: vmap(run)(p, b), fullgraph=True, backend="aot_eager")
+with torch.no_grad():
+    torch.testing.assert_close(compiled(parameters, buffers), vmap(run)(parameters, buffers))
+compiled(parameters, buffers).square().sum().backward()
+wanted = of_each(parameters, buffers)
+torch.testing.assert_close({name: p.grad for name, p in parameters.items()}, wanted)
+compiled = torch.compile(lambda p, b: of_each(p, b), fullgraph=True, backend="eager")
+torch.testing.assert_close(compiled(parameters, buffers), wanted)
 
 layer = LSTM(3, 4, batch_first=True, stateful=True, activity_regularizer=L2(0.1))
 compiled = torch.compile(layer, fullgraph=True, backend="eager")
@@ -78,6 +109,57 @@ def test_an_ensemble_in_one_call(kind: type) -> None:
         member(x, lengths=lengths)[0].square().sum().backward()
         for name, parameter in member.named_parameters():
             torch.testing.assert_close(gradients[name][number], parameter.grad)
+
+
+@KERNEL
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.filterwarnings("error::gatecast.ops.SlowPathWarning")
+def test_an_ensemble_runs_the_kernels(dtype: torch.dtype) -> None:
+    options = {"peephole": True, "layer_norm": True, "proj_size": 2, "recurrent_dropout": 0.2, "zoneout": 0.1}
+    members = [LSTM(3, 4, 2, bidirectional=True, dropout=0.5, dtype=dtype, **options) for _ in range(3)]
+    parameters, buffers = stack_module_state(members)
+    x, told = torch.randn(5, 2, 3, dtype=dtype), []
+
+    def run(p: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
+        told.append(ops.explain(x, ops.LSTMWeights(p["weight_ih_l0"], p["weight_hh_l0"], w_proj=p["weight_hr_l0"])))
+        return functional_call(members[0], (p, b), (x,))[0]
+
+    vmap(run, randomness="different")(parameters, buffers).float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in parameters.values())
+    assert told[0].startswith(f"cpu-{library().isa}")
+    with torch.no_grad():
+        for member in members:
+            member.eval()
+        together = vmap(run, randomness="different")(*stack_module_state(members))
+        torch.testing.assert_close(together, torch.stack([member(x)[0] for member in members]))
+
+
+@KERNEL
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_all_layers_at_once_in_half_precision(dtype: torch.dtype) -> None:
+    """Layer by layer every output is rounded; in one call only the last."""
+    layer = LSTM(3, 4, 2, bidirectional=True, dtype=dtype).eval()
+    x = torch.randn(5, 2, 3, dtype=dtype)
+    exact = copy.deepcopy(layer).double()(x.double(), lengths=[5, 3])
+    with torch.no_grad():
+        y, (h, c) = layer(x, lengths=[5, 3])
+    assert y.dtype == h.dtype == c.dtype == dtype
+    eps = torch.finfo(dtype).eps
+    torch.testing.assert_close((y.double(), (h.double(), c.double())), exact, rtol=eps, atol=eps / 8)
+    layer.weight_hh_l1.data = layer.weight_hh_l1.data.float()
+    with torch.no_grad(), pytest.raises(SettingError, match="w_hh of layer 1 must be of the dtype of x"):
+        layer(x)
+
+
+@KERNEL
+def test_autocast_leaves_the_lstm_its_precision() -> None:
+    layer, x = LSTM(3, 4, 2), torch.randn(5, 2, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x)
+        loss = found[0].square().sum()
+    loss.backward()
+    torch.testing.assert_close(found, layer(x), rtol=0, atol=0)
+    assert {p.grad.dtype for p in layer.parameters()} == {torch.float32}
 
 
 def test_an_ensemble_in_training_drops_its_own() -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast import ops, testing
-from gatecast.ops import kernel
+from gatecast.ops import operators
 from gatecast.ops.library import library
 from gatecast.testing import LSTMCase
 
@@ -36,7 +36,7 @@ class Layer(nn.Module):
 def forward_arguments(case: LSTMCase, keep: int) -> tuple[Any, ...]:
     x, weights, state, masks = testing.arguments(case)
     tensors = (x, *weights[:3], *(state or (None, None)), *weights[3:])
-    return *kernel._ready(tensors, tuple(masks)), *kernel._choices(case.spec), keep
+    return *operators.ready(tensors, tuple(masks)), *operators.choices(case.spec), keep
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2, 3])
@@ -62,9 +62,112 @@ def test_opcheck_of_the_operator_of_all_layers() -> None:
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     h, c = (part.expand(2, -1, -1).contiguous() for part in state)
     above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
-    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *kernel._choices(CASE.spec))
+    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *operators.choices(CASE.spec))
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
+
+
+# ── what does not fit is refused before native code reads it ─────────────────────────────────────────────────────────
+SPOILED = {
+    "x": [lambda x: x[0], lambda x: x[None, None], lambda x: x.double(), lambda x: x.transpose(0, 2)],
+    "w_ih": [lambda w: w[:-1], lambda w: w[:, :1], lambda w: w.half(), lambda w: w.T, lambda w: w.T.contiguous().T],
+    "w_hh": [lambda w: w[:0], lambda w: w[:-1], lambda w: w[:, :4], lambda w: w[None]],
+    "bias": [lambda b: b[:-1], lambda b: b.repeat(2)[::2], lambda b: b.int()],
+    "h0": [lambda h: h[:1], lambda h: h[:, :1], lambda h: h.double()],
+    "c0": [lambda c: c[:1], lambda c: c.T],
+    "peephole": [lambda p: p[:1], lambda p: p.flatten()],
+    "norm_x": [lambda n: n[:4]],
+    "norm_h": [lambda n: n.double()],
+    "norm_c": [lambda n: n[:1]],
+    "w_proj": [lambda w: w[:1], lambda w: None],
+    "steps": [lambda m: m[:1], lambda m: m.float()],
+    "recurrent": [lambda m: m[:, :1], lambda m: m.bool()],
+    "zone_h": [lambda m: m[..., :1]],
+    "zone_c": [lambda m: m[:1]],
+    "choices": [lambda c: [7, *c[1:]], lambda c: [-1, *c[1:]], lambda c: c[:4]],
+}
+KEPT = {
+    "grad_y": [lambda g: g[:1], lambda g: g.double()],
+    "grad_h": [lambda g: torch.ones(1, 5)],
+    "states": [lambda s: s[:1], lambda s: s.transpose(0, 1)],
+    "cells": [lambda c: c[:, :1], lambda c: torch.empty(0)],
+    "gates": [lambda g: g[:1], lambda g: torch.empty(0)],
+    "norms": [lambda n: torch.empty(0)],
+    "moments": [lambda m: torch.empty(0)],
+}
+WHOLE = replace(FULL, zone_h=True, zone_c=True)
+
+
+def names(operator: Any) -> list[str]:
+    return [argument.name for argument in operator.default._schema.arguments]
+
+
+def each(table: dict[str, list[Any]]) -> list[Any]:
+    return [pytest.param(name, one, id=f"{name} {k}") for name, spoils in table.items() for k, one in enumerate(spoils)]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize(("name", "spoil"), each(SPOILED))
+def test_forward_refuses_what_does_not_fit(name: str, spoil: Any, grouped: bool) -> None:
+    operator = torch.ops.gatecast.lstm_forward
+    given = dict(zip(names(operator), forward_arguments(WHOLE, 2), strict=True))
+    given[name] = spoil(given[name])
+    if grouped:
+        given = {key: _twice(value) for key, value in given.items()}
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        operator(**given)
+
+
+@pytest.mark.parametrize(("name", "spoil"), each(SPOILED | KEPT))
+def test_backward_refuses_what_does_not_fit(name: str, spoil: Any) -> None:
+    operator, forward = torch.ops.gatecast.lstm_backward, torch.ops.gatecast.lstm_forward
+    given = dict(zip(names(forward), forward_arguments(WHOLE, 2), strict=True))
+    y, _, _, cells, gates, states, norms, moments = forward(**given)
+    kept = {"states": states, "cells": cells, "gates": gates, "norms": norms, "moments": moments}
+    none = dict.fromkeys(("grad_h", "grad_c", "grad_cells"))
+    given = given | kept | none | {"grad_y": torch.ones_like(y), "want_x": True, "want_h0": True, "want_c0": True}
+    del given["keep"]
+    operator(**given)
+    given[name] = spoil(given[name])
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        operator(**given)
+
+
+def test_members_of_a_group_must_agree_in_number() -> None:
+    given = dict(zip(names(torch.ops.gatecast.lstm_forward), forward_arguments(WHOLE, 2), strict=True))
+    given = {key: _twice(value) for key, value in given.items()}
+    given["bias"] = given["bias"][:1]
+    with pytest.raises(RuntimeError, match=r"bias must be a float32 tensor .* of shape \(36\) for each member, got"):
+        torch.ops.gatecast.lstm_forward(**given)
+
+
+def _twice(value: Any) -> Any:
+    return value.expand(2, *value.shape) if isinstance(value, Tensor) else value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"directions": 0},
+        {"directions": 3},
+        {"weights": []},
+        {"x": torch.zeros(4, 3)},
+        {"x": torch.zeros(4, 3, 2).double()},
+        {"h0": torch.zeros(1, 1, 9)},
+        {"c0": torch.zeros(1, 3, 8)},
+        {"steps": torch.ones(3, 4, dtype=torch.bool)},
+    ],
+    ids=str,
+)
+def test_all_layers_refuse_what_does_not_fit(change: dict[str, Any]) -> None:
+    none, (x, weights, *_) = torch.empty(0), testing.arguments(CASE)
+    run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
+    kinds, *clips = operators.choices(CASE.spec)
+    given = {"x": x, "weights": run, "h0": None, "c0": None, "steps": None, "directions": 1, "choices": kinds}
+    given |= {"cell_clip": clips[0], "gradient_clip": clips[1]}
+    torch.ops.gatecast.lstm_layers(**given)
+    with pytest.raises(RuntimeError):
+        torch.ops.gatecast.lstm_layers(**given | change)
 
 
 LAYER = """

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gatecast import ops, testing
-from gatecast.ops import reference
+from gatecast.ops import kernel, reference
 from gatecast.ops.library import find, library
-from gatecast.testing import OPTIONS, SHAPES, TOLERANCE, LSTMCase
+from gatecast.testing import OPTIONS, SHAPES, TOLERANCE, Arguments, LSTMCase
 
 CASE = LSTMCase("base")
 KINDS = ("tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh")
@@ -57,6 +58,36 @@ def test_threads_that_share_rows_give_the_same(batch: int, hidden: int) -> None:
             together = ops.lstm(x, weights, state, masks=masks)
             assert all(torch.equal(a, b) for a, b in zip(alone[:3], together[:3], strict=True))
         torch.set_num_threads(1)
+
+
+@pytest.mark.skipif(not library().isa, reason="no kernel")
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("case", SHAPES + OPTIONS, ids=str)
+def test_half_precision_is_off_by_its_rounding(case: LSTMCase, dtype: torch.dtype) -> None:
+    """Of input, weights and what comes out: nothing in between is rounded."""
+    given = testing.arguments(case)
+    rounded = Arguments(*(_rounded(part, dtype) for part in given))
+    found = testing.results(ops.lstm, case, rounded, dtype)
+    if case.poison and given.masks.steps is not None:
+        rounded.x[~given.masks.steps] = 0.0
+    exact = testing.results(reference.lstm, case, rounded, torch.float64)
+    assert {t.dtype for t in found.values()} == {dtype}
+    wrong = {name: testing.relative_error(found[name], t) for name, t in exact.items()}
+    assert max(wrong.values()) < 2 * torch.finfo(dtype).eps, wrong
+
+
+def _rounded(part: Any, dtype: torch.dtype) -> Any:
+    """Tensors, or tuples of them, as this dtype holds them."""
+    if isinstance(part, tuple):
+        new = [_rounded(one, dtype) for one in part]
+        return type(part)(*new) if hasattr(part, "_fields") else tuple(new)
+    return part if part is None or part.dtype == torch.bool else part.to(dtype).float()
+
+
+def test_an_expanded_mask_in_half_precision_stays_expanded() -> None:
+    mask = torch.ones(1, 1, 20, dtype=torch.bfloat16).expand(5, 3, 20)
+    wide = kernel._wide(mask)
+    assert (wide.dtype, wide.shape, wide.stride()) == (torch.float32, mask.shape, mask.stride())
 
 
 def test_gates_computed_again_are_not_kept() -> None:

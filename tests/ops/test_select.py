@@ -64,11 +64,20 @@ def test_float64_runs_the_reference_in_silence() -> None:
 
 
 @KERNEL
-def test_a_transform_runs_the_reference() -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_explained(dtype: torch.dtype) -> None:
     x, weights, *_ = testing.arguments(CASE)
-    with pytest.warns(ops.SlowPathWarning, match=r"torch\.func"):
-        mapped = torch.func.vmap(lambda w: ops.lstm(x, weights._replace(w_hh=w)).y)(torch.stack([weights.w_hh] * 2))
-    torch.testing.assert_close(mapped[1], ops.lstm(x, weights).y)
+    half = ops.LSTMWeights(*(t if t is None else t.to(dtype) for t in weights))
+    assert ops.explain(x.to(dtype), half).startswith(f"cpu-{library().isa}: {str(dtype)[6:]}, computed in float32")
+
+
+@KERNEL
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_forward_mode_is_announced() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.warns(ops.SlowPathWarning, match="inside jvp, functionalize or forward-mode"):
+        y, _ = torch.func.jvp(lambda x: ops.lstm(x, weights).y, (x,), (x,))
+    torch.testing.assert_close(y, ops.lstm(x, weights).y)
 
 
 @KERNEL

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gatecast.ops import kernel
+from gatecast.ops import kernel, transforms
 from gatecast.ops.checks import NO_MASKS, check_layers
 from gatecast.ops.select import kernel_for
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
@@ -37,10 +37,12 @@ def lstm_layers(
         SettingError: a weight does not fit.
     """
     first = LSTMWeights(weights[0][0], weights[0][1])  # type: ignore[arg-type]
-    if torch.compiler.is_compiling():  # where every operator has its own place in the graph
+    if torch.compiler.is_compiling() or transforms.active():  # which know the operator of one layer
         return None
     if not kernel_for(x, first, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
         return None
+    if x.dtype != torch.float32:  # once it is widened, a weight of another dtype would go unseen
+        check_layers(x, weights, spec, directions)
     try:
         return kernel.lstm_layers(x, weights, state, spec, steps, directions)
     except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it

@@ -5,14 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
-from gatecast.ops import kernel
+from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
-from gatecast.ops.library import INSTRUCTION_SETS, library
+from gatecast.ops.library import INSTRUCTION_SETS, Library, library
+from gatecast.ops.operators import ACTIVATIONS
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
 
@@ -82,7 +84,7 @@ def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
-        choice = _KERNELS[loaded.isa] if loaded.isa else Choice("reference", loaded.reason, slow=not loaded.asked)
+        choice = _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
     if _heard is not None:
         _heard.append(choice)
     return choice
@@ -102,16 +104,23 @@ def _listening() -> Iterator[list[Choice]]:
         _heard = before
 
 
+_AGAIN = "gradients of gradients run the reference"
+_NUMBERS = {torch.float32: "float32", torch.bfloat16: "bfloat16, computed in float32"}
+_NUMBERS[torch.float16] = "float16, computed in float32"
 _KERNELS = {
-    isa: Choice(f"cpu-{isa}", f"float32 on a CPU with {isa}; gradients of gradients run the reference")
-    for isa in INSTRUCTION_SETS
+    dtype: {isa: Choice(f"cpu-{isa}", f"{number} on a CPU with {isa}; {_AGAIN}") for isa in INSTRUCTION_SETS}
+    for dtype, number in _NUMBERS.items()
 }
+
+
+def _missing(loaded: Library) -> Choice:
+    return Choice("reference", loaded.reason, slow=not loaded.asked)
 
 
 def _other_number(x: Tensor) -> Choice | None:
     if not x.is_cpu:
         return Choice("reference", f"there is no kernel for device {x.device.type!r}")
-    if x.dtype == torch.float32:
+    if x.dtype in _KERNELS:
         return None
     return Choice("reference", f"the kernel computes in float32, x is {x.dtype}", slow=x.dtype != torch.float64)
 
@@ -120,22 +129,24 @@ def _unsupported(spec: CellSpec, masks: LSTMMasks) -> Choice | None:
     """Options that only the reference has."""
     for name in ("activation", "recurrent_activation") if spec is not DEFAULT else ():
         kind = getattr(spec, name)
-        if kind not in kernel.ACTIVATIONS:
+        if kind not in ACTIVATIONS:
             shown = repr(kind) if isinstance(kind, str) else "a function"
-            reason = f"{name} is {shown}; the kernel has {', '.join(kernel.ACTIVATIONS)}"
+            reason = f"{name} is {shown}; the kernel has {', '.join(ACTIVATIONS)}"
             return Choice("reference", reason, slow=True)
-    if masks is not NO_MASKS and any(mask is not None and mask.requires_grad for mask in masks):
+    if masks is not NO_MASKS and any(map(transforms.needs_gradient, masks)):
         return Choice("reference", "a mask needs a gradient, which the kernel does not give", slow=True)
     return None
 
 
 def _transformed() -> Choice | None:
-    """vmap, jvp and forward-mode gradients go through plain PyTorch."""
-    if torch.compiler.is_compiling():
+    """vmap and grad reach the kernels; jvp and forward-mode gradients go through plain PyTorch."""
+    if not transforms.active() and forward_ad._current_level < 0:
         return None
-    inner: Any = torch._C
-    if inner._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
-        return Choice("reference", "inside a torch.func transform or forward-mode differentiation", slow=True)
+    if torch.compiler.is_compiling():
+        compiled = transforms.active() and torch.is_grad_enabled()
+        return Choice("reference", "inside a transform of torch.func that is being compiled") if compiled else None
+    if forward_ad._current_level >= 0 or not transforms.supported():
+        return Choice("reference", "inside jvp, functionalize or forward-mode differentiation", slow=True)
     return None
 
 
