@@ -195,7 +195,8 @@ Eleven lstm_backward(
 }
 
 // Layers of one direction or two, one on the other, without gradients. `weights` holds PER_RUN tensors for each run of
-// a cell, an empty one for each that is missing; the runs of a layer stand side by side in y.
+// a cell, an empty one for each that is missing; the runs of a layer stand side by side in y. x may be one step alone,
+// (batch, input); y is then (batch, width).
 enum Place { W_IH, W_HH, BIAS, BIAS_HH, PEEPHOLE, NORM_X, NORM_H, NORM_C, W_PROJ, PER_RUN };
 
 struct Runs {
@@ -221,8 +222,8 @@ struct Runs {
     p.c0 = c0 ? values(*c0) + run * c0->stride(0) : nullptr;
     p.h = target(h) + run * h.stride(0);
     p.c = target(c) + run * c.stride(0);
-    p.y_time = y.stride(0);
-    p.y_batch = y.stride(1);
+    p.y_time = p.batch * directions * p.output;
+    p.y_batch = directions * p.output;
     p.y = target(y) + run % directions * p.output;
     p.options.reverse = run % directions;
   }
@@ -253,20 +254,31 @@ void run_layer(const gatecast::Forward* runs, int64_t directions) {
   }
 }
 
+// A step alone with an axis of time, on the same memory; not through the dispatcher, as `empty`.
+Tensor with_time(const Tensor& x) {
+  const int64_t sizes[3] = {1, x.size(0), x.size(1)}, strides[3] = {0, x.stride(0), x.stride(1)};
+  AtenTensorHandle made;
+  STABLE_TORCH_ERROR_CODE_CHECK(
+      aoti_torch__reinterpret_tensor(x.get(), 3, sizes, strides, x.storage_offset(), &made));
+  return Tensor(made);
+}
+
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 
 Three lstm_layers(
     Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t directions,
     std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
-  const int64_t count = static_cast<int64_t>(weights.size()) / PER_RUN;
-  const int64_t time = x.size(0), batch = x.size(1);
+  const int64_t count = static_cast<int64_t>(weights.size()) / PER_RUN, layers = count / directions;
+  const bool one = x.dim() == 2;
+  Tensor below = one ? with_time(x) : x;
+  const int64_t time = below.size(0), batch = below.size(1);
   STD_TORCH_CHECK(count > 0 && weights[W_HH].dim() == 2, "w_hh does not fit");
   const int64_t hidden = weights[W_HH].size(0) / (choices[2] ? 3 : 4), output = weights[W_HH].size(1);
   Runs runs{weights, h0, c0, directions, empty({count, batch, output}), empty({count, batch, hidden})};
   const Optional none;
-  Tensor below = x;
-  for (int64_t layer = 0; layer < count / directions; layer++) {
-    Tensor y = empty({time, batch, directions * output});
+  for (int64_t layer = 0; layer < layers; layer++) {
+    const int64_t width = directions * output;
+    Tensor y = one && layer == layers - 1 ? empty({batch, width}) : empty({time, batch, width});
     gatecast::Forward both[2] = {};
     for (int64_t k = 0; k < directions; k++) {
       fill(both[k], {below, weights[W_IH], weights[W_HH], none, none, none, none, none, none, none, steps, none, none,

@@ -56,7 +56,7 @@ class Cell(Recurrent):
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         masks = draw_masks(x, None, options, self.design.widths, training=self.training)
         after = self.design.run(x, self._weights(""), state, self.spec, masks).state
-        self._note_activity(after[0], after[0].shape[0])
+        self._note_activity(after[0], 0)
         return state_out(after if batched else tuple(part[0] for part in after))
 
     def extra_repr(self) -> str:

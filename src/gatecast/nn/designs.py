@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
+from gatecast.ops.checks import DEFAULT
 from gatecast.ops.gru import GRUSpec, GRUWeights, gru
 from gatecast.ops.layers import lstm_layers
 from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
@@ -43,6 +44,7 @@ class Design(ABC):
     hidden_size: int
     bias: bool
     options: CellOptions
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights, as the operator that runs all layers takes them; (): none does
 
     @property
     @abstractmethod
@@ -105,7 +107,7 @@ class Design(ABC):
     def run_all(
         self,
         x: Tensor,
-        weights: Sequence[Weights],
+        weights: list[Tensor],
         state: State | None,
         spec: Any,
         steps: Tensor | None,
@@ -115,7 +117,7 @@ class Design(ABC):
 
         Args:
             x: input of the first layer.
-            weights: of each layer and direction.
+            weights: of each layer and direction, one after the other: those of ``in_order``.
             state: before the first step, of all layers and directions.
             spec: options that the operator reads.
             steps: True where a step counts.
@@ -130,6 +132,9 @@ class LSTMDesign(Design):
 
     options: LSTMCellOptions
     proj_size: int = 0
+    in_order = (
+        "weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr"
+    )  # fmt: skip
 
     @property
     def gates(self) -> str:
@@ -152,7 +157,7 @@ class LSTMDesign(Design):
 
     def spec(self, *, reverse: bool = False, zero_output: bool = True) -> CellSpec:
         options = self.options
-        return CellSpec(
+        spec = CellSpec(
             options.activation,
             options.recurrent_activation,
             coupled=options.coupled,
@@ -162,6 +167,7 @@ class LSTMDesign(Design):
             zero_output=zero_output,
             recompute=options.recompute,
         )
+        return DEFAULT if spec == DEFAULT else spec  # which needs no checks at each call
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -173,16 +179,13 @@ class LSTMDesign(Design):
     def run_all(
         self,
         x: Tensor,
-        weights: Sequence[Weights],
+        weights: list[Tensor],
         state: State | None,
         spec: Any,
         steps: Tensor | None,
         directions: int,
     ) -> Run | None:
-        if self.options.zoneouts != (0.0, 0.0):
-            return None
-        flat = [[each.get(name) for name in _IN_ORDER] for each in weights]
-        found = lstm_layers(x, flat, state, spec, steps, directions)
+        found = lstm_layers(x, weights, state, spec, steps, directions)
         return None if found is None else Run(found[0], found[1:])
 
     @staticmethod
@@ -250,9 +253,6 @@ class RNNDesign(Design):
         operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
         out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
         return Run(out.y, (out.h,))
-
-
-_IN_ORDER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr")
 
 
 def _one_bias(weights: Weights) -> Tensor | None:

@@ -62,6 +62,16 @@ class CellOptions:
         """Of h and of c."""
         return self.zoneout if isinstance(self.zoneout, tuple) else (self.zoneout, self.zoneout)
 
+    @property
+    def zoned(self) -> bool:
+        """Some units keep some of their old values."""
+        return self.zoneout not in (0, (0, 0))
+
+    @property
+    def drawn(self) -> bool:
+        """Training draws something inside the layer."""
+        return max(self.input_dropout, self.recurrent_dropout, self.weight_drop, *self.zoneouts) > 0
+
 
 @dataclass(frozen=True)
 class TorchCellOptions(CellOptions):

@@ -48,7 +48,6 @@ PER_RUN = (
     9  # tensors of a run of the cell in `lstm_layers`: those of LSTMWeights and a second bias; empty ones for none
 )
 INPUTS = 6 + 5  # tensors that may have gradients: x, w_ih, w_hh, bias, h0, c0 and the other weights
-_NONE = torch.empty(0)
 
 
 @torch.library.register_fake("gatecast::lstm_forward", lib=_OPERATORS)
@@ -89,9 +88,9 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
 def _layers_shapes(
     x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, directions: int, *rest: Any
 ) -> tuple[Tensor, ...]:
-    (time, batch, _), (gates, output), runs = x.shape, weights[1].shape, len(weights) // PER_RUN
+    (*time, batch, _), (gates, output), runs = x.shape, weights[1].shape, len(weights) // PER_RUN
     hidden = gates // (3 if rest[0][2] else 4)
-    y, h, c = (time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
+    y, h, c = (*time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
     return x.new_empty(y), x.new_empty(h), x.new_empty(c)
 
 
@@ -114,8 +113,8 @@ def lstm(
 
 
 def lstm_layers(
-    x: Float[Tensor, "time batch input"],
-    weights: Sequence[Sequence[Tensor | None]],
+    x: Float[Tensor, "*time batch input"],
+    weights: list[Tensor],
     state: Sequence[Tensor] | None,
     spec: CellSpec,
     steps: Tensor | None,
@@ -123,8 +122,7 @@ def lstm_layers(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
     h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
-    flat = [_NONE if t is None else t for run in weights for t in run]
-    y, h, c = _LAYERS(_even(x), flat, h0, c0, steps, directions, *_choices(spec))
+    y, h, c = _LAYERS(_even(x), weights, h0, c0, steps, directions, *_choices(spec))
     return y, h, c
 
 
