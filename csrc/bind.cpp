@@ -194,15 +194,15 @@ Eleven lstm_backward(
           grad_peephole, grad_norm_x, grad_norm_h, grad_norm_c, grad_w_proj};
 }
 
-// Layers of one direction or two, one on the other, without gradients. `weights` holds PER_RUN tensors for each run of
-// a cell, an empty one for each that is missing; the runs of a layer stand side by side in y. x may be one step alone,
-// (batch, input); y is then (batch, width).
+// Layers of one direction or two, one on the other, without gradients. `weights` holds as many tensors for each run of
+// a cell, an empty one for each that is missing; those behind are left out, since each costs. The runs of a layer stand
+// side by side in y. x may be one step alone, (batch, input); y is then (batch, width).
 enum Place { W_IH, W_HH, BIAS, BIAS_HH, PEEPHOLE, NORM_X, NORM_H, NORM_C, W_PROJ, PER_RUN };
 
 struct Runs {
   std::vector<Tensor>& weights;
   const Optional &h0, &c0;
-  int64_t directions;
+  int64_t directions, each;  // tensors of a run
   Tensor h, c;
 
   void fill(gatecast::Forward& p, int64_t run, const Tensor& y) {
@@ -230,7 +230,8 @@ struct Runs {
 
   // The caller gives the words: gatecast.ops.checks.check_layers.
   const float* weight(int64_t run, Place place, std::initializer_list<int64_t> sizes) {
-    Tensor& t = weights[run * PER_RUN + place];
+    if (place >= each) return nullptr;
+    Tensor& t = weights[run * each + place];
     if (place > W_HH && t.numel() == 0) return nullptr;
     bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && t.is_cpu() &&
                 t.scalar_type() == torch::headeronly::ScalarType::Float;
@@ -266,15 +267,17 @@ Tensor with_time(const Tensor& x) {
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 
 Three lstm_layers(
-    Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t directions,
-    std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
-  const int64_t count = static_cast<int64_t>(weights.size()) / PER_RUN, layers = count / directions;
+    Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t layers,
+    int64_t directions, std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
+  const int64_t count = layers * directions, tensors = static_cast<int64_t>(weights.size());
+  STD_TORCH_CHECK(count > 0 && tensors % count == 0, "weights must be of whole layers, got ", tensors);
+  const int64_t each = tensors / count;
   const bool one = x.dim() == 2;
   Tensor below = one ? with_time(x) : x;
   const int64_t time = below.size(0), batch = below.size(1);
-  STD_TORCH_CHECK(count > 0 && weights[W_HH].dim() == 2, "w_hh does not fit");
+  STD_TORCH_CHECK(each > W_HH && each <= PER_RUN && weights[W_HH].dim() == 2, "w_hh does not fit");
   const int64_t hidden = weights[W_HH].size(0) / (choices[2] ? 3 : 4), output = weights[W_HH].size(1);
-  Runs runs{weights, h0, c0, directions, empty({count, batch, output}), empty({count, batch, hidden})};
+  Runs runs{weights, h0, c0, directions, each, empty({count, batch, output}), empty({count, batch, hidden})};
   const Optional none;
   for (int64_t layer = 0; layer < layers; layer++) {
     const int64_t width = directions * output;

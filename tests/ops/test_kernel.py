@@ -56,13 +56,15 @@ def test_opcheck_of_the_backward_operator(case: LSTMCase) -> None:
     torch.library.opcheck(torch.ops.gatecast.lstm_backward.default, (*arguments, True, True, False), test_utils=tests)
 
 
-def test_opcheck_of_the_operator_of_all_layers() -> None:
+@pytest.mark.parametrize("one", [False, True], ids=["sequence", "step"])
+def test_opcheck_of_the_operator_of_all_layers(one: bool) -> None:
     none, (x, weights, state, _) = torch.empty(0), testing.arguments(replace(FULL, steps=False))
     assert state is not None
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     h, c = (part.expand(2, -1, -1).contiguous() for part in state)
     above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
-    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *kernel._choices(CASE.spec))
+    x, steps = (x[0], None) if one else (x, torch.ones(4, 3, dtype=torch.bool))
+    arguments = (x, [*run, above, *run[1:]], h, c, steps, 2, 1, *kernel._choices(CASE.spec))
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
 

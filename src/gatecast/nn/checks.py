@@ -85,33 +85,28 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
     )
 
 
-def check_parts(state: Sequence[Tensor], names: Sequence[str]) -> None:
-    """A given state has all its tensors: h, or h and c."""
-    if len(state) != len(names):
-        expected = ", ".join(f"{name}0" for name in names)
-        raise SettingError(f"the state must be ({expected}): {len(names)} tensors; got {len(state)}")
+def wrong_number(state: Sequence[Tensor], names: Sequence[str]) -> SettingError:
+    """A given state lacks a tensor, or has one too many."""
+    expected = ", ".join(f"{name}0" for name in names)
+    return SettingError(f"the state must be ({expected}): {len(names)} tensors; got {len(state)}")
 
 
 def checked_part(
-    name: str, part: Tensor, shape: tuple[int, ...], dtype: torch.dtype, weight: Tensor, axes: str
+    name: str, part: Tensor, shape: tuple[int, ...], dtype: torch.dtype, weight: Tensor, axes: Sequence[str]
 ) -> Tensor:
     """A tensor of a given state whose shape, dtype and device fit.
 
     Args:
-        name: of the tensor, h or c.
+        name: of the tensor.
         part: the tensor.
         shape: ``(layers*directions, batch, width)``, the same without batch, or that of a cell.
         dtype: that it must have.
         weight: any weight of the layer.
-        axes: words for the axes up to the width; those of space follow.
+        axes: words for the axes.
     """
-    if part.shape == shape and part.dtype == dtype and part.device == weight.device:
-        return part
-    name = f"{name}0"
     if part.shape != shape:
-        axes += ", space" * (len(shape) - axes.count(",") - 1)
         raise SettingError(
-            f"{name} must be ({axes}) = {shape}, got {tuple(part.shape)}{_missing_axis(name, part, shape)}"
+            f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}{_missing_axis(name, part, shape)}"
         )
     return same_kind(name, part, weight, dtype)
 

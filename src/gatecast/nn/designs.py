@@ -111,16 +111,18 @@ class Design(ABC):
         state: State | None,
         spec: Any,
         steps: Tensor | None,
+        layers: int,
         directions: int,
-    ) -> Run | None:
-        """Run all layers in one call, without gradients; None where that cannot be.
+    ) -> tuple[Tensor, State] | None:
+        """Run all layers in one call, without gradients: the output and the state; None where that cannot be.
 
         Args:
             x: input of the first layer.
-            weights: of each layer and direction, one after the other: those of ``in_order``.
+            weights: of each layer and direction, one after the other: those of ``in_order``, or the first of them.
             state: before the first step, of all layers and directions.
             spec: options that the operator reads.
             steps: True where a step counts.
+            layers: how many.
             directions: 1 or 2, joined side by side.
         """
         return None
@@ -143,6 +145,10 @@ class LSTMDesign(Design):
     @property
     def widths(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("h", "c")
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
         shapes = super().shapes(input_size)
@@ -183,10 +189,11 @@ class LSTMDesign(Design):
         state: State | None,
         spec: Any,
         steps: Tensor | None,
+        layers: int,
         directions: int,
-    ) -> Run | None:
-        found = lstm_layers(x, weights, state, spec, steps, directions)
-        return None if found is None else Run(found[0], found[1:])
+    ) -> tuple[Tensor, State] | None:
+        found = lstm_layers(x, weights, state, spec, steps, layers, directions)
+        return None if found is None else (found[0], found[1:])
 
     @staticmethod
     def operands(weights: Weights) -> LSTMWeights:

@@ -70,7 +70,7 @@ class CellOptions:
     @property
     def drawn(self) -> bool:
         """Training draws something inside the layer."""
-        return max(self.input_dropout, self.recurrent_dropout, self.weight_drop, *self.zoneouts) > 0
+        return self.zoned or self.input_dropout > 0 or self.recurrent_dropout > 0 or self.weight_drop > 0
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,13 @@ from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_
 from gatecast.nn.states import WithState, state_out
 from gatecast.ops.layers import NONE
 
+STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of a stream, and of a batch of streams
+
 
 class Stacked(NamedTuple):
     """What a run of all layers gave."""
 
-    y: Tensor  # (time, batch, width)
+    y: Tensor  # (time, batch, width); of one step alone (batch, width)
     last: Tensor | None  # (batch, width), where it was asked for
     state: State  # (layers*directions, batch, width) each
     cells: Tensor | None  # (layers*directions, time, batch, hidden)
@@ -55,7 +57,7 @@ class Stack(WithState):
         self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
         self._check_options()
         self._add_layers(factory)
-        self._in_order = [self.names[suffix].get(name) for suffix in self.suffixes for name in design.in_order]
+        self._in_order = self._order()
         self._add_initial_state(num_layers * self.directions, options, **factory)
         self.reset_parameters()
 
@@ -91,6 +93,13 @@ class Stack(WithState):
             width = self.input_size if layer == 0 else below + self.input_size * self.stack.skip
             for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
                 self._add_weights(suffix, width, **factory)
+
+    def _order(self) -> list[str | None]:
+        """Whole names of the weights as the operator that runs all layers takes them; None: one that is missing."""
+        in_order, there = list(self.design.in_order), self.names[self.suffixes[0]]
+        while in_order and in_order[-1] not in there:
+            in_order.pop()
+        return [self.names[suffix].get(name) for suffix in self.suffixes for name in in_order]
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
@@ -149,7 +158,7 @@ class Stack(WithState):
                 "the whole sequence: call the layer"
             )
         x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
-        form = Form(False, x.dim() == 2)
+        form = STEPS if x.dim() == 2 else STEP
         x = x if form.batched else x[None]
         out = self._run(x, self._first_state(x.shape[0], hx, static, batched=form.batched, stateful=False), None)
         return form.state(out.y), state_out(form.states(out.state))
@@ -177,10 +186,12 @@ class Stack(WithState):
         """Run all layers over a sequence, or over one step without an axis of time, which the output lacks then."""
         if self._can_run_at_once():
             weights = [NONE if name is None else self._weight(name) for name in self._in_order]
-            run = self.design.run_all(x, weights, state, self.specs[0], steps, self.directions)
-            if run is not None:
-                last = None if self.stack.return_sequences else self._join([*run.state[0][-self.directions :]], None)
-                return Stacked(run.y, last, run.state, None)
+            directions = self.directions
+            found = self.design.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
+            if found is not None:
+                y, ends = found
+                last = None if self.stack.return_sequences else self._join([*ends[0][-directions:]], None)
+                return Stacked(y, last, ends, None)
         if x.dim() == 3:
             return self._run_one_by_one(x, state, steps)
         out = self._run_one_by_one(x[None], state, steps)
@@ -189,7 +200,8 @@ class Stack(WithState):
     def _can_run_at_once(self) -> bool:
         """No gradient is asked for, and nothing is drawn, kept or lies between the layers."""
         stack, options = self.stack, self.design.options
-        if torch.is_grad_enabled() or options.zoned or (self.training and (options.drawn or self.dropout > 0)):
+        drawn = (options.drawn or self.dropout > 0) if self.training else options.zoned
+        if drawn or torch.is_grad_enabled():
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
             return False

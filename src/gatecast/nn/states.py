@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_parts, check_static, checked_part, same_kind
+from gatecast.nn.checks import check_static, checked_part, same_kind, wrong_number
 from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
@@ -123,15 +123,21 @@ def given_state(
         space: size of the state in each axis of space.
     """
     state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    check_parts(state, design.parts)
-    lead, axes = ((batch,), "batch, width") if batched else ((), "width")
-    if count is not None:
-        lead, axes = (count, *lead), f"layers*directions, {axes}"
+    names, device = design.parts, weight.device
+    if len(state) != len(names):
+        raise wrong_number(state, names)
+    lead = (batch,) if batched else ()
+    lead = lead if count is None else (count, *lead)
     checked = []
-    for name, width, part in zip(design.parts, design.widths, state, strict=True):
-        dtype = design.part_dtype(name, weight.dtype)
-        checked.append(checked_part(name, part, (*lead, width, *space), dtype, weight, axes))
-    return tuple(checked if batched else [part.unsqueeze(-2 - len(space)) for part in checked])
+    for name, width, part in zip(names, design.widths, state, strict=True):
+        shape, dtype = (*lead, width, *space), design.part_dtype(name, weight.dtype)
+        if part.shape != shape or part.dtype != dtype or part.device != device:
+            axes = (
+                ["layers*directions"] * (count is not None) + ["batch"] * batched + ["width", *["space"] * len(space)]
+            )
+            part = checked_part(f"{name}0", part, shape, dtype, weight, axes)
+        checked.append(part)
+    return tuple(checked) if batched else tuple(part.unsqueeze(-2 - len(space)) for part in checked)
 
 
 def state_out(state: State) -> Any:

@@ -37,16 +37,15 @@ _OPERATORS.define(
     f" Tensor norms, Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
 )
 _OPERATORS.define(
-    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
+    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int layers, int directions,"
+    f" {_CHOICES})"
     " -> (Tensor y, Tensor h, Tensor c)"
 )
+_OPERATORS.impl("lstm_layers", torch.library.fallthrough_kernel, "AutogradCPU")  # it has no gradient
 _FORWARD, _BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
 _LAYERS = torch.ops.gatecast.lstm_layers.default
 
 CELLS, GRADIENT, RECOMPUTE = 1, 2, 3  # what the forward operator keeps besides y, h and c
-PER_RUN = (
-    9  # tensors of a run of the cell in `lstm_layers`: those of LSTMWeights and a second bias; empty ones for none
-)
 INPUTS = 6 + 5  # tensors that may have gradients: x, w_ih, w_hh, bias, h0, c0 and the other weights
 
 
@@ -86,9 +85,9 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
 
 @torch.library.register_fake("gatecast::lstm_layers", lib=_OPERATORS)
 def _layers_shapes(
-    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, directions: int, *rest: Any
+    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, layers: int, directions: int, *rest: Any
 ) -> tuple[Tensor, ...]:
-    (*time, batch, _), (gates, output), runs = x.shape, weights[1].shape, len(weights) // PER_RUN
+    (*time, batch, _), (gates, output), runs = x.shape, weights[1].shape, layers * directions
     hidden = gates // (3 if rest[0][2] else 4)
     y, h, c = (*time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
     return x.new_empty(y), x.new_empty(h), x.new_empty(c)
@@ -118,11 +117,12 @@ def lstm_layers(
     state: Sequence[Tensor] | None,
     spec: CellSpec,
     steps: Tensor | None,
+    layers: int,
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
     h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
-    y, h, c = _LAYERS(_even(x), weights, h0, c0, steps, directions, *_choices(spec))
+    y, h, c = _LAYERS(x if x.is_contiguous() else _even(x), weights, h0, c0, steps, layers, directions, *_choices(spec))
     return y, h, c
 
 

@@ -21,6 +21,7 @@ def lstm_layers(
     state: Sequence[Tensor] | None,
     spec: CellSpec,
     steps: Tensor | None,
+    layers: int,
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """Run layers one on the other: y of the last, h and c of all; None where no kernel runs.
@@ -28,10 +29,11 @@ def lstm_layers(
     Args:
         x: checked input of the first layer ``(time, batch, input)``; or one step ``(batch, input)``, as is y then.
         weights: of each layer and direction, one after the other, in the order of ``checks.LAYER_WEIGHTS``; ``NONE``
-            for one that is missing.
+            for one that is missing; those behind that are missing everywhere are left out.
         state: checked h and c before the first step, ``(layers*directions, batch, hidden)`` each; None: zeros.
         spec: options of the cell; each layer's second direction reads from the end.
         steps: True where a step counts ``(time, batch)``; None: everywhere.
+        layers: how many.
         directions: 1 or 2; two stand side by side in the output.
 
     Raises:
@@ -42,7 +44,7 @@ def lstm_layers(
     if not kernel_for(x, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
         return None
     try:
-        return kernel.lstm_layers(x, weights, state, spec, steps, directions)
+        return kernel.lstm_layers(x, weights, state, spec, steps, layers, directions)
     except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it
-        check_layers(x, [None if t is NONE else t for t in weights], spec, directions)
+        check_layers(x, [None if t is NONE else t for t in weights], spec, layers, directions)
         raise
