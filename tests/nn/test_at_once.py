@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize, prune
 
 from gatecast import ops
 from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM
+from gatecast.nn import GRU, LSTM, LSTMCell
 from gatecast.ops import kernel
 from gatecast.ops.library import library
 
@@ -107,6 +107,27 @@ def test_dropout_set_later_is_seen() -> None:
         before = layer(x)[0]
         layer.dropout = 0.5
         assert not torch.equal(layer(x)[0], before)
+
+
+@KERNEL
+@pytest.mark.parametrize("batch", [(), (4,)])
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False}, {"peephole": True, "proj_size": 2}, {"zoneout": 0.1}], ids=str
+)
+def test_a_cell_runs_as_one_layer(options: dict[str, Any], batch: tuple[int, ...], calls: list[int]) -> None:
+    cell, x = LSTMCell(3, 8, **options).train("zoneout" not in options), torch.randn(*batch, 3)
+    wanted = cell(x, cell(x))
+    with torch.no_grad():
+        assert_same(cell(x, cell(x)), wanted)
+        cell.weight_hh.mul_(0.5)
+        assert not torch.equal(cell(x, wanted)[0], wanted[0])
+    assert calls == ([] if "zoneout" in options else [1, 1, 1])
+
+
+def test_a_cell_draws_in_training() -> None:
+    cell, x = LSTMCell(3, 32, input_dropout=0.5), torch.ones(4, 3)
+    with torch.no_grad():
+        assert not torch.equal(cell(x)[0], cell(x)[0])
 
 
 def _optimizer_step(layer: nn.Module) -> None:

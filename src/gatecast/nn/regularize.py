@@ -47,7 +47,7 @@ def draw_masks(
         space: sizes of the state beside its width.
         training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
     """
-    if not options.zoned and not (training and options.recurrent_dropout > 0):
+    if not options.masked(training=training):
         return NO_MASKS if steps is None else LSTMMasks(steps)
     time, batch = x.shape[:2]
     recurrent = None

@@ -18,7 +18,6 @@ from gatecast.nn.options import StackOptions, differences, shown
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
-from gatecast.ops.layers import NONE
 
 STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of a stream, and of a batch of streams
 
@@ -57,7 +56,6 @@ class Stack(WithState):
         self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
         self._check_options()
         self._add_layers(factory)
-        self._in_order = self._order()
         self._add_initial_state(num_layers * self.directions, options, **factory)
         self.reset_parameters()
 
@@ -93,13 +91,6 @@ class Stack(WithState):
             width = self.input_size if layer == 0 else below + self.input_size * self.stack.skip
             for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
                 self._add_weights(suffix, width, **factory)
-
-    def _order(self) -> list[str | None]:
-        """Whole names of the weights as the operator that runs all layers takes them; None: one that is missing."""
-        in_order, there = list(self.design.in_order), self.names[self.suffixes[0]]
-        while in_order and in_order[-1] not in there:
-            in_order.pop()
-        return [self.names[suffix].get(name) for suffix in self.suffixes for name in in_order]
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
@@ -185,8 +176,7 @@ class Stack(WithState):
     ) -> Stacked:
         """Run all layers over a sequence, or over one step without an axis of time, which the output lacks then."""
         if self._can_run_at_once():
-            weights = [NONE if name is None else self._weight(name) for name in self._in_order]
-            directions = self.directions
+            weights, directions = self._weights_in_order(), self.directions
             found = self.design.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
             if found is not None:
                 y, ends = found
@@ -200,8 +190,7 @@ class Stack(WithState):
     def _can_run_at_once(self) -> bool:
         """No gradient is asked for, and nothing is drawn, kept or lies between the layers."""
         stack, options = self.stack, self.design.options
-        drawn = (options.drawn or self.dropout > 0) if self.training else options.zoned
-        if drawn or torch.is_grad_enabled():
+        if torch.is_grad_enabled() or options.masked(training=self.training) or (self.training and self.dropout > 0):
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
             return False

@@ -13,6 +13,7 @@ from gatecast.nn.designs import Design
 from gatecast.nn.init import fill
 from gatecast.nn.penalties import constraint_of
 from gatecast.nn.regularize import weights_dropped
+from gatecast.ops.layers import NONE
 
 KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_ih", "bias_hh")}
 
@@ -26,6 +27,7 @@ class Recurrent(nn.Module):
         self.suffixes: list[str] = []
         self.names: dict[str, dict[str, str]] = {}  # of the weights that there are, by suffix: short and whole
         self._first = ""  # whole name of one that every module has
+        self._in_order: list[str | None] = []  # whole names, as the operator of all layers takes them; None: missing
         self._activity: Tensor | None = None
 
     @property
@@ -47,6 +49,14 @@ class Recurrent(nn.Module):
                 self.names.setdefault(suffix, {})[name] = name + suffix
                 self._first = self._first or name + suffix
         self.suffixes.append(suffix)
+        in_order = list(self.design.in_order)
+        while in_order and in_order[-1] not in self.names[suffix]:  # the operator does without those behind the last
+            in_order.pop()
+        self._in_order += [self.names[suffix].get(name) for name in in_order]
+
+    def _weights_in_order(self) -> list[Tensor]:
+        """All weights, as the operator of all layers takes them."""
+        return [NONE if whole is None else self._weight(whole) for whole in self._in_order]
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
