@@ -354,14 +354,15 @@ Eleven lstm_backward(
           grad_peephole, grad_norm_x, grad_norm_h, grad_norm_c, grad_w_proj};
 }
 
-// Layers of one direction or two, one on the other, without gradients. `weights` holds PER_RUN tensors for each run of
-// a cell, an empty one for each that is missing; the runs of a layer stand side by side in y.
+// Layers of one direction or two, one on the other, without gradients. `weights` holds as many tensors for each run of
+// a cell, an empty one for each that is missing; those behind are left out, since each costs. The runs of a layer stand
+// side by side in y. x may be one step alone, (batch, input); y is then (batch, width).
 enum Place { W_IH, W_HH, BIAS, BIAS_HH, PEEPHOLE, NORM_X, NORM_H, NORM_C, W_PROJ, PER_RUN };
 
 struct Runs {
   std::vector<Tensor>& weights;
   const float *h0, *c0;
-  int64_t directions;
+  int64_t directions, each;  // tensors of a run
   Tensor h, c;
 
   void fill(gatecast::Forward& p, int64_t run, const Tensor& y) {
@@ -389,7 +390,8 @@ struct Runs {
 
   // The caller gives the words: gatecast.ops.checks.check_layers.
   const float* weight(int64_t run, Place place, Sizes sizes) {
-    Tensor& t = weights[run * PER_RUN + place];
+    if (place >= each) return nullptr;
+    Tensor& t = weights[run * each + place];
     if (place > W_HH && t.numel() == 0) return nullptr;
     bool fits = t.dim() == static_cast<int64_t>(sizes.size()) && holds(t, FLOAT);
     for (int64_t k = 0; fits && k < t.dim(); k++) fits = t.size(k) == sizes.begin()[k];
@@ -412,24 +414,36 @@ void run_layer(const gatecast::Forward* runs, int64_t directions) {
   }
 }
 
+// A step alone with an axis of time, on the same memory; not through the dispatcher, as `empty`.
+Tensor with_time(const Tensor& x) {
+  const int64_t sizes[3] = {1, x.size(0), x.size(1)}, strides[3] = {0, x.stride(0), x.stride(1)};
+  AtenTensorHandle made;
+  STABLE_TORCH_ERROR_CODE_CHECK(
+      aoti_torch__reinterpret_tensor(x.get(), 3, sizes, strides, x.storage_offset(), &made));
+  return Tensor(made);
+}
+
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 
 Three lstm_layers(
-    Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t directions,
-    std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
-  const int64_t tensors = static_cast<int64_t>(weights.size()), count = tensors / PER_RUN;
+    Tensor x, std::vector<Tensor> weights, Optional h0, Optional c0, Optional steps, int64_t layers,
+    int64_t directions, std::vector<int64_t> choices, double cell_clip, double gradient_clip) {
   STD_TORCH_CHECK(directions == 1 || directions == 2, "directions must be 1 or 2, got ", directions);
-  STD_TORCH_CHECK(
-      count > 0 && tensors % PER_RUN == 0 && count % directions == 0, "weights must be of whole layers, got ", tensors);
+  const int64_t count = layers * directions, tensors = static_cast<int64_t>(weights.size());
+  STD_TORCH_CHECK(layers > 0 && tensors % count == 0, "weights must be of whole layers, got ", tensors);
+  const int64_t each = tensors / count;
+  STD_TORCH_CHECK(each > W_HH && each <= PER_RUN, "weights must be of whole layers, got ", tensors);
+  const bool one = x.dim() == 2;
+  Tensor below = one ? with_time(x) : x;
   gatecast::Forward p{};
-  describe(p, x, weights[W_HH], {choices, cell_clip, gradient_clip}, false);
-  const Member whole(x);
+  describe(p, below, weights[W_HH], {choices, cell_clip, gradient_clip}, false);
+  const Member whole(below);
   const float* h = whole.packed("h0", h0, {count, p.batch, p.output});
   const float* c = whole.packed("c0", c0, {count, p.batch, p.hidden});
-  Runs runs{weights, h, c, directions, empty({count, p.batch, p.output}), empty({count, p.batch, p.hidden})};
-  Tensor below = x;
-  for (int64_t layer = 0; layer < count / directions; layer++) {
-    Tensor y = empty({p.time, p.batch, directions * p.output});
+  Runs runs{weights, h, c, directions, each, empty({count, p.batch, p.output}), empty({count, p.batch, p.hidden})};
+  for (int64_t layer = 0; layer < layers; layer++) {
+    const int64_t width = directions * p.output;
+    Tensor y = one && layer == layers - 1 ? empty({p.batch, width}) : empty({p.time, p.batch, width});
     take_input(p, below, steps, whole);
     gatecast::Forward both[2] = {p, p};
     for (int64_t k = 0; k < directions; k++) runs.fill(both[k], layer * directions + k, y);

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import gatecast.nn
 from gatecast import ops, testing
 
 SHAPES = [
@@ -194,6 +195,15 @@ def options(job: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def step_of_layers(layer: nn.LSTM, own: gatecast.nn.LSTM, x: Tensor, rounds: int) -> dict[str, list[float]]:
+    """One step of a stream through whole layers, checks and all, after one that gave the state."""
+    one = x[0]
+    with torch.inference_mode():
+        _, state = layer(x)
+        torch.testing.assert_close(own.step(one, state)[0], layer(x, state)[0][0])
+        return in_turns({"rival": lambda: layer(x, state), "gatecast": lambda: own.step(one, state)}, rounds)
+
+
 def steps(job: dict[str, Any]) -> list[dict[str, Any]]:
     """One streaming step, decaying states, page faults."""
     torch.manual_seed(0)
@@ -204,6 +214,12 @@ def steps(job: dict[str, Any]) -> list[dict[str, Any]]:
     wide = state[0][None], state[1][None]
     jobs = {"rival": inference(lambda: layer(x, wide)[0]), "gatecast": inference(lambda: ops.lstm(x, weights, state).y)}
     rows.append(_pair("one streaming step, B = T = 1, H = 64", in_turns(jobs, job["rounds"])))
+
+    for hidden, layers in ((64, 1), (128, 2)):
+        layer, own = nn.LSTM(8, hidden, layers).eval(), gatecast.nn.LSTM(8, hidden, layers).eval()
+        own.load_state_dict(layer.state_dict())
+        what = f"gatecast.nn.LSTM.step, B = T = 1, H = {hidden}, {layers} layer{'s' * (layers > 1)}"
+        rows.append(_pair(what, step_of_layers(layer, own, x, job["rounds"])))
 
     layer = nn.LSTM(1, 64)
     with torch.no_grad():  # forget gates at about 0.5 and no input: states halve until they are denormal

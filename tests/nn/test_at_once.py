@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from fixtures.layers import LSTM_OPTIONS, tensors
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils import parametrize, prune
 
 from gatecast import ops
 from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM
+from gatecast.nn import GRU, LSTM, LSTMCell
 from gatecast.ops import kernel
 from gatecast.ops.library import library
 
@@ -20,13 +24,14 @@ KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One entry for every call of the operator that runs all layers."""
+    """Runs of a cell in every call of the operator that runs all layers."""
     heard: list[int] = []
     inner = kernel.lstm_layers
 
-    def listen(x: Tensor, weights: list[list[Tensor]], *rest: object) -> tuple[Tensor, Tensor, Tensor]:
-        heard.append(len(weights))
-        return inner(x, weights, *rest)  # type: ignore[arg-type]
+    def listen(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+        layers, directions = arguments[-2:]
+        heard.append(layers * directions)
+        return inner(*arguments)
 
     monkeypatch.setattr(kernel, "lstm_layers", listen)
     return heard
@@ -70,16 +75,59 @@ def test_one_call_runs_all_layers(options: dict[str, bool], threads: int, calls:
 
 
 @KERNEL
-def test_steps_and_training(calls: list[int]) -> None:
-    layer, x = LSTM(3, 8, 2), torch.randn(4, 3)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_steps(batch: tuple[int, ...], training: bool, calls: list[int]) -> None:
+    layer, x = LSTM(3, 8, 2).train(training), torch.randn(*batch, 3)
     with torch.no_grad():
-        layer(x[None])
-        assert not calls  # in training dropout may lie between
-        layer.eval()
         _, state = layer.step(x)
         y, state = layer.step(x, state)
     assert calls == [2, 2]
     assert_same((y, state), (layer(torch.stack([x, x]))[0][-1], layer(torch.stack([x, x]))[1]))
+
+
+@pytest.mark.filterwarnings("ignore:dropout")
+@pytest.mark.parametrize(
+    "drawn",
+    [{"dropout": 0.5}, {"input_dropout": 0.5}, {"recurrent_dropout": 0.5}, {"weight_drop": 0.5}, {"zoneout": 0.5}],
+    ids=str,
+)
+def test_training_draws_where_an_option_asks_for_it(drawn: dict[str, float], calls: list[int]) -> None:
+    layer, x = LSTM(3, 32, 2, **drawn), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        assert not torch.equal(layer(x)[0], layer(x)[0])
+        layer.eval()
+        torch.testing.assert_close(layer(x)[0], layer(x)[0])
+    assert len(calls) == (0 if "zoneout" in drawn else 2) * bool(library().isa)
+
+
+def test_dropout_set_later_is_seen() -> None:
+    layer, x = LSTM(3, 32, 2), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        before = layer(x)[0]
+        layer.dropout = 0.5
+        assert not torch.equal(layer(x)[0], before)
+
+
+@KERNEL
+@pytest.mark.parametrize("batch", [(), (4,)])
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False}, {"peephole": True, "proj_size": 2}, {"zoneout": 0.1}], ids=str
+)
+def test_a_cell_runs_as_one_layer(options: dict[str, Any], batch: tuple[int, ...], calls: list[int]) -> None:
+    cell, x = LSTMCell(3, 8, **options).train("zoneout" not in options), torch.randn(*batch, 3)
+    wanted = cell(x, cell(x))
+    with torch.no_grad():
+        assert_same(cell(x, cell(x)), wanted)
+        cell.weight_hh.mul_(0.5)
+        assert not torch.equal(cell(x, wanted)[0], wanted[0])
+    assert calls == ([] if "zoneout" in options else [1, 1, 1])
+
+
+def test_a_cell_draws_in_training() -> None:
+    cell, x = LSTMCell(3, 32, input_dropout=0.5), torch.ones(4, 3)
+    with torch.no_grad():
+        assert not torch.equal(cell(x)[0], cell(x)[0])
 
 
 def _optimizer_step(layer: nn.Module) -> None:
@@ -97,6 +145,15 @@ def _replace(layer: nn.Module) -> None:
     layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0 * 0.5)
 
 
+def _prune(layer: nn.Module) -> None:
+    prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+
+
+class _Half(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * 0.5
+
+
 CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "in place": lambda layer: layer.weight_hh_l0.mul_(0.5),
     "in place through .data": lambda layer: layer.weight_hh_l0.data.mul_(0.5),
@@ -106,6 +163,9 @@ CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "optimiser": _optimizer_step,
     "through numpy": _numpy,
     "another parameter": _replace,
+    "parametrized": lambda layer: parametrize.register_parametrization(layer, "weight_hh_l0", _Half()),
+    "pruned": _prune,
+    "swapped": lambda layer: torch.utils.swap_tensors(layer.weight_hh_l0, nn.Parameter(layer.weight_hh_l0 * 0.5)),
 }
 
 
@@ -115,10 +175,35 @@ def test_a_change_of_the_weights_is_seen_at_once(change: str, time: int) -> None
     layer, x, state = LSTM(3, 16).eval(), torch.ones(time, 1, 3), (torch.ones(1, 1, 16), torch.ones(1, 1, 16))
     with torch.no_grad():
         before = layer(x, state)[0]
+        layer.step(x[0], state)
         CHANGES[change](layer)
         after = layer(x, state)
+        step = layer.step(x[0], state)
     assert not torch.equal(before, after[0])
     assert_same(after, layer(x, state))
+    assert_same(step, (layer(x[:1], state)[0][0], layer(x[:1], state)[1]))
+
+
+def test_functional_call_and_copies_after_a_first_call() -> None:
+    layer, other, x = LSTM(3, 16).eval(), LSTM(3, 16).eval(), torch.ones(4, 2, 3)
+    with torch.no_grad():
+        before = layer(x)
+        assert_same(functional_call(layer, other.state_dict(), (x,)), other(x))
+        assert_same(layer(x), before)
+        copied = copy.deepcopy(layer)
+        copied.weight_hh_l0.mul_(0.5)
+        assert_same(layer(x), before)
+        assert not torch.equal(copied(x)[0], before[0])
+
+
+def test_a_layer_moves_to_another_dtype_and_back() -> None:
+    layer, x = LSTM(3, 16).eval(), torch.ones(4, 2, 3)
+    with torch.no_grad():
+        before = layer(x)
+        assert layer.double()(x.double())[0].dtype == torch.float64
+        with pytest.raises(SettingError, match=r"dtype of the weights, torch.float64, got"):
+            layer.step(x[0])
+        assert_same(layer.float()(x), before)
 
 
 def test_weights_that_do_not_fit_are_named() -> None:

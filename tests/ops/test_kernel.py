@@ -56,13 +56,15 @@ def test_opcheck_of_the_backward_operator(case: LSTMCase) -> None:
     torch.library.opcheck(torch.ops.gatecast.lstm_backward.default, (*arguments, True, True, False), test_utils=tests)
 
 
-def test_opcheck_of_the_operator_of_all_layers() -> None:
+@pytest.mark.parametrize("one", [False, True], ids=["sequence", "step"])
+def test_opcheck_of_the_operator_of_all_layers(one: bool) -> None:
     none, (x, weights, state, _) = torch.empty(0), testing.arguments(replace(FULL, steps=False))
     assert state is not None
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     h, c = (part.expand(2, -1, -1).contiguous() for part in state)
     above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
-    arguments = (x, [*run, above, *run[1:]], h, c, torch.ones(4, 3, dtype=torch.bool), 1, *operators.choices(CASE.spec))
+    x, steps = (x[0], None) if one else (x, torch.ones(4, 3, dtype=torch.bool))
+    arguments = (x, [*run, above, *run[1:]], h, c, steps, 2, 1, *operators.choices(CASE.spec))
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
 
@@ -151,20 +153,22 @@ def _twice(value: Any) -> Any:
         {"directions": 0},
         {"directions": 3},
         {"weights": []},
+        {"layers": 0},
+        {"layers": 2},
         {"x": torch.zeros(4, 3)},
         {"x": torch.zeros(4, 3, 2).double()},
         {"h0": torch.zeros(1, 1, 9)},
         {"c0": torch.zeros(1, 3, 8)},
         {"steps": torch.ones(3, 4, dtype=torch.bool)},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_all_layers_refuse_what_does_not_fit(change: dict[str, Any]) -> None:
     none, (x, weights, *_) = torch.empty(0), testing.arguments(CASE)
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     kinds, *clips = operators.choices(CASE.spec)
-    given = {"x": x, "weights": run, "h0": None, "c0": None, "steps": None, "directions": 1, "choices": kinds}
-    given |= {"cell_clip": clips[0], "gradient_clip": clips[1]}
+    given = {"x": x, "weights": run, "h0": None, "c0": None, "steps": None, "choices": kinds}
+    given |= {"layers": 1, "directions": 1, "cell_clip": clips[0], "gradient_clip": clips[1]}
     torch.ops.gatecast.lstm_layers(**given)
     with pytest.raises(RuntimeError):
         torch.ops.gatecast.lstm_layers(**given | change)

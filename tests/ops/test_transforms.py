@@ -238,7 +238,9 @@ def test_gradients_of_a_group_can_be_differentiated_again() -> None:
         assert testing.relative_error(t.grad, leaves[1][name].grad) < TOLERANCE, name  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("transform", [jacrev, hessian, lambda f: jacrev(jacrev(f)), jacfwd], ids=str)
+@pytest.mark.parametrize(
+    "transform", [jacrev, hessian, lambda f: jacrev(jacrev(f)), jacfwd], ids=["jacrev", "hessian", "third", "jacfwd"]
+)
 @pytest.mark.filterwarnings("ignore:gatecast's LSTM runs its slower reference")
 @FORWARD_MODE
 def test_jacobians_and_hessians(transform: Callable[..., Any]) -> None:

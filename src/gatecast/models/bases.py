@@ -29,11 +29,12 @@ def naive_forecasts(past: Context, observed: Mask, horizon: int, seasons: tuple[
     before, the mean of up to seven, that mean at the level of the last shortest season, and the last season at that
     level (longer seasons) or with the trend between the last two (the shortest).
     """
-    last = _latest(past, observed)
-    flat = [last, _mean(past, observed, past.shape[1]), _line(past, observed, horizon)]
+    whole = bool(observed.all())  # asked once: each answer waits for the numbers
+    last = _latest(past, observed, whole)
+    flat = [last, _mean(past, observed, past.shape[1]), _line(past, observed, horizon, whole)]
     candidates = [forecast.expand(-1, horizon, -1) for forecast in flat]
     for season in seasons:
-        candidates += _seasonal(past, observed, horizon, season, seasons[0])
+        candidates += _seasonal(past, observed, horizon, season, seasons[0], whole)
     return torch.stack(candidates, -1)
 
 
@@ -42,15 +43,17 @@ def base_count(seasons: tuple[int, ...]) -> int:
     return 3 + 5 * len(seasons)
 
 
-def _seasonal(past: Context, observed: Mask, horizon: int, season: int, shortest: int) -> list[Horizon]:
+def _seasonal(
+    past: Context, observed: Mask, horizon: int, season: int, shortest: int, whole: bool = False
+) -> list[Horizon]:
     """The five candidates of one season."""
     cycles = min(past.shape[1] // season, 7)
     if not cycles:  # the season does not fit this (shortened) context: nothing better than its mean
         return [_mean(past, observed, past.shape[1]).expand(-1, horizon, -1)] * 5
     folded = past[:, -cycles * season :].unflatten(1, (cycles, season))
     seen = observed[:, -cycles * season :].unflatten(1, (cycles, season))
-    newest = _latest(folded, seen)[:, 0]
-    before = _latest(folded[:, :-1], seen[:, :-1])[:, 0] if cycles > 1 else newest
+    newest = _latest(folded, seen, whole)[:, 0]
+    before = _latest(folded[:, :-1], seen[:, :-1], whole)[:, 0] if cycles > 1 else newest
     average = _mean_of(folded, seen)
     level = _mean(past, observed, shortest)
     levelled = average + level - average.mean(1, keepdim=True)
@@ -131,9 +134,9 @@ class SingleBase(nn.Module):
         return _latest(past, observed).expand(-1, self.horizon, -1)
 
 
-def _latest(values: Tensor, seen: Tensor) -> Tensor:
-    """Newest observed value along axis 1 (kept with size 1); 0 where none was observed."""
-    if bool(seen[:, -1].all()):
+def _latest(values: Tensor, seen: Tensor, whole: bool = False) -> Tensor:
+    """Newest observed value along axis 1 (kept with size 1); 0 where none was observed. ``whole``: all were."""
+    if whole or bool(seen[:, -1].all()):
         return values[:, -1:]
     steps = torch.arange(1, values.shape[1] + 1, device=values.device).view(1, -1, *[1] * (values.dim() - 2))
     position = (seen * steps).amax(1, keepdim=True)
@@ -157,13 +160,13 @@ def _mean(values: Tensor, seen: Tensor, width: int, lag: int = 0) -> Tensor:
     return _mean_of(values[:, max(0, stop - width) : stop], seen[:, max(0, stop - width) : stop])[:, None]
 
 
-def _line(past: Context, observed: Mask, horizon: int) -> Horizon:
+def _line(past: Context, observed: Mask, horizon: int, whole: bool) -> Horizon:
     """The last value moved on by the slope over the last ``horizon`` rows (at most half of the context)."""
     span = max(1, min(horizon, past.shape[1] // 2))
-    last = _latest(past, observed)
+    last = _latest(past, observed, whole)
     if past.shape[1] <= span:
         return last.expand(-1, horizon, -1)
-    slope = (last - _latest(past[:, :-span], observed[:, :-span])) / span
+    slope = (last - _latest(past[:, :-span], observed[:, :-span], whole)) / span
     return last + slope * torch.arange(1, horizon + 1, device=past.device)[:, None]
 
 

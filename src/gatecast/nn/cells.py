@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.nn.checks import check_projection, check_sizes, checked_input
-from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign
+from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign, State
 from gatecast.nn.options import (
     GRUCellOptions,
     LSTMCellOptions,
@@ -48,16 +49,26 @@ class Cell(Recurrent):
             The state after the step, whose h is the output; LSTM: ``(h, c)``.
         """
         x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
-        batched, options = x.dim() == 2, self.design.options
-        x = (x if batched else x[None])[None]
+        batched = x.dim() == 2
+        x = x if batched else x[None]
         state = None
         if hx is not None:
-            state = given_state(self.design, hx, x.shape[1], self.first_weight, batched=batched)
-        x = dropped(x, options.input_dropout, training=self.training, variational=True)
-        masks = draw_masks(x, None, options, self.design.widths, training=self.training)
-        after = self.design.run(x, self._weights(""), state, self.spec, masks).state
-        self._note_activity(after[0], after[0].shape[0])
+            state = given_state(self.design, hx, x.shape[0], self.first_weight, batched=batched)
+        after = self._run(x, state)
+        self._note_activity(after[0], 0)
         return state_out(after if batched else tuple(part[0] for part in after))
+
+    def _run(self, x: Float[Tensor, "batch input"], state: State | None) -> State:
+        """The state after the step."""
+        options = self.design.options
+        if self._in_order and not torch.is_grad_enabled() and not options.masked(training=self.training):
+            start = None if state is None else tuple([part[None] for part in state])
+            found = self.design.run_all(x, self._weights_in_order(), start, self.spec, None, 1, 1)
+            if found is not None:
+                return tuple([part[0] for part in found[1]])
+        x = dropped(x[None], options.input_dropout, training=self.training, variational=True)
+        masks = draw_masks(x, None, options, self.design.widths, training=self.training)
+        return self.design.run(x, self._weights(""), state, self.spec, masks).state
 
     def extra_repr(self) -> str:
         """Sizes, and the options that are not the default."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,6 +49,8 @@ def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int]
         dims: numbers of axes that go: unbatched and batched.
         axes: the words for the batched axes.
     """
+    if x.dim() in dims and x.shape[-1] == size and x.dtype == weight.dtype and x.device == weight.device:
+        return x
     if x.dim() not in dims:
         raise SettingError(
             f"input must be ({axes}), or the same without batch: {dims[1]} or {dims[0]} axes; got {x.dim()} axes, "
@@ -83,31 +85,30 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
     )
 
 
-def checked_state(
-    state: tuple[Tensor, ...],
-    expected: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
-    weight: Tensor,
-    axes: tuple[str, ...],
-) -> tuple[Tensor, ...]:
-    """A given state whose number, shapes, dtypes and devices fit.
+def wrong_number(state: Sequence[Tensor], names: Sequence[str]) -> SettingError:
+    """A given state lacks a tensor, or has one too many."""
+    expected = ", ".join(f"{name}0" for name in names)
+    return SettingError(f"the state must be ({expected}): {len(names)} tensors; got {len(state)}")
+
+
+def checked_part(
+    name: str, part: Tensor, shape: tuple[int, ...], dtype: torch.dtype, weight: Tensor, axes: Sequence[str]
+) -> Tensor:
+    """A tensor of a given state whose shape, dtype and device fit.
 
     Args:
-        state: the tensors: h, or h and c.
-        expected: names, with shapes ``(layers*directions, batch, width)``, the same without batch, or those of a cell.
+        name: of the tensor.
+        part: the tensor.
+        shape: ``(layers*directions, batch, width)``, the same without batch, or that of a cell.
+        dtype: that it must have.
         weight: any weight of the layer.
         axes: words for the axes.
     """
-    if len(state) != len(expected):
-        raise SettingError(f"the state must be ({', '.join(expected)}): {len(expected)} tensors; got {len(state)}")
-    checked = []
-    for (name, (shape, dtype)), part in zip(expected.items(), state, strict=True):
-        if part.shape != shape:
-            raise SettingError(
-                f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}"
-                f"{_missing_axis(name, part, shape)}"
-            )
-        checked.append(same_kind(name, part, weight, dtype))
-    return tuple(checked)
+    if part.shape != shape:
+        raise SettingError(
+            f"{name} must be ({', '.join(axes)}) = {shape}, got {tuple(part.shape)}{_missing_axis(name, part, shape)}"
+        )
+    return same_kind(name, part, weight, dtype)
 
 
 def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:

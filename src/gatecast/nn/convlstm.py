@@ -243,7 +243,7 @@ class ConvLSTM(WithState):
         form = Form(False, batched, None, self.rank)
         sequence = self._checked(x)[None] if batched else self._checked(x)[None, None]
         y, _, state = self._run(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
-        return form.state(y[0]), state_out(tuple(form.state(part) for part in state))
+        return form.state(y[0]), state_out(form.states(state))
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
@@ -322,11 +322,11 @@ class ConvLSTM(WithState):
     # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
     def _give(self, y: Tensor, last: Tensor | None, state: tuple[Tensor, Tensor], form: Form) -> Any:
         y = y if last is None else last
-        self._note_activity(y, y.shape[-2 - self.rank])
+        self._note_activity(y, -2 - self.rank)
         parts = y.chunk(2, -1 - self.rank) if self.bidirectional and self.stack.merge_mode is None else (y,)
         shaped = tuple(form.sequence(part) if last is None else form.state(part) for part in parts)
         output = shaped if len(shaped) == 2 else shaped[0]
-        return (output, tuple(form.state(part) for part in state)) if self.stack.return_state else output
+        return (output, form.states(state)) if self.stack.return_state else output
 
     def extra_repr(self) -> str:
         """Sizes, and the options that are not the default."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
+from gatecast.ops.checks import DEFAULT
 from gatecast.ops.gru import GRUSpec, GRUWeights, gru
 from gatecast.ops.layers import lstm_layers
 from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
@@ -43,6 +44,7 @@ class Design(ABC):
     hidden_size: int
     bias: bool
     options: CellOptions
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights, as the operator that runs all layers takes them; (): none does
 
     @property
     @abstractmethod
@@ -105,20 +107,22 @@ class Design(ABC):
     def run_all(
         self,
         x: Tensor,
-        weights: Sequence[Weights],
+        weights: list[Tensor],
         state: State | None,
         spec: Any,
         steps: Tensor | None,
+        layers: int,
         directions: int,
-    ) -> Run | None:
-        """Run all layers in one call, without gradients; None where that cannot be.
+    ) -> tuple[Tensor, State] | None:
+        """Run all layers in one call, without gradients: the output and the state; None where that cannot be.
 
         Args:
             x: input of the first layer.
-            weights: of each layer and direction.
+            weights: of each layer and direction, one after the other: those of ``in_order``, or the first of them.
             state: before the first step, of all layers and directions.
             spec: options that the operator reads.
             steps: True where a step counts.
+            layers: how many.
             directions: 1 or 2, joined side by side.
         """
         return None
@@ -130,6 +134,9 @@ class LSTMDesign(Design):
 
     options: LSTMCellOptions
     proj_size: int = 0
+    in_order = (
+        "weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr"
+    )  # fmt: skip
 
     @property
     def gates(self) -> str:
@@ -138,6 +145,10 @@ class LSTMDesign(Design):
     @property
     def widths(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("h", "c")
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
         shapes = super().shapes(input_size)
@@ -152,7 +163,7 @@ class LSTMDesign(Design):
 
     def spec(self, *, reverse: bool = False, zero_output: bool = True) -> CellSpec:
         options = self.options
-        return CellSpec(
+        spec = CellSpec(
             options.activation,
             options.recurrent_activation,
             coupled=options.coupled,
@@ -162,6 +173,7 @@ class LSTMDesign(Design):
             zero_output=zero_output,
             recompute=options.recompute,
         )
+        return DEFAULT if spec == DEFAULT else spec  # which needs no checks at each call
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -173,17 +185,15 @@ class LSTMDesign(Design):
     def run_all(
         self,
         x: Tensor,
-        weights: Sequence[Weights],
+        weights: list[Tensor],
         state: State | None,
         spec: Any,
         steps: Tensor | None,
+        layers: int,
         directions: int,
-    ) -> Run | None:
-        if self.options.zoneouts != (0.0, 0.0):
-            return None
-        flat = [[each.get(name) for name in _IN_ORDER] for each in weights]
-        found = lstm_layers(x, flat, state, spec, steps, directions)
-        return None if found is None else Run(found[0], found[1:])
+    ) -> tuple[Tensor, State] | None:
+        found = lstm_layers(x, weights, state, spec, steps, layers, directions)
+        return None if found is None else (found[0], found[1:])
 
     @staticmethod
     def operands(weights: Weights) -> LSTMWeights:
@@ -250,9 +260,6 @@ class RNNDesign(Design):
         operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
         out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
         return Run(out.y, (out.h,))
-
-
-_IN_ORDER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr")
 
 
 def _one_bias(weights: Weights) -> Tensor | None:

@@ -62,6 +62,12 @@ class CellOptions:
         """Of h and of c."""
         return self.zoneout if isinstance(self.zoneout, tuple) else (self.zoneout, self.zoneout)
 
+    def masked(self, *, training: bool) -> bool:
+        """A call multiplies something by a mask: in training by one that is drawn."""
+        if training and (self.input_dropout > 0 or self.recurrent_dropout > 0 or self.weight_drop > 0):
+            return True
+        return self.zoneout not in (0, (0, 0))
+
 
 @dataclass(frozen=True)
 class TorchCellOptions(CellOptions):

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from gatecast.nn.options import CellOptions
 from gatecast.ops import LSTMMasks
+from gatecast.ops.checks import NO_MASKS
 
 
 def dropped(
@@ -46,8 +47,8 @@ def draw_masks(
         space: sizes of the state beside its width.
         training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
     """
-    if options.zoneout == 0 and not (training and options.recurrent_dropout > 0):
-        return LSTMMasks(steps)
+    if not options.masked(training=training):
+        return NO_MASKS if steps is None else LSTMMasks(steps)
     time, batch = x.shape[:2]
     recurrent = None
     if training and options.recurrent_dropout > 0:

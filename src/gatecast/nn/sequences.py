@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -14,8 +14,7 @@ from gatecast.errors import SettingError
 from gatecast.nn.checks import check_mask, checked_lengths
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How the input came, so that the output can go the same way.
 
     Args:
@@ -44,6 +43,10 @@ class Form:
         """A state or an output of one step, without the batch axis where the input had none."""
         return h if self.batched else h.squeeze(-2 - self.space)
 
+    def states(self, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """All parts of a state."""
+        return parts if self.batched else tuple(map(self.state, parts))
+
 
 def open_sequence(
     x: Tensor | PackedSequence, *, batch_first: bool, space: int = 0
@@ -66,7 +69,8 @@ def steps_that_count(
     packed_lengths: Tensor | None,
 ) -> Bool[Tensor, "time batch"] | None:
     """True where a step counts: within the lengths, and where the mask says so; None: everywhere."""
-    time, batch = x.shape[:2]
+    if lengths is None and mask is None and packed_lengths is None:
+        return None
     if form.packed is not None and (lengths is not None or mask is not None):
         raise SettingError("a PackedSequence brings its lengths; give neither lengths nor mask with it")
     lengths = packed_lengths if lengths is None else lengths
@@ -75,6 +79,7 @@ def steps_that_count(
         own = torch.as_tensor(lengths)
         steps = within(own if form.batched else own.reshape(-1), x)
     if mask is not None:
+        time, batch = x.shape[:2]
         mask = mask if form.batched else mask[None]
         check_mask(mask, batch, time)
         steps = mask.T if steps is None else steps & mask.T

@@ -19,11 +19,13 @@ from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
 
+STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of a stream, and of a batch of streams
+
 
 class Stacked(NamedTuple):
     """What a run of all layers gave."""
 
-    y: Tensor  # (time, batch, width)
+    y: Tensor  # (time, batch, width); of one step alone (batch, width)
     last: Tensor | None  # (batch, width), where it was asked for
     state: State  # (layers*directions, batch, width) each
     cells: Tensor | None  # (layers*directions, time, batch, hidden)
@@ -147,11 +149,10 @@ class Stack(WithState):
                 "the whole sequence: call the layer"
             )
         x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
-        form = Form(False, x.dim() == 2)
-        sequence = x[None] if form.batched else x[None, None]
-        state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=False)
-        out = self._run(sequence, state, None)
-        return form.state(out.y[0]), state_out(tuple(form.state(part) for part in out.state))
+        form = STEPS if x.dim() == 2 else STEP
+        x = x if form.batched else x[None]
+        out = self._run(x, self._first_state(x.shape[0], hx, static, batched=form.batched, stateful=False), None)
+        return form.state(out.y), state_out(form.states(out.state))
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
@@ -171,12 +172,33 @@ class Stack(WithState):
 
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _run(
+        self, x: Float[Tensor, "*time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
+    ) -> Stacked:
+        """Run all layers over a sequence, or over one step without an axis of time, which the output lacks then."""
+        if self._can_run_at_once():
+            weights, directions = self._weights_in_order(), self.directions
+            found = self.design.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
+            if found is not None:
+                y, ends = found
+                last = None if self.stack.return_sequences else self._join([*ends[0][-directions:]], None)
+                return Stacked(y, last, ends, None)
+        if x.dim() == 3:
+            return self._run_one_by_one(x, state, steps)
+        out = self._run_one_by_one(x[None], state, steps)
+        return out._replace(y=out.y[0])
+
+    def _can_run_at_once(self) -> bool:
+        """No gradient is asked for, and nothing is drawn, kept or lies between the layers."""
+        stack, options = self.stack, self.design.options
+        if torch.is_grad_enabled() or options.masked(training=self.training) or (self.training and self.dropout > 0):
+            return False
+        if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
+            return False
+        return not self.bidirectional or stack.merge_mode in ("concat", None)
+
+    def _run_one_by_one(
         self, x: Float[Tensor, "time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
     ) -> Stacked:
-        if not (self.training or torch.is_grad_enabled()):
-            found = self._run_at_once(x, state, steps)
-            if found is not None:
-                return found
         options = self.design.options
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         below, base, every = x, None, []
@@ -193,20 +215,6 @@ class Stack(WithState):
         ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
         cells = [run.cells for run in every if run.cells is not None]
         return Stacked(below, last, ends, torch.stack(cells) if cells else None)
-
-    def _run_at_once(self, x: Tensor, state: State | None, steps: Tensor | None) -> Stacked | None:
-        """All layers in one call, without gradients; None where something lies between them."""
-        stack, directions = self.stack, self.directions
-        if stack.residual or stack.skip or getattr(stack, "return_cells", False):
-            return None
-        if directions == 2 and stack.merge_mode not in ("concat", None):
-            return None
-        weights = [self._weights(suffix) for suffix in self.suffixes]
-        run = self.design.run_all(x, weights, state, self.specs[0], steps, directions)
-        if run is None:
-            return None
-        last = None if stack.return_sequences else self._join(list(run.state[0][-directions:]), None)
-        return Stacked(run.y, last, run.state, None)
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
         """What a layer above the first reads."""
@@ -228,13 +236,12 @@ class Stack(WithState):
 
     # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
     def _give(self, out: Stacked, form: Form) -> Any:
-        y = out.y if out.last is None else out.last
-        self._note_activity(y, y.shape[-2])
-        parts = y.chunk(2, -1) if self.bidirectional and self.stack.merge_mode is None else (y,)
-        shaped = tuple(form.sequence(part) if out.last is None else form.state(part) for part in parts)
-        results: list[Any] = [shaped if len(shaped) == 2 else shaped[0]]
+        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
+        self._note_activity(y, -2)
+        both = self.bidirectional and self.stack.merge_mode is None
+        results: list[Any] = [tuple(map(shaped, y.chunk(2, -1))) if both else shaped(y)]
         if self.stack.return_state:
-            results.append(state_out(tuple(form.state(part) for part in out.state)))
+            results.append(state_out(form.states(out.state)))
         if out.cells is not None:
             results.append(form.padded(out.cells))
         return results[0] if len(results) == 1 else tuple(results)

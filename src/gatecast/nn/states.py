@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_static, checked_state, same_kind
+from gatecast.nn.checks import check_static, checked_part, same_kind, wrong_number
 from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
@@ -56,13 +56,14 @@ class WithState(Recurrent):
         """The state before the first step; None: zeros."""
         if stateful and hx is None and self.kept_h is not None:
             return self._kept(batch)
-        if static is not None and not batched:
-            static = static[None]
-        check_static(static, self.stack.static_size, batch, state_given=hx is not None)
-        if hx is not None:
-            count, weight = self.state_count, self.first_weight
-            return given_state(self.design, hx, batch, weight, count=count, batched=batched, space=space)
-        return self._made_state(batch, static, space)
+        if static is not None or hx is None:
+            if static is not None and not batched:
+                static = static[None]
+            check_static(static, self.stack.static_size, batch, state_given=hx is not None)
+        if hx is None:
+            return self._made_state(batch, static, space)
+        count, weight = self.state_count, self.first_weight
+        return given_state(self.design, hx, batch, weight, count=count, batched=batched, space=space)
 
     def _made_state(self, batch: int, static: Tensor | None, space: Space) -> State | None:
         """The learned state plus that of the static context."""
@@ -122,15 +123,21 @@ def given_state(
         space: size of the state in each axis of space.
     """
     state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    lead, axes = ((batch,), ("batch", "width")) if batched else ((), ("width",))
-    if count is not None:
-        lead, axes = (count, *lead), ("layers*directions", *axes)
-    expected = {
-        f"{part}0": ((*lead, width, *space), design.part_dtype(part, weight.dtype))
-        for part, width in zip(design.parts, design.widths, strict=True)
-    }
-    state = checked_state(state, expected, weight, (*axes, *["space"] * len(space)))
-    return state if batched else tuple(part.unsqueeze(-2 - len(space)) for part in state)
+    names, device = design.parts, weight.device
+    if len(state) != len(names):
+        raise wrong_number(state, names)
+    lead = (batch,) if batched else ()
+    lead = lead if count is None else (count, *lead)
+    checked = []
+    for name, width, part in zip(names, design.widths, state, strict=True):
+        shape, dtype = (*lead, width, *space), design.part_dtype(name, weight.dtype)
+        if part.shape != shape or part.dtype != dtype or part.device != device:
+            axes = (
+                ["layers*directions"] * (count is not None) + ["batch"] * batched + ["width", *["space"] * len(space)]
+            )
+            part = checked_part(f"{name}0", part, shape, dtype, weight, axes)
+        checked.append(part)
+    return tuple(checked) if batched else tuple(part.unsqueeze(-2 - len(space)) for part in checked)
 
 
 def state_out(state: State) -> Any:

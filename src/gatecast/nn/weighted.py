@@ -13,6 +13,7 @@ from gatecast.nn.designs import Design
 from gatecast.nn.init import fill
 from gatecast.nn.penalties import constraint_of
 from gatecast.nn.regularize import weights_dropped
+from gatecast.ops.layers import NONE
 
 KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_ih", "bias_hh")}
 
@@ -24,14 +25,15 @@ class Recurrent(nn.Module):
         super().__init__()
         self.design = design
         self.suffixes: list[str] = []
-        self.names: dict[str, list[str]] = {}  # of the weights that there are, by suffix
+        self.names: dict[str, dict[str, str]] = {}  # of the weights that there are, by suffix: short and whole
+        self._first = ""  # whole name of one that every module has
+        self._in_order: list[str | None] = []  # whole names, as the operator of all layers takes them; None: missing
         self._activity: Tensor | None = None
 
     @property
     def first_weight(self) -> Tensor:
         """One that every module has: for dtype and device."""
-        suffix = self.suffixes[0]
-        return self._weight(self.names[suffix][0] + suffix)
+        return self._weight(self._first)
 
     def _weight(self, name: str) -> Tensor:
         """A weight by its whole name."""
@@ -44,12 +46,21 @@ class Recurrent(nn.Module):
             value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
             self.register_parameter(name + suffix, value)
             if value is not None:
-                self.names.setdefault(suffix, []).append(name)
+                self.names.setdefault(suffix, {})[name] = name + suffix
+                self._first = self._first or name + suffix
         self.suffixes.append(suffix)
+        in_order = list(self.design.in_order)
+        while in_order and in_order[-1] not in self.names[suffix]:  # the operator does without those behind the last
+            in_order.pop()
+        self._in_order += [self.names[suffix].get(name) for name in in_order]
+
+    def _weights_in_order(self) -> list[Tensor]:
+        """All weights, as the operator of all layers takes them."""
+        return [NONE if whole is None else self._weight(whole) for whole in self._in_order]
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
-        weights = {name: self._weight(name + suffix) for name in self.names[suffix]}
+        weights = {name: self._weight(whole) for name, whole in self.names[suffix].items()}
         p = self.design.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
@@ -58,8 +69,8 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew, in PyTorch's order: the same seed gives ``torch.nn``'s weights by default."""
         for suffix in self.suffixes:
-            for name in self.names[suffix]:
-                self._fill(name, getattr(self, name + suffix))
+            for name, whole in self.names[suffix].items():
+                self._fill(name, getattr(self, whole))
             if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
                 self._open_forget_gates(suffix)
 
@@ -119,10 +130,10 @@ class Recurrent(nn.Module):
                     weight.copy_(constraint(weight))
 
     def _note_activity(self, output: Tensor, batch: int) -> None:
-        """Keep the penalty on an output for :meth:`regularization`."""
+        """Keep the penalty on an output, whose axis ``batch`` is the batch's, for :meth:`regularization`."""
         regularizer = self.design.options.activity_regularizer
         if regularizer is not None:
-            self._activity = regularizer(output) / max(batch, 1)
+            self._activity = regularizer(output) / max(output.shape[batch], 1)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """With a single bias, PyTorch's two are added on their way in."""

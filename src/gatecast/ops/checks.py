@@ -50,25 +50,33 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         _check_spec(spec)
 
 
-def check_layers(x: Tensor, weights: Sequence[Sequence[Tensor | None]], spec: CellSpec, directions: int) -> None:
+def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, layers: int, directions: int) -> None:
     """The weights of layers one on the other, for an input and options that were checked.
+
+    Args:
+        x: input of the first layer.
+        weights: of each layer and direction, one after the other, in the order of ``LAYER_WEIGHTS``.
+        spec: options of the cell.
+        layers: how many.
+        directions: 1 or 2.
 
     Raises:
         SettingError: one does not fit; names it by its place.
     """
-    first = weights[0][1]
+    first = weights[1]
     assert first is not None
     hidden, output = first.shape[0] // spec.gates, first.shape[-1]
-    gates, width = spec.gates * hidden, x.shape[2]
+    gates, width = spec.gates * hidden, x.shape[-1]
     rare = ((spec.gates - 1, hidden), (gates,), (gates,), (2, hidden), (output, hidden))
-    for run, given in enumerate(weights):
-        layer = run // directions
+    each = len(weights) // (layers * directions)
+    for run in range(layers * directions):
+        given, layer = dict(zip(LAYER_WEIGHTS, weights[run * each : (run + 1) * each], strict=False)), run // directions
         width = directions * output if layer else width
         shapes = ((gates, width), (gates, output), (gates,), (gates,), *rare)
-        for name, t, shape in zip(LAYER_WEIGHTS, given, shapes, strict=True):
-            _fits(f"{name} of layer {layer}", t, shape, x)
-        if given[-1] is None and output != hidden:
-            _fits(f"w_hh of layer {layer}", given[1], (gates, hidden), x)
+        for name, shape in zip(LAYER_WEIGHTS, shapes, strict=True):
+            _fits(f"{name} of layer {layer}", given.get(name), shape, x)
+        if given.get("w_proj") is None and output != hidden:
+            _fits(f"w_hh of layer {layer}", given["w_hh"], (gates, hidden), x)
 
 
 LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole", "norm_x", "norm_h", "norm_c", "w_proj")

@@ -27,8 +27,6 @@ from gatecast.ops.operators import (
 )
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
-_NONE = torch.empty(0)
-
 
 def lstm(
     x: Float[Tensor, "time batch input"],
@@ -56,22 +54,22 @@ def lstm(
 
 
 def lstm_layers(
-    x: Float[Tensor, "time batch input"],
-    weights: Sequence[Sequence[Tensor | None]],
+    x: Float[Tensor, "*time batch input"],
+    weights: list[Tensor],
     state: Sequence[Tensor] | None,
     spec: CellSpec,
     steps: Tensor | None,
+    layers: int,
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
     if x.dtype != torch.float32:
         start = None if state is None else [*map(_wide, state)]
-        wide = [[*map(_wide, run)] for run in weights]
-        y, h, c = lstm_layers(_wide(x), wide, start, spec, steps, directions)
+        wide = [_wide(t) for t in weights]
+        y, h, c = lstm_layers(_wide(x), wide, start, spec, steps, layers, directions)
         return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
     h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
-    flat = [_NONE if t is None else t for run in weights for t in run]
-    y, h, c = LAYERS(even(x), flat, h0, c0, steps, directions, *choices(spec))
+    y, h, c = LAYERS(x if x.is_contiguous() else even(x), weights, h0, c0, steps, layers, directions, *choices(spec))
     return y, h, c
 
 

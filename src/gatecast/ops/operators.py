@@ -36,15 +36,15 @@ OPERATORS.define(
     f" Tensor norms, Tensor moments, {_CHOICES}, bool want_x, bool want_h0, bool want_c0) -> ({_GRADS})"
 )
 OPERATORS.define(
-    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int directions, {_CHOICES})"
+    f"lstm_layers(Tensor x, Tensor[] weights, Tensor? h0, Tensor? c0, Tensor? steps, int layers, int directions,"
+    f" {_CHOICES})"
     " -> (Tensor y, Tensor h, Tensor c)"
 )
 FORWARD, BACKWARD = torch.ops.gatecast.lstm_forward.default, torch.ops.gatecast.lstm_backward.default
 LAYERS = torch.ops.gatecast.lstm_layers.default
+OPERATORS.impl("lstm_layers", torch.library.fallthrough_kernel, "AutogradCPU")  # it has no gradient
 
 CELLS, GRADIENT, RECOMPUTE = 1, 2, 3  # what the forward operator keeps besides y, h and c
-# Tensors of a run of the cell in `lstm_layers`: those of LSTMWeights and a second bias; empty ones for none.
-PER_RUN = 9
 INPUTS = 6 + 5  # tensors that may have gradients: x, w_ih, w_hh, bias, h0, c0 and the other weights
 MASKS = 4
 
@@ -90,11 +90,11 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
 
 @torch.library.register_fake("gatecast::lstm_layers", lib=OPERATORS)
 def _layers_shapes(
-    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, directions: int, *rest: Any
+    x: Tensor, weights: list[Tensor], h0: Any, c0: Any, steps: Any, layers: int, directions: int, *rest: Any
 ) -> tuple[Tensor, ...]:
-    (time, batch, _), (gates, output), runs = x.shape, weights[1].shape, len(weights) // PER_RUN
+    (*time, batch, _), (gates, output), runs = x.shape, weights[1].shape, layers * directions
     hidden = gates // (3 if rest[0][2] else 4)
-    y, h, c = (time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
+    y, h, c = (*time, batch, directions * output), (runs, batch, output), (runs, batch, hidden)
     return x.new_empty(y), x.new_empty(h), x.new_empty(c)
 
 

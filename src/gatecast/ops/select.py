@@ -72,14 +72,14 @@ def explain(
     assert isinstance(given, LSTMWeights)
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     check_lstm(subject, given, None, spec, masks)
-    return _sentence(kernel_for(subject, given, spec, masks))
+    return _sentence(kernel_for(subject, spec, masks))
 
 
 def _sentence(choice: Choice) -> str:
     return f"{choice.name}: {choice.reason}"
 
 
-def kernel_for(x: Tensor, weights: LSTMWeights, spec: CellSpec, masks: LSTMMasks) -> Choice:
+def kernel_for(x: Tensor, spec: CellSpec, masks: LSTMMasks) -> Choice:
     """The implementation for a checked call."""
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
