@@ -429,6 +429,13 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     assert "horizn" in err
 
 
+def test_what_is_no_number_is_refused_by_its_option(run: Run) -> None:
+    code, _, err = run("forecast", "x.csv", "--horizon", "1.x")
+    assert code == 2
+    assert "--horizon" in err
+    assert '"1.x"' in err
+
+
 def test_a_loss_reaches_the_model(run: Run, sales: Path, tmp_path: Path) -> None:
     options = ["--horizon", 3, "--windows", 0, *QUICK[:4]]
     code, out, err = run("forecast", sales, *options, "--loss", "huber(delta=0.5)", "--json")

@@ -82,9 +82,17 @@ def _refuse_parts(app: App, commands: tuple[str, ...], arguments: ArgumentCollec
         if int not in (get_args(argument.hint) or (argument.hint,)):
             continue
         for token in argument.tokens:
-            if "." in token.value and not float(token.value).is_integer():
+            if _has_part(token.value):
                 place = "" if token.source == "cli" else f" in {token.source}"
                 raise SettingError(f"{argument.name} must be a whole number, got {token.value}{place}")
+
+
+def _has_part(text: str) -> bool:
+    """A number that is not whole; what is no number at all is refused where it is read."""
+    try:
+        return "." in text and not float(text).is_integer()
+    except ValueError:
+        return False
 
 
 @contextmanager
