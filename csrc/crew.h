@@ -32,7 +32,7 @@ struct Crew {
   alignas(64) int64_t long_waits = 0;
 
   static constexpr int64_t CLOSED = int64_t{1} << 32;
-  static constexpr int64_t PATIENCE = 10000;   // turns, in which a thread of a pool wakes or is made
+  static constexpr int64_t PATIENCE = 10000;  // turns, in which a thread of a pool wakes or is made
   static constexpr int64_t BUSY = 4000;       // turns before the processor is offered to others
 
   Member join(int64_t most) {

@@ -101,6 +101,7 @@ class Slice {
       if (!plain && p_.late()) outputs(step);
       member_.wait(step + 1);
     }
+    if (streamed_) end_stream();
     finish();
   }
 
@@ -125,16 +126,17 @@ class Slice {
     return from ? load(from + (first_ + row) * width + unit, width - unit) : Vec{};
   }
 
-  // Units of h that this member begins and ends with: all of them where h is projected, for then it is alone.
-  int64_t first_output() const { return begin_ * LANES; }
-  int64_t end_output() const { return member_.count == 1 ? p_.output : smaller(p_.output, end_ * LANES); }
+  // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
+  int64_t first_unit() const { return begin_ * LANES; }
+  int64_t end_unit() const { return smaller(p_.hidden, end_ * LANES); }
+  int64_t end_output() const { return member_.count == 1 ? p_.output : end_unit(); }
 
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
-      for (int64_t unit = begin_ * LANES; unit < smaller(p_.hidden, end_ * LANES); unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_unit(); unit += LANES) {
         store(buffers_.cell + row * buffers_.row + unit, initial(p_.c0, row, unit, p_.hidden));
       }
-      for (int64_t unit = first_output(); unit < end_output(); unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
         const int64_t at = row * buffers_.row + unit;
         const Vec h = initial(p_.h0, row, unit, p_.output);
         store(state(0) + at, h);
@@ -146,10 +148,10 @@ class Slice {
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
       const int64_t at = row * buffers_.row;
-      for (int64_t unit = first_output(); unit < end_output(); unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
         store(p_.h + (first_ + row) * p_.output + unit, load(state(p_.time) + at + unit), p_.output - unit);
       }
-      for (int64_t unit = begin_ * LANES; unit < smaller(p_.hidden, end_ * LANES); unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_unit(); unit += LANES) {
         store(p_.c + (first_ + row) * p_.hidden + unit, load(buffers_.cell + at + unit), p_.hidden - unit);
       }
     }
@@ -379,10 +381,11 @@ int64_t slice_floats(const Forward& p, int64_t rows, int64_t members) {
   return pieces.used();
 }
 
+Crowd crowd;
+
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
-  static Crowd crowd;
   Teams teams = teams_of(p, threads);
   if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));

@@ -57,6 +57,13 @@ INLINE void stream(float* p, Vec v) {
 #endif
 }
 
+// After this, other threads that are told so see what was streamed.
+INLINE void end_stream() {
+#if defined(__AVX__)
+  _mm_sfence();
+#endif
+}
+
 // NaN in `v` comes through: both are written so that a comparison with NaN keeps v.
 INLINE Vec at_most(Vec v, Vec bound) {
 #if defined(__AVX512F__) && GATECAST_LANES == 16

@@ -44,9 +44,13 @@ def lstm_layers(
     if not kernel_for(x, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
         return None
     if x.dtype != torch.float32:  # once it is widened, a weight of another dtype would go unseen
-        check_layers(x, [None if t is NONE else t for t in weights], spec, layers, directions)
+        _check(x, weights, spec, layers, directions)
     try:
         return kernel.lstm_layers(x, weights, state, spec, steps, layers, directions)
     except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it
-        check_layers(x, [None if t is NONE else t for t in weights], spec, layers, directions)
+        _check(x, weights, spec, layers, directions)
         raise
+
+
+def _check(x: Tensor, weights: list[Tensor], spec: CellSpec, layers: int, directions: int) -> None:
+    check_layers(x, [None if t is NONE else t for t in weights], spec, layers, directions)
