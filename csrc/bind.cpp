@@ -99,7 +99,10 @@ struct Member {
   gatecast::Mask<T> mask(const char* name, const Optional& t, Sizes sizes) const {
     if (!t) return {};
     const Values<T> found = values<T>(name, *t, sizes);
-    return {found.at, found.strides[0], found.strides[1], sizes.size() == 3 ? found.strides[2] : 0};
+    if (sizes.size() == 2) return {found.at, found.strides[0], found.strides[1], 0};
+    const int64_t unit = found.strides[2];
+    STD_TORCH_CHECK(unit == 0 || unit == 1 || sizes.begin()[2] <= 1, name, " has gaps; make it contiguous");
+    return {found.at, found.strides[0], found.strides[1], unit};
   }
 
   float* target(const Tensor& t) const {

@@ -1,6 +1,7 @@
 // What a slice of the backward pass works with: packed weights, and buffers of a chunk of steps and of one step.
 #pragma once
 
+#include "gemm.h"
 #include "norm.h"
 #include "pack.h"
 #include "sums.h"
@@ -19,14 +20,16 @@ INLINE int64_t odd_lines(int64_t floats) {  // odd number of cache lines: rows d
   return (lines + (lines % 2 == 0)) * 16;
 }
 
+INLINE bool narrow(const Layer& p) { return p.input <= NARROW; }
+
 struct Weights {
-  float *hh, *ih, *projection;  // panels for gradients @ w_hh, @ w_ih and @ w_proj
+  float *hh, *ih, *projection;  // panels for gradients @ w_hh, @ w_ih (its columns where it is narrow) and @ w_proj
   float *panels, *bias;         // as in the forward pass, to compute the gates again
   Gains gains;
 
   Weights(Pieces& pieces, const Backward& p)
       : hh(pieces.take(blocks_of(p.hidden) * SLOTS * blocks_of(p.output) * LANES)),
-        ih(pieces.take(blocks_of(p.hidden) * SLOTS * blocks_of(p.input) * LANES)),
+        ih(pieces.take(blocks_of(p.hidden) * SLOTS * (narrow(p) ? p.input : blocks_of(p.input) * LANES))),
         projection(pieces.take(p.w_proj ? p.output * blocks_of(p.hidden) * LANES : 0)),
         panels(pieces.take(p.recompute() ? blocks_of(p.hidden) * (p.input + p.output) * SLOTS : 0)),
         bias(pieces.take(p.recompute() ? blocks_of(p.hidden) * SLOTS : 0)),
@@ -34,7 +37,7 @@ struct Weights {
 
   void pack(const Backward& p) const {
     pack_rows(p, p.w_hh, p.output, hh);
-    if (p.grad_x) pack_rows(p, p.w_ih, p.input, ih);
+    if (p.grad_x) narrow(p) ? pack_columns(p, p.w_ih, p.input, ih) : pack_rows(p, p.w_ih, p.input, ih);
     if (p.w_proj) pack_projection(p, false, projection);
     gains.pack(p);
     for (int64_t block = 0; p.recompute() && block < blocks_of(p.hidden); block++) {
@@ -71,7 +74,7 @@ struct Buffers {
     grad_c = pieces.take(count * units);
     kept_h = pieces.take(count * width);  // gradients that pass by a step
     kept_c = pieces.take(count * units);
-    grad_x = p.grad_x ? pieces.take(chunk * blocks_of(p.input) * LANES) : nullptr;
+    grad_x = p.grad_x && !narrow(p) ? pieces.take(chunk * blocks_of(p.input) * LANES) : nullptr;
     again = pieces.take(p.recompute() ? blocks_of(p.hidden) * block : 0);
     late = pieces.take(p.late() ? count * units : 0);
     squashed = pieces.take(normed_cell ? count * units : 0);

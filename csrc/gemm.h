@@ -157,6 +157,52 @@ inline void blocked_product(BlockedProduct work, int64_t rows, int64_t blocks, i
   }
 }
 
+// With so few columns, a vector of them would be half empty.
+constexpr int64_t NARROW = LANES / 2;
+
+// The same for N <= NARROW columns, with vectors along k instead: the panel is [column][blocks * 4 * LANES], and rows of
+// `to` follow each other. A tile is as many rows as make LANES sums; transposed, they add up to one vector.
+struct NarrowProduct {
+  const float* from;
+  int64_t block, blocks;
+  const float* panel;
+  float* to;
+
+  // The rows first .. first + count; for those beyond, which are not stored, the last one stands in.
+  template <int N>
+  INLINE void tile(int64_t first, int64_t count) const {
+    constexpr int M = LANES / N;
+    constexpr int64_t K = 4 * LANES;
+    const float* rows[M];
+    UNROLL for (int m = 0; m < M; m++) rows[m] = from + (first + smaller(m, count - 1)) * K;
+    Vec sum[LANES] = {};
+    for (int64_t b = 0; b < blocks; b++) {
+      for (int64_t k = 0; k < K; k += LANES) {
+        Vec left[M];
+        UNROLL for (int m = 0; m < M; m++) left[m] = load(rows[m] + b * block + k);
+        UNROLL for (int n = 0; n < N; n++) {
+          const Vec right = load(panel + (n * blocks + b) * K + k);
+          UNROLL for (int m = 0; m < M; m++) sum[m * N + n] += left[m] * right;
+        }
+      }
+    }
+    transpose(sum);
+    Vec total = sum[0];
+    UNROLL for (int k = 1; k < LANES; k++) total += sum[k];
+    store(to + first * N, total, count * N);
+  }
+};
+
+template <int N>
+inline void narrow_product(const NarrowProduct& work, int64_t rows, int64_t columns) {
+  if (columns == N) {
+    constexpr int64_t M = LANES / N;
+    for (int64_t first = 0; first < rows; first += M) work.tile<N>(first, smaller(M, rows - first));
+  } else if constexpr (N > 1) {
+    narrow_product<N - 1>(work, rows, columns);
+  }
+}
+
 // to[r][column] = sum over k of from[r][k] panel(k, column), from plain rows.
 struct RowProduct {
   const float* from;

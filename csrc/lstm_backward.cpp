@@ -319,13 +319,11 @@ void run(const Backward& p, const Threads& threads) {
   const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   Pieces one(nullptr);
   const Sums sizes_of_sums(one, p);
-  // A smaller slice may have a longer chunk: room for the largest of them.
-  int64_t slice_floats = 0;
-  for (int64_t count = rows; count >= 1 && count >= rows / 2; count--) {
+  const int64_t slice_floats = most_floats(rows, [&](int64_t count) {
     Pieces slice(nullptr);
     Buffers(slice, p, count);
-    slice_floats = larger(slice_floats, slice.used());
-  }
+    return slice.used();
+  });
   const int64_t part_floats = one.used() + slice_floats;
 
   Pieces sizes(nullptr);

@@ -389,7 +389,7 @@ void run(const Forward& p, const Threads& threads) {
   Teams teams = teams_of(p, threads);
   if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
-  const int64_t part_floats = slice_floats(p, rows, teams.members);
+  const int64_t part_floats = most_floats(rows, [&](int64_t count) { return slice_floats(p, count, teams.members); });
   const bool packed = p.normed() || !read_directly(rows, p.time, weight_floats);
   Pieces sizes(nullptr);
   Weights(sizes, p, packed);

@@ -70,6 +70,20 @@ inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to
   }
 }
 
+// The columns of w one after the other, each along the gates: [column][block][slot][lane].
+inline void pack_columns(const Layer& p, const float* w, int64_t columns, float* to) {
+  for (int64_t column = 0; column < columns; column++) {
+    for (int64_t block = 0; block < blocks_of(p.hidden); block++) {
+      for (int64_t slot = 0; slot < 4; slot++) {
+        for (int64_t unit = block * LANES; unit < (block + 1) * LANES; unit++) {
+          const bool there = unit < p.hidden && first_row(p, slot) >= 0;
+          *to++ = there ? w[(first_row(p, slot) + unit) * columns + column] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
 // Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`turned`), and for gradients @ w_proj.
 inline void pack_projection(const Layer& p, bool turned, float* to) {
   const int64_t columns = turned ? p.output : p.hidden, depth = turned ? p.hidden : p.output;

@@ -27,6 +27,13 @@ struct ChunkProducts {
   void input_gradient(int64_t begin, int64_t end) const {
     const int64_t vectors = blocks_of(p.input), width = vectors * LANES, blocks = blocks_of(p.hidden);
     const float* gates = p.normed() ? buffers.gates_x : buffers.gates;
+    if (narrow(p)) {
+      for (int64_t step = begin; step < end; step++, gates += rows * SLOTS) {
+        float* to = p.grad_x + (p.time_of(step) * p.batch + first) * p.input;
+        narrow_product<NARROW>(NarrowProduct{gates, buffers.block, blocks, weights.ih, to}, rows, p.input);
+      }
+      return;
+    }
     const BlockedProduct work{gates, buffers.block, blocks, weights.ih, buffers.grad_x, width, false};
     blocked_product(work, (end - begin) * rows, blocks, vectors);
     const float* from = buffers.grad_x;

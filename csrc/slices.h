@@ -70,6 +70,15 @@ inline void in_parallel(const Threads& threads, int64_t parts, const Work& work)
   threads.run(parts, task, const_cast<Work*>(&work));
 }
 
+// The most that floats(count) gives for slices of a run whose largest has `rows` rows: none has less than half as many,
+// and a smaller one may need more.
+template <class Floats>
+inline int64_t most_floats(int64_t rows, const Floats& floats) {
+  int64_t most = 0;
+  for (int64_t count = rows; count >= 1 && count >= rows / 2; count--) most = larger(most, floats(count));
+  return most;
+}
+
 // Calls work(first, rows) for the slices of a part of the batch.
 template <class Work>
 inline void for_slices(int64_t batch, int64_t part, int64_t parts, const Work& work) {

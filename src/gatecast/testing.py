@@ -91,6 +91,7 @@ SHAPES = (
     LSTMCase("several pieces of k", 12, 11, 150, 200),
     LSTMCase("few rows", 10, 3, 5, 72),  # which two threads share
     LSTMCase("gates past the caches", 18, 256, 2, 116),
+    LSTMCase("uneven parts", 200, 31, 3, 64),  # two threads: the smaller part takes more blocks at a time
     LSTMCase("no steps", 0, 3, 2, 8),
     LSTMCase("no rows", 4, 0, 2, 8),
     LSTMCase("no features", 4, 3, 0, 8),

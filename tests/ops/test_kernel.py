@@ -83,8 +83,8 @@ SPOILED = {
     "norm_c": [lambda n: n[:1]],
     "w_proj": [lambda w: w[:1], lambda w: None],
     "steps": [lambda m: m[:1], lambda m: m.float()],
-    "recurrent": [lambda m: m[:, :1], lambda m: m.bool()],
-    "zone_h": [lambda m: m[..., :1]],
+    "recurrent": [lambda m: m[:, :1], lambda m: m.bool(), lambda m: with_gaps(m)],
+    "zone_h": [lambda m: m[..., :1], lambda m: with_gaps(m)],
     "zone_c": [lambda m: m[:1]],
     "choices": [lambda c: [7, *c[1:]], lambda c: [-1, *c[1:]], lambda c: c[:4]],
 }
@@ -98,6 +98,10 @@ KEPT = {
     "moments": [lambda m: torch.empty(0)],
 }
 WHOLE = replace(FULL, zone_h=True, zone_c=True)
+
+
+def with_gaps(values: Tensor) -> Tensor:
+    return values.repeat_interleave(2, dim=-1)[..., ::2]
 
 
 def names(operator: Any) -> list[str]:
@@ -116,7 +120,7 @@ def test_forward_refuses_what_does_not_fit(name: str, spoil: Any, grouped: bool)
     given[name] = spoil(given[name])
     if grouped:
         given = {key: _twice(value) for key, value in given.items()}
-    with pytest.raises((RuntimeError, NotImplementedError)):
+    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be"):
         operator(**given)
 
 
@@ -131,7 +135,7 @@ def test_backward_refuses_what_does_not_fit(name: str, spoil: Any) -> None:
     del given["keep"]
     operator(**given)
     given[name] = spoil(given[name])
-    with pytest.raises((RuntimeError, NotImplementedError)):
+    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be"):
         operator(**given)
 
 
