@@ -141,11 +141,17 @@ inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, b
   }
 }
 
-// The same for all columns: `vectors` column vectors in panels of four, the rest in one smaller panel.
-inline void blocked_product(BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors) {
+constexpr int64_t PANEL_VECTORS = 4;  // column vectors side by side in a panel
+
+// The same for the column vectors begin .. end of `vectors`, in panels of four, the rest in one smaller panel; `begin`
+// is the first of a panel.
+inline void blocked_product(
+    BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors, int64_t begin, int64_t end) {
   const bool far = blocks * 4 * LANES * vectors * LANES > NEAR_FLOATS;
-  for (int64_t v = 0; v < vectors; v += 4) {
-    int64_t count = smaller(4, vectors - v);
+  work.panel += blocks * 4 * LANES * begin * LANES;
+  work.to += begin * LANES;
+  for (int64_t v = begin; v < end; v += PANEL_VECTORS) {
+    int64_t count = smaller(PANEL_VECTORS, vectors - v);
     switch (count) {
       case 4: blocked_columns<4>(work, rows, blocks, far); break;
       case 3: blocked_columns<3>(work, rows, blocks, far); break;

@@ -9,8 +9,13 @@
 //
 // Each part of the batch adds into weight gradients of its own; they are summed in a fixed order at the end, so that a
 // result depends on the number of threads and on nothing else.
+//
+// Fewer rows than threads: a crew of threads (crew.h) shares a slice. Each has hidden units of its own, for which it
+// computes the gradients of the gates, of the state before and of the weights; what belongs to whole rows, the operands
+// and the gradient to x, is shared out by steps of the chunk.
 #include "cell.h"
 #include "chunk.h"
+#include "crew.h"
 #include "gemm.h"
 #include "norm.h"
 #include "products.h"
@@ -24,12 +29,16 @@ namespace {
 template <bool plain>
 class Slice {
  public:
-  Slice(const Backward& p, const Weights& weights, const Sums& sums, Pieces pieces, int64_t first, int64_t rows)
+  Slice(const Backward& p, const Weights& weights, const Sums& sums, Pieces pieces, int64_t first, int64_t rows,
+        Member member = {})
       : p_(p),
         weights_(weights),
         sums_(sums),
         buffers_(pieces, p, rows),
-        products_{p, weights, sums, buffers_, first, rows},
+        member_(member),
+        begin_(first_block(p, member.place, member.count)),
+        end_(first_block(p, member.place + 1, member.count)),
+        products_{p, weights, sums, buffers_, first, rows, begin_, end_},
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
         first_(first),
         rows_(rows) {}
@@ -39,17 +48,23 @@ class Slice {
     start();
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
       const int64_t begin = larger(0, end - buffers_.steps);
-      products_.operands(begin, end);
-      if (p_.recompute()) gates_again(begin, end);
+      const int64_t own = own_step(begin, end, 0), own_end = own_step(begin, end, 1), own_row = (own - begin) * rows_;
+      products_.operands(own, own_end, own_row);
+      if (p_.recompute()) {
+        wait();  // for the operands
+        gates_again(begin, end);
+      }
       for (int64_t step = end - 1; step >= begin; step--) {
         const int64_t row = (step - begin) * rows_;
         if (!plain && p_.late()) outputs(step, row);
         cells(step, row);
         if (!plain && p_.normed()) shares(step, row);
+        wait();  // for the gradients of all gates
         if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
       products_.weight_gradients(end - begin, add || end < p_.time);
-      if (p_.grad_x) products_.input_gradient(begin, end);
+      if (p_.grad_x) products_.input_gradient(own, own_end, own_row);
+      wait();  // until nobody needs this chunk
     }
     finish();
   }
@@ -59,20 +74,43 @@ class Slice {
   const Weights& weights_;
   const Sums& sums_;
   const Buffers buffers_;
+  const Member member_;
+  const int64_t begin_, end_;  // blocks of this member
   const ChunkProducts products_;
   const bool masks_;  // without them nothing passes by a step
   const int64_t first_, rows_;
+  int64_t round_ = 0;
+
+  void wait() { member_.wait(round_++); }
+
+  // Members have whole panels of w_hh.
+  static int64_t first_block(const Backward& p, int64_t place, int64_t count) {
+    const int64_t blocks = blocks_of(p.hidden);
+    return smaller(blocks, first_of_part(ceil_div(blocks, PANEL_VECTORS), place, count) * PANEL_VECTORS);
+  }
+
+  // First step of this member, or of the next, in two and two: a row alone is added up in another order than several
+  // (gemm.h), and a crew must give the bits that one thread gives.
+  int64_t own_step(int64_t begin, int64_t end, int64_t next) const {
+    if (member_.place + next == member_.count) return end;
+    return begin + 2 * first_of_part((end - begin) / 2, member_.place + next, member_.count);
+  }
+
+  // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
+  int64_t first_unit() const { return begin_ * LANES; }
+  int64_t end_unit() const { return smaller(p_.hidden, end_ * LANES); }
+  int64_t end_output() const { return member_.count == 1 ? p_.output : end_unit(); }
 
   static Vec given(const float* from, int64_t at, int64_t count) { return from ? load(from + at, count) : Vec{}; }
 
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
-      for (int64_t unit = 0; unit < p_.output; unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
         const Vec grad_h = given(p_.grad_h, (first_ + row) * p_.output + unit, p_.output - unit);
         store(buffers_.grad_h + row * buffers_.width + unit, masks_ ? Vec{} : grad_h);
         store(buffers_.kept_h + row * buffers_.width + unit, grad_h);
       }
-      for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
+      for (int64_t unit = first_unit(); unit < end_unit(); unit += LANES) {
         const Vec grad_c = given(p_.grad_c, (first_ + row) * p_.hidden + unit, p_.hidden - unit);
         store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
@@ -82,10 +120,10 @@ class Slice {
 
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
-      for (int64_t unit = 0; p_.grad_h0 && unit < p_.output; unit += LANES) {
+      for (int64_t unit = first_unit(); p_.grad_h0 && unit < end_output(); unit += LANES) {
         store(p_.grad_h0 + (first_ + row) * p_.output + unit, state_back(0, row, unit), p_.output - unit);
       }
-      for (int64_t unit = 0; p_.grad_c0 && unit < p_.hidden; unit += LANES) {
+      for (int64_t unit = first_unit(); p_.grad_c0 && unit < end_unit(); unit += LANES) {
         const Vec grad_c = load(buffers_.grad_c + row * buffers_.units + unit);
         store(p_.grad_c0 + (first_ + row) * p_.hidden + unit, grad_c, p_.hidden - unit);
       }
@@ -153,7 +191,7 @@ class Slice {
 
   // The gates of a chunk once more, from x, the states and the cells before.
   void gates_again(int64_t begin, int64_t end) const {
-    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
+    for (int64_t block = begin_; block < end_; block++) {
       float* gates = buffers_.again + block * buffers_.block;
       products_.gates(block, (end - begin) * rows_, gates);
       for (int64_t step = begin; step < end; step++) {
@@ -229,7 +267,7 @@ class Slice {
   }
 
   void cells(int64_t step, int64_t chunk_row) {
-    for (int64_t block = 0; block < blocks_of(p_.hidden); block++) {
+    for (int64_t block = begin_; block < end_; block++) {
       int64_t row = 0;
       for (; row + ROWS <= rows_; row += ROWS) cells_of<ROWS>(step, block, row, chunk_row + row);
       for (; row < rows_; row++) cells_of<1>(step, block, row, chunk_row + row);
@@ -313,9 +351,13 @@ class Slice {
   static void add_to(float* sum, Vec value) { store(sum, load(sum) + value); }
 };
 
+Crowd crowd;
+
 template <bool plain>
 void run(const Backward& p, const Threads& threads) {
-  const int64_t blocks = blocks_of(p.hidden), parts = parts_of(p, threads);
+  Teams teams = teams_of(p, threads, PANEL_VECTORS);
+  if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
+  const int64_t blocks = blocks_of(p.hidden), parts = teams.parts;
   const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   Pieces one(nullptr);
   const Sums sizes_of_sums(one, p);
@@ -328,21 +370,31 @@ void run(const Backward& p, const Threads& threads) {
 
   Pieces sizes(nullptr);
   Weights(sizes, p);
+  sizes.take(parts * CREW_FLOATS);
   Pieces pieces(workspace(sizes.used() + parts * part_floats));
   const Weights weights(pieces, p);
+  Crew* crews = reinterpret_cast<Crew*>(pieces.take(parts * CREW_FLOATS));
   float* memory = pieces.take(parts * part_floats);
   weights.pack(p);
 
-  in_parallel(threads, parts, [&](int64_t part) {
+  for (int64_t part = 0; part < parts; part++) {
+    crews[part] = Crew{};
+    Pieces own(memory + part * part_floats);
+    Sums(own, p).start(p.time == 0 || p.batch == 0);
+  }
+  in_parallel(threads, parts * teams.members, [&](int64_t k) {
+    const int64_t part = k % parts;
+    const Member member = teams.members > 1 ? crews[part].join(teams.members) : Member{};
+    if (member.count == 0) return;
     Pieces own(memory + part * part_floats);
     const Sums sums(own, p);
-    sums.start(p.time == 0 || p.batch == 0);
     bool add = false;
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain>(p, weights, sums, own, first, count).run(add);
+      Slice<plain>(p, weights, sums, own, first, count, member).run(add);
       add = true;
     });
   });
+  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, p.time);
   Pieces first(memory);
   const Sums sums(first, p);
   const Gather gather{p, sums, parts, part_floats};

@@ -386,7 +386,7 @@ Crowd crowd;
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
-  Teams teams = teams_of(p, threads);
+  Teams teams = teams_of(p, threads, 1);
   if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   const int64_t part_floats = most_floats(rows, [&](int64_t count) { return slice_floats(p, count, teams.members); });

@@ -15,18 +15,21 @@ struct ChunkProducts {
   const Sums& sums;
   const Buffers& buffers;
   int64_t first, rows;
+  int64_t begin_block, end_block;  // hidden units of this thread
 
   // Gradient to h before the step whose rows begin at `row` of the chunk.
   void state_gradient(int64_t row) const {
     const float* gates = buffers.gates + row * SLOTS;
-    const int64_t blocks = blocks_of(p.hidden);
+    const int64_t blocks = blocks_of(p.hidden), vectors = blocks_of(p.output);
     const BlockedProduct work{gates, buffers.block, blocks, weights.hh, buffers.grad_h, buffers.width, false};
-    blocked_product(work, rows, blocks, blocks_of(p.output));
+    const bool all = end_block - begin_block == blocks;  // of a projection h has another width
+    blocked_product(work, rows, blocks, vectors, all ? 0 : begin_block, all ? vectors : end_block);
   }
 
-  void input_gradient(int64_t begin, int64_t end) const {
+  // Of the steps begin .. end, the first of which has its rows from `row` of the chunk on.
+  void input_gradient(int64_t begin, int64_t end, int64_t row) const {
     const int64_t vectors = blocks_of(p.input), width = vectors * LANES, blocks = blocks_of(p.hidden);
-    const float* gates = p.normed() ? buffers.gates_x : buffers.gates;
+    const float* gates = (p.normed() ? buffers.gates_x : buffers.gates) + row * SLOTS;
     if (narrow(p)) {
       for (int64_t step = begin; step < end; step++, gates += rows * SLOTS) {
         float* to = p.grad_x + (p.time_of(step) * p.batch + first) * p.input;
@@ -34,12 +37,12 @@ struct ChunkProducts {
       }
       return;
     }
-    const BlockedProduct work{gates, buffers.block, blocks, weights.ih, buffers.grad_x, width, false};
-    blocked_product(work, (end - begin) * rows, blocks, vectors);
-    const float* from = buffers.grad_x;
+    float* from = buffers.grad_x + row * width;
+    const BlockedProduct work{gates, buffers.block, blocks, weights.ih, from, width, false};
+    blocked_product(work, (end - begin) * rows, blocks, vectors, 0, vectors);
     for (int64_t step = begin; step < end; step++) {
       float* to = p.grad_x + (p.time_of(step) * p.batch + first) * p.input;
-      for (int64_t row = 0; row < rows; row++, from += width, to += p.input) copy(to, from, p.input);
+      for (int64_t k = 0; k < rows; k++, from += width, to += p.input) copy(to, from, p.input);
     }
   }
 
@@ -48,22 +51,24 @@ struct ChunkProducts {
     if (p.normed()) {
       WeightProduct of_x = work;
       of_x.gates = buffers.gates_x;
-      products(of_x, blocks_of(p.hidden), sums.depth, 0, p.input);
-      products(work, blocks_of(p.hidden), sums.depth, p.input, p.output);
+      products(of_x, 0, blocks_of(p.hidden), sums.depth, 0, p.input);
+      products(work, 0, blocks_of(p.hidden), sums.depth, p.input, p.output);
     } else {
-      products(work, blocks_of(p.hidden), sums.depth, 0, sums.depth);
+      products(work, begin_block, end_block, sums.depth, 0, sums.depth);
     }
     if (p.w_proj) {
       const int64_t across = buffers.projected_depth;
       const WeightProduct last{buffers.projected, across, buffers.unprojected, steps * rows, sums.projection, add};
-      products(last, wide_blocks(p), p.output, 0, p.output);
+      products(last, 0, wide_blocks(p), p.output, 0, p.output);
     }
   }
 
-  // The columns first .. first + count of [x | h | 1], for all blocks; `depth` columns from block to block of the sums.
-  void products(const WeightProduct& all, int64_t blocks, int64_t depth, int64_t first, int64_t count) const {
+  // The columns first .. first + count of [x | h | 1], for the blocks begin .. end; `depth` columns from block to block
+  // of the sums.
+  void products(
+      const WeightProduct& all, int64_t begin, int64_t end, int64_t depth, int64_t first, int64_t count) const {
     for (int64_t done = 0; done < count; done += COLUMNS) {
-      for (int64_t block = 0; block < blocks; block++) {
+      for (int64_t block = begin; block < end; block++) {
         WeightProduct work = all;
         work.rows += first + done;
         work.gates += block * buffers.block;
@@ -73,8 +78,10 @@ struct ChunkProducts {
     }
   }
 
-  void operands(int64_t begin, int64_t end) const {
-    for (int64_t step = begin; step < end; step++) operands_of(step, buffers.rows + (step - begin) * rows * buffers.depth);
+  // Of the steps begin .. end, from `row` of the chunk on.
+  void operands(int64_t begin, int64_t end, int64_t row) const {
+    float* to = buffers.rows + row * buffers.depth;
+    for (int64_t step = begin; step < end; step++, to += rows * buffers.depth) operands_of(step, to);
   }
 
   // The gates of a block before activation, of `count` rows of the chunk, from their operands.

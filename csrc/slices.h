@@ -14,8 +14,10 @@ namespace gatecast::GATECAST_ISA {
 
 constexpr int64_t SLICE_ROWS = 64;
 
-constexpr int64_t FEW_ROWS = 8;           // for a thread
-constexpr int64_t SHARED_WEIGHTS = 2048;  // of a gate, from which on it is worth while to wait for others at every step
+constexpr int64_t FEW_ROWS = 8;            // for a thread
+constexpr int64_t FEW_ROWS_FAR = 32;       // the same, where the weights do not fit in L2
+constexpr int64_t FAR_WEIGHTS = 128 << 10;  // of a gate, from which on they do not
+constexpr int64_t SHARED_WEIGHTS = 2048;   // of a gate, from which on it is worth while to wait for others at every step
 
 // Denormal numbers count as zero inside a slice; the caller's mode comes back at its end.
 class FlushDenormals {
@@ -44,19 +46,21 @@ INLINE int64_t parts_of(const Layer& p, const Threads& threads) {
   return larger(1, smaller(threads.count, p.batch));
 }
 
-// How the threads of a forward pass are set to work: `parts` of the batch, each with a crew of `members` (crew.h).
+// How the threads of a pass are set to work: `parts` of the batch, each with a crew of `members` (crew.h).
 struct Teams {
   int64_t parts, members;
 };
 
 // With few rows for a thread, weights are read for hardly any products: threads then share rows and divide the hidden
-// units. Not where a unit needs all others of its row within a step.
-INLINE Teams teams_of(const Layer& p, const Threads& threads) {
+// units, in shares of `share` blocks. Not where a unit needs all others of its row within a step.
+INLINE Teams teams_of(const Layer& p, const Threads& threads, int64_t share) {
   const Teams alone{parts_of(p, threads), 1};
   if (!p.large() || !threads.run || p.normed() || p.late()) return alone;
-  if (p.hidden * (p.input + p.output) < SHARED_WEIGHTS) return alone;
-  const int64_t parts = larger(1, smaller(threads.count, p.batch / FEW_ROWS));
-  const int64_t members = smaller(threads.count / parts, blocks_of(p.hidden));
+  const int64_t weights = p.hidden * (p.input + p.output);
+  if (weights < SHARED_WEIGHTS) return alone;
+  const int64_t few = weights >= FAR_WEIGHTS ? FEW_ROWS_FAR : FEW_ROWS;
+  const int64_t parts = larger(1, smaller(threads.count, p.batch / few));
+  const int64_t members = smaller(threads.count / parts, ceil_div(blocks_of(p.hidden), share));
   return members > 1 ? Teams{parts, members} : alone;
 }
 

@@ -90,6 +90,7 @@ SHAPES = (
     LSTMCase("long", 400, 2, 2, 8),
     LSTMCase("several pieces of k", 12, 11, 150, 200),
     LSTMCase("few rows", 10, 3, 5, 72),  # which two threads share
+    LSTMCase("few rows, many units", 10, 3, 70, 150),  # in the backward pass too
     LSTMCase("gates past the caches", 18, 256, 2, 116),
     LSTMCase("uneven parts", 200, 31, 3, 64),  # two threads: the smaller part takes more blocks at a time
     LSTMCase("no steps", 0, 3, 2, 8),
@@ -146,6 +147,7 @@ OPTIONS = (
     ),
     LSTMCase("all", 9, 16, 5, 20, spec=_ALL, peephole=True, cells=True, poison=True, **_MASKED),
     LSTMCase("all, four gates, many rows", 6, 70, 3, 24, spec=replace(_ALL, coupled=False), peephole=True, **_MASKED),
+    LSTMCase("all, few rows", 7, 3, 5, 150, spec=_ALL, peephole=True, cells=True, poison=True, **_MASKED),
     LSTMCase("all, zero output", 8, 15, 3, 28, spec=replace(_ALL, zero_output=True), peephole=True, **_MASKED),
 )
 

@@ -60,6 +60,28 @@ def test_threads_that_share_rows_give_the_same(batch: int, hidden: int) -> None:
         torch.set_num_threads(1)
 
 
+@pytest.mark.parametrize("recompute", [False, True], ids=["gates kept", "gates computed again"])
+@pytest.mark.parametrize(("batch", "time"), [(1, 259), (2, 40), (7, 40)], ids=str)
+def test_threads_that_share_rows_give_the_same_gradients(batch: int, time: int, recompute: bool) -> None:
+    """All bits, where hidden units are enough for two threads in every instruction set."""
+    case = replace(CASE, batch=batch, hidden=201, time=time, input=21, spec=replace(CASE.spec, recompute=recompute))
+    for options in (case, replace(case, steps=True, recurrent=True, zone_c=True, peephole=True)):
+        alone = gradients(options)
+        torch.set_num_threads(2)
+        for _ in range(5):
+            assert all(torch.equal(a, b) for a, b in zip(alone, gradients(options), strict=True))
+        torch.set_num_threads(1)
+
+
+def gradients(case: LSTMCase) -> tuple[torch.Tensor, ...]:
+    """Of x, the state and all weights."""
+    x, weights, state, masks = testing.arguments(case)
+    assert state is not None
+    given = [t.requires_grad_() for t in (x, *state, *weights) if t is not None]
+    out = ops.lstm(x, weights, state, spec=case.spec, masks=masks)
+    return torch.autograd.grad(out.y.square().sum() + out.h.sum() + out.c.square().sum(), given)
+
+
 @pytest.mark.skipif(not library().isa, reason="no kernel")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("case", SHAPES + OPTIONS, ids=str)
