@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,13 +22,14 @@ CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
     [
         (X[0, 0], r"input must be \(time, batch, input_size\), or the same without batch: 3 or 2 axes; got 1"),
         (X[None], "got 4 axes"),
+        (X.numpy(), r"input must be a tensor, got ndarray; use torch.as_tensor"),
         (X[..., :2], r"input_size = 3 features on its last axis, got 2 in shape \(6, 4, 2\)"),
         (X.double(), r"dtype of the weights, torch.float32, got torch.float64; use x.to\(torch.float32\)"),
         (X.long(), r"dtype of the weights, torch.float32, got torch.int64"),
         (X.to("meta"), "device of the weights, cpu, got meta"),
     ],
 )
-def test_inputs(x: torch.Tensor, message: str) -> None:
+def test_inputs(x: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         LSTM(3, 4)(x)
     with pytest.raises(SettingError):
@@ -53,12 +55,13 @@ def test_lengths(lengths: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
+        (np.ones((4, 6), dtype=bool), r"mask must be a tensor, got ndarray"),
         (torch.ones(4, 6), r"mask must be boolean, .* got torch.float32; use mask.bool\(\)"),
         (torch.ones(4, 5, dtype=torch.bool), r"mask must be \(batch, time\) = \(4, 6\), got \(4, 5\)$"),
         (torch.ones(6, 4, dtype=torch.bool), r"got \(6, 4\); use mask.T"),
     ],
 )
-def test_masks(mask: torch.Tensor, message: str) -> None:
+def test_masks(mask: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         LSTM(3, 4)(X, mask=mask)
 
@@ -102,6 +105,39 @@ def test_weights_on_meta_give_shapes() -> None:
     y, (h, c) = LSTM(3, 4, 2, bidirectional=True, device="meta")(X.to("meta"))
     assert y.shape == (6, 4, 8)
     assert h.shape == c.shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("hx", "message"),
+    [
+        (5, r"the state must be a tensor or the tuple \(h0, c0\), got int"),
+        ((torch.zeros(1, 4, 4), None), "c0 must be a tensor, got NoneType"),
+        ((torch.zeros(1, 4, 4),), r"the state must be \(h0, c0\): 2 tensors; got 1"),
+    ],
+    ids=["a number", "no c", "h alone"],
+)
+def test_states(hx: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4)(X, hx)
+
+
+def test_a_static_context_of_another_shape() -> None:
+    layer = LSTM(3, 4, static_size=2, stateful=True)
+    with pytest.raises(SettingError, match=r"static must be \(batch, static_size\) = \(4, 2\), got \(2,\)"):
+        layer(X, static=torch.ones(2))
+    with pytest.raises(SettingError, match=r"static must be \(static_size,\) = \(2,\), got \(4, 2\)"):
+        layer(X[:, 0], static=torch.ones(4, 2))
+    layer(X, static=torch.ones(4, 2))
+    with pytest.raises(SettingError, match=r"static must be .* got \(7,\)"):  # though the kept state goes on
+        layer(X, static=torch.ones(7))
+    with pytest.raises(SettingError, match="static must be a tensor, got list"):
+        layer(X, static=[1.0, 2.0])
+
+
+def test_no_step_has_no_last_one() -> None:
+    y, (h, c) = LSTM(4, 4, 2, residual=True, return_sequences=False)(torch.zeros(0, 2, 4))
+    assert (y == 0).all()
+    assert h.shape == c.shape == (2, 2, 4)
 
 
 def test_refusals_name_the_argument_and_the_value() -> None:

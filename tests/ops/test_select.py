@@ -179,3 +179,34 @@ def test_a_layer_is_explained_by_what_runs_inside() -> None:
     torch.set_rng_state(before)
     ops.explain(layer, x)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_explained_layer_is_left_as_it_was() -> None:
+    from gatecast import nn
+
+    x = torch.randn(5, 2, 3)
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(2), nn.LSTM(3, 8, stateful=True, activity_regularizer=nn.L2(1.0)))
+    mean = model[0].running_mean.clone()
+    ops.explain(model, x)
+    assert torch.equal(model[0].running_mean, mean)
+    assert model[0].num_batches_tracked == 0
+    assert model[1].kept_h is None
+    assert float(model[1].regularization()) == 0
+    model(x)
+    kept = model[1].kept_h.clone()
+    ops.explain(model, x)
+    assert torch.equal(model[1].kept_h, kept)
+
+
+def test_explain_takes_a_layer_or_weights() -> None:
+    x = torch.randn(5, 2, 3)
+    with pytest.raises(SettingError, match="explain takes a layer and its input, .* got Tensor and Tensor"):
+        ops.explain(x, x)
+
+
+def test_weights_and_states_of_another_kind() -> None:
+    x, w = torch.randn(5, 2, 3), (torch.randn(32, 3), torch.randn(32, 8))
+    with pytest.raises(SettingError, match=r"weights must be gatecast.ops.LSTMWeights\(w_ih, w_hh, ...\), got tuple"):
+        ops.lstm(x, w)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="state must be a tuple of two tensors, h and c, or None"):
+        ops.lstm(x, ops.LSTMWeights(*w), (torch.zeros(2, 8), None))  # type: ignore[arg-type]

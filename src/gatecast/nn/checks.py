@@ -18,11 +18,18 @@ def check_sizes(least: int = 1, **sizes: int) -> None:
             raise SettingError(f"{name} must be a whole number of at least {least}, got {size!r}")
 
 
+def check_tensor(**named: Any) -> None:
+    """What is given is a tensor."""
+    for name, given in named.items():
+        if not isinstance(given, Tensor):
+            raise SettingError(f"{name} must be a tensor, got {type(given).__name__}; use torch.as_tensor(...)")
+
+
 def check_probability(**probabilities: float) -> None:
     """Every probability lies in [0, 1)."""
     for name, p in probabilities.items():
-        if not 0 <= p < 1:
-            raise SettingError(f"{name} is a probability in [0, 1), got {p}")
+        if not isinstance(p, int | float) or not 0 <= p < 1:
+            raise SettingError(f"{name} is a probability in [0, 1), got {p!r}")
 
 
 def one_of(choices: Sequence[Any], **named: Any) -> Any:
@@ -35,7 +42,8 @@ def one_of(choices: Sequence[Any], **named: Any) -> Any:
 
 def check_projection(proj_size: int, hidden_size: int) -> None:
     """A projection is narrower than the state."""
-    if not 0 <= proj_size < hidden_size:
+    check_sizes(0, proj_size=proj_size)
+    if not proj_size < hidden_size:
         raise SettingError(f"proj_size must be in [0, hidden_size) = [0, {hidden_size}), got {proj_size}; 0 for none")
 
 
@@ -49,6 +57,7 @@ def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int]
         dims: numbers of axes that go: unbatched and batched.
         axes: the words for the batched axes.
     """
+    check_tensor(input=x)
     if x.dim() in dims and x.shape[-1] == size and x.dtype == weight.dtype and x.device == weight.device:
         return x
     if x.dim() not in dims:
@@ -85,6 +94,16 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
     )
 
 
+def checked_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
+    """A state of several tensors as a tuple of them."""
+    if not isinstance(hx, tuple | list):
+        expected = ", ".join(f"{name}0" for name in names)
+        raise SettingError(f"the state must be a tensor or the tuple ({expected}), got {type(hx).__name__}")
+    for name, part in zip(names, hx, strict=False):
+        check_tensor(**{f"{name}0": part})
+    return tuple(hx)
+
+
 def wrong_number(state: Sequence[Tensor], names: Sequence[str]) -> SettingError:
     """A given state lacks a tensor, or has one too many."""
     expected = ", ".join(f"{name}0" for name in names)
@@ -116,7 +135,7 @@ def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:
     return f"; add the first axis with {name}[None]" if shape[0] == 1 and part.shape == shape[1:] else ""
 
 
-def check_static(static: Tensor | None, size: int, batch: int, *, state_given: bool) -> None:
+def check_static(static: Tensor | None, size: int, batch: int, *, batched: bool, state_given: bool) -> None:
     """A static context is given exactly where the layer reads one and no state replaces it."""
     if static is None:
         if size and not state_given:
@@ -125,14 +144,16 @@ def check_static(static: Tensor | None, size: int, batch: int, *, state_given: b
                 "give static=, or a state that was made with it"
             )
         return
+    check_tensor(static=static)
     if not size:
         raise SettingError(
             f"static was given, but the layer has static_size=0; make it with static_size={static.shape[-1]}"
         )
     if state_given:
         raise SettingError("static makes the initial state, and a state was given as well; give one of the two")
-    if tuple(static.shape) != (batch, size):
-        raise SettingError(f"static must be (batch, static_size) = ({batch}, {size}), got {tuple(static.shape)}")
+    if tuple(static.shape) != ((batch, size) if batched else (size,)):
+        expected = f"(batch, static_size) = ({batch}, {size})" if batched else f"(static_size,) = ({size},)"
+        raise SettingError(f"static must be {expected}, got {tuple(static.shape)}")
 
 
 def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device) -> Tensor:

@@ -11,9 +11,19 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of, same_kind
+from gatecast.nn.checks import check_sizes, one_of, same_kind
 from gatecast.nn.designs import Design, Run, State, Weights
-from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, differences, read_options, shown, signed_with
+from gatecast.nn.options import (
+    ConvLSTMCellOptions,
+    StackOptions,
+    check_can_be_packed,
+    check_reads_forwards,
+    check_stack,
+    differences,
+    read_options,
+    shown,
+    signed_with,
+)
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.sizes import Sizes, check_input, padding_of, sizes, space_of
@@ -140,7 +150,7 @@ class ConvLSTM(WithState):
         cell, stack = read_options(type(self).__name__, options, ConvLSTMCellOptions, StackOptions)
         check_sizes(hidden_channels=hidden_channels, num_layers=num_layers)
         check_sizes(0, in_channels=in_channels)
-        check_probability(dropout=dropout)
+        check_stack(stack, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
         kernel = sizes(self.rank, kernel_size=kernel_size)
         again = kernel if recurrent_kernel_size is None else recurrent_kernel_size
         recurrent, dilation = sizes(self.rank, recurrent_kernel_size=again), sizes(self.rank, dilation=dilation)
@@ -233,11 +243,7 @@ class ConvLSTM(WithState):
             hx: as the step before gave it; None at the first step.
             static: context, at the first step of a layer that has ``static_size``.
         """
-        if self.bidirectional or self.stack.go_backwards:
-            raise SettingError(
-                "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
-                "the whole sequence: call the layer"
-            )
+        check_reads_forwards(self.stack, bidirectional=self.bidirectional)
         check_input(x, self.rank, self.in_channels, axes=("batch",))
         batched = x.dim() == self.rank + 2
         form = Form(False, batched, None, self.rank)
@@ -248,11 +254,7 @@ class ConvLSTM(WithState):
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
         if isinstance(x, PackedSequence):
-            if self.stack.go_backwards:
-                raise SettingError(
-                    "go_backwards puts the padding first, which a PackedSequence cannot hold; "
-                    "give a padded tensor with lengths="
-                )
+            check_can_be_packed(self.stack)
             check_input(x.data, self.rank, self.in_channels, axes=("rows of a PackedSequence",))
             x = x._replace(data=self._checked(x.data))
         else:
@@ -267,6 +269,12 @@ class ConvLSTM(WithState):
 
     def _state_before(self, x: Tensor, hx: Any, static: Tensor | None, form: Form, *, stateful: bool) -> State | None:
         space = tuple(self.state_space(*x.shape[3:]))
+        if not torch.compiler.is_compiling() and min(space) < 1:
+            raise SettingError(
+                f"an input of size {tuple(x.shape[3:])} in space is smaller than the kernel of {self.kernel_size} with "
+                f"dilation={self.dilation} and padding={self.padding}: no place comes out; "
+                'give larger inputs, a smaller kernel, or padding="same"'
+            )
         if self.space and space != self.space:
             raise SettingError(
                 f"peepholes for each pixel were made for space={self.space}, but the state of an input "

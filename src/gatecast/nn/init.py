@@ -84,7 +84,8 @@ class Orthogonal(GateInitializer):
 
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
-            wide = torch.empty(block.shape, dtype=torch.float32)  # the decomposition has no bfloat16
+            dtype = torch.promote_types(block.dtype, torch.float32)  # the decomposition has no bfloat16
+            wide = torch.empty(block.shape, dtype=dtype)
             block.copy_(nn.init.orthogonal_(wide, self.gain))
 
 

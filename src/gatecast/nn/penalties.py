@@ -46,6 +46,10 @@ class MaxNorm:
 
     max_value: float = 2.0
 
+    def __post_init__(self) -> None:
+        if not self.max_value > 0:
+            raise SettingError(f"MaxNorm.max_value is a norm and must be above 0, got {self.max_value}")
+
     def __call__(self, weight: Tensor) -> Tensor:
         norm = _norm(weight)
         return weight * (norm.clamp(max=self.max_value) / (norm + EPSILON))
@@ -90,7 +94,7 @@ def constraint_of(constraint: Constraint | None) -> Callable[[Tensor], Tensor] |
     return CONSTRAINTS[constraint]
 
 
-def regularizer_of(regularizer: object) -> None:
+def check_regularizer(regularizer: object) -> None:
     """A regularizer is a function.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gatecast.nn.checks import check_projection, one_of
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
@@ -199,7 +199,9 @@ def make_recurrent(
     bidirectional: bool = False,
     **options: Any,
 ) -> LSTM | GRU | RNN:
-    """Batch-first layers; an LSTM's forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
+    """Batch-first layers; an LSTM's forget gates start open (Jozefowicz, Zaremba & Sutskever 2015, §3).
+
+    The first of the two biases is 1 there, unless ``bias_initializer`` is given.
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
@@ -221,10 +223,10 @@ def make_recurrent(
         bidirectional=bidirectional,
         **options,
     )
-    for name, parameter in layers.named_parameters():
-        if cell == "lstm" and name.startswith("bias_ih"):
-            with torch.no_grad():
-                parameter[hidden_size : 2 * hidden_size] = 1.0
+    if cell == "lstm" and bias and layers.design.options.bias_initializer == "uniform":
+        at = layers.design.gates.index("f")
+        for suffix in layers.suffixes:
+            nn.init.ones_(layers.get_parameter(f"bias_ih{suffix}")[at * hidden_size : (at + 1) * hidden_size].detach())
     return layers
 
 

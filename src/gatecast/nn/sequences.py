@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_mask, checked_lengths
+from gatecast.nn.checks import check_mask, check_tensor, checked_lengths
 
 
 class Form(NamedTuple):
@@ -80,6 +80,7 @@ def steps_that_count(
         steps = within(own if form.batched else own.reshape(-1), x)
     if mask is not None:
         time, batch = x.shape[:2]
+        check_tensor(mask=mask)
         mask = mask if form.batched else mask[None]
         check_mask(mask, batch, time)
         steps = mask.T if steps is None else steps & mask.T
@@ -108,7 +109,9 @@ def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
 def last_step(
     x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
 ) -> Float[Tensor, batch * feature]:
-    """``x`` at the last step of each sequence that counts (the first step where none does)."""
+    """``x`` at the last step of each sequence that counts (the first step where none does); 0 without any step."""
+    if x.shape[0] == 0:
+        return x.new_zeros(x.shape[1:])
     if steps is None:
         return x[-1]
     count = torch.arange(x.shape[0], device=x.device)[:, None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import one_of
+from gatecast.nn.checks import check_tensor, one_of
 
 AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
 
@@ -65,6 +65,7 @@ def check_input(x: Tensor, rank: int, channels: int, *, axes: tuple[str, ...]) -
     Raises:
         SettingError: it has not.
     """
+    check_tensor(input=x)
     most = rank + 1 + len(axes)
     least = most - ("batch" in axes)
     if least <= x.dim() <= most and x.shape[-1 - rank] == channels:

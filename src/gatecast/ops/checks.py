@@ -23,6 +23,7 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         SettingError: something does not fit; names it, what was expected and what came.
     """
     _check_input(x)
+    _check_kinds(weights, state)
     time, batch, features = x.shape
     if weights.w_hh.ndim != 2 or weights.w_hh.shape[0] % spec.gates:
         raise SettingError(
@@ -90,6 +91,15 @@ def _check_input(x: Any) -> None:
         raise SettingError(f"x must be (time, batch, input), got {tuple(x.shape)}; one sequence needs x[:, None]")
     if not x.is_floating_point():
         raise SettingError(f"x must be of a floating-point type, got {x.dtype}; convert it with x.float()")
+
+
+def _check_kinds(weights: Any, state: Any) -> None:
+    """Weights and state are what their names say."""
+    if not isinstance(weights, LSTMWeights):
+        raise SettingError(f"weights must be gatecast.ops.LSTMWeights(w_ih, w_hh, ...), got {type(weights).__name__}")
+    pair = isinstance(state, tuple) and len(state) == 2 and all(isinstance(part, Tensor) for part in state)
+    if state is not None and not pair:
+        raise SettingError("state must be a tuple of two tensors, h and c, or None for zeros")
 
 
 def _check_rare(weights: LSTMWeights, spec: CellSpec, gates: int, hidden: int, output: int, x: Tensor) -> None:
