@@ -254,7 +254,7 @@ def test_dropout_between_layers_needs_two() -> None:
 
 
 def test_spread_forget_gates_stay_spread() -> None:
-    f = layer_of(bias_initializer=Spread(low=1.0, high=4.0)).bias_ih_l0.detach().chunk(4)[1]
+    f = ConvLSTM2d(1, 4, 3, bias_initializer=Spread(low=1.0, high=4.0)).bias_ih_l0.detach().chunk(4)[1]
     torch.testing.assert_close(f, torch.linspace(1.0, 4.0, len(f)))
 
 
@@ -265,6 +265,13 @@ def test_an_image_smaller_than_the_kernel_and_one_of_another_size() -> None:
     layer(torch.zeros(3, 2, 1, 8, 8))
     with pytest.raises(SettingError, match=r"holds a state of size \(8, 8\) in space.* \(9, 8\); .*reset_state"):
         layer(torch.zeros(3, 2, 1, 9, 8))
+
+
+def test_the_size_of_a_state_is_told_for_all_axes() -> None:
+    layer = ConvLSTM2d(1, 4, 3, stride=2)
+    assert tuple(layer.state_space(8, 5)) == (4, 3)
+    with pytest.raises(SettingError, match=r"state_space takes one size for each axis, \(height, width\); got \(8,\)"):
+        layer.state_space(8)
 
 
 def test_a_count_below_zero_is_refused() -> None:

@@ -22,9 +22,11 @@ from gatecast.nn import (
     LSTM1997,
     RNN,
     Chrono,
+    ConvLSTM1d,
     GRUCellOptions,
     LSTMCellOptions,
     LSTMStackOptions,
+    RNNCell,
     RNNCellOptions,
     StackOptions,
     sLSTM,
@@ -111,20 +113,12 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
     [
         ({"merge_mode": "cat"}, "merge_mode must be one of .* got 'cat'"),
         ({"static_size": -1}, "static_size must be a whole number of at least 0, got -1"),
-        ({"static_size": 1.5}, "static_size must be a whole number of at least 0, got 1.5"),
-        ({"proj_size": 2.5}, "proj_size must be a whole number of at least 0, got 2.5"),
         ({"cell_clip": 0.0}, "cell_clip is a bound and must be a finite number above 0, got 0.0; None for no bound"),
         ({"cell_clip": math.inf}, "cell_clip is a bound and must be a finite number above 0, got inf"),
-        (
-            {"zoneout": (0.1, 0.2, 0.3)},
-            r"zoneout must be one probability, or a tuple of two: of h and of c; got \(0.1,",
-        ),
-        ({"zoneout": (0.1,)}, r"zoneout must be .* got \(0.1,\)"),
-        ({"zoneout": [0.1, 0.2]}, r"zoneout must be .* got \[0.1, 0.2\]"),
-        ({"zoneout": "a"}, r"zoneout is a probability in \[0, 1\), got 'a'"),
         ({"gradient_clip": -1.0}, "gradient_clip is a bound"),
         ({"activation": "tan"}, "activation must be one of tanh, .* got 'tan'"),
-        ({"recurrent_activation": "tan"}, "activation must be one of"),
+        ({"recurrent_activation": "sigmod"}, "^recurrent_activation must be one of .*; did you mean 'sigmoid'"),
+        ({"hidden_size": 0}, "^hidden_size must be a whole number of at least 1, got 0"),
         ({"proj_size": 4}, r"proj_size must be in \[0, hidden_size\) = \[0, 4\), got 4"),
         ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"dropout": 1.5}, r"dropout is a probability in \[0, 1\), got 1.5"),
@@ -132,7 +126,40 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
 )
 def test_what_is_said_about_settings_that_do_not_fit(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
+        LSTM(3, **{"hidden_size": 4, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_layer": 2}, "LSTM has no option 'num_layer'; did you mean 'num_layers'"),
+        ({"batchfirst": True}, "did you mean 'batch_first'"),
+        ({"units": 8}, "LSTM has no option 'units'; it is 'hidden_size' here"),
+        ({"use_bias": False}, "LSTM has no option 'use_bias'; it is 'bias' here"),
+        ({"filters": 8}, "it takes input_size, .*, dtype and the fields of LSTMCellOptions and LSTMStackOptions$"),
+        ({"recurrent_size": 8}, "it takes input_size, "),
+    ],
+)
+def test_names_that_there_are_not(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         LSTM(3, 4, **options)
+
+
+def test_an_activation_with_weights_would_be_no_part_of_the_layer() -> None:
+    for make in (LSTM, GRU, partial(ConvLSTM1d, kernel_size=3)):
+        with pytest.raises(
+            SettingError, match=r"^activation must be a name or a function .* learn its parameters outside"
+        ):
+            make(3, 4, activation=torch.nn.PReLU())
+    with pytest.raises(SettingError, match=r"^nonlinearity must be a name or a function"):
+        RNN(3, 4, nonlinearity=torch.nn.PReLU())
+    assert LSTM(3, 4, activation=torch.nn.Tanh())(torch.zeros(2, 1, 3))[0].shape == (2, 1, 4)
+
+
+@pytest.mark.parametrize("make", [RNN, RNNCell])
+def test_a_nonlinearity_is_named_as_it_was_given(make: type) -> None:
+    with pytest.raises(SettingError, match=r"^nonlinearity must be one of .* got 'rel'; did you mean 'relu'"):
+        make(3, 4, nonlinearity="rel")
 
 
 @pytest.mark.parametrize("kind", [GRU, RNN])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -80,6 +81,8 @@ def test_a_function_constrains_too_and_nothing_changes_nothing() -> None:
 def test_a_parametrized_weight_is_constrained_too() -> None:
     layer = LSTM(3, 4, kernel_constraint="non_neg")
     nn.utils.parametrizations.weight_norm(layer, "weight_ih_l0")
+    with torch.no_grad():
+        layer.weight_ih_l0 = layer.weight_ih_l0 + torch.tensor([0.0, 0.0, 1.0])  # no row of zeros, which has no norm
     before = layer.weight_ih_l0.detach().clone()
     assert before.min() < 0
     layer.constrain_()
@@ -95,5 +98,12 @@ def test_rows_of_zeros_stay() -> None:
 def test_what_does_not_go() -> None:
     with pytest.raises(SettingError, match=r"MaxNorm.max_value is a norm and must be above 0, got -1"):
         MaxNorm(-1.0)
-    with pytest.raises(SettingError, match=r"a constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"):
+    for value in (-0.1, math.inf, math.nan):
+        with pytest.raises(SettingError, match=f"l2 must be a finite number of at least 0, got {value}"):
+            L2(value)
+        with pytest.raises(SettingError, match=f"l1 must be a finite number of at least 0, got {value}"):
+            L1(value)
+    with pytest.raises(
+        SettingError, match=r"kernel_constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"
+    ):
         LSTM(3, 4, kernel_constraint="norm")

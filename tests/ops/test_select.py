@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.refusals import others_than
 
 from gatecast import ops, testing
 from gatecast.errors import SettingError
@@ -198,15 +199,26 @@ def test_an_explained_layer_is_left_as_it_was() -> None:
     assert torch.equal(model[1].kept_h, kept)
 
 
-def test_explain_takes_a_layer_or_weights() -> None:
-    x = torch.randn(5, 2, 3)
-    with pytest.raises(SettingError, match="explain takes a layer and its input, .* got Tensor and Tensor"):
-        ops.explain(x, x)
+# Calls with arguments of another type, and what is said about them.
+REFUSED = {
+    "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights; got Tensor and Tensor",
+    "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first: explain\(layer, x\); got Tensor before it",
+    "ops.explain(5, LSTM(3, 8))": "explain takes the layer first",
+    "ops.lstm(X, tuple(W))": r"weights must be .*LSTMWeights\(w_ih, w_hh, ...\), got tuple",
+    "ops.lstm(X, W, (torch.zeros(4, 8), None))": "state must be a tuple of two tensors, h and c, or None",
+    "ops.lstm(X.numpy(), W)": r"x must be a tensor \(time, batch, input\), got ndarray",
+    "ops.lstm(X.long(), W)": r"x must be of a floating-point type, got torch.int64; convert it with x.float",
+    "ops.lstm(X, W, spec=ops.CellSpec(cell_clip='a'))": "cell_clip must be a finite number above 0.* got 'a'",
+    "ops.lstm(X, W, spec=ops.CellSpec('tanh', 2))": "^recurrent_activation must be one of .* got 2",
+    "ops.lstm(X, W, spec=ops.CellSpec(torch.nn.Tanh))": "^activation must be one of .* got <class",
+}
 
 
-def test_weights_and_states_of_another_kind() -> None:
-    x, w = torch.randn(5, 2, 3), (torch.randn(32, 3), torch.randn(32, 8))
-    with pytest.raises(SettingError, match=r"weights must be gatecast.ops.LSTMWeights\(w_ih, w_hh, ...\), got tuple"):
-        ops.lstm(x, w)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="state must be a tuple of two tensors, h and c, or None"):
-        ops.lstm(x, ops.LSTMWeights(*w), (torch.zeros(2, 8), None))  # type: ignore[arg-type]
+def test_what_is_said_about_arguments_of_another_type() -> None:
+    assert others_than(REFUSED) == {}
+
+
+def test_a_name_that_no_activation_has_is_told_by_its_argument() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match=r"^recurrent_activation must be one of tanh, .*; did you mean 'sigmoid'"):
+        ops.lstm(x, weights, spec=ops.CellSpec(recurrent_activation="sigmod"))

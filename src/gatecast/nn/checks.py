@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
+
+Lengths = Tensor | np.ndarray | Sequence[int] | int  # a tensor, or what torch.tensor takes
+Mask = Tensor | np.ndarray | Sequence[Any]
 
 
 def check_sizes(least: int = 1, **sizes: int) -> None:
@@ -25,10 +31,36 @@ def check_tensor(**named: Any) -> None:
             raise SettingError(f"{name} must be a tensor, got {type(given).__name__}; use torch.as_tensor(...)")
 
 
+def check_switches(**switches: bool) -> None:
+    """What is on or off is a bool: any other value, such as ``"False"``, would count as on."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise SettingError(f"{name} must be True or False, got {value!r}")
+
+
+def check_dtype(dtype: torch.dtype | None) -> None:
+    """Weights are floating-point numbers."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise SettingError(f"dtype must be a floating-point type such as torch.float32, got {dtype!r}")
+
+
+def is_number(value: Any) -> bool:
+    """A real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_numbers(least: float = -math.inf, **numbers: float) -> None:
+    """Finite numbers, or finite numbers of at least a bound."""
+    for name, value in numbers.items():
+        if not is_number(value) or not math.isfinite(value) or value < least:
+            bound = "" if math.isinf(least) else f" of at least {least:g}"
+            raise SettingError(f"{name} must be a finite number{bound}, got {value!r}")
+
+
 def check_probability(**probabilities: float) -> None:
     """Every probability lies in [0, 1)."""
     for name, p in probabilities.items():
-        if not isinstance(p, int | float) or not 0 <= p < 1:
+        if not is_number(p) or not 0 <= p < 1:
             raise SettingError(f"{name} is a probability in [0, 1), got {p!r}")
 
 
@@ -88,10 +120,8 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
         raise SettingError(
             f"{name} must be {wanted} beside weights of {weight.dtype}, got {x.dtype}; use .to({wanted})"
         )
-    raise SettingError(
-        f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
-        f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
-    )
+    remedy = f"use x.to({weight.dtype})" + f" or layer.to({x.dtype})" * x.is_floating_point()
+    raise SettingError(f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; {remedy}")
 
 
 def checked_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
@@ -154,6 +184,16 @@ def check_static(static: Tensor | None, size: int, batch: int, *, batched: bool,
     if tuple(static.shape) != ((batch, size) if batched else (size,)):
         expected = f"(batch, static_size) = ({batch}, {size})" if batched else f"(static_size,) = ({size},)"
         raise SettingError(f"static must be {expected}, got {tuple(static.shape)}")
+
+
+def as_tensor(name: str, given: Any, expected: str) -> Tensor:
+    """A tensor from what ``torch.tensor`` takes: an array, a list, a number."""
+    if isinstance(given, Tensor):
+        return given
+    try:
+        return torch.tensor(given)  # a copy: as_tensor warns of an array that is read-only
+    except (TypeError, ValueError, RuntimeError):
+        raise SettingError(f"{name} must be {expected}, got {given!r}") from None
 
 
 def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device) -> Tensor:

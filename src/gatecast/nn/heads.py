@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +22,7 @@ from torch.nn.functional import softplus
 
 from gatecast.choice import chosen, written
 from gatecast.errors import SettingError
+from gatecast.nn.checks import is_number
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
 from gatecast.option import option
@@ -163,7 +165,7 @@ class Quantiles(Head):
 
     def __post_init__(self) -> None:
         p = self.probabilities
-        ascending = all(0 < low < high < 1 for low, high in zip(p, p[1:], strict=False)) and len(p) > 1
+        ascending = all(map(is_number, p)) and all(0 < low < high < 1 for low, high in pairwise(p)) and len(p) > 1
         if not ascending or 0.5 not in p or any(abs(a + b - 1) > 1e-6 for a, b in zip(p, reversed(p), strict=True)):
             raise SettingError(
                 "Quantiles.probabilities must ascend between 0 and 1, be symmetric about 0.5 and hold it, such as "
@@ -276,8 +278,8 @@ class Student(_Parametric):
     min_df: float = 2.0
 
     def __post_init__(self) -> None:
-        if not self.min_df >= 0:
-            raise SettingError(f"Student.min_df is the least degrees of freedom, 0 or more; got {self.min_df}")
+        if not is_number(self.min_df) or not self.min_df >= 0:
+            raise SettingError(f"Student.min_df is the least degrees of freedom, 0 or more; got {self.min_df!r}")
 
     @property
     def outputs(self) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_sizes
+from gatecast.nn.checks import check_sizes, is_number
 from gatecast.option import option
 
 _LARGE = 50.0  # from here on Stirling's series is exact to float32
@@ -192,8 +192,8 @@ class Quantile(Loss):
     probability: float = option(0.5, "of the quantile, in (0, 1); 0.5: half of the absolute error")
 
     def __post_init__(self) -> None:
-        if not 0 < self.probability < 1:
-            raise SettingError(f"Quantile.probability must lie between 0 and 1, got {self.probability}")
+        if not is_number(self.probability) or not 0 < self.probability < 1:
+            raise SettingError(f"Quantile.probability must lie between 0 and 1, got {self.probability!r}")
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         error = target - prediction
@@ -443,17 +443,17 @@ LOSSES: dict[str, type[Loss]] = {  # the first name of each is the one that is w
 
 def _above_zero(loss: Loss, **values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise SettingError(f"{type(loss).__name__}.{name} must be greater than 0, got {value}")
+        if not is_number(value) or not value > 0:
+            raise SettingError(f"{type(loss).__name__}.{name} must be greater than 0, got {value!r}")
 
 
 def check_power(owner: object) -> None:
     """The power of a Tweedie distribution with a mass at zero."""
     power = owner.power  # type: ignore[attr-defined]
-    if not 1 < power < 2:
+    if not is_number(power) or not 1 < power < 2:
         raise SettingError(
             f"{type(owner).__name__}.power must lie between 1 (there it is poisson) and 2 (gamma, without zeros), "
-            f"got {power}"
+            f"got {power!r}"
         )
 
 
@@ -467,5 +467,6 @@ def _check_classes(target: Int[Tensor, "*cells"], classes: int) -> None:
 
 
 def _check_smoothing(loss: CategoricalCrossentropy | SparseCategoricalCrossentropy) -> None:
-    if not 0 <= loss.label_smoothing < 1:
-        raise SettingError(f"{type(loss).__name__}.label_smoothing is a share in [0, 1), got {loss.label_smoothing}")
+    share = loss.label_smoothing
+    if not is_number(share) or not 0 <= share < 1:
+        raise SettingError(f"{type(loss).__name__}.label_smoothing is a share in [0, 1), got {share!r}")

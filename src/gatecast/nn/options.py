@@ -5,16 +5,18 @@ Names are those of Keras where Keras has the option (``dropout`` is PyTorch's: b
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from torch import nn
+
+from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of
+from gatecast.nn.checks import check_probability, check_sizes, check_switches, is_number, one_of
 from gatecast.nn.init import Initializer, Spread, initializer_of
 from gatecast.nn.penalties import Constraint, Regularizer, check_regularizer, constraint_of
 from gatecast.ops import activation_of
@@ -24,6 +26,14 @@ from gatecast.option import option
 
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+KERAS = {  # arguments of Keras that have another name here; its dropout, here input_dropout, is PyTorch's name as well
+    "units": "hidden_size",
+    "use_bias": "bias",
+    "filters": "hidden_channels",
+    "strides": "stride",
+    "dilation_rate": "dilation",
+}
+NEAR = 0.75  # share of letters in common from which on a name may be a slip of another
 
 
 @dataclass(frozen=True)
@@ -54,16 +64,19 @@ class CellOptions:
         )
         self._check_zoneout()
         check_positive("gradient_clip", self.gradient_clip)
-        for name in ("kernel", "recurrent", "bias"):
-            initializer_of(getattr(self, f"{name}_initializer"))
-            check_regularizer(getattr(self, f"{name}_regularizer"))
-            constraint_of(getattr(self, f"{name}_constraint"))
-        check_regularizer(self.activity_regularizer)
+        check_own_switches(self)
+        for kind in ("kernel", "recurrent", "bias"):
+            initializer, regularizer, constraint = f"{kind}_initializer", f"{kind}_regularizer", f"{kind}_constraint"
+            initializer_of(getattr(self, initializer), initializer)
+            check_regularizer(getattr(self, regularizer), regularizer)
+            constraint_of(getattr(self, constraint), constraint)
+        check_regularizer(self.activity_regularizer, "activity_regularizer")
 
     def _check_zoneout(self) -> None:
         """One probability; or two, where there is a cell."""
-        given = self.zoneout
-        if isinstance(given, tuple | list) and (type(given) is list or len(given) != 2 or not self.has_cell):
+        given: Any = self.zoneout
+        pair = isinstance(given, tuple) and len(given) == 2 and self.has_cell
+        if isinstance(given, tuple | list) and not pair:
             wanted = "one probability, or a tuple of two: of h and of c" if self.has_cell else "one probability, of h"
             raise SettingError(f"zoneout must be {wanted}; got {given!r}")
         for p in self.zoneouts:
@@ -107,7 +120,7 @@ class GRUCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         if self.single_bias and self.reset_after:
             raise SettingError(
                 "reset_after=True multiplies one of the two biases by the reset gate and needs both; "
@@ -130,7 +143,7 @@ class LSTMCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         check_positive("cell_clip", self.cell_clip)
 
 
@@ -179,7 +192,7 @@ class ConvLSTMCellOptions(CellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -201,6 +214,7 @@ class StackOptions:
     )
 
     def __post_init__(self) -> None:
+        check_own_switches(self)
         one_of(MERGE_MODES, merge_mode=self.merge_mode)
         check_sizes(0, static_size=self.static_size)
 
@@ -246,7 +260,7 @@ def check_can_be_packed(stack: StackOptions) -> None:
         )
 
 
-def read_options(layer: str, given: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> tuple[Any, ...]:
+def read_options(layer: type, given: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> tuple[Any, ...]:
     """The options of each kind, from arguments by keyword.
 
     Raises:
@@ -255,17 +269,30 @@ def read_options(layer: str, given: dict[str, Any], *kinds: type[CellOptions] | 
     known = {f.name: kind for kind in kinds for f in fields(kind)}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
-            raise SettingError(f"{layer} has no option {name!r}; {hint}")
+            raise SettingError(f"{layer.__name__} has no option {name!r}{_hint(name, layer, known, kinds)}")
     return tuple(kind(**{name: value for name, value in given.items() if known[name] is kind}) for kind in kinds)
+
+
+def _hint(name: str, layer: type, known: Collection[str], kinds: tuple[type, ...]) -> str:
+    """The name that may have been meant; where none is near, all that there are."""
+    own = [p.name for p in _own_parameters(layer)]
+    if KERAS.get(name) in {*own, *known}:
+        return f"; it is {KERAS[name]!r} here"
+    whole = f"; it takes {', '.join(own)} and the fields of {' and '.join(kind.__name__ for kind in kinds)}"
+    return meant(name, [*own, *known], least=NEAR) or whole
+
+
+def _own_parameters(layer: type) -> list[inspect.Parameter]:
+    """The constructor's arguments that are no options."""
+    parameters = inspect.signature(layer.__init__).parameters.values()  # type: ignore[misc]
+    return [p for p in parameters if p.name not in ("self", "options")]
 
 
 def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[type], type]:
     """Show the options in ``help()`` and in editors: the signature of ``**options`` written out."""
 
     def sign(layer: type) -> type:
-        own = [p for p in inspect.signature(layer.__init__).parameters.values() if p.name not in ("self", "options")]  # type: ignore[misc]
+        own = _own_parameters(layer)
         more = [
             inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
             for kind in kinds
@@ -277,16 +304,26 @@ def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[typ
     return sign
 
 
-def check_activations(*activations: Activation) -> None:
-    """Each has a known name or is a function."""
-    for activation in activations:
-        activation_of(activation)
+def check_activations(**activations: Activation) -> None:
+    """Each has a known name or is a function; what it learns would be no part of the layer."""
+    for name, activation in activations.items():
+        activation_of(activation, name)
+        if isinstance(activation, nn.Module) and [*activation.parameters(), *activation.buffers()]:
+            raise SettingError(
+                f"{name} must be a name or a function of a tensor, got {activation!r}, whose parameters and buffers "
+                "would be missing in those of the layer; give a function, and learn its parameters outside"
+            )
+
+
+def check_own_switches(options: CellOptions | StackOptions) -> None:
+    """Options that are on or off by default are on or off."""
+    check_switches(**{f.name: getattr(options, f.name) for f in fields(options) if isinstance(f.default, bool)})
 
 
 def check_positive(name: str, value: float | None) -> None:
     """A bound above zero, or none."""
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise SettingError(f"{name} is a bound and must be a finite number above 0, got {value}; None for no bound")
+    if value is not None and not (is_number(value) and value > 0 and math.isfinite(value)):
+        raise SettingError(f"{name} is a bound and must be a finite number above 0, got {value!r}; None for no bound")
 
 
 def differences(options: CellOptions | StackOptions) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.nn.checks import check_projection, one_of
+from gatecast.nn.checks import one_of
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
@@ -24,11 +24,11 @@ from gatecast.nn.options import (
     LSTMStackOptions,
     RNNCellOptions,
     StackOptions,
+    check_activations,
     read_options,
     signed_with,
 )
 from gatecast.nn.stack import Stack
-from gatecast.ops import activation_of
 from gatecast.ops.spec import Activation
 
 State = tuple[Float[Tensor, "layers batch hidden"], ...]  # h, and c where the cell has one
@@ -48,7 +48,7 @@ class LSTM(Stack):
         bidirectional: read the sequence backwards as well.
         proj_size: width of a projection of the output; 0: none.
         device: of the weights.
-        dtype: of the weights: float32, float64 or bfloat16.
+        dtype: of the weights: float32, float64, bfloat16 or float16.
         **options: fields of ``LSTMCellOptions`` and ``LSTMStackOptions``, by keyword.
 
     Example:
@@ -75,8 +75,7 @@ class LSTM(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("LSTM", options, LSTMCellOptions, LSTMStackOptions)
-        check_projection(proj_size, hidden_size)
+        cell, stack = read_options(LSTM, options, LSTMCellOptions, LSTMStackOptions)
         super().__init__(
             LSTMDesign(hidden_size, bias, cell, proj_size),
             stack,
@@ -122,7 +121,7 @@ class GRU(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("GRU", options, GRUCellOptions, StackOptions)
+        cell, stack = read_options(GRU, options, GRUCellOptions, StackOptions)
         super().__init__(
             GRUDesign(hidden_size, bias, cell),
             stack,
@@ -169,8 +168,8 @@ class RNN(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("RNN", options, RNNCellOptions, StackOptions)
-        activation_of(nonlinearity)
+        cell, stack = read_options(RNN, options, RNNCellOptions, StackOptions)
+        check_activations(nonlinearity=nonlinearity)
         super().__init__(
             RNNDesign(hidden_size, bias, cell, nonlinearity),
             stack,

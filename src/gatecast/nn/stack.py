@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.nn.checks import check_sizes, checked_input
+from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, checked_input
 from gatecast.nn.designs import Design, Run, State
 from gatecast.nn.options import (
     StackOptions,
@@ -51,7 +51,9 @@ class Stack(WithState):
         bidirectional: bool,
         **factory: Any,
     ) -> None:
-        check_sizes(input_size=input_size, hidden_size=design.hidden_size, num_layers=num_layers)
+        check_sizes(input_size=input_size, num_layers=num_layers)
+        check_switches(batch_first=batch_first, bidirectional=bidirectional)
+        check_stack(options, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
         super().__init__(design)
         self.input_size, self.hidden_size, self.num_layers = input_size, design.hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = design.bias, batch_first, float(dropout)
@@ -59,7 +61,6 @@ class Stack(WithState):
         self.stack = options
         zeros = options.zero_output_for_mask
         self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
-        check_stack(options, num_layers=num_layers, dropout=self.dropout, bidirectional=bidirectional)
         self._add_layers(factory)
         self._add_initial_state(num_layers * self.directions, options, **factory)
         self.reset_parameters()
@@ -86,22 +87,23 @@ class Stack(WithState):
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
         self,
-        x: Tensor | PackedSequence,
+        input: Tensor | PackedSequence,
         hx: Tensor | Sequence[Tensor] | None = None,
         *,
-        lengths: Tensor | Sequence[int] | int | None = None,
-        mask: Tensor | None = None,
+        lengths: Lengths | None = None,
+        mask: Mask | None = None,
         static: Tensor | None = None,
     ) -> Any:
         """Run all layers over a batch of sequences.
 
         Args:
-            x: ``(time, batch, input_size)``; with ``batch_first``: ``(batch, time, input_size)``; without batch:
+            input: ``(time, batch, input_size)``; with ``batch_first``: ``(batch, time, input_size)``; without batch:
                 ``(time, input_size)``; or a ``PackedSequence``.
             hx: h before the first step, ``(layers*directions, batch, width)``; LSTM: the pair (h, c). None: zeros, the
                 learned or the static one, or with ``stateful`` the last one.
             lengths: steps of each sequence that count, ``(batch,)``, in any order; the rest is padding.
-            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed.
+            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed. Lengths
+                and mask may be tensors, NumPy arrays or lists.
             static: context known for all steps, ``(batch, static_size)``.
 
         Returns:
@@ -109,7 +111,7 @@ class Stack(WithState):
             ``output`` alone, ``return_cells=True`` one thing more: cell states of every step,
             ``(layers*directions, time, batch, hidden_size)``.
         """
-        sequence, packed_lengths, form = self._open(x)
+        sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=self.stack.stateful)
         if self.stack.go_backwards:

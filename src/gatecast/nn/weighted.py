@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gatecast.nn.checks import check_dtype
 from gatecast.nn.designs import Design
 from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.penalties import constraint_of
@@ -42,6 +43,7 @@ class Recurrent(nn.Module):
 
     def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
         """Parameters of one layer and direction; their names end in ``suffix``."""
+        check_dtype(factory.get("dtype"))
         for name, shape in self.design.shapes(input_size).items():
             value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
             self.register_parameter(name + suffix, value)

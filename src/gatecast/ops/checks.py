@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -125,11 +126,12 @@ def _check_masks(masks: LSTMMasks, steps: tuple[int, int], output: int, hidden: 
 
 def _check_spec(spec: CellSpec) -> None:
     activation_of(spec.activation)
-    activation_of(spec.recurrent_activation)
+    activation_of(spec.recurrent_activation, "recurrent_activation")
     for name in ("cell_clip", "gradient_clip"):
         bound = getattr(spec, name)
-        if bound is not None and not (bound > 0 and math.isfinite(bound)):
-            raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound}")
+        number = isinstance(bound, Real) and not isinstance(bound, bool)
+        if bound is not None and not (number and bound > 0 and math.isfinite(bound)):
+            raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound!r}")
 
 
 def _fits(name: str, t: Tensor | None, shape: tuple[int, ...], x: Tensor, *, dtype: bool = True) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
 from gatecast.ops import transforms
@@ -42,7 +43,7 @@ class Choice(NamedTuple):
 
 def explain(
     subject: Tensor | nn.Module,
-    given: LSTMWeights | Tensor,
+    given: LSTMWeights | Tensor | PackedSequence,
     *,
     spec: CellSpec | None = None,
     masks: LSTMMasks | None = None,
@@ -73,10 +74,12 @@ def explain(
             warnings.simplefilter("ignore", SlowPathWarning)
             subject(given)
         return "; ".join(dict.fromkeys(map(_sentence, heard))) or "no LSTM operator runs inside this layer"
+    if isinstance(given, nn.Module):
+        raise SettingError(f"explain takes the layer first: explain(layer, x); got {type(subject).__name__} before it")
     if not isinstance(given, LSTMWeights):
         raise SettingError(
-            f"explain takes a layer and its input, or an input and gatecast.ops.LSTMWeights; got {type(subject).__name__} "
-            f"and {type(given).__name__}"
+            f"explain takes a layer and its input, or an input and gatecast.ops.LSTMWeights; "
+            f"got {type(subject).__name__} and {type(given).__name__}"
         )
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     check_lstm(subject, given, None, spec, masks)
