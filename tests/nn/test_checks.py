@@ -98,6 +98,7 @@ REFUSED = {
     "LSTM(3, '16')": "^hidden_size must be a whole number of at least 1, got '16'$",
     "LSTM(3, None)": "^hidden_size must be a whole number of at least 1, got None$",
     "LSTM(3, 16, '2')": "^num_layers must be a whole number of at least 1, got '2'$",
+    "make_lstm(3, 8, num_layers='2')": "^num_layers must be a whole number of at least 1, got '2'$",
     "sLSTM(3, '8')": "^hidden_size must be a whole number of at least 1, got '8'$",
     "sLSTM(3, 8, heads=1.5)": "^heads must be a whole number of at least 1, got 1.5$",
     "LSTMCell(3.0, 8)": "^input_size must be a whole number of at least 1, got 3.0$",
@@ -144,6 +145,7 @@ REFUSED = {
     "LSTM(3, 4)(X, lengths='abc')": "lengths must be whole numbers, one for each sequence, got 'abc'",
     "LSTM(3, 4)(X, lengths=[None] * 4)": "lengths must be whole numbers, one for each sequence, got .None",
     "LSTM(3, 4)(X, lengths=(n for n in (6, 5, 4, 3)))": "lengths must be whole numbers, .* got <generator",
+    "LSTM(3, 4)(X, mask=np.ones((4, 6)))": r"mask must be boolean, .* got torch.float64; .* mask.astype\(bool\)",
     "LSTM(3, 4)(X, mask='abc')": r"mask must be boolean, \(batch, time\) = \(4, 6\), got 'abc'",
     "LSTM(3, 4)(X, mask=[[True], []])": r"mask must be boolean, \(batch, time\) = \(4, 6\), got \[\[True",
     # losses and heads

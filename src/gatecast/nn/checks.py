@@ -223,7 +223,10 @@ def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device
 def check_mask(mask: Tensor, batch: int, time: int) -> None:
     """A mask is boolean, batch before time."""
     if mask.dtype is not torch.bool:
-        raise SettingError(f"mask must be boolean, True where a step counts, got {mask.dtype}; use mask.bool()")
+        raise SettingError(
+            f"mask must be boolean, True where a step counts, got {mask.dtype}; "
+            "use mask.bool(), or mask.astype(bool) of an array"
+        )
     if tuple(mask.shape) != (batch, time):
         turned = tuple(mask.shape) == (time, batch)
         raise SettingError(

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.nn.checks import one_of
+from gatecast.nn.checks import check_sizes, one_of
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
@@ -212,6 +212,7 @@ def make_recurrent(
         bidirectional: read the sequence backwards as well.
         **options: further options of the layer.
     """
+    check_sizes(num_layers=num_layers)
     layers = CELLS[one_of(tuple(CELLS), cell=cell)](
         input_size,
         hidden_size,
