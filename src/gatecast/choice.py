@@ -64,9 +64,15 @@ def written(value: Any, table: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(changed)})" if changed else name
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'adam'?``, where a known name is near; else nothing."""
-    near = get_close_matches(name, list(known), n=1)
+def meant(name: str, known: Iterable[str], *, least: float = 0.6) -> str:
+    """``; did you mean 'adam'?``, where a known name is near; else nothing.
+
+    Args:
+        name: what was given.
+        known: what there is.
+        least: share of letters in common from which on a name is near.
+    """
+    near = get_close_matches(name, list(known), n=1, cutoff=least)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -37,6 +37,12 @@ def test_cells_are_pytorchs(kind: str, bias: bool) -> None:
     torch.testing.assert_close(cell(x[0], single), rival(x[0], single))
 
 
+@pytest.mark.parametrize("kind", [LSTMCell, GRUCell, RNNCell])
+def test_the_input_has_pytorchs_keyword(kind: type) -> None:
+    cell, x = kind(3, 4), torch.randn(2, 3)
+    torch.testing.assert_close(cell(input=x), cell(x))
+
+
 def test_relu_cell() -> None:
     cell, rival = RNNCell(3, 4, True, "relu"), nn.RNNCell(3, 4, True, "relu")
     cell.load_state_dict(rival.state_dict())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from fixtures.refusals import others_than
 
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -23,11 +25,11 @@ CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
         (X[None], "got 4 axes"),
         (X[..., :2], r"input_size = 3 features on its last axis, got 2 in shape \(6, 4, 2\)"),
         (X.double(), r"dtype of the weights, torch.float32, got torch.float64; use x.to\(torch.float32\)"),
-        (X.long(), r"dtype of the weights, torch.float32, got torch.int64"),
+        (X.long(), r"dtype of the weights, torch.float32, got torch.int64; use x.to\(torch.float32\)$"),
         (X.to("meta"), "device of the weights, cpu, got meta"),
     ],
 )
-def test_inputs(x: torch.Tensor, message: str) -> None:
+def test_inputs(x: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         LSTM(3, 4)(x)
     with pytest.raises(SettingError):
@@ -58,9 +60,107 @@ def test_lengths(lengths: Any, message: str) -> None:
         (torch.ones(6, 4, dtype=torch.bool), r"got \(6, 4\); use mask.T"),
     ],
 )
-def test_masks(mask: torch.Tensor, message: str) -> None:
+def test_masks(mask: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         LSTM(3, 4)(X, mask=mask)
+
+
+def test_lengths_and_masks_as_arrays_and_lists() -> None:
+    layer, lengths = LSTM(3, 4), torch.tensor([6, 5, 0, 3])
+    mask = torch.arange(6) < lengths[:, None]
+    expected = layer(X, lengths=lengths)[0]
+    read_only = mask.numpy().copy()
+    read_only.flags.writeable = False
+    for given in (lengths.numpy(), lengths.tolist(), tuple(lengths.tolist())):
+        assert torch.equal(layer(X, lengths=given)[0], expected)
+    for given in (mask, mask.numpy(), mask.tolist(), read_only):
+        assert torch.equal(layer(X, mask=given)[0], expected)
+    alone = layer(X[:, 1], lengths=5)[0]
+    assert torch.equal(layer(X[:, 1], mask=mask[1].numpy())[0], alone)
+    assert torch.equal(layer(X[:, 1], lengths=np.array(5))[0], alone)
+
+
+# Calls with arguments of another type, and what is said about them.
+REFUSED = {
+    # what is on or off
+    "LSTM(3, 16, batch_first='False')": "^batch_first must be True or False, got 'False'$",
+    "GRU(3, 16, bidirectional='no')": "^bidirectional must be True or False, got 'no'$",
+    "RNN(3, 16, bias=None)": "^bias must be True or False, got None$",
+    "LSTM(3, 16, learn_initial_state='x')": "^learn_initial_state must be True or False, got 'x'$",
+    "LSTM(3, 16, peephole=1)": "^peephole must be True or False, got 1$",
+    "sLSTM(3, 16, stateful=2)": "^stateful must be True or False, got 2$",
+    "LSTM1997(3, 4, truncate=None)": "^truncate must be True or False, got None$",
+    "LSTMCell(3, 16, bias='yes')": "^bias must be True or False, got 'yes'$",
+    "GRUCell(3, 16, reset_after='no')": "^reset_after must be True or False, got 'no'$",
+    "ConvLSTM1d(3, 4, 3, bias=0)": "^bias must be True or False, got 0$",
+    "ConvLSTM2d(3, 4, 3, batch_first='x')": "^batch_first must be True or False, got 'x'$",
+    # sizes
+    "LSTM(3, '16')": "^hidden_size must be a whole number of at least 1, got '16'$",
+    "LSTM(3, None)": "^hidden_size must be a whole number of at least 1, got None$",
+    "LSTM(3, 16, '2')": "^num_layers must be a whole number of at least 1, got '2'$",
+    "make_lstm(3, 8, num_layers='2')": "^num_layers must be a whole number of at least 1, got '2'$",
+    "sLSTM(3, '8')": "^hidden_size must be a whole number of at least 1, got '8'$",
+    "sLSTM(3, 8, heads=1.5)": "^heads must be a whole number of at least 1, got 1.5$",
+    "LSTMCell(3.0, 8)": "^input_size must be a whole number of at least 1, got 3.0$",
+    "LSTM(3, 4, proj_size=2.5)": "^proj_size must be a whole number of at least 0, got 2.5$",
+    "LSTM(3, 4, static_size=1.5)": "^static_size must be a whole number of at least 0, got 1.5$",
+    "ConvLSTM2d(1, 4, kernel_size=3.0)": r"kernel_size must be 1 number or 2 .* got 3.0",
+    "ConvLSTM2d(1, 4, 3, stride=(1, 'a'))": r"stride must be 1 number or 2 .* got \(1, 'a'\)",
+    "ConvLSTM2d(1, 4, 3, padding='full')": "padding must be one of 'same', 'valid'; got 'full'",
+    # numbers
+    "LSTM(3, 4, zoneout=(0.1, 0.2, 0.3))": r"zoneout must be one probability, or a tuple of two: of h and of c; got \(",
+    "LSTM(3, 4, zoneout=(0.1,))": r"zoneout must be .* got \(0.1,\)",
+    "LSTM(3, 4, zoneout=[0.1, 0.2])": r"zoneout must be .* got \[0.1, 0.2\]",
+    "LSTM(3, 4, zoneout='a')": r"zoneout is a probability in \[0, 1\), got 'a'",
+    "LSTM(3, 4, 2, dropout='a')": r"^dropout is a probability in \[0, 1\), got 'a'",
+    "LSTM(3, 4, 2, dropout=True)": r"^dropout is a probability in \[0, 1\), got True",
+    "LSTM(3, 4, input_dropout=None)": r"input_dropout is a probability in \[0, 1\), got None",
+    "LSTM(3, 4, cell_clip='a')": "cell_clip is a bound and must be a finite number above 0, got 'a'",
+    "LSTM(3, 4, gradient_clip=True)": "gradient_clip is a bound and must be a finite number above 0, got True",
+    "LSTM(3, 4, dtype=torch.int64)": "dtype must be a floating-point type such as torch.float32, got torch.int64",
+    "GRU(3, 4, dtype='float32')": "dtype must be a floating-point type such as torch.float32, got 'float32'",
+    "LSTM1997(3, 4, init_range='a')": "init_range must be a finite number of at least 0, got 'a'",
+    "LSTM1997(3, 4, input_gate_bias='abcd')": "input_gate_bias must be one number or 4, .* got 'abcd'",
+    # objects and functions
+    "LSTM(3, 4, activation=torch.nn.Tanh)": "^activation must be one of tanh, .*or a function of a tensor; got <class",
+    "LSTM(3, 4, recurrent_activation=2)": "^recurrent_activation must be one of .*; got 2",
+    "RNN(3, 4, nonlinearity=torch.nn.ReLU)": "^nonlinearity must be one of .*; got <class",
+    "LSTM(3, 4, recurrent_initializer=3)": "^recurrent_initializer must be one of uniform, .*; got 3",
+    "LSTM(3, 4, kernel_initializer=Orthogonal)": "^kernel_initializer must be one of .*; got <class",
+    "GRU(3, 4, kernel_constraint=2)": "^kernel_constraint must be one of max_norm, .*; got 2",
+    "GRU(3, 4, kernel_constraint=MaxNorm)": "^kernel_constraint must be one of .*; got <class",
+    "GRU(3, 4, bias_regularizer=0.1)": "^bias_regularizer must be an object such as L2.*, got 0.1",
+    "GRU(3, 4, bias_regularizer=L2)": "^bias_regularizer must be an object such as L2.*, got <function L2",
+    "L2('a')": "l2 must be a finite number of at least 0, got 'a'",
+    "MaxNorm('a')": "MaxNorm.max_value is a norm and must be above 0, got 'a'",
+    "Orthogonal('x')": "Orthogonal.gain must be a finite number, got 'x'",
+    "Identity(None)": "Identity.gain must be a finite number, got None",
+    "Chrono('a')": "Chrono.max_steps counts steps and must be above 2, got 'a'",
+    "Spread('a')": "Spread.low must be a finite number, got 'a'",
+    # what is called
+    "LSTM(3, 4)(X.numpy())": "input must be a tensor, got ndarray; use torch.as_tensor",
+    "LSTM(3, 4)(X, 5)": r"the state must be a tensor or the tuple \(h0, c0\), got int",
+    "LSTM(3, 4)(X, (torch.zeros(1, 4, 4), None))": "c0 must be a tensor, got NoneType",
+    "LSTM(3, 4, static_size=2)(X, static=[1.0, 2.0])": "static must be a tensor, got list",
+    "LSTM(3, 4)(X, lengths='abc')": "lengths must be whole numbers, one for each sequence, got 'abc'",
+    "LSTM(3, 4)(X, lengths=[None] * 4)": "lengths must be whole numbers, one for each sequence, got .None",
+    "LSTM(3, 4)(X, lengths=(n for n in (6, 5, 4, 3)))": "lengths must be whole numbers, .* got <generator",
+    "LSTM(3, 4)(X, mask=np.ones((4, 6)))": r"mask must be boolean, .* got torch.float64; .* mask.astype\(bool\)",
+    "LSTM(3, 4)(X, mask='abc')": r"mask must be boolean, \(batch, time\) = \(4, 6\), got 'abc'",
+    "LSTM(3, 4)(X, mask=[[True], []])": r"mask must be boolean, \(batch, time\) = \(4, 6\), got \[\[True",
+    # losses and heads
+    "losses.MeanAbsoluteScaledError(season=2.5)": "season must be a whole number of at least 1, got 2.5",
+    "losses.Huber(delta='a')": "Huber.delta must be greater than 0, got 'a'",
+    "losses.Quantile(probability='a')": "Quantile.probability .* got 'a'",
+    "losses.Tweedie(power='a')": "Tweedie.power must lie between .* got 'a'",
+    "losses.CategoricalCrossentropy(label_smoothing='a')": "label_smoothing is a share .* got 'a'",
+    "Student(min_df='a')": "Student.min_df is the least degrees of freedom, 0 or more; got 'a'",
+    "Quantiles(('a', 0.5, 0.9))": "Quantiles.probabilities must ascend .* got .'a'",
+}
+
+
+def test_what_is_said_about_arguments_of_another_type() -> None:
+    assert others_than(REFUSED) == {}
 
 
 def test_a_packed_sequence_brings_its_lengths() -> None:
@@ -84,6 +184,21 @@ def test_autocast_may_hand_on_another_dtype(kind: type) -> None:
     torch.testing.assert_close(y.float(), layer(X, static=static)[0], atol=3e-2, rtol=0)
 
 
+@pytest.mark.parametrize("call", [{}, {"lengths": [6, 5, 4, 3]}, {"mask": torch.ones(4, 6, dtype=torch.bool)}], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_plain_network_under_autocast_answers_in_the_dtype_of_pytorchs(
+    call: dict[str, Any], dtype: torch.dtype
+) -> None:
+    layer, x = RNN(3, 4, num_layers=2, bidirectional=True, dtype=dtype), X.to(dtype)
+    rival = torch.nn.RNN(3, 4, num_layers=2, bidirectional=True, dtype=dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, h = layer(x, **call)
+        step, _ = RNN(3, 4, dtype=dtype, zoneout=0.1).step(x[0])
+        like, state = rival(x)
+    assert y.dtype == h.dtype == step.dtype == like.dtype == state.dtype
+    torch.testing.assert_close(y.to(dtype), layer(x, **call)[0], atol=3e-2, rtol=0)
+
+
 def test_a_state_from_autocast_gets_the_dtype_of_the_weights() -> None:
     layer, half = LSTM(3, 4), torch.zeros(4, 4, dtype=torch.bfloat16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -102,6 +217,35 @@ def test_weights_on_meta_give_shapes() -> None:
     y, (h, c) = LSTM(3, 4, 2, bidirectional=True, device="meta")(X.to("meta"))
     assert y.shape == (6, 4, 8)
     assert h.shape == c.shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("hx", "message"),
+    [
+        ((torch.zeros(1, 4, 4),), r"the state must be \(h0, c0\): 2 tensors; got 1"),
+    ],
+    ids=["h alone"],
+)
+def test_states(hx: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        LSTM(3, 4)(X, hx)
+
+
+def test_a_static_context_of_another_shape() -> None:
+    layer = LSTM(3, 4, static_size=2, stateful=True)
+    with pytest.raises(SettingError, match=r"static must be \(batch, static_size\) = \(4, 2\), got \(2,\)"):
+        layer(X, static=torch.ones(2))
+    with pytest.raises(SettingError, match=r"static must be \(static_size,\) = \(2,\), got \(4, 2\)"):
+        layer(X[:, 0], static=torch.ones(4, 2))
+    layer(X, static=torch.ones(4, 2))
+    with pytest.raises(SettingError, match=r"static must be .* got \(7,\)"):  # though the kept state goes on
+        layer(X, static=torch.ones(7))
+
+
+def test_no_step_has_no_last_one() -> None:
+    y, (h, c) = LSTM(4, 4, 2, residual=True, return_sequences=False)(torch.zeros(0, 2, 4))
+    assert (y == 0).all()
+    assert h.shape == c.shape == (2, 2, 4)
 
 
 def test_refusals_name_the_argument_and_the_value() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
-from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d
+from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d, Spread
 from gatecast.nn.convlstm import ConvLSTM
 from gatecast.nn.weights import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.ops.convlstm import ConvSpec, convlstm
@@ -237,11 +237,41 @@ def test_start_of_the_weights() -> None:
         ({"dropout": 1.0}, r"dropout is a probability in \[0, 1\), got 1.0"),
         ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"activation": "tan"}, "activation must be one of tanh"),
+        (
+            {"num_layers": 2, "residual": True, "bidirectional": True, "return_sequences": False},
+            "return_sequences=False with residual=True needs one last step, and two directions have two",
+        ),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         layer_of(**options)
+
+
+def test_dropout_between_layers_needs_two() -> None:
+    with pytest.warns(UserWarning, match="has no effect with num_layers=1"):
+        layer_of(num_layers=1, dropout=0.5)
+
+
+def test_spread_forget_gates_stay_spread() -> None:
+    f = ConvLSTM2d(1, 4, 3, bias_initializer=Spread(low=1.0, high=4.0)).bias_ih_l0.detach().chunk(4)[1]
+    torch.testing.assert_close(f, torch.linspace(1.0, 4.0, len(f)))
+
+
+def test_an_image_smaller_than_the_kernel_and_one_of_another_size() -> None:
+    with pytest.raises(SettingError, match=r"size \(2, 2\) in space is smaller than the kernel .* no place comes out"):
+        ConvLSTM2d(1, 4, 3, padding="valid")(torch.zeros(3, 2, 1, 2, 2))
+    layer = ConvLSTM2d(1, 4, 3, stateful=True)
+    layer(torch.zeros(3, 2, 1, 8, 8))
+    with pytest.raises(SettingError, match=r"holds a state of size \(8, 8\) in space.* \(9, 8\); .*reset_state"):
+        layer(torch.zeros(3, 2, 1, 9, 8))
+
+
+def test_the_size_of_a_state_is_told_for_all_axes() -> None:
+    layer = ConvLSTM2d(1, 4, 3, stride=2)
+    assert tuple(layer.state_space(8, 5)) == (4, 3)
+    with pytest.raises(SettingError, match=r"state_space takes one size for each axis, \(height, width\); got \(8,\)"):
+        layer.state_space(8)
 
 
 def test_a_count_below_zero_is_refused() -> None:

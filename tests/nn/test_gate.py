@@ -100,6 +100,8 @@ def test_the_family_in_any_shape_and_options_follows_float64(
 ) -> None:
     time, batch, features = size
     torch.manual_seed(0)
+    if kind in ("GRU", "RNN") and stack["zoneout"]:
+        stack = {**stack, "zoneout": 0.2}  # of h: there is no c
     made = {
         "GRU": lambda: GRU(features, 4, **stack),
         "RNN": lambda: RNN(features, 4, **stack),

@@ -200,6 +200,33 @@ def test_quantiles_do_not_touch_the_random_state() -> None:
     assert torch.equal(first, Student().quantiles(raw, P))
 
 
+def test_quantiles_seed_the_generator_of_their_device_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    Student().quantiles(raw_of(Student(), 0), P)
+    assert not seeded
+
+
+@pytest.mark.parametrize("head", [Quantiles(), Gaussian()], ids=["quantiles", "normal"])
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_a_draw_at_the_edge_of_the_unit_interval_is_finite(
+    head: Head, edge: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, edge))
+    assert head.draw(raw_of(head, 0)).isfinite().all()
+
+
+@pytest.mark.parametrize("wrong", [(0.1, 0.9), (0.9, 0.5, 0.1), (-1.0, 0.5, 2.0), (0.1, 0.5, 0.8), (0.5,)], ids=str)
+def test_quantiles_that_are_none(wrong: tuple[float, ...]) -> None:
+    with pytest.raises(SettingError, match=r"must ascend between 0 and 1, be symmetric about 0.5 and hold it"):
+        Quantiles(wrong)
+
+
+def test_degrees_of_freedom_are_not_below_zero() -> None:
+    with pytest.raises(SettingError, match=r"Student.min_df is .* 0 or more; got -5"):
+        Student(min_df=-5)
+
+
 @pytest.mark.parametrize("kind", ["quantiles", "normal", "student"])
 def test_draws_follow_the_quantiles(kind: str) -> None:
     head = HEADS[kind]()

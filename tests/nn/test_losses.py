@@ -187,8 +187,28 @@ def test_weights_are_shares_and_have_no_size() -> None:
         torch.testing.assert_close(got, expected)
     spoilt = prediction.clone()
     spoilt[1] = math.nan
-    torch.testing.assert_close(LOSSES["mae"]()(spoilt, target, weight=weight), expected)
+    spoilt.requires_grad_()
+    value = LOSSES["mae"]()(spoilt, target, weight=weight)
+    torch.testing.assert_close(value, expected)
+    value.backward()
+    assert spoilt.grad is not None
+    assert spoilt.grad.isfinite().all()
     assert float(weighted_mean(prediction, weight=torch.zeros(()))) == 0
+
+
+def test_weights_and_masks_that_do_not_fit() -> None:
+    prediction, target = values("mae", 3, 4)
+    with pytest.raises(SettingError, match=r"weight must be 0 or more for every cell, got -1"):
+        LOSSES["mae"]()(prediction, target, weight=torch.tensor([1.0, -1.0, 3.0, 0.0]))
+    with pytest.raises(SettingError, match=r"weight must be of the shape of the cells, \(3, 4\), .* got \(3,\)"):
+        LOSSES["mae"]()(prediction, target, weight=torch.ones(3))
+    with pytest.raises(SettingError, match=r"mask must be of the shape of the cells"):
+        LOSSES["mae"]()(prediction, target, mask=torch.ones(2, 4, dtype=torch.bool))
+
+
+def test_a_class_that_there_is_not() -> None:
+    with pytest.raises(SettingError, match="classes are numbered from 0 to 2, got 0 to 3"):
+        losses.SparseCategoricalCrossentropy()(torch.full((2, 3), 1 / 3), torch.tensor([0, 3]))
 
 
 def test_a_masked_part_of_a_vector_leaves_the_rest_of_it() -> None:
@@ -254,6 +274,8 @@ def test_mase_by_hand() -> None:
     seasonal = losses.MeanAbsoluteScaledError(season=2)  # pairs two apart: (3, 4) alone
     assert float(seasonal(prediction[:1], target[:1], past=past[:1])) == pytest.approx(4.0)
     assert float(naive_error(past.nan_to_num(), ~past.isnan(), 9)[0]) == 0
+    with pytest.raises(SettingError, match=r"needs a prediction \(batch, horizon, targets\) = \(3, horizon, 1\), got"):
+        losses.MeanAbsoluteScaledError()(prediction[..., 0], target[..., 0], past=past)
     with pytest.raises(SettingError, match=r"mase measures errors by the naive error of the past; give past="):
         losses.MeanAbsoluteScaledError()(prediction, target)
 
@@ -265,6 +287,14 @@ def test_negative_binomial_is_pytorchs_likelihood(dispersion: float) -> None:
     size = torch.tensor(1 / dispersion, dtype=torch.float64)
     expected = -TorchNegativeBinomial(size, logits=(mean / size).log()).log_prob(count)
     torch.testing.assert_close(losses.NegativeBinomial(dispersion).cells(mean, count), expected)
+
+
+@pytest.mark.parametrize("dispersion", [1e-4, 1e-6, 1e-8])
+def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
+    mean, count = torch.tensor([0.2, 5.0, 100.0]), torch.tensor([0.0, 5.0, 80.0])
+    expected = -torch.distributions.Poisson(mean).log_prob(count)
+    got = losses.NegativeBinomial(dispersion).cells(mean, count)
+    torch.testing.assert_close(got, expected, rtol=1e-4 + 100 * dispersion, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +333,7 @@ def test_long_names_are_the_same_losses() -> None:
         ("huber(delta=0)", "Huber.delta must be greater than 0, got 0"),
         ("quantile(probability=1)", "Quantile.probability must lie between 0 and 1, got 1"),
         ("mape(epsilon=-1)", "epsilon must be greater than 0"),
-        ("mase(season=0)", "season must be greater than 0"),
+        ("mase(season=0)", "season must be a whole number of at least 1, got 0"),
         ("negative_binomial(dispersion=0)", "dispersion must be greater than 0"),
         ("tweedie(power=2)", r"Tweedie.power must lie between 1 .* and 2 .*, got 2"),
         ("categorical_crossentropy(label_smoothing=1)", "label_smoothing is a share"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -15,7 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM, RNN, GRUCellOptions, LSTMCellOptions, LSTMStackOptions, RNNCellOptions, StackOptions
+from gatecast.nn import (
+    GRU,
+    LSTM,
+    LSTM1997,
+    RNN,
+    Chrono,
+    ConvLSTM1d,
+    GRUCellOptions,
+    LSTMCellOptions,
+    LSTMStackOptions,
+    RNNCell,
+    RNNCellOptions,
+    StackOptions,
+    sLSTM,
+)
 
 Make = Callable[[], torch.nn.Module]
 
@@ -97,11 +112,13 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
     ("options", "message"),
     [
         ({"merge_mode": "cat"}, "merge_mode must be one of .* got 'cat'"),
-        ({"static_size": -1}, "static_size counts features and must be 0 or more, got -1"),
-        ({"cell_clip": 0.0}, "cell_clip is a bound and must be above 0, got 0.0; None for no bound"),
+        ({"static_size": -1}, "static_size must be a whole number of at least 0, got -1"),
+        ({"cell_clip": 0.0}, "cell_clip is a bound and must be a finite number above 0, got 0.0; None for no bound"),
+        ({"cell_clip": math.inf}, "cell_clip is a bound and must be a finite number above 0, got inf"),
         ({"gradient_clip": -1.0}, "gradient_clip is a bound"),
         ({"activation": "tan"}, "activation must be one of tanh, .* got 'tan'"),
-        ({"recurrent_activation": "tan"}, "activation must be one of"),
+        ({"recurrent_activation": "sigmod"}, "^recurrent_activation must be one of .*; did you mean 'sigmoid'"),
+        ({"hidden_size": 0}, "^hidden_size must be a whole number of at least 1, got 0"),
         ({"proj_size": 4}, r"proj_size must be in \[0, hidden_size\) = \[0, 4\), got 4"),
         ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"dropout": 1.5}, r"dropout is a probability in \[0, 1\), got 1.5"),
@@ -109,7 +126,61 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
 )
 def test_what_is_said_about_settings_that_do_not_fit(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
+        LSTM(3, **{"hidden_size": 4, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_layer": 2}, "LSTM has no option 'num_layer'; did you mean 'num_layers'"),
+        ({"batchfirst": True}, "did you mean 'batch_first'"),
+        ({"units": 8}, "LSTM has no option 'units'; it is 'hidden_size' here"),
+        ({"use_bias": False}, "LSTM has no option 'use_bias'; it is 'bias' here"),
+        ({"filters": 8}, "it takes input_size, .*, dtype and the fields of LSTMCellOptions and LSTMStackOptions$"),
+        ({"recurrent_size": 8}, "it takes input_size, "),
+    ],
+)
+def test_names_that_there_are_not(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         LSTM(3, 4, **options)
+
+
+def test_an_activation_with_weights_would_be_no_part_of_the_layer() -> None:
+    for make in (LSTM, GRU, partial(ConvLSTM1d, kernel_size=3)):
+        with pytest.raises(
+            SettingError, match=r"^activation must be a name or a function .* learn its parameters outside"
+        ):
+            make(3, 4, activation=torch.nn.PReLU())
+    with pytest.raises(SettingError, match=r"^nonlinearity must be a name or a function"):
+        RNN(3, 4, nonlinearity=torch.nn.PReLU())
+    assert LSTM(3, 4, activation=torch.nn.Tanh())(torch.zeros(2, 1, 3))[0].shape == (2, 1, 4)
+
+
+@pytest.mark.parametrize("make", [RNN, RNNCell])
+def test_a_nonlinearity_is_named_as_it_was_given(make: type) -> None:
+    with pytest.raises(SettingError, match=r"^nonlinearity must be one of .* got 'rel'; did you mean 'relu'"):
+        make(3, 4, nonlinearity="rel")
+
+
+@pytest.mark.parametrize("kind", [GRU, RNN])
+def test_without_a_cell_there_is_one_zoneout(kind: type) -> None:
+    with pytest.raises(SettingError, match=r"zoneout must be one probability, of h; got \(0.0, 0.9\)"):
+        kind(3, 4, zoneout=(0.0, 0.9))
+
+
+def test_gradient_clip_of_a_layer_whose_gradients_do_not_flow_back_through_h() -> None:
+    with pytest.raises(SettingError, match="with truncate=True nothing does; leave it out, or take truncate=False"):
+        LSTM1997(3, 4, gradient_clip=1.0)
+    assert LSTM1997(3, 4, gradient_clip=1.0, truncate=False).design.options.gradient_clip == 1.0
+
+
+def test_an_initializer_that_knows_the_gates_has_the_last_word() -> None:
+    layer = LSTM(3, 4, unit_forget_bias=True, bias_initializer=Chrono(96))
+    i, f, g, o = layer.bias_ih_l0.detach().chunk(4)
+    torch.testing.assert_close(i, -f)
+    assert (g == 0).all()
+    assert (o == 0).all()
+    assert (f > 0).all()
 
 
 def test_sizes_are_checked() -> None:
@@ -134,6 +205,15 @@ def test_one_bias_takes_the_sum_of_pytorchs_two() -> None:
     torch.testing.assert_close(layer(x), rival(x))
     layer.load_state_dict(layer.state_dict())
     torch.testing.assert_close(layer(x), rival(x))
+
+
+def test_weights_of_another_cell_are_no_weights_of_this() -> None:
+    weights = torch.nn.LSTM(3, 8).state_dict()
+    with pytest.raises(RuntimeError, match=r"Unexpected key\(s\) in state_dict: \"bias_hh_l0\""):
+        sLSTM(3, 8).load_state_dict(weights)
+    del weights["bias_ih_l0"]
+    with pytest.raises(RuntimeError, match=r"Missing key\(s\) in state_dict: \"bias_ih_l0\""):
+        LSTM(3, 8, single_bias=True).load_state_dict(weights)
 
 
 def test_every_option_is_on_the_page_of_layers() -> None:

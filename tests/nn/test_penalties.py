@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
+from torch import nn
 
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, L1, L1L2, L2, LSTM, LSTMCell, MaxNorm, NonNeg, UnitNorm
@@ -76,6 +78,17 @@ def test_a_function_constrains_too_and_nothing_changes_nothing() -> None:
     assert torch.equal(layer.weight_hh_l0, recurrent)
 
 
+def test_a_parametrized_weight_is_constrained_too() -> None:
+    layer = LSTM(3, 4, kernel_constraint="non_neg")
+    nn.utils.parametrizations.weight_norm(layer, "weight_ih_l0")
+    with torch.no_grad():
+        layer.weight_ih_l0 = layer.weight_ih_l0 + torch.tensor([0.0, 0.0, 1.0])  # no row of zeros, which has no norm
+    before = layer.weight_ih_l0.detach().clone()
+    assert before.min() < 0
+    layer.constrain_()
+    torch.testing.assert_close(layer.weight_ih_l0.detach(), before.clamp(min=0))
+
+
 def test_rows_of_zeros_stay() -> None:
     assert (UnitNorm()(torch.zeros(2, 3)) == 0).all()
     assert (MaxNorm(1.0)(torch.zeros(2, 3)) == 0).all()
@@ -83,5 +96,14 @@ def test_rows_of_zeros_stay() -> None:
 
 
 def test_what_does_not_go() -> None:
-    with pytest.raises(SettingError, match=r"a constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"):
+    with pytest.raises(SettingError, match=r"MaxNorm.max_value is a norm and must be above 0, got -1"):
+        MaxNorm(-1.0)
+    for value in (-0.1, math.inf, math.nan):
+        with pytest.raises(SettingError, match=f"l2 must be a finite number of at least 0, got {value}"):
+            L2(value)
+        with pytest.raises(SettingError, match=f"l1 must be a finite number of at least 0, got {value}"):
+            L1(value)
+    with pytest.raises(
+        SettingError, match=r"kernel_constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"
+    ):
         LSTM(3, 4, kernel_constraint="norm")

@@ -13,7 +13,7 @@ from torch import nn
 
 from gatecast.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN
-from gatecast.nn.recurrent import last_hidden, make_lstm
+from gatecast.nn.recurrent import last_hidden, make_lstm, make_recurrent
 
 ONEDNN = "ignore:LSTM with projections is not supported:UserWarning"  # PyTorch's word on its own layer
 SHAPES = [
@@ -186,6 +186,14 @@ def test_the_forget_gate_starts_open() -> None:
         if name.startswith("bias_ih"):
             assert bias[4:8].tolist() == [1.0] * 4
             assert bias[:4].abs().max() < 1
+
+
+def test_the_forget_gate_of_coupled_gates_and_of_given_biases() -> None:
+    coupled = make_recurrent("lstm", 3, 4, coupled=True).bias_ih_l0.detach()  # rows f, g, o
+    assert coupled[:4].tolist() == [1.0] * 4
+    assert coupled[4:].abs().max() < 1
+    given = make_recurrent("lstm", 3, 4, bias_initializer="zeros").bias_ih_l0
+    assert (given == 0).all()
 
 
 @pytest.mark.filterwarnings("error")

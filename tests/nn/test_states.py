@@ -9,7 +9,7 @@ import torch
 from fixtures.layers import PAIRS, like_torch, tensors
 
 from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM
+from gatecast.nn import GRU, LSTM, sLSTM
 
 X = torch.randn(6, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
@@ -52,6 +52,26 @@ def test_a_kept_state_of_another_batch_is_refused() -> None:
     layer(X)
     with pytest.raises(SettingError, match=r"batch of 3 and got a batch of 2; .*reset_state\(\)"):
         layer(X[:, :2])
+
+
+def test_a_state_kept_in_inference_mode_serves_in_training() -> None:
+    layer = LSTM(3, 4, stateful=True, dtype=torch.float64)
+    with torch.inference_mode():
+        layer(X[:3])
+    y, _ = layer(X[3:])
+    y.sum().backward()
+    assert layer.weight_hh_l0.grad is not None
+    layer.reset_state()
+    torch.testing.assert_close(layer(X)[0][3:], y)
+
+
+def test_a_kept_state_has_the_dtype_that_its_cell_asks_for() -> None:
+    layer = sLSTM(3, 4, stateful=True)
+    layer(X.float())
+    layer.bfloat16()
+    y, state = layer(X.bfloat16())
+    assert y.dtype == torch.bfloat16
+    assert [part.dtype for part in state] == [torch.bfloat16] + [torch.float32] * 3
 
 
 def test_a_learned_state_begins_at_zero_and_is_used() -> None:

@@ -12,7 +12,8 @@ LAYERS = {
     "ConvLSTM1d": ("ConvLSTM1d(3, 4, 2, bidirectional=True, stride=2, peephole='channel')", (2, 2, 3, 6)),
     "ConvLSTM2d": (f"ConvLSTM2d(3, 4, 3, {EVERY})", (2, 2, 3, 4, 3)),
     "sLSTM": (f"sLSTM(3, 4, heads=2, {EVERY})", (2, 2, 3)),
-    "LSTM1997": (f"LSTM1997(3, 2, 2, {EVERY})", (2, 2, 3)),
+    "LSTM1997": (f"LSTM1997(3, 2, 2, {EVERY}, truncate=False)", (2, 2, 3)),
+    "LSTM1997, truncated": ("LSTM1997(3, 2, 2, num_layers=2, zoneout=0.1)", (2, 2, 3)),
 }
 
 PROGRAM = """

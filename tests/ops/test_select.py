@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.refusals import others_than
 
 from gatecast import ops, testing
 from gatecast.errors import SettingError
@@ -179,3 +180,45 @@ def test_a_layer_is_explained_by_what_runs_inside() -> None:
     torch.set_rng_state(before)
     ops.explain(layer, x)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_explained_layer_is_left_as_it_was() -> None:
+    from gatecast import nn
+
+    x = torch.randn(5, 2, 3)
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(2), nn.LSTM(3, 8, stateful=True, activity_regularizer=nn.L2(1.0)))
+    mean = model[0].running_mean.clone()
+    ops.explain(model, x)
+    assert torch.equal(model[0].running_mean, mean)
+    assert model[0].num_batches_tracked == 0
+    assert model[1].kept_h is None
+    assert float(model[1].regularization()) == 0
+    model(x)
+    kept = model[1].kept_h.clone()
+    ops.explain(model, x)
+    assert torch.equal(model[1].kept_h, kept)
+
+
+# Calls with arguments of another type, and what is said about them.
+REFUSED = {
+    "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights; got Tensor and Tensor",
+    "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first: explain\(layer, x\); got Tensor before it",
+    "ops.explain(5, LSTM(3, 8))": "explain takes the layer first",
+    "ops.lstm(X, tuple(W))": r"weights must be .*LSTMWeights\(w_ih, w_hh, ...\), got tuple",
+    "ops.lstm(X, W, (torch.zeros(4, 8), None))": "state must be a tuple of two tensors, h and c, or None",
+    "ops.lstm(X.numpy(), W)": r"x must be a tensor \(time, batch, input\), got ndarray",
+    "ops.lstm(X.long(), W)": r"x must be of a floating-point type, got torch.int64; convert it with x.float",
+    "ops.lstm(X, W, spec=ops.CellSpec(cell_clip='a'))": "cell_clip must be a finite number above 0.* got 'a'",
+    "ops.lstm(X, W, spec=ops.CellSpec('tanh', 2))": "^recurrent_activation must be one of .* got 2",
+    "ops.lstm(X, W, spec=ops.CellSpec(torch.nn.Tanh))": "^activation must be one of .* got <class",
+}
+
+
+def test_what_is_said_about_arguments_of_another_type() -> None:
+    assert others_than(REFUSED) == {}
+
+
+def test_a_name_that_no_activation_has_is_told_by_its_argument() -> None:
+    x, weights, *_ = testing.arguments(CASE)
+    with pytest.raises(SettingError, match=r"^recurrent_activation must be one of tanh, .*; did you mean 'sigmoid'"):
+        ops.lstm(x, weights, spec=ops.CellSpec(recurrent_activation="sigmod"))

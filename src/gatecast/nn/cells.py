@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.nn.checks import check_projection, check_sizes, checked_input
+from gatecast.nn.checks import check_sizes, checked_input
 from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign, State
 from gatecast.nn.options import (
     GRUCellOptions,
     LSTMCellOptions,
     RNNCellOptions,
+    check_activations,
     differences,
     read_options,
     shown,
@@ -23,7 +24,6 @@ from gatecast.nn.options import (
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.states import given_state, state_out
 from gatecast.nn.weighted import Recurrent
-from gatecast.ops import activation_of
 from gatecast.ops.spec import Activation
 
 
@@ -31,24 +31,24 @@ class Cell(Recurrent):
     """A recurrent cell: state in, state out. Masks of dropout and zoneout are drawn at each call."""
 
     def __init__(self, design: Design, input_size: int, **factory: Any) -> None:
-        check_sizes(input_size=input_size, hidden_size=design.hidden_size)
+        check_sizes(input_size=input_size)
         super().__init__(design)
         self.input_size, self.hidden_size, self.bias = input_size, design.hidden_size, design.bias
         self.spec = design.spec()
         self._add_weights("", input_size, **factory)
         self.reset_parameters()
 
-    def forward(self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None) -> Any:
+    def forward(self, input: Tensor, hx: Tensor | Sequence[Tensor] | None = None) -> Any:
         """One step.
 
         Args:
-            x: ``(batch, input_size)`` or ``(input_size,)``.
+            input: ``(batch, input_size)`` or ``(input_size,)``.
             hx: h, ``(batch, width)``; LSTM: the pair (h, c). None: zeros.
 
         Returns:
             The state after the step, whose h is the output; LSTM: ``(h, c)``.
         """
-        x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
+        x = checked_input(input, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         batched = x.dim() == 2
         x = x if batched else x[None]
         state = None
@@ -102,8 +102,7 @@ class LSTMCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        (cell,) = read_options("LSTMCell", options, LSTMCellOptions)
-        check_projection(proj_size, hidden_size)
+        (cell,) = read_options(LSTMCell, options, LSTMCellOptions)
         super().__init__(LSTMDesign(hidden_size, bias, cell, proj_size), input_size, device=device, dtype=dtype)
         self.proj_size = proj_size
 
@@ -131,7 +130,7 @@ class GRUCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        (cell,) = read_options("GRUCell", options, GRUCellOptions)
+        (cell,) = read_options(GRUCell, options, GRUCellOptions)
         super().__init__(GRUDesign(hidden_size, bias, cell), input_size, device=device, dtype=dtype)
 
 
@@ -160,7 +159,7 @@ class RNNCell(Cell):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        (cell,) = read_options("RNNCell", options, RNNCellOptions)
-        activation_of(nonlinearity)
+        (cell,) = read_options(RNNCell, options, RNNCellOptions)
+        check_activations(nonlinearity=nonlinearity)
         super().__init__(RNNDesign(hidden_size, bias, cell, nonlinearity), input_size, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
+
+Lengths = Tensor | np.ndarray | Sequence[int] | int  # a tensor, or what torch.tensor takes
+Mask = Tensor | np.ndarray | Sequence[Any]
 
 
 def check_sizes(least: int = 1, **sizes: int) -> None:
@@ -18,11 +24,44 @@ def check_sizes(least: int = 1, **sizes: int) -> None:
             raise SettingError(f"{name} must be a whole number of at least {least}, got {size!r}")
 
 
+def check_tensor(**named: Any) -> None:
+    """What is given is a tensor."""
+    for name, given in named.items():
+        if not isinstance(given, Tensor):
+            raise SettingError(f"{name} must be a tensor, got {type(given).__name__}; use torch.as_tensor(...)")
+
+
+def check_switches(**switches: bool) -> None:
+    """What is on or off is a bool: any other value, such as ``"False"``, would count as on."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise SettingError(f"{name} must be True or False, got {value!r}")
+
+
+def check_dtype(dtype: torch.dtype | None) -> None:
+    """Weights are floating-point numbers."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise SettingError(f"dtype must be a floating-point type such as torch.float32, got {dtype!r}")
+
+
+def is_number(value: Any) -> bool:
+    """A real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_numbers(least: float = -math.inf, **numbers: float) -> None:
+    """Finite numbers, or finite numbers of at least a bound."""
+    for name, value in numbers.items():
+        if not is_number(value) or not math.isfinite(value) or value < least:
+            bound = "" if math.isinf(least) else f" of at least {least:g}"
+            raise SettingError(f"{name} must be a finite number{bound}, got {value!r}")
+
+
 def check_probability(**probabilities: float) -> None:
     """Every probability lies in [0, 1)."""
     for name, p in probabilities.items():
-        if not 0 <= p < 1:
-            raise SettingError(f"{name} is a probability in [0, 1), got {p}")
+        if not is_number(p) or not 0 <= p < 1:
+            raise SettingError(f"{name} is a probability in [0, 1), got {p!r}")
 
 
 def one_of(choices: Sequence[Any], **named: Any) -> Any:
@@ -35,7 +74,8 @@ def one_of(choices: Sequence[Any], **named: Any) -> Any:
 
 def check_projection(proj_size: int, hidden_size: int) -> None:
     """A projection is narrower than the state."""
-    if not 0 <= proj_size < hidden_size:
+    check_sizes(0, proj_size=proj_size)
+    if not proj_size < hidden_size:
         raise SettingError(f"proj_size must be in [0, hidden_size) = [0, {hidden_size}), got {proj_size}; 0 for none")
 
 
@@ -49,6 +89,7 @@ def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int]
         dims: numbers of axes that go: unbatched and batched.
         axes: the words for the batched axes.
     """
+    check_tensor(input=x)
     if x.dim() in dims and x.shape[-1] == size and x.dtype == weight.dtype and x.device == weight.device:
         return x
     if x.dim() not in dims:
@@ -79,10 +120,18 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
         raise SettingError(
             f"{name} must be {wanted} beside weights of {weight.dtype}, got {x.dtype}; use .to({wanted})"
         )
-    raise SettingError(
-        f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; "
-        f"use x.to({weight.dtype}) or layer.to({x.dtype if x.is_floating_point() else torch.float32})"
-    )
+    remedy = f"use x.to({weight.dtype})" + f" or layer.to({x.dtype})" * x.is_floating_point()
+    raise SettingError(f"{name} must have the dtype of the weights, {weight.dtype}, got {x.dtype}; {remedy}")
+
+
+def checked_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
+    """A state of several tensors as a tuple of them."""
+    if not isinstance(hx, tuple | list):
+        expected = ", ".join(f"{name}0" for name in names)
+        raise SettingError(f"the state must be a tensor or the tuple ({expected}), got {type(hx).__name__}")
+    for name, part in zip(names, hx, strict=False):
+        check_tensor(**{f"{name}0": part})
+    return tuple(hx)
 
 
 def wrong_number(state: Sequence[Tensor], names: Sequence[str]) -> SettingError:
@@ -116,7 +165,7 @@ def _missing_axis(name: str, part: Tensor, shape: tuple[int, ...]) -> str:
     return f"; add the first axis with {name}[None]" if shape[0] == 1 and part.shape == shape[1:] else ""
 
 
-def check_static(static: Tensor | None, size: int, batch: int, *, state_given: bool) -> None:
+def check_static(static: Tensor | None, size: int, batch: int, *, batched: bool, state_given: bool) -> None:
     """A static context is given exactly where the layer reads one and no state replaces it."""
     if static is None:
         if size and not state_given:
@@ -125,14 +174,26 @@ def check_static(static: Tensor | None, size: int, batch: int, *, state_given: b
                 "give static=, or a state that was made with it"
             )
         return
+    check_tensor(static=static)
     if not size:
         raise SettingError(
             f"static was given, but the layer has static_size=0; make it with static_size={static.shape[-1]}"
         )
     if state_given:
         raise SettingError("static makes the initial state, and a state was given as well; give one of the two")
-    if tuple(static.shape) != (batch, size):
-        raise SettingError(f"static must be (batch, static_size) = ({batch}, {size}), got {tuple(static.shape)}")
+    if tuple(static.shape) != ((batch, size) if batched else (size,)):
+        expected = f"(batch, static_size) = ({batch}, {size})" if batched else f"(static_size,) = ({size},)"
+        raise SettingError(f"static must be {expected}, got {tuple(static.shape)}")
+
+
+def as_tensor(name: str, given: Any, expected: str) -> Tensor:
+    """A tensor from what ``torch.tensor`` takes: an array, a list, a number."""
+    if isinstance(given, Tensor):
+        return given
+    try:
+        return torch.tensor(given)  # a copy: as_tensor warns of an array that is read-only
+    except (TypeError, ValueError, RuntimeError):
+        raise SettingError(f"{name} must be {expected}, got {given!r}") from None
 
 
 def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device) -> Tensor:
@@ -162,7 +223,10 @@ def checked_lengths(lengths: Tensor, batch: int, time: int, device: torch.device
 def check_mask(mask: Tensor, batch: int, time: int) -> None:
     """A mask is boolean, batch before time."""
     if mask.dtype is not torch.bool:
-        raise SettingError(f"mask must be boolean, True where a step counts, got {mask.dtype}; use mask.bool()")
+        raise SettingError(
+            f"mask must be boolean, True where a step counts, got {mask.dtype}; "
+            "use mask.bool(), or mask.astype(bool) of an array"
+        )
     if tuple(mask.shape) != (batch, time):
         turned = tuple(mask.shape) == (time, batch)
         raise SettingError(

@@ -11,12 +11,22 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of, same_kind
+from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, one_of, same_kind
 from gatecast.nn.designs import Design, Run, State, Weights
-from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, differences, read_options, shown, signed_with
+from gatecast.nn.options import (
+    ConvLSTMCellOptions,
+    StackOptions,
+    check_can_be_packed,
+    check_reads_forwards,
+    check_stack,
+    differences,
+    read_options,
+    shown,
+    signed_with,
+)
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
-from gatecast.nn.sizes import Sizes, check_input, padding_of, sizes, space_of
+from gatecast.nn.sizes import AXES, Sizes, check_input, padding_of, sizes, space_of
 from gatecast.nn.states import WithState, state_out
 from gatecast.ops import LSTMMasks
 from gatecast.ops.convlstm import ConvSpec, ConvWeights, Shape, convlstm, result_space
@@ -137,10 +147,11 @@ class ConvLSTM(WithState):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options(type(self).__name__, options, ConvLSTMCellOptions, StackOptions)
+        cell, stack = read_options(type(self), options, ConvLSTMCellOptions, StackOptions)
         check_sizes(hidden_channels=hidden_channels, num_layers=num_layers)
         check_sizes(0, in_channels=in_channels)
-        check_probability(dropout=dropout)
+        check_switches(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
+        check_stack(stack, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
         kernel = sizes(self.rank, kernel_size=kernel_size)
         again = kernel if recurrent_kernel_size is None else recurrent_kernel_size
         recurrent, dilation = sizes(self.rank, recurrent_kernel_size=again), sizes(self.rank, dilation=dilation)
@@ -182,6 +193,8 @@ class ConvLSTM(WithState):
 
     def state_space(self, *space: Any) -> Shape:
         """Size of the state in each axis for an input of that size."""
+        if len(space) != self.rank:
+            raise SettingError(f"state_space takes one size for each axis, ({AXES[self.rank]}); got {space}")
         if not self.in_channels:
             return space
         return result_space(space, self.kernel_size, self.stride, self.padding, self.dilation)
@@ -189,31 +202,32 @@ class ConvLSTM(WithState):
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
         self,
-        x: Tensor | PackedSequence,
+        input: Tensor | PackedSequence,
         hx: Sequence[Tensor] | None = None,
         *,
-        lengths: Tensor | Sequence[int] | int | None = None,
-        mask: Tensor | None = None,
+        lengths: Lengths | None = None,
+        mask: Mask | None = None,
         static: Tensor | None = None,
     ) -> Any:
         """Run all layers over a batch of sequences.
 
         Args:
-            x: ``(time, batch, in_channels, *space)``; with ``batch_first``: ``(batch, time, ...)``; without batch:
+            input: ``(time, batch, in_channels, *space)``; with ``batch_first``: ``(batch, time, ...)``; without batch:
                 ``(time, in_channels, *space)``; or a ``PackedSequence``.
             hx: h and c, each ``(num_layers * directions, batch, hidden_channels, *space)``; None: zeros, the learned or
                 the static state, or with ``stateful`` the last one.
             lengths: steps of each sequence that count, ``(batch,)``, in any order; the rest is padding.
-            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed.
+            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed. Lengths
+                and mask may be tensors, NumPy arrays or lists.
             static: context known for all steps, ``(batch, static_size)``: one number for each channel of the state.
 
         Returns:
             ``(output, (h_n, c_n))``; ``return_state=False`` gives ``output`` alone.
 
         Raises:
-            SettingError: x, state, lengths or mask do not fit the layer.
+            SettingError: input, state, lengths or mask do not fit the layer.
         """
-        sequence, packed_lengths, form = self._open(x)
+        sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._state_before(sequence, hx, static, form, stateful=self.stack.stateful)
         if self.stack.go_backwards:
@@ -233,11 +247,7 @@ class ConvLSTM(WithState):
             hx: as the step before gave it; None at the first step.
             static: context, at the first step of a layer that has ``static_size``.
         """
-        if self.bidirectional or self.stack.go_backwards:
-            raise SettingError(
-                "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
-                "the whole sequence: call the layer"
-            )
+        check_reads_forwards(self.stack, bidirectional=self.bidirectional)
         check_input(x, self.rank, self.in_channels, axes=("batch",))
         batched = x.dim() == self.rank + 2
         form = Form(False, batched, None, self.rank)
@@ -248,11 +258,7 @@ class ConvLSTM(WithState):
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
         if isinstance(x, PackedSequence):
-            if self.stack.go_backwards:
-                raise SettingError(
-                    "go_backwards puts the padding first, which a PackedSequence cannot hold; "
-                    "give a padded tensor with lengths="
-                )
+            check_can_be_packed(self.stack)
             check_input(x.data, self.rank, self.in_channels, axes=("rows of a PackedSequence",))
             x = x._replace(data=self._checked(x.data))
         else:
@@ -267,6 +273,12 @@ class ConvLSTM(WithState):
 
     def _state_before(self, x: Tensor, hx: Any, static: Tensor | None, form: Form, *, stateful: bool) -> State | None:
         space = tuple(self.state_space(*x.shape[3:]))
+        if not torch.compiler.is_compiling() and min(space) < 1:
+            raise SettingError(
+                f"an input of size {tuple(x.shape[3:])} in space is smaller than the kernel of {self.kernel_size} with "
+                f"dilation={self.dilation} and padding={self.padding}: no place comes out; "
+                'give larger inputs, a smaller kernel, or padding="same"'
+            )
         if self.space and space != self.space:
             raise SettingError(
                 f"peepholes for each pixel were made for space={self.space}, but the state of an input "

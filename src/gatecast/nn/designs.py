@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from gatecast.nn.checks import check_projection, check_sizes, check_switches
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
 from gatecast.ops.checks import DEFAULT
@@ -45,6 +46,10 @@ class Design(ABC):
     bias: bool
     options: CellOptions
     in_order: ClassVar[tuple[str, ...]] = ()  # weights, as the operator that runs all layers takes them; (): none does
+
+    def __post_init__(self) -> None:
+        check_sizes(hidden_size=self.hidden_size)
+        check_switches(bias=self.bias)
 
     @property
     @abstractmethod
@@ -137,6 +142,10 @@ class LSTMDesign(Design):
     in_order = (
         "weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr"
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_projection(self.proj_size, self.hidden_size)
 
     @property
     def gates(self) -> str:

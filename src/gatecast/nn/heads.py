@@ -8,8 +8,11 @@ outputs)``; its first output is the centre.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +22,7 @@ from torch.nn.functional import softplus
 
 from gatecast.choice import chosen, written
 from gatecast.errors import SettingError
+from gatecast.nn.checks import is_number
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
 from gatecast.option import option
@@ -80,7 +84,9 @@ class Head(ABC):
 
     def draw(self, raw: Raw) -> Cells:
         """One random value of each cell, by torch's global generator."""
-        return self.quantile_at(raw, torch.rand_like(raw[..., 0]))
+        uniform = torch.rand_like(raw[..., 0])
+        least = torch.finfo(uniform.dtype).eps / 4  # a 0 would be drawn now and then, and its quantile is infinite
+        return self.quantile_at(raw, uniform.clamp(least, 1 - 2 * least))
 
     def quantile_at(self, raw: Raw, uniform: Cells) -> Cells:
         """The quantile function of each cell at its own probability."""
@@ -157,6 +163,15 @@ class Quantiles(Head):
 
     probabilities: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
+    def __post_init__(self) -> None:
+        p = self.probabilities
+        ascending = all(map(is_number, p)) and all(0 < low < high < 1 for low, high in pairwise(p)) and len(p) > 1
+        if not ascending or 0.5 not in p or any(abs(a + b - 1) > 1e-6 for a, b in zip(p, reversed(p), strict=True)):
+            raise SettingError(
+                "Quantiles.probabilities must ascend between 0 and 1, be symmetric about 0.5 and hold it, such as "
+                f"(0.1, 0.5, 0.9); got {p}"
+            )
+
     @property
     def outputs(self) -> int:
         return len(self.probabilities)
@@ -197,6 +212,19 @@ class Quantiles(Head):
         return interpolate(own, values, probabilities.to(values).expand(*values.shape[:-1], -1))
 
 
+@contextmanager
+def _same_draws(device: torch.device) -> Iterator[None]:
+    """Draws on a device are the same each time, and its generator is afterwards where it was."""
+    if device.type == "cpu":
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            yield
+    else:
+        with torch.random.fork_rng(devices=[device], device_type=device.type):
+            torch.get_device_module(device).manual_seed(0)
+            yield
+
+
 class _Parametric(Head):
     """A distribution of torch; quantiles from sorted draws unless it has an inverse distribution function."""
 
@@ -208,8 +236,7 @@ class _Parametric(Head):
         return -self.distribution(raw).log_prob(target)
 
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # the same draws each time: quantiles are a function of raw alone
+        with _same_draws(raw.device):  # quantiles are a function of raw alone
             parts = [self._sorted_draws(part, probabilities) for part in raw.reshape(-1, self.outputs).split(CELLS)]
         return torch.cat(parts).view(*raw.shape[:-1], -1)
 
@@ -249,6 +276,10 @@ class Student(_Parametric):
     """
 
     min_df: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not is_number(self.min_df) or not self.min_df >= 0:
+            raise SettingError(f"Student.min_df is the least degrees of freedom, 0 or more; got {self.min_df!r}")
 
     @property
     def outputs(self) -> int:

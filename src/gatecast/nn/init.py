@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
+from gatecast.nn.checks import check_numbers, is_number
 
 
 class GateInitializer(ABC):
@@ -43,8 +45,8 @@ class Chrono(GateInitializer):
     max_steps: float
 
     def __post_init__(self) -> None:
-        if not self.max_steps > 2:
-            raise SettingError(f"Chrono.max_steps counts steps and must be above 2, got {self.max_steps}")
+        if not is_number(self.max_steps) or not 2 < self.max_steps < math.inf:
+            raise SettingError(f"Chrono.max_steps counts steps and must be above 2, got {self.max_steps!r}")
 
     def fill(self, weight: Tensor, gates: str) -> None:
         parts = _biases("Chrono", weight, gates)
@@ -67,6 +69,9 @@ class Spread(GateInitializer):
     low: float = 3.0
     high: float = 6.0
 
+    def __post_init__(self) -> None:
+        check_numbers(**{"Spread.low": self.low, "Spread.high": self.high})
+
     def fill(self, weight: Tensor, gates: str) -> None:
         keeps = _biases("Spread", weight, gates)["keeps"]
         keeps.copy_(torch.linspace(self.low, self.high, len(keeps)))
@@ -82,9 +87,13 @@ class Orthogonal(GateInitializer):
 
     gain: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_numbers(**{"Orthogonal.gain": self.gain})
+
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
-            wide = torch.empty(block.shape, dtype=torch.float32)  # the decomposition has no bfloat16
+            dtype = torch.promote_types(block.dtype, torch.float32)  # the decomposition has no bfloat16
+            wide = torch.empty(block.shape, dtype=dtype)
             block.copy_(nn.init.orthogonal_(wide, self.gain))
 
 
@@ -97,6 +106,9 @@ class Identity(GateInitializer):
     """
 
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_numbers(**{"Identity.gain": self.gain})
 
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
@@ -154,20 +166,29 @@ INITIALIZERS: dict[str, Callable[[Tensor], object] | GateInitializer | None] = {
 _FOR_VECTORS = ("uniform", "random_normal", "zeros", "ones")
 
 
-def initializer_of(initializer: Initializer) -> Callable[[Tensor], object] | GateInitializer | None:
+def initializer_of(
+    initializer: Initializer, name: str = "an initializer"
+) -> Callable[[Tensor], object] | GateInitializer | None:
     """The initialiser of a name; an object or a function as it is.
 
+    Args:
+        initializer: a name, an object or a function.
+        name: of the argument, for the message.
+
     Raises:
-        SettingError: none has that name.
+        SettingError: none has that name, or it cannot fill a tensor.
     """
-    if not isinstance(initializer, str):
+    if isinstance(initializer, str) and initializer in INITIALIZERS:
+        return INITIALIZERS[initializer]
+    if isinstance(initializer, GateInitializer):
         return initializer
-    if initializer not in INITIALIZERS:
+    if isinstance(initializer, str | type) or not callable(initializer):
+        hint = meant(initializer, INITIALIZERS) if isinstance(initializer, str) else ""
         raise SettingError(
-            f"an initializer must be one of {', '.join(INITIALIZERS)}, an object such as Chrono(96), or a function "
-            f"that fills a tensor; got {initializer!r}"
+            f"{name} must be one of {', '.join(INITIALIZERS)}, an object such as Chrono(96), or a function "
+            f"that fills a tensor; got {initializer!r}{hint}"
         )
-    return INITIALIZERS[initializer]
+    return initializer
 
 
 @torch.no_grad()

@@ -17,8 +17,10 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
 from gatecast.errors import SettingError
+from gatecast.nn.checks import check_sizes, is_number
 from gatecast.option import option
 
+_LARGE = 50.0  # from here on Stirling's series is exact to float32
 EPSILON = 1e-7  # Keras's least divisor and least argument of a logarithm
 
 Cells = Float[Tensor, "*cells"]
@@ -63,17 +65,23 @@ class Loss(ABC):
             prediction: what the model says.
             target: what was; of the same shape.
             mask: True where a cell counts. What stands in the others, NaN included, is in neither value nor gradient.
-            weight: 0 or more for each cell; broadcast.
+            weight: 0 or more for each cell; broadcast. A cell of weight 0 is as one that the mask leaves out.
             past: ``(batch, time, targets)`` values before the target, NaN where missing; only ``mase`` asks for them.
+
+        Raises:
+            SettingError: shapes do not fit, or a weight is below 0.
         """
         shape = self._shape(prediction, target)
+        mask, weight = _spread("mask", mask, shape), _spread("weight", weight, shape)
+        if weight is not None:
+            counted = _checked_weight(weight) > 0
+            mask = counted if mask is None else mask & counted
         if mask is not None:
-            mask = mask.expand(shape)
             prediction, target = blanked(prediction, mask), blanked(target, mask)
         cells = self.cells(prediction, target)
         if past is not None:
             size = self.measure(past.nan_to_num(0.0), ~past.isnan(), 1)
-            cells = cells if size is None else cells / size
+            cells = cells if size is None else cells / _one_for_each_window(size, cells)
         return weighted_mean(cells, mask=mask, weight=weight)
 
     def _shape(self, prediction: Tensor, target: Tensor) -> torch.Size:
@@ -84,6 +92,36 @@ class Loss(ABC):
                 "broadcasting would compare every one with every other"
             )
         return target.shape
+
+
+def _spread(name: str, values: Tensor | None, shape: torch.Size) -> Tensor | None:
+    """One value for each cell."""
+    if values is None:
+        return None
+    try:
+        return values.expand(shape)
+    except RuntimeError:
+        raise SettingError(
+            f"{name} must be of the shape of the cells, {tuple(shape)}, or broadcast to it; got {tuple(values.shape)}"
+        ) from None
+
+
+def _checked_weight(weight: Tensor) -> Tensor:
+    """Weights that are not below 0; looked at where that costs no waiting for an accelerator."""
+    if weight.is_cpu and not torch.compiler.is_compiling() and bool((weight < 0).any()):
+        raise SettingError(f"weight must be 0 or more for every cell, got {float(weight.min())}; 0 leaves a cell out")
+    return weight
+
+
+def _one_for_each_window(size: Float[Tensor, "batch 1 targets"], cells: Cells) -> Float[Tensor, "batch 1 targets"]:
+    """Sizes that belong to the windows of the cells: with fewer axes every window would meet every other."""
+    if cells.dim() != 3 or (cells.shape[0], cells.shape[2]) != (size.shape[0], size.shape[2]):
+        raise SettingError(
+            f"past of {size.shape[0]} windows and {size.shape[2]} targets needs a prediction (batch, horizon, targets) "
+            f"= ({size.shape[0]}, horizon, {size.shape[2]}), got {tuple(cells.shape)}; one target keeps its axis: "
+            "prediction[..., None]"
+        )
+    return size
 
 
 def blanked(values: Tensor, mask: Tensor) -> Tensor:
@@ -154,8 +192,8 @@ class Quantile(Loss):
     probability: float = option(0.5, "of the quantile, in (0, 1); 0.5: half of the absolute error")
 
     def __post_init__(self) -> None:
-        if not 0 < self.probability < 1:
-            raise SettingError(f"Quantile.probability must lie between 0 and 1, got {self.probability}")
+        if not is_number(self.probability) or not 0 < self.probability < 1:
+            raise SettingError(f"Quantile.probability must lie between 0 and 1, got {self.probability!r}")
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         error = target - prediction
@@ -206,7 +244,7 @@ class MeanAbsoluteScaledError(Loss):
 
     def __post_init__(self) -> None:
         if self.season is not None:
-            _above_zero(self, season=self.season)
+            check_sizes(season=self.season)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         return (prediction - target).abs()
@@ -287,8 +325,17 @@ class NegativeBinomial(Loss):
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         mean, size = prediction.clamp(min=EPSILON), 1 / self.dispersion
+        if size > _LARGE:
+            return self._near_poisson(mean, target, size)
         choose = (target + 1).lgamma() + math.lgamma(size) - (target + size).lgamma()
         return choose + (target + size) * (mean / size).log1p() - target * (mean / size).log()
+
+    @staticmethod
+    def _near_poisson(mean: Cells, target: Cells, size: float) -> Cells:
+        """The same by Stirling's series: the difference of two large log-gammas would leave no digit."""
+        series = (1 / (target + size) - 1 / size) / 12
+        ratio = (target + size - 0.5) * (target / size).log1p() - target + series  # less target * log(size)
+        return (target + 1).lgamma() - ratio + (target + size) * (mean / size).log1p() - target * mean.log()
 
 
 @dataclass(frozen=True)
@@ -347,6 +394,7 @@ class SparseCategoricalCrossentropy(Loss):
         _check_smoothing(self)
 
     def cells(self, prediction: Classes, target: Int[Tensor, "*cells"]) -> Cells:
+        _check_classes(target, prediction.shape[-1])
         log_p = log_probabilities(prediction, from_logits=self.from_logits)
         own = -log_p.gather(-1, target[..., None])[..., 0]
         smooth = self.label_smoothing
@@ -395,20 +443,30 @@ LOSSES: dict[str, type[Loss]] = {  # the first name of each is the one that is w
 
 def _above_zero(loss: Loss, **values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise SettingError(f"{type(loss).__name__}.{name} must be greater than 0, got {value}")
+        if not is_number(value) or not value > 0:
+            raise SettingError(f"{type(loss).__name__}.{name} must be greater than 0, got {value!r}")
 
 
 def check_power(owner: object) -> None:
     """The power of a Tweedie distribution with a mass at zero."""
     power = owner.power  # type: ignore[attr-defined]
-    if not 1 < power < 2:
+    if not is_number(power) or not 1 < power < 2:
         raise SettingError(
             f"{type(owner).__name__}.power must lie between 1 (there it is poisson) and 2 (gamma, without zeros), "
-            f"got {power}"
+            f"got {power!r}"
         )
 
 
+def _check_classes(target: Int[Tensor, "*cells"], classes: int) -> None:
+    """Numbers of classes that there are; looked at where that costs no waiting for an accelerator."""
+    if not target.is_cpu or not target.numel() or torch.compiler.is_compiling():
+        return
+    least, most = int(target.min()), int(target.max())
+    if least < 0 or most >= classes:
+        raise SettingError(f"classes are numbered from 0 to {classes - 1}, got {least} to {most}")
+
+
 def _check_smoothing(loss: CategoricalCrossentropy | SparseCategoricalCrossentropy) -> None:
-    if not 0 <= loss.label_smoothing < 1:
-        raise SettingError(f"{type(loss).__name__}.label_smoothing is a share in [0, 1), got {loss.label_smoothing}")
+    share = loss.label_smoothing
+    if not is_number(share) or not 0 <= share < 1:
+        raise SettingError(f"{type(loss).__name__}.label_smoothing is a share in [0, 1), got {share!r}")

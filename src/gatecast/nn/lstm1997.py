@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_sizes, one_of
+from gatecast.nn.checks import check_numbers, check_sizes, is_number, one_of
 from gatecast.nn.designs import Design, Run, State, Weights
 from gatecast.nn.options import LSTM1997CellOptions, StackOptions, differences, read_options, shown, signed_with
 from gatecast.nn.stack import Stack
@@ -152,9 +152,10 @@ class LSTM1997(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("LSTM1997", options, LSTM1997CellOptions, StackOptions)
+        cell, stack = read_options(LSTM1997, options, LSTM1997CellOptions, StackOptions)
         check_sizes(blocks=blocks, block_size=block_size)
         one_of(BIASES, bias=bias)
+        check_numbers(0, init_range=init_range)
         design = Design1997(blocks * block_size, bias != "none", cell, blocks, bias, init_range)
         self.input_gate_bias = _each_block("input_gate_bias", input_gate_bias, design)
         self.output_gate_bias = _each_block("output_gate_bias", output_gate_bias, design)
@@ -205,8 +206,8 @@ def _each_block(name: str, value: GateBias, design: Design1997) -> tuple[float, 
     if value is None:
         return None
     each = tuple(value) if isinstance(value, Sequence) else (value,) * design.blocks
-    if len(each) != design.blocks:
-        raise SettingError(f"{name} must be one number or {design.blocks}, one for each block; got {value}")
+    if len(each) != design.blocks or not all(map(is_number, each)):
+        raise SettingError(f"{name} must be one number or {design.blocks}, one for each block; got {value!r}")
     if not design.bias or (name == "output_gate_bias" and not design.options.output_gate):
         raise SettingError(
             f'{name} needs gates with a bias; got bias="{design.biases}", output_gate={design.options.output_gate}'

@@ -5,16 +5,20 @@ Names are those of Keras where Keras has the option (``dropout`` is PyTorch's: b
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable
+import math
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
+from torch import nn
+
+from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, one_of
+from gatecast.nn.checks import check_probability, check_sizes, check_switches, is_number, one_of
 from gatecast.nn.init import Initializer, Spread, initializer_of
-from gatecast.nn.penalties import Constraint, Regularizer, constraint_of, regularizer_of
+from gatecast.nn.penalties import Constraint, Regularizer, check_regularizer, constraint_of
 from gatecast.ops import activation_of
 from gatecast.ops.lstm1997 import FEEDBACK
 from gatecast.ops.spec import Activation
@@ -22,11 +26,21 @@ from gatecast.option import option
 
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+KERAS = {  # arguments of Keras that have another name here; its dropout, here input_dropout, is PyTorch's name as well
+    "units": "hidden_size",
+    "use_bias": "bias",
+    "filters": "hidden_channels",
+    "strides": "stride",
+    "dilation_rate": "dilation",
+}
+NEAR = 0.75  # share of letters in common from which on a name may be a slip of another
 
 
 @dataclass(frozen=True)
 class CellOptions:
     """What every recurrent cell takes: how weights begin, what binds them, and what is dropped inside the step."""
+
+    has_cell: ClassVar[bool] = True  # a state c beside h
 
     kernel_initializer: Initializer = option("uniform", "of W_ih (and W_hr): a name, an object or a function")
     recurrent_initializer: Initializer = option("uniform", "of W_hh")
@@ -48,14 +62,25 @@ class CellOptions:
         check_probability(
             input_dropout=self.input_dropout, recurrent_dropout=self.recurrent_dropout, weight_drop=self.weight_drop
         )
+        self._check_zoneout()
+        check_positive("gradient_clip", self.gradient_clip)
+        check_own_switches(self)
+        for kind in ("kernel", "recurrent", "bias"):
+            initializer, regularizer, constraint = f"{kind}_initializer", f"{kind}_regularizer", f"{kind}_constraint"
+            initializer_of(getattr(self, initializer), initializer)
+            check_regularizer(getattr(self, regularizer), regularizer)
+            constraint_of(getattr(self, constraint), constraint)
+        check_regularizer(self.activity_regularizer, "activity_regularizer")
+
+    def _check_zoneout(self) -> None:
+        """One probability; or two, where there is a cell."""
+        given: Any = self.zoneout
+        pair = isinstance(given, tuple) and len(given) == 2 and self.has_cell
+        if isinstance(given, tuple | list) and not pair:
+            wanted = "one probability, or a tuple of two: of h and of c" if self.has_cell else "one probability, of h"
+            raise SettingError(f"zoneout must be {wanted}; got {given!r}")
         for p in self.zoneouts:
             check_probability(zoneout=p)
-        check_positive("gradient_clip", self.gradient_clip)
-        for name in ("kernel", "recurrent", "bias"):
-            initializer_of(getattr(self, f"{name}_initializer"))
-            regularizer_of(getattr(self, f"{name}_regularizer"))
-            constraint_of(getattr(self, f"{name}_constraint"))
-        regularizer_of(self.activity_regularizer)
 
     @property
     def zoneouts(self) -> tuple[float, float]:
@@ -80,10 +105,14 @@ class TorchCellOptions(CellOptions):
 class RNNCellOptions(TorchCellOptions):
     """Options of the plain recurrent cell."""
 
+    has_cell: ClassVar[bool] = False
+
 
 @dataclass(frozen=True)
 class GRUCellOptions(TorchCellOptions):
     """Options of the GRU cell."""
+
+    has_cell: ClassVar[bool] = False
 
     activation: Activation = option("tanh", "of the candidate: a name, or a function of a tensor")
     recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
@@ -91,7 +120,7 @@ class GRUCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         if self.single_bias and self.reset_after:
             raise SettingError(
                 "reset_after=True multiplies one of the two biases by the reset gate and needs both; "
@@ -105,7 +134,7 @@ class LSTMCellOptions(TorchCellOptions):
 
     activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
     recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
-    unit_forget_bias: bool = option(False, "forget gates begin with bias 1 (Gers 2000; Jozefowicz 2015)")
+    unit_forget_bias: bool = option(False, "forget gates begin with bias 1 (Gers 2000), but for `Chrono` and `Spread`")
     peephole: bool = option(False, "gates see the cell state: a weight for each unit and gate (Gers 2002)")
     coupled: bool = option(False, "the input gate is 1 - f: three gates, rows f, g, o (CIFG, Greff 2017)")
     layer_norm: bool = option(False, "layer normalisation of W_ih x, of W_hh h and of c (Ba 2016, eq. 20-22)")
@@ -114,7 +143,7 @@ class LSTMCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         check_positive("cell_clip", self.cell_clip)
 
 
@@ -143,6 +172,11 @@ class LSTM1997CellOptions(CellOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(FEEDBACK, feedback=self.feedback)
+        if self.truncate and self.gradient_clip is not None:
+            raise SettingError(
+                "gradient_clip bounds what flows back through h, and with truncate=True nothing does; "
+                "leave it out, or take truncate=False"
+            )
 
 
 @dataclass(frozen=True)
@@ -154,11 +188,11 @@ class ConvLSTMCellOptions(CellOptions):
     bias_initializer: Initializer = option("zeros", "of the biases")
     activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
     recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
-    unit_forget_bias: bool = option(True, "forget gates begin with bias 1")
+    unit_forget_bias: bool = option(True, "forget gates begin with bias 1, but for `Chrono` and `Spread`")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(self.activation, self.recurrent_activation)
+        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -170,17 +204,19 @@ class StackOptions:
     skip: bool = option(False, "layers above the first also read the input of the stack (Graves 2013)")
     merge_mode: str | None = option("concat", "how directions are joined: concat, sum, mul, ave; None: a tuple of both")
     go_backwards: bool = option(False, "read the sequence from its end; outputs come in the order of reading (Keras)")
-    stateful: bool = option(False, "begin with the last state of the call before, detached; see `reset_states()`")
+    stateful: bool = option(False, "begin with the last state of the call before, detached; see `reset_state()`")
     return_sequences: bool = option(True, "outputs of every step; False: of the last step that each direction read")
     return_state: bool = option(True, "give the last states as well; False: the output alone")
     zero_output_for_mask: bool = option(True, "outputs at masked steps are 0 (PyTorch); False: the last one repeats")
     learn_initial_state: bool = option(False, "the initial state is a parameter of each layer and direction")
-    static_size: int = option(0, "features of a context known for all steps, mapped to the initial state; 0: none")
+    static_size: int = option(
+        0, "features of a context known for all steps, mapped to the initial state where none is kept; 0: none"
+    )
 
     def __post_init__(self) -> None:
+        check_own_switches(self)
         one_of(MERGE_MODES, merge_mode=self.merge_mode)
-        if self.static_size < 0:
-            raise SettingError(f"static_size counts features and must be 0 or more, got {self.static_size}")
+        check_sizes(0, static_size=self.static_size)
 
 
 @dataclass(frozen=True)
@@ -190,7 +226,41 @@ class LSTMStackOptions(StackOptions):
     return_cells: bool = option(False, "give the cell state of every step as well, of all layers and directions")
 
 
-def read_options(layer: str, given: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> tuple[Any, ...]:
+def check_stack(stack: StackOptions, *, num_layers: int, dropout: float, bidirectional: bool) -> None:
+    """What layers on layers can do together."""
+    check_probability(dropout=dropout)
+    if dropout > 0 and num_layers == 1:
+        warnings.warn(
+            f"dropout={dropout} drops outputs between layers and has no effect with num_layers=1; "
+            "use input_dropout or recurrent_dropout, or leave it 0",
+            stacklevel=5,
+        )
+    if stack.residual and bidirectional and not stack.return_sequences:
+        raise SettingError(
+            "return_sequences=False with residual=True needs one last step, and two directions have two; "
+            "take return_sequences=True and choose steps of the output"
+        )
+
+
+def check_reads_forwards(stack: StackOptions, *, bidirectional: bool) -> None:
+    """A stream, step by step, has no end yet to read from."""
+    if bidirectional or stack.go_backwards:
+        raise SettingError(
+            "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
+            "the whole sequence: call the layer"
+        )
+
+
+def check_can_be_packed(stack: StackOptions) -> None:
+    """Outputs in the order of reading have their padding at the end."""
+    if stack.go_backwards:
+        raise SettingError(
+            "go_backwards puts the padding first, which a PackedSequence cannot hold; "
+            "give a padded tensor with lengths="
+        )
+
+
+def read_options(layer: type, given: dict[str, Any], *kinds: type[CellOptions] | type[StackOptions]) -> tuple[Any, ...]:
     """The options of each kind, from arguments by keyword.
 
     Raises:
@@ -199,17 +269,30 @@ def read_options(layer: str, given: dict[str, Any], *kinds: type[CellOptions] | 
     known = {f.name: kind for kind in kinds for f in fields(kind)}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
-            raise SettingError(f"{layer} has no option {name!r}; {hint}")
+            raise SettingError(f"{layer.__name__} has no option {name!r}{_hint(name, layer, known, kinds)}")
     return tuple(kind(**{name: value for name, value in given.items() if known[name] is kind}) for kind in kinds)
+
+
+def _hint(name: str, layer: type, known: Collection[str], kinds: tuple[type, ...]) -> str:
+    """The name that may have been meant; where none is near, all that there are."""
+    own = [p.name for p in _own_parameters(layer)]
+    if KERAS.get(name) in {*own, *known}:
+        return f"; it is {KERAS[name]!r} here"
+    whole = f"; it takes {', '.join(own)} and the fields of {' and '.join(kind.__name__ for kind in kinds)}"
+    return meant(name, [*own, *known], least=NEAR) or whole
+
+
+def _own_parameters(layer: type) -> list[inspect.Parameter]:
+    """The constructor's arguments that are no options."""
+    parameters = inspect.signature(layer.__init__).parameters.values()  # type: ignore[misc]
+    return [p for p in parameters if p.name not in ("self", "options")]
 
 
 def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[type], type]:
     """Show the options in ``help()`` and in editors: the signature of ``**options`` written out."""
 
     def sign(layer: type) -> type:
-        own = [p for p in inspect.signature(layer.__init__).parameters.values() if p.name not in ("self", "options")]  # type: ignore[misc]
+        own = _own_parameters(layer)
         more = [
             inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
             for kind in kinds
@@ -221,16 +304,26 @@ def signed_with(*kinds: type[CellOptions] | type[StackOptions]) -> Callable[[typ
     return sign
 
 
-def check_activations(*activations: Activation) -> None:
-    """Each has a known name or is a function."""
-    for activation in activations:
-        activation_of(activation)
+def check_activations(**activations: Activation) -> None:
+    """Each has a known name or is a function; what it learns would be no part of the layer."""
+    for name, activation in activations.items():
+        activation_of(activation, name)
+        if isinstance(activation, nn.Module) and [*activation.parameters(), *activation.buffers()]:
+            raise SettingError(
+                f"{name} must be a name or a function of a tensor, got {activation!r}, whose parameters and buffers "
+                "would be missing in those of the layer; give a function, and learn its parameters outside"
+            )
+
+
+def check_own_switches(options: CellOptions | StackOptions) -> None:
+    """Options that are on or off by default are on or off."""
+    check_switches(**{f.name: getattr(options, f.name) for f in fields(options) if isinstance(f.default, bool)})
 
 
 def check_positive(name: str, value: float | None) -> None:
     """A bound above zero, or none."""
-    if value is not None and not value > 0:
-        raise SettingError(f"{name} is a bound and must be above 0, got {value}; None for no bound")
+    if value is not None and not (is_number(value) and value > 0 and math.isfinite(value)):
+        raise SettingError(f"{name} is a bound and must be a finite number above 0, got {value!r}; None for no bound")
 
 
 def differences(options: CellOptions | StackOptions) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
+from gatecast.nn.checks import check_numbers, is_number
 
 EPSILON = 1e-7  # Keras's: a row of zeros stays a row of zeros
 
@@ -22,6 +24,9 @@ class L1L2:
 
     l1: float = 0.0
     l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(0, l1=self.l1, l2=self.l2)
 
     def __call__(self, weight: Tensor) -> Tensor:
         return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()
@@ -45,6 +50,10 @@ class MaxNorm:
     """
 
     max_value: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not is_number(self.max_value) or not self.max_value > 0:
+            raise SettingError(f"MaxNorm.max_value is a norm and must be above 0, got {self.max_value!r}")
 
     def __call__(self, weight: Tensor) -> Tensor:
         norm = _norm(weight)
@@ -74,32 +83,36 @@ CONSTRAINTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def constraint_of(constraint: Constraint | None) -> Callable[[Tensor], Tensor] | None:
+def constraint_of(constraint: Constraint | None, name: str = "a constraint") -> Callable[[Tensor], Tensor] | None:
     """The constraint of a name; an object, a function or None as it is.
 
-    Raises:
-        SettingError: none has that name.
-    """
-    if not isinstance(constraint, str):
-        return constraint
-    if constraint not in CONSTRAINTS:
-        raise SettingError(
-            f"a constraint must be one of {', '.join(CONSTRAINTS)}, an object such as MaxNorm(2), or a function of a "
-            f"tensor; got {constraint!r}"
-        )
-    return CONSTRAINTS[constraint]
-
-
-def regularizer_of(regularizer: object) -> None:
-    """A regularizer is a function.
+    Args:
+        constraint: a name, an object, a function or None.
+        name: of the argument, for the message.
 
     Raises:
-        SettingError: it cannot be called.
+        SettingError: none has that name, or it is no function.
     """
-    if regularizer is not None and not callable(regularizer):
+    if isinstance(constraint, str) and constraint in CONSTRAINTS:
+        return CONSTRAINTS[constraint]
+    if isinstance(constraint, str | type) or not (constraint is None or callable(constraint)):
+        hint = meant(constraint, CONSTRAINTS) if isinstance(constraint, str) else ""
         raise SettingError(
-            f"a regularizer must be an object such as L2(1e-4) or a function of a tensor, got {regularizer!r}"
+            f"{name} must be one of {', '.join(CONSTRAINTS)}, an object such as MaxNorm(2), or a function of a "
+            f"tensor; got {constraint!r}{hint}"
         )
+    return constraint
+
+
+def check_regularizer(regularizer: object, name: str = "a regularizer") -> None:
+    """A regularizer is a function of a tensor; one that is still to be made, such as ``L2`` for ``L2()``, is none.
+
+    Raises:
+        SettingError: it cannot be called, or it makes regularizers.
+    """
+    makes = isinstance(regularizer, type) or regularizer is L1 or regularizer is L2
+    if regularizer is not None and (makes or not callable(regularizer)):
+        raise SettingError(f"{name} must be an object such as L2(1e-4) or a function of a tensor, got {regularizer!r}")
 
 
 def _norm(weight: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from gatecast.nn.checks import check_projection, one_of
+from gatecast.nn.checks import check_sizes, one_of
 from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
@@ -24,11 +24,11 @@ from gatecast.nn.options import (
     LSTMStackOptions,
     RNNCellOptions,
     StackOptions,
+    check_activations,
     read_options,
     signed_with,
 )
 from gatecast.nn.stack import Stack
-from gatecast.ops import activation_of
 from gatecast.ops.spec import Activation
 
 State = tuple[Float[Tensor, "layers batch hidden"], ...]  # h, and c where the cell has one
@@ -48,7 +48,7 @@ class LSTM(Stack):
         bidirectional: read the sequence backwards as well.
         proj_size: width of a projection of the output; 0: none.
         device: of the weights.
-        dtype: of the weights: float32, float64 or bfloat16.
+        dtype: of the weights: float32, float64, bfloat16 or float16.
         **options: fields of ``LSTMCellOptions`` and ``LSTMStackOptions``, by keyword.
 
     Example:
@@ -75,8 +75,7 @@ class LSTM(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("LSTM", options, LSTMCellOptions, LSTMStackOptions)
-        check_projection(proj_size, hidden_size)
+        cell, stack = read_options(LSTM, options, LSTMCellOptions, LSTMStackOptions)
         super().__init__(
             LSTMDesign(hidden_size, bias, cell, proj_size),
             stack,
@@ -122,7 +121,7 @@ class GRU(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("GRU", options, GRUCellOptions, StackOptions)
+        cell, stack = read_options(GRU, options, GRUCellOptions, StackOptions)
         super().__init__(
             GRUDesign(hidden_size, bias, cell),
             stack,
@@ -169,8 +168,8 @@ class RNN(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("RNN", options, RNNCellOptions, StackOptions)
-        activation_of(nonlinearity)
+        cell, stack = read_options(RNN, options, RNNCellOptions, StackOptions)
+        check_activations(nonlinearity=nonlinearity)
         super().__init__(
             RNNDesign(hidden_size, bias, cell, nonlinearity),
             stack,
@@ -199,7 +198,9 @@ def make_recurrent(
     bidirectional: bool = False,
     **options: Any,
 ) -> LSTM | GRU | RNN:
-    """Batch-first layers; an LSTM's forget gates start open (bias 1: Jozefowicz, Zaremba & Sutskever 2015, §3).
+    """Batch-first layers; an LSTM's forget gates start open (Jozefowicz, Zaremba & Sutskever 2015, §3).
+
+    The first of the two biases is 1 there, unless ``bias_initializer`` is given.
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
@@ -211,6 +212,7 @@ def make_recurrent(
         bidirectional: read the sequence backwards as well.
         **options: further options of the layer.
     """
+    check_sizes(num_layers=num_layers)
     layers = CELLS[one_of(tuple(CELLS), cell=cell)](
         input_size,
         hidden_size,
@@ -221,10 +223,10 @@ def make_recurrent(
         bidirectional=bidirectional,
         **options,
     )
-    for name, parameter in layers.named_parameters():
-        if cell == "lstm" and name.startswith("bias_ih"):
-            with torch.no_grad():
-                parameter[hidden_size : 2 * hidden_size] = 1.0
+    if cell == "lstm" and bias and layers.design.options.bias_initializer == "uniform":
+        at = layers.design.gates.index("f")
+        for suffix in layers.suffixes:
+            nn.init.ones_(layers.get_parameter(f"bias_ih{suffix}")[at * hidden_size : (at + 1) * hidden_size].detach())
     return layers
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_mask, checked_lengths
+from gatecast.nn.checks import Lengths, Mask, as_tensor, check_mask, checked_lengths
+
+WHOLE = "whole numbers, one for each sequence"
 
 
 class Form(NamedTuple):
@@ -64,8 +66,8 @@ def open_sequence(
 def steps_that_count(
     x: Float[Tensor, "time batch *feature"],
     form: Form,
-    lengths: Tensor | Sequence[int] | int | None,
-    mask: Bool[Tensor, ...] | None,
+    lengths: Lengths | None,
+    mask: Mask | None,
     packed_lengths: Tensor | None,
 ) -> Bool[Tensor, "time batch"] | None:
     """True where a step counts: within the lengths, and where the mask says so; None: everywhere."""
@@ -76,20 +78,21 @@ def steps_that_count(
     lengths = packed_lengths if lengths is None else lengths
     steps = None
     if lengths is not None:
-        own = torch.as_tensor(lengths)
+        own = as_tensor("lengths", lengths, WHOLE)
         steps = within(own if form.batched else own.reshape(-1), x)
     if mask is not None:
         time, batch = x.shape[:2]
+        mask = as_tensor("mask", mask, f"boolean, (batch, time) = ({batch}, {time})").to(x.device)
         mask = mask if form.batched else mask[None]
         check_mask(mask, batch, time)
         steps = mask.T if steps is None else steps & mask.T
     return steps
 
 
-def within(lengths: Tensor | Sequence[int], x: Shaped[Tensor, "time batch *feature"]) -> Bool[Tensor, "time batch"]:
+def within(lengths: Lengths, x: Shaped[Tensor, "time batch *feature"]) -> Bool[Tensor, "time batch"]:
     """True where a step lies within the length of its sequence."""
     time, batch = x.shape[:2]
-    long = checked_lengths(torch.as_tensor(lengths), batch, time, x.device)
+    long = checked_lengths(as_tensor("lengths", lengths, WHOLE), batch, time, x.device)
     return torch.arange(time, device=x.device)[:, None] < long
 
 
@@ -108,7 +111,9 @@ def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
 def last_step(
     x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
 ) -> Float[Tensor, batch * feature]:
-    """``x`` at the last step of each sequence that counts (the first step where none does)."""
+    """``x`` at the last step of each sequence that counts (the first step where none does); 0 without any step."""
+    if x.shape[0] == 0:
+        return x.new_zeros(x.shape[1:])
     if steps is None:
         return x[-1]
     count = torch.arange(x.shape[0], device=x.device)[:, None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import one_of
+from gatecast.nn.checks import check_tensor, one_of
 
 AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
 
@@ -21,10 +21,10 @@ def sizes(rank: int, least: int = 1, **named: Sizes) -> tuple[int, ...]:
         SettingError: ``kernel_size must be 1 number or 2 (height, width), each 1 or more; got (3, 3, 3)``.
     """
     ((name, value),) = named.items()
-    each = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(each) != rank or min(each) < least:
+    each = tuple(value) if isinstance(value, Sequence) else (value,) * rank
+    if len(each) != rank or not all(isinstance(one, int) and one >= least for one in each):
         one_or_each = "1 number" if rank == 1 else f"1 number or {rank}"
-        raise SettingError(f"{name} must be {one_or_each} ({AXES[rank]}), each {least} or more; got {value}")
+        raise SettingError(f"{name} must be {one_or_each} ({AXES[rank]}), each {least} or more; got {value!r}")
     return each
 
 
@@ -65,6 +65,7 @@ def check_input(x: Tensor, rank: int, channels: int, *, axes: tuple[str, ...]) -
     Raises:
         SettingError: it has not.
     """
+    check_tensor(input=x)
     most = rank + 1 + len(axes)
     least = most - ("batch" in axes)
     if least <= x.dim() <= most and x.shape[-1 - rank] == channels:

@@ -25,6 +25,7 @@ class SLSTMDesign(Design):
     options: SLSTMCellOptions
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.hidden_size % self.options.heads:
             raise SettingError(f"heads must divide hidden_size = {self.hidden_size}, got {self.options.heads}")
 
@@ -117,7 +118,7 @@ class sLSTM(Stack):
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
-        cell, stack = read_options("sLSTM", options, SLSTMCellOptions, StackOptions)
+        cell, stack = read_options(sLSTM, options, SLSTMCellOptions, StackOptions)
         super().__init__(
             SLSTMDesign(hidden_size, bias, cell),
             stack,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,10 +10,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, checked_input
+from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, checked_input
 from gatecast.nn.designs import Design, Run, State
-from gatecast.nn.options import StackOptions, differences, shown
+from gatecast.nn.options import (
+    StackOptions,
+    check_can_be_packed,
+    check_reads_forwards,
+    check_stack,
+    differences,
+    shown,
+)
 from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
@@ -46,7 +51,9 @@ class Stack(WithState):
         bidirectional: bool,
         **factory: Any,
     ) -> None:
-        check_sizes(input_size=input_size, hidden_size=design.hidden_size, num_layers=num_layers)
+        check_sizes(input_size=input_size, num_layers=num_layers)
+        check_switches(batch_first=batch_first, bidirectional=bidirectional)
+        check_stack(options, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
         super().__init__(design)
         self.input_size, self.hidden_size, self.num_layers = input_size, design.hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = design.bias, batch_first, float(dropout)
@@ -54,7 +61,6 @@ class Stack(WithState):
         self.stack = options
         zeros = options.zero_output_for_mask
         self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
-        self._check_options()
         self._add_layers(factory)
         self._add_initial_state(num_layers * self.directions, options, **factory)
         self.reset_parameters()
@@ -71,20 +77,6 @@ class Stack(WithState):
         joined = self.bidirectional and self.stack.merge_mode == "concat"
         return self.design.widths[0] * (2 if joined else 1)
 
-    def _check_options(self) -> None:
-        check_probability(dropout=self.dropout)
-        if self.dropout > 0 and self.num_layers == 1:
-            warnings.warn(
-                f"dropout={self.dropout} drops outputs between layers and has no effect with num_layers=1; "
-                "use input_dropout or recurrent_dropout, or leave it 0",
-                stacklevel=4,
-            )
-        if self.stack.residual and self.bidirectional and not self.stack.return_sequences:
-            raise SettingError(
-                "return_sequences=False with residual=True needs one last step, and two directions have two; "
-                "take return_sequences=True and choose steps of the output"
-            )
-
     def _add_layers(self, factory: dict[str, Any]) -> None:
         below = self.design.widths[0] * (2 if self.bidirectional and self.stack.merge_mode in ("concat", None) else 1)
         for layer in range(self.num_layers):
@@ -95,22 +87,23 @@ class Stack(WithState):
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
         self,
-        x: Tensor | PackedSequence,
+        input: Tensor | PackedSequence,
         hx: Tensor | Sequence[Tensor] | None = None,
         *,
-        lengths: Tensor | Sequence[int] | int | None = None,
-        mask: Tensor | None = None,
+        lengths: Lengths | None = None,
+        mask: Mask | None = None,
         static: Tensor | None = None,
     ) -> Any:
         """Run all layers over a batch of sequences.
 
         Args:
-            x: ``(time, batch, input_size)``; with ``batch_first``: ``(batch, time, input_size)``; without batch:
+            input: ``(time, batch, input_size)``; with ``batch_first``: ``(batch, time, input_size)``; without batch:
                 ``(time, input_size)``; or a ``PackedSequence``.
             hx: h before the first step, ``(layers*directions, batch, width)``; LSTM: the pair (h, c). None: zeros, the
                 learned or the static one, or with ``stateful`` the last one.
             lengths: steps of each sequence that count, ``(batch,)``, in any order; the rest is padding.
-            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed.
+            mask: True where a step counts, ``(batch, time)`` whatever ``batch_first`` is; holes are allowed. Lengths
+                and mask may be tensors, NumPy arrays or lists.
             static: context known for all steps, ``(batch, static_size)``.
 
         Returns:
@@ -118,7 +111,7 @@ class Stack(WithState):
             ``output`` alone, ``return_cells=True`` one thing more: cell states of every step,
             ``(layers*directions, time, batch, hidden_size)``.
         """
-        sequence, packed_lengths, form = self._open(x)
+        sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=self.stack.stateful)
         if self.stack.go_backwards:
@@ -143,11 +136,7 @@ class Stack(WithState):
         Returns:
             The output ``(batch, width)`` and the state after the step.
         """
-        if self.bidirectional or self.stack.go_backwards:
-            raise SettingError(
-                "step reads forwards, one step at a time; a layer with bidirectional=True or go_backwards=True needs "
-                "the whole sequence: call the layer"
-            )
+        check_reads_forwards(self.stack, bidirectional=self.bidirectional)
         x = checked_input(x, self.input_size, self.first_weight, dims=(1, 2), axes="batch, input_size")
         form = STEPS if x.dim() == 2 else STEP
         x = x if form.batched else x[None]
@@ -158,11 +147,7 @@ class Stack(WithState):
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
         weight, size = self.first_weight, self.input_size
         if isinstance(x, PackedSequence):
-            if self.stack.go_backwards:
-                raise SettingError(
-                    "go_backwards puts the padding first, which a PackedSequence cannot hold; "
-                    "give a padded tensor with lengths="
-                )
+            check_can_be_packed(self.stack)
             axes = "rows of a PackedSequence, input_size"
             x = x._replace(data=checked_input(x.data, size, weight, dims=(2, 2), axes=axes))
         else:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_static, checked_part, same_kind, wrong_number
+from gatecast.nn.checks import check_static, checked_part, checked_state, same_kind, wrong_number
 from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
@@ -54,12 +54,13 @@ class WithState(Recurrent):
         self, batch: int, hx: Any, static: Tensor | None, *, batched: bool, stateful: bool, space: Space = ()
     ) -> State | None:
         """The state before the first step; None: zeros."""
-        if stateful and hx is None and self.kept_h is not None:
-            return self._kept(batch)
-        if static is not None or hx is None:
-            if static is not None and not batched:
-                static = static[None]
-            check_static(static, self.stack.static_size, batch, state_given=hx is not None)
+        kept = stateful and hx is None and self.kept_h is not None
+        if static is not None or (hx is None and not kept):
+            check_static(static, self.stack.static_size, batch, batched=batched, state_given=hx is not None)
+        if kept:
+            return self._kept(batch, space)
+        if static is not None and not batched:
+            static = static[None]
         if hx is None:
             return self._made_state(batch, static, space)
         count, weight = self.state_count, self.first_weight
@@ -86,15 +87,28 @@ class WithState(Recurrent):
         state = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         return state.to(self.first_weight.dtype)  # another dtype: autocast chose it
 
-    def _kept(self, batch: int) -> State:
+    def _kept(self, batch: int, space: Space) -> State:
         """The state of the call before."""
-        state = tuple(getattr(self, f"kept_{name}") for name in self.design.parts)
-        if state[0].shape[1] != batch:
+        kept = self.kept_h
+        assert kept is not None
+        if kept.shape[1] != batch:
             raise SettingError(
-                f"this stateful layer holds the state of a batch of {state[0].shape[1]} and got a batch of {batch}; "
+                f"this stateful layer holds the state of a batch of {kept.shape[1]} and got a batch of {batch}; "
                 "keep the batch, or call reset_state()"
             )
-        return state
+        if tuple(kept.shape[3:]) != space:
+            raise SettingError(
+                f"this stateful layer holds a state of size {tuple(kept.shape[3:])} in space, and this input makes one "
+                f"of size {space}; keep the size, or call reset_state()"
+            )
+        return tuple(self._kept_part(name) for name in self.design.parts)
+
+    def _kept_part(self, name: str) -> Tensor:
+        """In the dtype of the state, which ``layer.to(...)`` may have changed, and fit for a gradient."""
+        part: Tensor = getattr(self, f"kept_{name}")
+        if not torch.compiler.is_compiling() and part.is_inference() and not torch.is_inference_mode_enabled():
+            part = part.clone()  # kept inside inference_mode
+        return part.to(self.design.part_dtype(name, self.first_weight.dtype))
 
     def _keep(self, state: State) -> None:
         for name, part in zip(self.design.parts, state, strict=True):
@@ -122,8 +136,8 @@ def given_state(
         batched: the state comes with a batch axis.
         space: size of the state in each axis of space.
     """
-    state = (hx,) if isinstance(hx, Tensor) else tuple(hx)
     names, device = design.parts, weight.device
+    state = (hx,) if isinstance(hx, Tensor) else checked_state(hx, names)
     if len(state) != len(names):
         raise wrong_number(state, names)
     lead = (batch,) if batched else ()

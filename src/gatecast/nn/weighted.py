@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gatecast.nn.checks import check_dtype
 from gatecast.nn.designs import Design
-from gatecast.nn.init import fill
+from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.penalties import constraint_of
 from gatecast.nn.regularize import weights_dropped
 from gatecast.ops.layers import NONE
@@ -42,6 +43,7 @@ class Recurrent(nn.Module):
 
     def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
         """Parameters of one layer and direction; their names end in ``suffix``."""
+        check_dtype(factory.get("dtype"))
         for name, shape in self.design.shapes(input_size).items():
             value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
             self.register_parameter(name + suffix, value)
@@ -71,8 +73,15 @@ class Recurrent(nn.Module):
         for suffix in self.suffixes:
             for name, whole in self.names[suffix].items():
                 self._fill(name, getattr(self, whole))
-            if getattr(self.design.options, "unit_forget_bias", False) and self.design.bias:
+            if self._opens_forget_gates():
                 self._open_forget_gates(suffix)
+
+    def _opens_forget_gates(self) -> bool:
+        """Asked for, and not left to an initialiser that knows the gates."""
+        options = self.design.options
+        if isinstance(options.bias_initializer, GateInitializer) or not self.design.bias:
+            return False
+        return getattr(options, "unit_forget_bias", False)
 
     def _fill(self, name: str, weight: Tensor) -> None:
         options, gates, bound = self.design.options, self.design.gates, self.design.bound
@@ -101,12 +110,12 @@ class Recurrent(nn.Module):
         if not self.design.single_bias:
             getattr(self, "bias_hh" + suffix)[rows] = 0.0
 
-    def _of_kind(self, kind: str) -> Iterator[nn.Parameter]:
-        """Parameters of a kind: kernel, recurrent, bias."""
+    def _of_kind(self, kind: str) -> Iterator[str]:
+        """Whole names of the weights of a kind: kernel, recurrent, bias."""
         for suffix in self.suffixes:
             for name in KINDS[kind]:
-                if (weight := getattr(self, name + suffix, None)) is not None:
-                    yield weight
+                if name in self.names[suffix]:
+                    yield self.names[suffix][name]
 
     def regularization(self) -> Float[Tensor, ""]:
         """What the regularizers add to the loss: of the weights, and of the last call's output.
@@ -117,7 +126,7 @@ class Recurrent(nn.Module):
         for kind in KINDS:
             regularizer = getattr(self.design.options, f"{kind}_regularizer")
             if regularizer is not None:
-                total = total + sum(regularizer(weight) for weight in self._of_kind(kind))
+                total = total + sum(regularizer(self._weight(name)) for name in self._of_kind(kind))
         return total if self._activity is None else total + self._activity
 
     @torch.no_grad()
@@ -126,8 +135,15 @@ class Recurrent(nn.Module):
         for kind in KINDS:
             constraint = constraint_of(getattr(self.design.options, f"{kind}_constraint"))
             if constraint is not None:
-                for weight in self._of_kind(kind):
-                    weight.copy_(constraint(weight))
+                for name in self._of_kind(kind):
+                    self._replace(name, constraint(self._weight(name)))
+
+    def _replace(self, name: str, value: Tensor) -> None:
+        """New values for a weight; a parametrized one takes them by way of what it is made from."""
+        if name in self._parameters:
+            self._weight(name).copy_(value)
+        else:
+            setattr(self, name, value)
 
     def _note_activity(self, output: Tensor, batch: int) -> None:
         """Keep the penalty on an output, whose axis ``batch`` is the batch's, for :meth:`regularization`."""
@@ -137,11 +153,11 @@ class Recurrent(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """With a single bias, PyTorch's two are added on their way in."""
-        if self.design.single_bias:
+        if getattr(self.design.options, "single_bias", False):
             for suffix in self.suffixes:
-                second = state_dict.pop(f"{prefix}bias_hh{suffix}", None)
-                if second is not None:
-                    state_dict[f"{prefix}bias_ih{suffix}"] = state_dict[f"{prefix}bias_ih{suffix}"] + second
+                first, second = (f"{prefix}{name}{suffix}" for name in KINDS["bias"])
+                if first in state_dict and second in state_dict:
+                    state_dict[first] = state_dict[first] + state_dict.pop(second)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
 from gatecast.ops.spec import Activation
 
@@ -39,16 +40,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def activation_of(activation: Activation) -> Callable[[Tensor], Tensor]:
+def activation_of(activation: Activation, name: str = "activation") -> Callable[[Tensor], Tensor]:
     """The function of a name; a function as it is.
 
+    Args:
+        activation: a name or a function of a tensor.
+        name: of the argument, for the message.
+
     Raises:
-        SettingError: no activation has that name.
+        SettingError: no activation has that name, or it is no function.
     """
-    if not isinstance(activation, str):
-        return activation
-    if activation not in ACTIVATIONS:
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]
+    if isinstance(activation, str | type) or not callable(activation):
+        hint = meant(activation, ACTIVATIONS) if isinstance(activation, str) else ""
         raise SettingError(
-            f"activation must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor; got {activation!r}"
+            f"{name} must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor; got {activation!r}{hint}"
         )
-    return ACTIVATIONS[activation]
+    return activation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         SettingError: something does not fit; names it, what was expected and what came.
     """
     _check_input(x)
+    _check_kinds(weights, state)
     time, batch, features = x.shape
     if weights.w_hh.ndim != 2 or weights.w_hh.shape[0] % spec.gates:
         raise SettingError(
@@ -92,6 +94,15 @@ def _check_input(x: Any) -> None:
         raise SettingError(f"x must be of a floating-point type, got {x.dtype}; convert it with x.float()")
 
 
+def _check_kinds(weights: Any, state: Any) -> None:
+    """Weights and state are what their names say."""
+    if not isinstance(weights, LSTMWeights):
+        raise SettingError(f"weights must be gatecast.ops.LSTMWeights(w_ih, w_hh, ...), got {type(weights).__name__}")
+    pair = isinstance(state, tuple) and len(state) == 2 and all(isinstance(part, Tensor) for part in state)
+    if state is not None and not pair:
+        raise SettingError("state must be a tuple of two tensors, h and c, or None for zeros")
+
+
 def _check_rare(weights: LSTMWeights, spec: CellSpec, gates: int, hidden: int, output: int, x: Tensor) -> None:
     """Weights that most layers do not have."""
     if weights[3:] == (None,) * 5:
@@ -115,11 +126,12 @@ def _check_masks(masks: LSTMMasks, steps: tuple[int, int], output: int, hidden: 
 
 def _check_spec(spec: CellSpec) -> None:
     activation_of(spec.activation)
-    activation_of(spec.recurrent_activation)
+    activation_of(spec.recurrent_activation, "recurrent_activation")
     for name in ("cell_clip", "gradient_clip"):
         bound = getattr(spec, name)
-        if bound is not None and not (bound > 0 and math.isfinite(bound)):
-            raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound}")
+        number = isinstance(bound, Real) and not isinstance(bound, bool)
+        if bound is not None and not (number and bound > 0 and math.isfinite(bound)):
+            raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound!r}")
 
 
 def _fits(name: str, t: Tensor | None, shape: tuple[int, ...], x: Tensor, *, dtype: bool = True) -> None:

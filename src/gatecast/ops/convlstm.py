@@ -123,7 +123,7 @@ def input_gates(x: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[list[T
 
 def step(gates_x: Tensor, h: Tensor | None, c: Tensor, weights: ConvWeights, spec: ConvSpec) -> tuple[Tensor, Tensor]:
     """One step from the input's share of the gates ``(batch, gates, *space)`` and the state; h None: zeros."""
-    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
+    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation, "recurrent_activation")
     h = h if h is None or spec.gradient_clip is None else clip_gradient(h, spec.gradient_clip)
     gates = gates_x if h is None else gates_x + convolve(h, weights.w_hh)
     i, f, g, o = gates.chunk(4, 1)

@@ -101,7 +101,7 @@ def reference(
 
 
 def _step_of(weights: GRUWeights, spec: GRUSpec) -> Step:
-    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
+    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation, "recurrent_activation")
     candidate = _reset_after if spec.reset_after else _reset_before
 
     def step(gates_x: Tensor, before: Tensor, state: State) -> State:

@@ -87,7 +87,7 @@ def masked_step(
 
 def step(gates_x: Tensor, h: Tensor, c: Tensor, weights: LSTMWeights, spec: CellSpec) -> State:
     """One step from the input's share of the gates ``(batch, gates)`` and the state."""
-    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation)
+    act, gate = activation_of(spec.activation), activation_of(spec.recurrent_activation, "recurrent_activation")
     if spec.gradient_clip is not None:
         h = clip_gradient(h, spec.gradient_clip)
     gates_h = h @ weights.w_hh.T

@@ -61,7 +61,16 @@ def rnn(
         biases = [] if weights.bias is None else [weights.bias, torch.zeros_like(weights.bias)]
         operands = [weights.w_ih, weights.w_hh, *biases]
         return run_pytorch(OPERATORS[spec.activation], x, h, operands, reverse=spec.reverse)
-    return reference(x, weights, h, spec, masks)
+    return _as_autocast_says(reference(x, weights, h, spec, masks), x)
+
+
+def _as_autocast_says(out: ScanOutput, x: Tensor) -> ScanOutput:
+    """In the dtype that PyTorch's operator gives under autocast, whichever of the two ran."""
+    kind = x.device.type
+    if x.dtype == torch.float64 or not torch.is_autocast_enabled(kind):
+        return out
+    dtype = torch.get_autocast_dtype(kind)
+    return ScanOutput(out.y.to(dtype), out.h.to(dtype))
 
 
 def reference(

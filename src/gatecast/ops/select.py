@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.utils.rnn import PackedSequence
 
+from gatecast.errors import SettingError
 from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
 from gatecast.ops.library import INSTRUCTION_SETS, Library, library
@@ -39,7 +43,7 @@ class Choice(NamedTuple):
 
 def explain(
     subject: Tensor | nn.Module,
-    given: LSTMWeights | Tensor,
+    given: LSTMWeights | Tensor | PackedSequence,
     *,
     spec: CellSpec | None = None,
     masks: LSTMMasks | None = None,
@@ -47,7 +51,8 @@ def explain(
     """Which implementation runs, and why: of ``gatecast.ops.lstm`` for an input and weights, or inside a layer.
 
     Args:
-        subject: input ``(time, batch, input)``; or a layer (any module), which is then run once without gradients.
+        subject: input ``(time, batch, input)``; or a layer (any module), which is then run once without gradients and
+            left as it was: kept states, statistics and random generators too.
         given: weights of the operator; or the input of the layer.
         spec: options of the cell (operator only).
         masks: of steps, recurrent dropout and zoneout (operator only).
@@ -65,14 +70,39 @@ def explain(
         'reference: the kernel computes in float32, x is torch.float64'
     """
     if isinstance(subject, nn.Module):
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings(), _listening() as heard:
+        with _as_it_was(subject), torch.no_grad(), warnings.catch_warnings(), _listening() as heard:
             warnings.simplefilter("ignore", SlowPathWarning)
             subject(given)
         return "; ".join(dict.fromkeys(map(_sentence, heard))) or "no LSTM operator runs inside this layer"
-    assert isinstance(given, LSTMWeights)
+    if isinstance(given, nn.Module):
+        raise SettingError(f"explain takes the layer first: explain(layer, x); got {type(subject).__name__} before it")
+    if not isinstance(given, LSTMWeights):
+        raise SettingError(
+            f"explain takes a layer and its input, or an input and gatecast.ops.LSTMWeights; "
+            f"got {type(subject).__name__} and {type(given).__name__}"
+        )
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     check_lstm(subject, given, None, spec, masks)
     return _sentence(kernel_for(subject, spec, masks))
+
+
+@contextmanager
+def _as_it_was(module: nn.Module) -> Iterator[None]:
+    """What a call leaves behind in a module, and the state of the random generators, are undone."""
+    kept = [(part, dict(vars(part)), dict(part._buffers)) for part in module.modules()]
+    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    devices = {p.device for p in module.parameters() if not p.is_cpu}
+    try:
+        with torch.random.fork_rng(devices, device_type=next(iter(devices)).type if devices else "cuda"):
+            yield
+    finally:
+        for part, attributes, buffers in kept:
+            vars(part).update(attributes)
+            part._buffers.clear()
+            part._buffers.update(buffers)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
 
 
 def _sentence(choice: Choice) -> str:
@@ -150,6 +180,11 @@ def _transformed() -> Choice | None:
     return None
 
 
+_PACKAGE = str(Path(__file__).parents[1])
+# The first line outside of gatecast, where Python can find it (3.12); else that of the operator's caller.
+_AT_THE_CALLER: dict[str, Any] = (
+    {"skip_file_prefixes": (_PACKAGE,)} if sys.version_info >= (3, 12) else {"stacklevel": 3}
+)
 _announced: set[str] = set()
 
 
@@ -161,7 +196,7 @@ def announce(choice: Choice) -> None:
     warnings.warn(
         f"gatecast's LSTM runs its slower reference: {choice.reason} (gatecast.ops.explain tells what runs)",
         SlowPathWarning,
-        stacklevel=4,
+        **_AT_THE_CALLER,
     )
 
 

@@ -120,3 +120,11 @@ def test_sizes_and_kinds_that_are_no_stack() -> None:
         stack([lstm(), from_torch(torch.nn.GRU(4, 4))])
     with pytest.raises(SettingError, match="at least one layer"):
         stack([])
+
+
+def test_an_option_that_the_layer_lacks_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"LSTM has no option 'cel_clip'; did you mean 'cell_clip'\?"):
+        lstm().with_options(cel_clip=3.0)
+    with pytest.raises(SettingError, match=r"LSTM has no option 'reset_after'; see the arguments of gatecast.nn.LSTM$"):
+        lstm().with_options(reset_after=False)
+    assert lstm().with_options(cell_clip=3.0).option("cell_clip") == 3.0

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from torch import Tensor
 from torch.nn import Module
 
+from gatecast.choice import meant
 from gatecast.errors import SettingError
 from gatecast.nn.options import (
+    NEAR,
     CellOptions,
     GRUCellOptions,
     LSTMCellOptions,
@@ -142,7 +144,16 @@ class LayerWeights:
         return module
 
     def with_options(self, **options: Any) -> LayerWeights:
-        """The same weights with other options, for instance ``dropout=0.1``."""
+        """The same weights with other options, for instance ``dropout=0.1``.
+
+        Raises:
+            SettingError: the layer has no such option.
+        """
+        known = DEFAULTS[self.kind].keys() | self.arguments.keys()
+        for name in options:
+            if name not in known:
+                hint = meant(name, known, least=NEAR) or f"; see the arguments of gatecast.nn.{self.kind}"
+                raise SettingError(f"{self.kind} has no option {name!r}{hint}")
         return replace(self, arguments={**self.arguments, **options})
 
 
