@@ -97,7 +97,9 @@ def test_vmap_through_a_stateful_layer_is_refused_and_leaves_it_usable(warm: boo
     if warm:
         layer(x[0])
     before = layer.kept_h
-    with pytest.raises(SettingError, match=r"keeps one state, and inside torch.func.vmap .*; make it with stateful=Fal"):
+    with pytest.raises(
+        SettingError, match=r"keeps one state, and inside torch.func.vmap .*; make it with stateful=Fal"
+    ):
         vmap(lambda part: layer(part)[0])(x)
     assert layer.kept_h is before
     layer(x[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -126,6 +127,11 @@ class WithState(Recurrent):
             )
         if not torch.compiler.is_exporting():
             return
+        if becomes_onnx():
+            raise SettingError(
+                "an ONNX model keeps no state from call to call; make the layer with stateful=False, and hand the state "
+                "on: layer(x, state)"
+            )
         if self.kept_h is None:
             raise SettingError(
                 "a stateful layer is exported with the state that it keeps; call it once on a batch of the size to "
@@ -140,6 +146,12 @@ class WithState(Recurrent):
                 getattr(self, f"kept_{name}").copy_(part.detach())  # a program has its buffers for good
             else:
                 setattr(self, f"kept_{name}", own_copy(part))
+
+
+def becomes_onnx() -> bool:
+    """``torch.onnx.export`` is at work."""
+    flags: Any = sys.modules.get("torch.onnx._internal.exporter._flags")  # the compiler takes the public one for False
+    return torch.onnx.is_in_onnx_export() or getattr(flags, "_is_onnx_exporting", False)
 
 
 def own_copy(part: Tensor) -> Tensor:
