@@ -122,15 +122,15 @@ class WithState(Recurrent):
         """Before anything runs: the state of this call will have a place to stay."""
         if transforms.in_vmap():
             raise SettingError(
-                "a stateful layer keeps one state, and inside torch.func.vmap (or a transform that is being compiled) each "
-                "member has its own; make it with stateful=False, and hand the state on: layer(x, state)"
+                "a stateful layer keeps one state, and inside torch.func.vmap (or a transform that is being compiled) "
+                "each member has its own; make it with stateful=False, and hand the state on: layer(x, state)"
             )
         if not torch.compiler.is_exporting():
             return
         if becomes_onnx():
             raise SettingError(
-                "an ONNX model keeps no state from call to call; make the layer with stateful=False, and hand the state "
-                "on: layer(x, state)"
+                "an ONNX model keeps no state from call to call; make the layer with stateful=False, and hand the "
+                "state on: layer(x, state)"
             )
         if self.kept_h is None:
             raise SettingError(

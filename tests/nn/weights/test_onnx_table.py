@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,10 +160,12 @@ def test_without_onnxscript(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EXPORT = """
-import torch, onnxruntime
+import sys, torch, onnxruntime
 from torch import nn
 from gatecast.nn import LSTM
 from gatecast.nn.weights import from_onnx, onnx_table
+
+path = sys.argv[1]
 
 class Model(nn.Module):
     def __init__(self, **options):
@@ -174,8 +177,8 @@ class Model(nn.Module):
 
 def run(model, *given, **how):
     program = torch.onnx.export(model.eval(), given, dynamo=True, custom_translation_table=onnx_table(), **how)
-    program.save("model.onnx")
-    session = onnxruntime.InferenceSession("model.onnx")
+    program.save(path)
+    session = onnxruntime.InferenceSession(path)
     names = [value.name for value in session.get_inputs()]
     return lambda *given: torch.from_numpy(session.run(None, dict(zip(names, (g.numpy() for g in given))))[0])
 
@@ -186,8 +189,10 @@ for options in ({}, dict(bidirectional=True, num_layers=2), dict(peephole=True, 
         torch.testing.assert_close(run(model, *given)(*given), model(*given))
 model, more = Model(num_layers=2), torch.randn(3, 9, 3)
 torch.testing.assert_close(run(model, x, dynamic_shapes=dict(x={0: time, 1: time}))(more), model(more))
-assert torch.equal(from_onnx("model.onnx", 0).state["weight_hh_l0"], model.lstm.weight_hh_l0)
-for options, words in ((dict(layer_norm=True), "no counterpart of layer_norm=True"), (dict(stateful=True), "ONNX model keeps no")):
+assert torch.equal(from_onnx(path, 0).state["weight_hh_l0"], model.lstm.weight_hh_l0)
+for options, words in (
+    (dict(layer_norm=True), "no counterpart of layer_norm=True"), (dict(stateful=True), "an ONNX model keeps no state")
+):
     model = Model(**options)
     model.lstm(x)
     try:
@@ -200,8 +205,7 @@ for options, words in ((dict(layer_norm=True), "no counterpart of layer_norm=Tru
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxscript") is None, reason="onnxscript is not installed")
-def test_a_whole_model_goes_to_onnx(tmp_path: Any) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", EXPORT], capture_output=True, text=True, timeout=300, cwd=tmp_path
-    )
+def test_a_whole_model_goes_to_onnx(tmp_path: Path) -> None:
+    run = [sys.executable, "-W", "ignore", "-c", EXPORT, str(tmp_path / "model.onnx")]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

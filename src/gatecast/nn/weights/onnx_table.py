@@ -1,7 +1,8 @@
 """The LSTM operator in ONNX's terms, for ``torch.onnx.export`` of a whole model.
 
-In a traced model a layer is ``torch.ops.gatecast.lstm_forward`` for each layer and direction. Each becomes one LSTM node;
-its weights are brought into ONNX's order of gates by the graph, which onnxruntime does once, when it loads the model.
+In a traced model a layer is ``torch.ops.gatecast.lstm_forward`` for each layer and direction. Each becomes one LSTM
+node; its weights are brought into ONNX's order of gates by the graph, which is done once, when the model is written or
+loaded.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ class Outputs(tuple[Value, ...]):
 
 
 def onnx_table() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: as ONNX's own operator, one for each layer and direction.
+    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: as ONNX's operator, one for each layer and direction.
 
-    For a model in evaluation, in float32. Steps that count must come first, as those of lengths do: for a sequence whose
-    mask has a gap, or that is read from its padding (``go_backwards``), the model gives NaN.
+    For a model in evaluation, in float32. Steps that count must come first, as those of lengths do: for a sequence
+    whose mask has a gap, or that is read from its padding (``go_backwards``), the model gives NaN.
 
     Returns:
         What ``torch.onnx.export(..., dynamo=True, custom_translation_table=onnx_table())`` takes.
