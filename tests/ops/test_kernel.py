@@ -219,7 +219,7 @@ import sys
 import torch
 import gatecast.ops
 program = torch.export.load(sys.argv[1]).module()
-assert program(torch.randn(9, 3, 2))[0].shape == (9, 3, 4)
+assert program(torch.randn(9, 3, 2))[0].shape == (9, 3, 9)
 """
 
 
