@@ -6,6 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,6 +180,7 @@ def test_all_layers_refuse_what_does_not_fit(change: dict[str, Any]) -> None:
 
 
 LAYER = """
+import sys
 import torch
 from torch import nn
 from gatecast import ops, testing
@@ -210,14 +212,26 @@ program = torch.export.export(layer, (x,), dynamic_shapes={"x": {0: torch.export
 assert "lstm_forward" in str(program.graph)
 longer = torch.randn(7, 3, 2)
 torch.testing.assert_close(program.module()(longer), layer(longer))
+torch.export.save(program, sys.argv[1])
+"""
+LOADED = """
+import sys
+import torch
+import gatecast.ops
+program = torch.export.load(sys.argv[1]).module()
+assert program(torch.randn(9, 3, 2))[0].shape == (9, 3, 9)
 """
 
 
-def test_compiled_and_exported_in_one_graph() -> None:
-    """In a process without the type checker of the tests, which cannot be traced; one for both, as it begins slowly."""
-    code = LAYER + COMPILED + EXPORTED
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_compiled_and_exported_in_one_graph(tmp_path: Path) -> None:
+    """In a process without the type checker of the tests, which cannot be traced; one for both, as it begins slowly.
+
+    Another one loads the program, which asks for the operators alone.
+    """
+    for code in (LAYER + COMPILED + EXPORTED, LOADED):
+        run = [sys.executable, "-c", code, str(tmp_path / "layer.pt2")]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
 
 
 def _sum(queue: Any) -> None:

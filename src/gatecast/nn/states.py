@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from gatecast.nn.checks import check_static, checked_part, checked_state, same_k
 from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
 from gatecast.nn.weighted import Recurrent
+from gatecast.ops import transforms
 
 Space = tuple[Any, ...]  # sizes of the state beside its width; one may be symbolic while torch.export traces
 
@@ -54,6 +56,8 @@ class WithState(Recurrent):
         self, batch: int, hx: Any, static: Tensor | None, *, batched: bool, stateful: bool, space: Space = ()
     ) -> State | None:
         """The state before the first step; None: zeros."""
+        if stateful:
+            self._check_can_keep(batch, space)
         kept = stateful and hx is None and self.kept_h is not None
         if static is not None or (hx is None and not kept):
             check_static(static, self.stack.static_size, batch, batched=batched, state_given=hx is not None)
@@ -89,8 +93,11 @@ class WithState(Recurrent):
 
     def _kept(self, batch: int, space: Space) -> State:
         """The state of the call before."""
-        kept = self.kept_h
-        assert kept is not None
+        assert self.kept_h is not None
+        self._check_fits(self.kept_h, batch, space)
+        return tuple(self._kept_part(name) for name in self.design.parts)
+
+    def _check_fits(self, kept: Tensor, batch: int, space: Space) -> None:
         if kept.shape[1] != batch:
             raise SettingError(
                 f"this stateful layer holds the state of a batch of {kept.shape[1]} and got a batch of {batch}; "
@@ -101,18 +108,61 @@ class WithState(Recurrent):
                 f"this stateful layer holds a state of size {tuple(kept.shape[3:])} in space, and this input makes one "
                 f"of size {space}; keep the size, or call reset_state()"
             )
-        return tuple(self._kept_part(name) for name in self.design.parts)
 
     def _kept_part(self, name: str) -> Tensor:
         """In the dtype of the state, which ``layer.to(...)`` may have changed, and fit for a gradient."""
         part: Tensor = getattr(self, f"kept_{name}")
-        if not torch.compiler.is_compiling() and part.is_inference() and not torch.is_inference_mode_enabled():
-            part = part.clone()  # kept inside inference_mode
+        if torch.compiler.is_exporting():
+            part = part.clone()  # the program writes the buffer anew, and a gradient may still need this
+        elif not torch.compiler.is_compiling() and part.is_inference() and not torch.is_inference_mode_enabled():
+            part = part.clone()  # kept inside inference_mode by a compiled call
         return part.to(self.design.part_dtype(name, self.first_weight.dtype))
 
+    def _check_can_keep(self, batch: int, space: Space) -> None:
+        """Before anything runs: the state of this call will have a place to stay."""
+        if transforms.in_vmap():
+            raise SettingError(
+                "a stateful layer keeps one state, and inside torch.func.vmap (or a transform that is being compiled) "
+                "each member has its own; make it with stateful=False, and hand the state on: layer(x, state)"
+            )
+        if not torch.compiler.is_exporting():
+            return
+        if becomes_onnx():
+            raise SettingError(
+                "an ONNX model keeps no state from call to call; make the layer with stateful=False, and hand the "
+                "state on: layer(x, state)"
+            )
+        if self.kept_h is None:
+            raise SettingError(
+                "a stateful layer is exported with the state that it keeps; call it once on a batch of the size to "
+                "come, or make it with stateful=False"
+            )
+        self._check_fits(self.kept_h, batch, space)
+
     def _keep(self, state: State) -> None:
+        """A copy of its own: what is handed out may be written to, and a view of it cannot be traced."""
         for name, part in zip(self.design.parts, state, strict=True):
-            setattr(self, f"kept_{name}", part.detach())
+            if torch.compiler.is_exporting():
+                getattr(self, f"kept_{name}").copy_(part.detach())  # a program has its buffers for good
+            else:
+                setattr(self, f"kept_{name}", own_copy(part))
+
+
+def becomes_onnx() -> bool:
+    """``torch.onnx.export`` is at work."""
+    flags: Any = sys.modules.get("torch.onnx._internal.exporter._flags")  # the compiler takes the public one for False
+    return torch.onnx.is_in_onnx_export() or getattr(flags, "_is_onnx_exporting", False)
+
+
+def own_copy(part: Tensor) -> Tensor:
+    """The same numbers without graph or transform, fit for any later call."""
+    if torch.compiler.is_compiling():
+        return part.detach().clone()
+    part = transforms.plain(transforms.plain(part).detach().clone())
+    if not part.is_inference():
+        return part
+    with torch.inference_mode(False), torch.no_grad():  # else a tensor that no gradient and no program can take
+        return part.clone()
 
 
 def given_state(

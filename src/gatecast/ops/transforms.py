@@ -50,6 +50,20 @@ def _levels() -> set[Any]:
     return {level.key() for level in inner.get_interpreter_stack() or ()}
 
 
+def in_vmap() -> bool:
+    """A vmap is at work, alone or among others; while a graph is traced, any transform counts as one."""
+    if not active():
+        return False
+    return torch.compiler.is_compiling() or inner.TransformType.Vmap in _levels()
+
+
+def plain(t: Tensor) -> Tensor:
+    """The tensor that the transforms at work have wrapped."""
+    while inner.is_functorch_wrapped_tensor(t):
+        t = inner.get_unwrapped(t)
+    return t
+
+
 def needs_gradient(t: Tensor | None) -> bool:
     """A gradient is asked for at any level: a tensor that vmap hands on does not tell."""
     if t is None:

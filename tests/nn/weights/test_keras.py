@@ -178,5 +178,5 @@ def test_keras_loads_what_we_write(name: str, found: Arrays) -> None:
 
 
 def test_what_keras_lacks_is_not_exported() -> None:
-    with pytest.raises(SettingError, match="Keras has no counterpart of proj_size=2; if it may go"):
+    with pytest.raises(SettingError, match="Keras has no counterpart of proj_size=2; the weights depend on it"):
         to_keras_arrays(from_torch(torch.nn.LSTM(3, 4, proj_size=2)))

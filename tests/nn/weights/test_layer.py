@@ -9,6 +9,7 @@ import torch
 from nn.weights.player import TOLERANCE, play
 
 from gatecast.errors import SettingError
+from gatecast.nn import GRU, LSTM, RNN
 from gatecast.nn.weights import LayerWeights, from_torch, stack, to_keras_arrays
 from gatecast.nn.weights.gates import reorder
 
@@ -63,6 +64,15 @@ def test_a_module_is_made_of_it() -> None:
     made = from_torch(module).make(torch.nn.GRU)
     x = torch.randn(5, 2, 3, dtype=torch.float64)
     assert torch.equal(made(x)[0], module(x)[0])
+
+
+@pytest.mark.parametrize("constructor", [LSTM, RNN, torch.nn.LSTM, lambda **sizes: torch.nn.LSTM(**sizes)])
+def test_a_module_of_another_kind_is_not_made(constructor: Any) -> None:
+    layer = from_torch(torch.nn.GRU(3, 4))
+    with pytest.raises(SettingError, match=r"these are weights of a GRU, got (LSTM|RNN) .*; give gatecast.nn.GRU or"):
+        layer.make(constructor)
+    with pytest.raises(SettingError, match="these are weights of a RNN, got GRU"):
+        from_torch(torch.nn.RNN(3, 4, nonlinearity="relu")).make(GRU)
 
 
 def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:

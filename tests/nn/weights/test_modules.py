@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from torch.nn.utils import parametrizations
 from gatecast import nn
 from gatecast.errors import SettingError
 from gatecast.nn.weights import (
+    LayerWeights,
     from_keras_arrays,
     from_layer,
     from_onnx,
     from_torch,
+    read_keras,
     stack,
     to_keras_arrays,
     to_onnx,
     to_torch,
+    write_keras,
 )
 from gatecast.nn.weights.keras_options import arguments_of
 
@@ -148,9 +152,76 @@ def test_an_option_that_the_target_lacks_is_named(way: Any, options: dict[str, A
         way(from_layer(made("LSTM", **options)))
 
 
-def test_the_remedy_that_the_message_tells() -> None:
-    data = from_layer(made("LSTM", cell_clip=1.0))
-    assert to_torch(data.with_options(cell_clip=None)).hidden_size == HIDDEN
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("LSTM", {"peephole": True}),
+    ("LSTM", {"peephole": True, "coupled": True}),
+    ("LSTM", {"coupled": True}),
+    ("LSTM", {"layer_norm": True}),
+    ("LSTM", {"layer_norm": True, "peephole": True, "learn_initial_state": True, "static_size": 2}),
+    ("LSTM", {"learn_initial_state": True}),
+    ("LSTM", {"static_size": 2}),
+    ("LSTM", {"proj_size": 2}),
+    ("LSTM", {"cell_clip": 1.0}),
+    ("LSTM", {"zoneout": (0.1, 0.2)}),
+    ("LSTM", {"residual": True}),
+    ("LSTM", {"skip": True}),
+    ("LSTM", {"activation": "relu", "recurrent_activation": "hard_sigmoid"}),
+    ("LSTM", {"go_backwards": True}),
+    ("LSTM", {"return_sequences": False}),
+    ("LSTM", {"merge_mode": None, "bidirectional": True}),
+    ("LSTM", {"merge_mode": "sum", "bidirectional": True}),
+    ("LSTM", {"input_dropout": 0.1, "weight_drop": 0.1, "gradient_clip": 1.0, "variational": True, "recompute": True}),
+    ("LSTM", {"kernel_regularizer": nn.L2(0.1), "bias_constraint": "max_norm"}),
+    ("GRU", {"reset_after": False}),
+    ("GRU", {"reset_after": False, "single_bias": True}),
+    ("RNN", {"nonlinearity": "softsign", "learn_initial_state": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), REFUSED, ids=lambda part: part if type(part) is str else ",".join(part))
+@pytest.mark.parametrize("target", ["torch", "keras", "onnx"])
+def test_the_way_out_that_a_message_tells_leads_there(
+    kind: str, options: dict[str, Any], target: str, tmp_path: Path
+) -> None:
+    layer = from_layer(made(kind, num_layers=2, **options))
+    for _ in range(len(options) + 1):
+        try:
+            return arrive(layer, target, tmp_path)
+        except SettingError as error:
+            layer = followed(str(error), layer)
+    raise AssertionError(f"the messages lead nowhere: {layer}")
+
+
+def followed(message: str, layer: LayerWeights) -> LayerWeights:
+    """What a message says to do, done."""
+    way = re.search(r"(layer\.with_options\(.*\))|made and trained with (.*)$", message)
+    assert way, message
+    if way[1]:
+        return eval(way[1], {"layer": layer})
+    options = eval(f"dict({way[2]})")
+    assert options.keys() <= {"coupled", "skip", "proj_size", "merge_mode", "reset_after"}, message
+    sizes = ("input_size", "hidden_size")
+    given = {name: value for name, value in layer.arguments.items() if name not in sizes} | options
+    if given.pop("reset_after", False):  # which needs both biases, as the layer says
+        given.pop("single_bias", None)
+    return from_layer(made(layer.kind, **given))
+
+
+def arrive(layer: LayerWeights, target: str, folder: Path) -> None:
+    """Written for the target, and read there."""
+    if target == "torch":
+        to_torch(layer)(torch.randn(TIME, BATCH, INPUT))
+    elif target == "keras":
+        pytest.importorskip("h5py", reason="h5py is not installed: pip install gatecast[keras]")
+        write_keras(layer, folder / "layer.weights.h5")
+        assert len(read_keras(folder / "layer.weights.h5", options=keras_options(layer))) == 2
+    else:
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        ran(to_onnx(layer), x=torch.randn(TIME, BATCH, INPUT))
+
+
+def keras_options(layer: LayerWeights) -> dict[str, Any]:
+    return {"reset_after": layer.option("reset_after")} if layer.kind == "GRU" else {}
 
 
 # ── Keras ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -116,6 +116,7 @@ def test_dtype_stays(dtype: torch.dtype, tmp_path: Path) -> None:
         ({"cell_clip": 3.0}, "ONNX has no counterpart of cell_clip=3.0"),
         ({"go_backwards": True}, "ONNX has no counterpart of go_backwards=True"),
         ({"zoneout": 0.1}, "ONNX has no counterpart of zoneout=0.1"),
+        ({"return_sequences": False}, r"ONNX gives the outputs of every step.*with_options\(return_sequences=True\)"),
         ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; it has tanh"),
         ({"activation": OnnxActivation("Tanh", (), 0.5)}, "clips the arguments of all activations or of none"),
         ({"bidirectional": True, "merge_mode": None}, "to_onnx joins the directions"),

@@ -10,6 +10,7 @@ from nn.weights.player import TOLERANCE, play
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
+from gatecast.nn import RNN
 from gatecast.nn.weights import LayerWeights, from_keras_arrays, from_torch, to_torch
 
 CASES: list[dict[str, Any]] = [
@@ -62,6 +63,7 @@ def test_projection_and_relu() -> None:
     assert from_torch(projected.state_dict()).arguments == from_torch(projected).arguments
     relu = nn.RNN(3, 4, nonlinearity="relu")
     assert from_torch(relu).arguments["nonlinearity"] == "relu"
+    assert from_torch(relu).make(RNN).nonlinearity == "relu"
     same(relu, to_torch(from_torch(relu.state_dict(), nonlinearity="relu")))
 
 
@@ -103,6 +105,10 @@ def test_one_layer_of_a_larger_model() -> None:
     assert from_torch(state, prefix="low.").kind == "LSTM"
     layer = from_torch(state, prefix="high.rnn.", batch_first=True)
     assert (layer.kind, layer.name, layer.option("batch_first")) == ("GRU", "high.rnn", True)
+    with pytest.raises(SettingError, match=r"at prefix='low'; choose one of \['high.rnn.', 'low.'\]"):
+        from_torch(state, prefix="low")
+    with pytest.raises(SettingError, match=r"must have names such as weight_ih_l0 or .*; got weight, bias"):
+        from_torch(model["head"].state_dict(), prefix="head.")
     with pytest.raises(SettingError, match=r"holds 2 recurrent layers; choose one by prefix: \['high.rnn.', 'low.'\]"):
         from_torch(state)
 
@@ -114,8 +120,10 @@ def test_what_is_no_recurrent_layer() -> None:
         from_torch(nn.Linear(2, 3))
     with pytest.raises(SettingError, match=r"must have names such as weight_ih_l0 or .*; got weight, bias"):
         from_torch(nn.Linear(2, 3).state_dict())
-    with pytest.raises(SettingError, match=r"must have a matrix a.weight_ih_l0; got nothing"):
+    with pytest.raises(SettingError, match=r"no recurrent layer at prefix='a.'; choose one of \[''\]"):
         from_torch(nn.LSTM(2, 3).state_dict(), prefix="a.")
+    with pytest.raises(SettingError, match=r"must have a matrix weight_ih_l0; got nothing"):
+        from_torch({"weight_hh_l0": torch.ones(4, 4)})
     state = nn.LSTM(3, 4).state_dict()
     with pytest.raises(SettingError, match=r"4 \(LSTM\), 3 \(GRU\) or 1 \(RNN\) times as many rows as .* 4, got 10"):
         from_torch({**state, "weight_ih_l0": torch.ones(10, 3)})
@@ -129,7 +137,7 @@ def test_what_is_no_recurrent_layer() -> None:
 # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_layer_of_keras_becomes_a_module() -> None:
     arrays = [torch.randn(3, 16).numpy(), torch.randn(4, 16).numpy(), torch.randn(16).numpy()]
-    layer = from_keras_arrays(arrays, options={"return_sequences": False, "stateful": True})
+    layer = from_keras_arrays(arrays, options={"return_state": False, "stateful": True})
     module = to_torch(layer, batch_first=False)
     x = torch.randn(5, 2, 3)
     torch.testing.assert_close(module(x)[0], play(layer, x).y, **TOLERANCE)
@@ -154,6 +162,7 @@ def test_one_bias_becomes_two() -> None:
         ({"recurrent_dropout": 0.1}, "no counterpart of recurrent_dropout=0.1"),
         ({"kernel_regularizer": abs}, "no counterpart of kernel_regularizer="),
         ({"zoneout": 0.1}, "no counterpart of zoneout=0.1"),
+        ({"return_sequences": False}, r"gives the outputs of every step.*with_options\(return_sequences=True\)"),
     ],
 )
 def test_options_that_pytorch_lacks(options: dict[str, Any], message: str) -> None:

@@ -8,6 +8,7 @@ from gatecast.nn.weights.modules import from_layer
 from gatecast.nn.weights.onnx import from_onnx, from_onnx_arrays, read_onnx
 from gatecast.nn.weights.onnx_activations import OnnxActivation
 from gatecast.nn.weights.onnx_export import onnx_arrays, to_onnx
+from gatecast.nn.weights.onnx_table import onnx_table
 from gatecast.nn.weights.pytorch import from_torch, to_torch
 from gatecast.nn.weights.stack import stack
 
@@ -23,6 +24,7 @@ __all__ = [
     "from_onnx_arrays",
     "from_torch",
     "onnx_arrays",
+    "onnx_table",
     "read_keras",
     "read_onnx",
     "stack",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Module
 
 from gatecast.choice import meant
@@ -39,6 +39,14 @@ _TORCH: dict[str, Any] = {
 }
 TORCH_OPTIONS = (*_TORCH, "proj_size", "nonlinearity")
 LAYERS: dict[str, type[Stack]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
+MODULES: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
+# How the names of those tensors begin that an option brings and that nothing else reads.
+_OWN_TENSORS = {
+    "peephole": "peephole_",
+    "layer_norm": "norm_",
+    "learn_initial_state": "initial_",
+    "static_size": "weight_static_",
+}
 
 
 def _defaults(own: dict[str, Any], *options: type[CellOptions] | type[StackOptions]) -> dict[str, Any]:
@@ -53,7 +61,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 # How a layer is called and what it hands back, how its weights begin, and what acts in training: the equations of a
 # forward run stay the same.
 CALLING = (
-    "batch_first", "return_sequences", "return_state", "return_cells", "stateful", "zero_output_for_mask",
+    "batch_first", "return_sequences", "return_state", "return_cells", "stateful", "zero_output_for_mask", "recompute",
 )  # fmt: skip
 BEGINNING = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
 TRAINING = (
@@ -137,14 +145,31 @@ class LayerWeights:
 
         Args:
             constructor: takes the arguments by name; its module has PyTorch's names of parameters.
+
+        Raises:
+            SettingError: it makes a layer of another kind.
         """
         first = self.state["weight_ih_l0"]
+        if isinstance(constructor, type):
+            self._check_kind(constructor)
         module = constructor(**self.arguments).to(first.device, first.dtype)
+        self._check_kind(type(module))
         module.load_state_dict(dict(self.state))
         return module
 
+    def _check_kind(self, made: type) -> None:
+        for kind in LAYERS:
+            if kind != self.kind and issubclass(made, (LAYERS[kind], MODULES[kind])):
+                raise SettingError(
+                    f"{self.label}: these are weights of a {self.kind}, got {made.__name__} to make of them; "
+                    f"give gatecast.nn.{self.kind} or torch.nn.{self.kind}"
+                )
+
     def with_options(self, **options: Any) -> LayerWeights:
         """The same weights with other options, for instance ``dropout=0.1``.
+
+        An option that is switched off takes its own weights with it: ``peephole``, ``layer_norm``,
+        ``learn_initial_state`` and ``static_size``.
 
         Raises:
             SettingError: the layer has no such option.
@@ -154,7 +179,9 @@ class LayerWeights:
             if name not in known:
                 hint = meant(name, known, least=NEAR) or f"; see the arguments of gatecast.nn.{self.kind}"
                 raise SettingError(f"{self.kind} has no option {name!r}{hint}")
-        return replace(self, arguments={**self.arguments, **options})
+        gone = tuple(own for name, own in _OWN_TENSORS.items() if name in options and not options[name])
+        state = {name: tensor for name, tensor in self.state.items() if not name.startswith(gone)}
+        return replace(self, arguments={**self.arguments, **options}, state=state)
 
 
 def without_defaults(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,13 +221,29 @@ def check_state(layer: LayerWeights) -> None:
 def refuse_others(layer: LayerWeights, known: Collection[str], target: str) -> None:
     """Raise a SettingError where the layer has an option that ``target`` lacks and that changes what a run gives."""
     sizes = tuple(_TORCH)
-    for name, value in layer.arguments.items():
+    for name in layer.arguments:
         if name not in (*sizes, *CALLING, *BEGINNING, *TRAINING, "single_bias", *known):
-            default = DEFAULTS[layer.kind].get(name)
-            raise SettingError(
-                f"{layer.label}: {target} has no counterpart of {name}={value!r}; "
-                f"if it may go, layer.with_options({name}={default!r}) leaves it out"
-            )
+            raise no_counterpart(layer, name, target)
+
+
+def no_counterpart(layer: LayerWeights, name: str, target: str) -> SettingError:
+    """The error where ``target`` lacks an option, with a way out that works."""
+    default = DEFAULTS[layer.kind].get(name)
+    try:
+        layer.with_options(**{name: default})
+        way_out = f"if it may go, layer.with_options({name}={default!r}) leaves it out"
+    except SettingError:  # other weights have their shape or their sense by it
+        way_out = f"the weights depend on it, so that the layer has to be made and trained with {name}={default!r}"
+    return SettingError(f"{layer.label}: {target} has no counterpart of {name}={layer.option(name)!r}; {way_out}")
+
+
+def refuse_last_outputs(layer: LayerWeights, target: str) -> None:
+    """Raise a SettingError where the layer gives the last output alone and ``target`` gives all of them."""
+    if not layer.option("return_sequences"):
+        raise SettingError(
+            f"{layer.label}: {target} gives the outputs of every step, and return_sequences=False is the last one; "
+            "where the caller takes it from them, layer.with_options(return_sequences=True)"
+        )
 
 
 def _ends(name: str, suffix: str) -> bool:

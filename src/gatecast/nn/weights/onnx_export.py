@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatecast.errors import SettingError, require
 from gatecast.nn.weights.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reorder
-from gatecast.nn.weights.layer import LayerWeights, refuse_others
+from gatecast.nn.weights.layer import LayerWeights, refuse_last_outputs, refuse_others
 from gatecast.nn.weights.onnx_activations import OnnxActivation, check_symmetric, write_activation
 
 OPSET = 18
@@ -32,7 +32,7 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
 
     Inputs: ``x`` ``(time, batch, input)``, or ``(batch, time, input)`` with ``batch_first``. Outputs: ``y`` of every
     step, and the last states ``h`` and, of an LSTM, ``c``, ``(layers*directions, batch, hidden)``. Dropout is left out;
-    so are ``return_sequences``, ``return_state`` and ``stateful``: all outputs are there for the caller to choose from.
+    so are ``return_state`` and ``stateful``: all outputs are there for the caller to choose from.
 
     Args:
         layer: plain data of a layer or a stack.
@@ -41,7 +41,8 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
         lengths: the model also reads ``lengths`` ``(batch,)`` of int32; outputs after the end are 0.
 
     Raises:
-        SettingError: an option that ONNX's operator lacks: a projection, cell_clip, some activations.
+        SettingError: an option that ONNX's operator lacks: a projection, cell_clip, some activations; or a layer that
+            gives its last output alone.
         MissingExtraError: onnx is not installed.
     """
     onnx = require("onnx", extra="onnx", purpose="writing ONNX files")
@@ -76,6 +77,7 @@ def onnx_arrays(layer: LayerWeights, k: int = 0) -> dict[str, np.ndarray]:
 
 def _check(layer: LayerWeights, *, lengths: bool) -> None:
     refuse_others(layer, ONNX_OPTIONS, "ONNX")
+    refuse_last_outputs(layer, "ONNX")
     if layer.option("merge_mode") is None:
         raise SettingError(f"{layer.label}: to_onnx joins the directions; use layer.with_options(merge_mode='concat')")
     if lengths and not layer.option("zero_output_for_mask"):

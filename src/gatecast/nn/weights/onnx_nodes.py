@@ -47,6 +47,8 @@ def nodes_of(path: str | Path) -> list[Node]:
     """
     onnx = require("onnx", extra="onnx", purpose="reading ONNX files")
     path = Path(path)
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file")
     if not path.is_file() or path.stat().st_size > LIMIT_FILE:
         raise ModelFileError(f"{path}: must be an ONNX file of at most {LIMIT_FILE} bytes")
     try:

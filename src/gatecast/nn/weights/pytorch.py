@@ -9,9 +9,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from gatecast.errors import SettingError
-from gatecast.nn.weights.layer import DEFAULTS, TORCH_OPTIONS, TRAINING, LayerWeights, refuse_others
+from gatecast.nn.weights.layer import (
+    DEFAULTS,
+    MODULES,
+    TORCH_OPTIONS,
+    TRAINING,
+    LayerWeights,
+    no_counterpart,
+    refuse_last_outputs,
+    refuse_others,
+)
 
-MODULES: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 _NAME = re.compile(r"(?P<prefix>(?:.*\.)?)(?P<what>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l\d+(_reverse)?")
 _KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
 
@@ -20,7 +28,8 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
     """A layer of PyTorch as plain data.
 
     Sizes and options are read from the module; from a state dict, sizes are read from the shapes, and what shapes do
-    not show can be given as options (``batch_first=True``, ``nonlinearity="relu"`` of an ``RNN``). Tensors are copies.
+    not show must be given as options (``batch_first=True``, ``nonlinearity="relu"`` of an ``RNN``, which is taken for
+    tanh without a word). Tensors are copies.
 
     Args:
         source: a ``torch.nn.LSTM``, ``GRU`` or ``RNN``, or a state dict, also of a larger model.
@@ -44,7 +53,7 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
                 "a layer of gatecast.nn goes with from_layer"
             )
         return _of(type(source).__name__, _arguments(source) | options, source.state_dict(), "")
-    prefix = _only_prefix(source) if prefix is None else prefix
+    prefix = _prefix(source, prefix)
     state = {
         name.removeprefix(prefix): t for name, t in source.items() if name.startswith(prefix) and _NAME.match(name)
     }
@@ -55,18 +64,19 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
 def to_torch(layer: LayerWeights, **options: Any) -> nn.RNNBase:
     """The layer as a module of PyTorch, with copies of the weights.
 
-    PyTorch's layers always return the whole sequence and the state, and have both biases: ``return_sequences``,
-    ``return_state``, ``stateful`` and ``zero_output_for_mask`` are left out, a second bias of zeros is added where
-    there is one alone. No random number is drawn.
+    PyTorch's layers always return the whole sequence and the state, and have both biases: ``return_state``,
+    ``stateful`` and ``zero_output_for_mask`` are left out, a second bias of zeros is added where there is one alone. No
+    random number is drawn.
 
     Args:
         layer: plain data of a layer.
         options: arguments of the PyTorch module to set or change: ``dropout=0.1``.
 
     Raises:
-        SettingError: the layer has an option that PyTorch lacks.
+        SettingError: the layer has an option that PyTorch lacks, or gives its last output alone.
     """
     refuse_others(layer, TORCH_OPTIONS, f"torch.nn.{layer.kind}")
+    refuse_last_outputs(layer, f"torch.nn.{layer.kind}")
     for name in TRAINING[1:]:
         _refuse(layer, name, allowed=(0.0, None))
     _refuse(layer, "nonlinearity", allowed=("tanh", "relu", None))
@@ -81,10 +91,7 @@ def to_torch(layer: LayerWeights, **options: Any) -> nn.RNNBase:
 def _refuse(layer: LayerWeights, name: str, *, allowed: tuple[Any, ...]) -> None:
     value = layer.option(name)
     if value not in allowed:
-        raise SettingError(
-            f"{layer.label}: torch.nn.{layer.kind} has no counterpart of {name}={value!r}; "
-            f"if it may go, layer.with_options({name}={allowed[0]!r}) leaves it out"
-        )
+        raise no_counterpart(layer, name, f"torch.nn.{layer.kind}")
 
 
 def _state(layer: LayerWeights) -> dict[str, Tensor]:
@@ -103,14 +110,19 @@ def _arguments(module: nn.RNNBase) -> dict[str, Any]:
     return {name: getattr(module, name) for name in TORCH_OPTIONS if name in DEFAULTS[type(module).__name__]}
 
 
-def _only_prefix(state: Mapping[str, Any]) -> str:
+def _prefix(state: Mapping[str, Any], wanted: str | None) -> str:
+    """The prefix of the layer to read: the one that is wanted, or the only one."""
     found = sorted({match["prefix"] for name in state if (match := _NAME.fullmatch(name))})
-    if len(found) == 1:
-        return found[0]
+    if wanted in found:
+        return str(wanted)
     if not found:
         some = ", ".join(list(state)[:5]) or "nothing"
         raise SettingError(f"the state dict must have names such as weight_ih_l0 or encoder.weight_ih_l0; got {some}")
-    raise SettingError(f"the state dict holds {len(found)} recurrent layers; choose one by prefix: {found}")
+    if wanted is not None:
+        raise SettingError(f"the state dict has no recurrent layer at prefix={wanted!r}; choose one of {found}")
+    if len(found) > 1:
+        raise SettingError(f"the state dict holds {len(found)} recurrent layers; choose one by prefix: {found}")
+    return found[0]
 
 
 def _read_shapes(state: Mapping[str, Tensor], prefix: str) -> tuple[str, dict[str, Any]]:
