@@ -66,7 +66,7 @@ class Outputs(tuple[Value, ...]):
 
 
 def onnx_table() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: ONNX's operator, for each layer and direction.
+    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: as an ONNX operator for each layer and direction.
 
     For a model in evaluation, in float32. Steps that count must come first, as those of lengths do: for a sequence
     whose mask has a gap, or that is read from its padding (``go_backwards``), the model gives NaN.
