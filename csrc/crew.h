@@ -1,7 +1,7 @@
 // Threads that share one slice of the batch, each with hidden units of its own, and wait for each other at every step.
 //
-// On a processor that others use as well, a member can be kept from its work, and then all wait. After a run in which
-// that happened the next ones do without crews (Crowd).
+// On a processor that others use as well, a member can be kept from its work, and then all wait. After a run that lost
+// most of what a crew gains, the next ones do without crews (Crowd).
 //
 // Nobody waits for a thread that may not come: who arrives while the first one waits, which is not for long, belongs to
 // the crew; who comes later finds it closed and leaves. The atomic operations are the compiler's own, since std::atomic
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <sched.h>
+#include <time.h>
 
 #include "lstm.h"
 #include "simd.h"
@@ -16,6 +17,12 @@
 namespace gatecast::GATECAST_ISA {
 
 struct Crew;
+
+INLINE int64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{1000000000} * now.tv_sec + now.tv_nsec;
+}
 
 // A thread's place in a crew. One that works alone has no crew, and does not wait.
 struct Member {
@@ -29,19 +36,21 @@ struct Member {
 struct Crew {
   alignas(64) int64_t joined = 0;  // threads, and CLOSED
   alignas(64) int64_t calls = 0;   // of wait
-  alignas(64) int64_t long_waits = 0;
+  alignas(64) int64_t lost = 0;    // nanoseconds of all members in long waits
 
   static constexpr int64_t CLOSED = int64_t{1} << 32;
   static constexpr int64_t PATIENCE = 10000;  // turns, in which a thread of a pool wakes or is made
   static constexpr int64_t BUSY = 4000;       // turns before the processor is offered to others
 
-  Member join(int64_t most) {
+  // `work`: operations of the run; the first waits longer where there is more to gain.
+  Member join(int64_t most, double work) {
+    const int64_t patience = PATIENCE + static_cast<int64_t>(work / 100000);
     int64_t place = seen(joined);
     do {
       if (place & CLOSED) return {this, 0, 0};
     } while (!__atomic_compare_exchange_n(&joined, &place, place + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     if (place == 0) {
-      spin([&](int64_t turn) { return turn == PATIENCE || seen(joined) == most; });
+      spin([&](int64_t turn) { return turn == patience || seen(joined) == most; });
       return {this, 0, __atomic_fetch_or(&joined, CLOSED, __ATOMIC_ACQ_REL)};
     }
     spin([&](int64_t) { return (seen(joined) & CLOSED) != 0; });
@@ -50,17 +59,19 @@ struct Crew {
 
   void wait(int64_t all) {
     __atomic_add_fetch(&calls, 1, __ATOMIC_ACQ_REL);
-    if (spin([&](int64_t) { return seen(calls) >= all; })) __atomic_add_fetch(&long_waits, 1, __ATOMIC_RELAXED);
+    const int64_t waited = spin([&](int64_t) { return seen(calls) >= all; });
+    if (waited > 0) __atomic_add_fetch(&lost, waited, __ATOMIC_RELAXED);
   }
 
  private:
   static INLINE int64_t seen(const int64_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
 
-  // True where it took long.
+  // Nanoseconds after the first BUSY turns.
   template <class Done>
-  static INLINE bool spin(const Done& done) {
-    int64_t turn = 0;
-    for (; !done(turn); turn++) {
+  static INLINE int64_t spin(const Done& done) {
+    int64_t since = 0;
+    for (int64_t turn = 0; !done(turn); turn++) {
+      if (turn == BUSY) since = nanoseconds();
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -68,29 +79,28 @@ struct Crew {
 #endif
       if (turn >= BUSY) sched_yield();
     }
-    return turn >= BUSY;
+    return since ? nanoseconds() - since : 0;
   }
 };
 
 // Whether crews are worth while just now; shared by all calls of the process.
 class Crowd {
  public:
-  // True for so many calls after one that waited often.
-  bool avoids_crews() {
-    int64_t left = __atomic_load_n(&left_, __ATOMIC_RELAXED);
-    if (left > 0) __atomic_store_n(&left_, left - 1, __ATOMIC_RELAXED);
-    return left > 0;
-  }
+  // True for a while after a run with which one thread alone would have kept up.
+  bool avoids_crews() const { return nanoseconds() < __atomic_load_n(&until_, __ATOMIC_RELAXED); }
 
-  // After a run of `steps`, that one of its crews waited often or was not complete.
-  void note(const Crew& crew, int64_t most, int64_t steps) {
+  // After a run that began at `began`, about one of its crews.
+  void note(const Crew& crew, int64_t most, int64_t began) {
+    const int64_t now = nanoseconds(), took = now - began;
     const bool complete = (crew.joined & ~Crew::CLOSED) == most;
-    if (!complete || crew.long_waits * 256 >= steps) __atomic_store_n(&left_, CALLS, __ATOMIC_RELAXED);
+    const double gain = (most - 1) * static_cast<double>(took);  // of all members, had none waited
+    if (complete && crew.lost < 0.7 * gain) return;
+    __atomic_store_n(&until_, now + larger(SECOND, 20 * took), __ATOMIC_RELAXED);
   }
 
  private:
-  static constexpr int64_t CALLS = 1000;
-  int64_t left_ = 0;
+  static constexpr int64_t SECOND = 1000000000;
+  int64_t until_ = 0;
 };
 
 constexpr int64_t CREW_FLOATS = sizeof(Crew) / sizeof(float);

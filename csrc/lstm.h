@@ -46,8 +46,11 @@ struct Layer {
   int64_t time_of(int64_t step) const { return options.reverse ? time - 1 - step : step; }
   int64_t gates() const { return options.coupled ? 3 : 4; }
 
+  // Products of a forward pass.
+  double work() const { return 4.0 * time * batch * hidden * (input + output); }
+
   // Whether the work is worth waking another thread.
-  bool large() const { return 4.0 * time * batch * hidden * (input + output) >= 2e5; }
+  bool large() const { return work() >= 2e5; }
 
   // True where nothing but tanh, sigmoid and the four gates is asked for: the kernels have a shorter path for that.
   bool plain() const {

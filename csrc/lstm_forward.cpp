@@ -387,10 +387,13 @@ template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
   Teams teams = teams_of(p, threads, 1);
-  if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
+  const int64_t shared_rows = smaller(SLICE_ROWS, ceil_div(p.batch, teams.parts));
+  const bool packed = p.normed() || !read_directly(shared_rows, p.time, weight_floats);
+  if (teams.members > 1 && crowd.avoids_crews()) {
+    teams = {larger(1, smaller(threads.count, p.batch / 2)), 1};  // the same bits: only a row alone would have others
+  }
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
   const int64_t part_floats = most_floats(rows, [&](int64_t count) { return slice_floats(p, count, teams.members); });
-  const bool packed = p.normed() || !read_directly(rows, p.time, weight_floats);
   Pieces sizes(nullptr);
   Weights(sizes, p, packed);
   sizes.take(parts * CREW_FLOATS + parts * part_floats);
@@ -407,15 +410,16 @@ void run(const Forward& p, const Threads& threads) {
   });
   weights.pack_rest(p);
   for (int64_t k = 0; k < parts; k++) crews[k] = Crew{};
+  const int64_t began = teams.members > 1 ? nanoseconds() : 0;
   in_parallel(threads, parts * teams.members, [&](int64_t k) {
     const int64_t part = k % parts;
-    const Member member = teams.members > 1 ? crews[part].join(teams.members) : Member{};
+    const Member member = teams.members > 1 ? crews[part].join(teams.members, p.work()) : Member{};
     if (member.count == 0) return;
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
       Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count, member).run();
     });
   });
-  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, p.time);
+  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, began);
 }
 
 }  // namespace
