@@ -7,12 +7,11 @@ loaded.
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from gatecast.errors import MissingExtraError, SettingError
+from gatecast.errors import SettingError, require
 from gatecast.nn.weights.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH
 from gatecast.nn.weights.onnx_activations import check_symmetric, write_activation
 from gatecast.ops.operators import ACTIVATIONS, FORWARD
@@ -82,10 +81,7 @@ def onnx_table() -> dict[Callable[..., Any], Callable[..., Any]]:
         >>> torch.onnx.export(model, (x,), "model.onnx", dynamo=True,
         ...                   custom_translation_table=onnx_table())  # doctest: +SKIP
     """
-    try:
-        op = importlib.import_module("onnxscript").opset18
-    except ImportError as error:
-        raise MissingExtraError("onnxscript is needed for torch.onnx.export: pip install onnx onnxscript") from error
+    op = require("onnxscript", extra="onnx", purpose="torch.onnx.export").opset18
 
     def lstm_forward(*arguments: Any) -> Outputs:
         return translated(Call(*arguments), op)
