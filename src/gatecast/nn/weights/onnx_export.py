@@ -38,8 +38,8 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
         layer: plain data of a layer or a stack.
         path: file to write; None: none.
         state: the model also reads ``h0`` and, of an LSTM, ``c0``, of the shape of ``h``.
-        lengths: the model also reads ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. With ``state`` they
-            should be 1 or more: of a sequence without steps onnxruntime gives 0 as the last state, not the first.
+        lengths: the model also reads ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. With ``state``
+            they should be 1 or more: of a sequence without steps onnxruntime gives 0 as the last state, not the first.
 
     Raises:
         SettingError: an option that ONNX's operator lacks: a projection, cell_clip, some activations; or a layer that
