@@ -14,10 +14,11 @@ namespace gatecast::GATECAST_ISA {
 
 constexpr int64_t SLICE_ROWS = 64;
 
-constexpr int64_t FEW_ROWS = 8;            // for a thread
-constexpr int64_t FEW_ROWS_FAR = 32;       // the same, where the weights do not fit in L2
+constexpr int64_t FEW_ROWS = 8;             // for a thread
+constexpr int64_t FEW_ROWS_FAR = 32;        // the same, where the weights do not fit in L2
 constexpr int64_t FAR_WEIGHTS = 128 << 10;  // of a gate, from which on they do not
-constexpr int64_t SHARED_WEIGHTS = 2048;   // of a gate, from which on it is worth while to wait for others at every step
+constexpr int64_t SHARED_WEIGHTS = 2048;    // of a gate, from which on it is worth while to wait at every step
+static_assert(2 * FEW_ROWS_FAR <= SLICE_ROWS, "a crew counts its waits over one slice: its part may not have two");
 
 // Denormal numbers count as zero inside a slice; the caller's mode comes back at its end.
 class FlushDenormals {
