@@ -13,6 +13,7 @@
 
 #include "lstm.h"
 #include "simd.h"
+#include "slices.h"
 
 namespace gatecast::GATECAST_ISA {
 
@@ -104,6 +105,22 @@ class Crowd {
 };
 
 constexpr int64_t CREW_FLOATS = sizeof(Crew) / sizeof(float);
+
+// Calls work(part, member) for all members of the teams, on as many threads. `crews`: memory for one of each part.
+template <class Work>
+inline void in_teams(
+    const Layer& p, const Threads& threads, const Teams& teams, Crew* crews, Crowd& crowd, const Work& work) {
+  if (teams.members == 1) {
+    return in_parallel(threads, teams.parts, [&](int64_t part) { work(part, Member{}); });
+  }
+  for (int64_t part = 0; part < teams.parts; part++) crews[part] = Crew{};
+  const int64_t began = nanoseconds();
+  in_parallel(threads, teams.parts * teams.members, [&](int64_t k) {
+    const Member member = crews[k % teams.parts].join(teams.members, p.work());
+    if (member.count > 0) work(k % teams.parts, member);
+  });
+  for (int64_t part = 0; part < teams.parts; part++) crowd.note(crews[part], teams.members, began);
+}
 
 INLINE void Member::wait(int64_t round) const {
   if (count > 1) crew->wait((round + 1) * count);

@@ -378,15 +378,10 @@ void run(const Backward& p, const Threads& threads) {
   weights.pack(p);
 
   for (int64_t part = 0; part < parts; part++) {
-    crews[part] = Crew{};
     Pieces own(memory + part * part_floats);
     Sums(own, p).start(p.time == 0 || p.batch == 0);
   }
-  const int64_t began = teams.members > 1 ? nanoseconds() : 0;
-  in_parallel(threads, parts * teams.members, [&](int64_t k) {
-    const int64_t part = k % parts;
-    const Member member = teams.members > 1 ? crews[part].join(teams.members, p.work()) : Member{};
-    if (member.count == 0) return;
+  in_teams(p, threads, teams, crews, crowd, [&](int64_t part, const Member& member) {
     Pieces own(memory + part * part_floats);
     const Sums sums(own, p);
     bool add = false;
@@ -395,7 +390,6 @@ void run(const Backward& p, const Threads& threads) {
       add = true;
     });
   });
-  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, began);
   Pieces first(memory);
   const Sums sums(first, p);
   const Gather gather{p, sums, parts, part_floats};

@@ -409,17 +409,11 @@ void run(const Forward& p, const Threads& threads) {
     }
   });
   weights.pack_rest(p);
-  for (int64_t k = 0; k < parts; k++) crews[k] = Crew{};
-  const int64_t began = teams.members > 1 ? nanoseconds() : 0;
-  in_parallel(threads, parts * teams.members, [&](int64_t k) {
-    const int64_t part = k % parts;
-    const Member member = teams.members > 1 ? crews[part].join(teams.members, p.work()) : Member{};
-    if (member.count == 0) return;
+  in_teams(p, threads, teams, crews, crowd, [&](int64_t part, const Member& member) {
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
       Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count, member).run();
     });
   });
-  for (int64_t k = 0; teams.members > 1 && k < parts; k++) crowd.note(crews[k], teams.members, began);
 }
 
 }  // namespace

@@ -219,16 +219,9 @@ def test_weights_on_meta_give_shapes() -> None:
     assert h.shape == c.shape == (4, 4, 4)
 
 
-@pytest.mark.parametrize(
-    ("hx", "message"),
-    [
-        ((torch.zeros(1, 4, 4),), r"the state must be \(h0, c0\): 2 tensors; got 1"),
-    ],
-    ids=["h alone"],
-)
-def test_states(hx: Any, message: str) -> None:
-    with pytest.raises(SettingError, match=message):
-        LSTM(3, 4)(X, hx)
+def test_a_state_without_c() -> None:
+    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors; got 1"):
+        LSTM(3, 4)(X, (torch.zeros(1, 4, 4),))
 
 
 def test_a_static_context_of_another_shape() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
+from gatecast.ops.checks import is_number
 
 Lengths = Tensor | np.ndarray | Sequence[int] | int  # a tensor, or what torch.tensor takes
 Mask = Tensor | np.ndarray | Sequence[Any]
@@ -42,11 +42,6 @@ def check_dtype(dtype: torch.dtype | None) -> None:
     """Weights are floating-point numbers."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise SettingError(f"dtype must be a floating-point type such as torch.float32, got {dtype!r}")
-
-
-def is_number(value: Any) -> bool:
-    """A real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_numbers(least: float = -math.inf, **numbers: float) -> None:

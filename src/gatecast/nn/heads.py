@@ -22,9 +22,9 @@ from torch.nn.functional import softplus
 
 from gatecast.choice import chosen, written
 from gatecast.errors import SettingError
-from gatecast.nn.checks import is_number
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
+from gatecast.ops.checks import is_number
 from gatecast.option import option
 
 Raw = Float[Tensor, "*cells outputs"]

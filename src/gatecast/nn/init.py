@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_numbers, is_number
+from gatecast.nn.checks import check_numbers
+from gatecast.ops.checks import is_number
 
 
 class GateInitializer(ABC):

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_sizes, is_number
+from gatecast.nn.checks import check_sizes
+from gatecast.ops.checks import is_number
 from gatecast.option import option
 
 _LARGE = 50.0  # from here on Stirling's series is exact to float32

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_numbers, check_sizes, is_number, one_of
+from gatecast.nn.checks import check_numbers, check_sizes, one_of
 from gatecast.nn.designs import Design, Run, State, Weights
 from gatecast.nn.options import LSTM1997CellOptions, StackOptions, differences, read_options, shown, signed_with
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks
+from gatecast.ops.checks import is_number
 from gatecast.ops.lstm1997 import Spec1997, State1997, Weights1997, lstm1997
 
 BIASES = ("all", "gates", "none")

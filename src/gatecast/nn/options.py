@@ -16,10 +16,11 @@ from torch import nn
 
 from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_probability, check_sizes, check_switches, is_number, one_of
+from gatecast.nn.checks import check_probability, check_sizes, check_switches, one_of
 from gatecast.nn.init import Initializer, Spread, initializer_of
 from gatecast.nn.penalties import Constraint, Regularizer, check_regularizer, constraint_of
 from gatecast.ops import activation_of
+from gatecast.ops.checks import is_number
 from gatecast.ops.lstm1997 import FEEDBACK
 from gatecast.ops.spec import Activation
 from gatecast.option import option
@@ -233,7 +234,7 @@ def check_stack(stack: StackOptions, *, num_layers: int, dropout: float, bidirec
         warnings.warn(
             f"dropout={dropout} drops outputs between layers and has no effect with num_layers=1; "
             "use input_dropout or recurrent_dropout, or leave it 0",
-            stacklevel=5,
+            stacklevel=4,
         )
     if stack.residual and bidirectional and not stack.return_sequences:
         raise SettingError(

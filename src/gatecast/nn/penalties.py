@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gatecast.choice import meant
 from gatecast.errors import SettingError
-from gatecast.nn.checks import check_numbers, is_number
+from gatecast.nn.checks import check_numbers
+from gatecast.ops.checks import is_number
 
 EPSILON = 1e-7  # Keras's: a row of zeros stays a row of zeros
 

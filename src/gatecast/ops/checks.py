@@ -85,6 +85,11 @@ LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole", "norm_x", "n
 DEFAULT, NO_MASKS = CellSpec(), LSTMMasks()
 
 
+def is_number(value: Any) -> bool:
+    """A real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _check_input(x: Any) -> None:
     if not isinstance(x, Tensor):
         raise SettingError(f"x must be a tensor (time, batch, input), got {type(x).__name__}")
@@ -129,8 +134,7 @@ def _check_spec(spec: CellSpec) -> None:
     activation_of(spec.recurrent_activation, "recurrent_activation")
     for name in ("cell_clip", "gradient_clip"):
         bound = getattr(spec, name)
-        number = isinstance(bound, Real) and not isinstance(bound, bool)
-        if bound is not None and not (number and bound > 0 and math.isfinite(bound)):
+        if bound is not None and not (is_number(bound) and bound > 0 and math.isfinite(bound)):
             raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound!r}")
 
 
