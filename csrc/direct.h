@@ -13,8 +13,10 @@ namespace gatecast::GATECAST_ISA {
 constexpr int64_t DIRECT_PRODUCTS = 8;
 
 // Weights that come from beyond L2 anyway are read as well in their own order, where no other row shares them.
+constexpr int64_t DIRECT_FLOATS = 256 << 10;
+
 INLINE bool read_directly(int64_t rows, int64_t time, int64_t weight_floats) {
-  return rows * time <= DIRECT_PRODUCTS || (rows == 1 && weight_floats >= NEAR_FLOATS);
+  return rows * time <= DIRECT_PRODUCTS || (rows == 1 && weight_floats >= DIRECT_FLOATS);
 }
 
 // LANES gates of one row while they are summed up.

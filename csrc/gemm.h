@@ -14,8 +14,12 @@ namespace gatecast::GATECAST_ISA {
 // Floats of a panel that are worked on at a time: they stay in L1 while all rows pass.
 constexpr int64_t PANEL_FLOATS = 4608;
 
-// Weights of more floats than this do not stay in L2 from step to step.
+// Weights of more floats than this may not stay in L2 from step to step. Then those that are read next are fetched while
+// the rows pass: where rows are few, the instructions for it would take longer than they save.
 constexpr int64_t NEAR_FLOATS = 64 << 10;
+constexpr int64_t FETCH_ROWS = 32;
+
+INLINE bool fetched_ahead(int64_t floats, int64_t rows) { return floats > NEAR_FLOATS && rows >= FETCH_ROWS; }
 
 // Rows of a tile with so many column vectors.
 constexpr int tile_rows(int count) { return LANES == 8 ? (count == 4 ? 3 : count == 3 ? 4 : 6) : 6; }
@@ -147,7 +151,7 @@ constexpr int64_t PANEL_VECTORS = 4;  // column vectors side by side in a panel
 // is the first of a panel.
 inline void blocked_product(
     BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors, int64_t begin, int64_t end) {
-  const bool far = blocks * 4 * LANES * vectors * LANES > NEAR_FLOATS;
+  const bool far = fetched_ahead(blocks * 4 * LANES * vectors * LANES, rows);
   work.panel += blocks * 4 * LANES * begin * LANES;
   work.to += begin * LANES;
   for (int64_t v = begin; v < end; v += PANEL_VECTORS) {

@@ -1,6 +1,9 @@
 // Forward pass. For each slice of the batch and each step: per block of hidden units, the gates [x_t | h] @ W + b into
 // a buffer in L1 (gemm.h), then activations, cell update and every option for the rows of the slice (cell.h).
 //
+// With few rows in a slice, the shares of x are computed before, for several steps at once: so many rows share what is
+// read of w_ih.
+//
 // Layer normalisation and projection need all units of a row at once. Normalised gates are computed for all blocks, the
 // shares of x and h by themselves, before the first cell; a normalised cell or a projection lets h wait for the last.
 //
@@ -18,25 +21,48 @@
 namespace gatecast::GATECAST_ISA {
 namespace {
 
+// Rows whose shares of x are computed at once, and the most of a slice for which that is done.
+constexpr int64_t AHEAD_ROWS = 64, FEW_AHEAD = 16, LEAST_AHEAD = 16;
+
+// What is done before the steps.
+struct Plan {
+  bool ahead;               // the shares of x, for several steps
+  bool packed_x, packed_h;  // weights are read from panels
+
+  // `rows` of the largest slice.
+  Plan(const Forward& p, int64_t rows) : ahead(!p.normed() && rows <= FEW_AHEAD && p.time * rows >= LEAST_AHEAD) {
+    const bool direct = !p.normed() && read_directly(rows, p.time, weight_floats(p));
+    packed_x = ahead || !direct;
+    packed_h = !direct;
+  }
+
+  int64_t steps(const Forward& p, int64_t rows) const {
+    return ahead ? smaller(p.time, AHEAD_ROWS / larger(1, rows)) : 0;
+  }
+
+  static int64_t weight_floats(const Forward& p) { return blocks_of(p.hidden) * (p.input + p.output) * SLOTS; }
+};
+
 struct Weights {
-  float *panels, *bias;  // [block][input, then output][SLOTS] (null: not packed), [block][SLOTS]
-  float* projection;     // panels
+  float *panels, *bias;  // [block][input, then output][SLOTS], without what is not packed; [block][SLOTS]
+  int64_t x_floats, h_floats;  // of a block's panel
+  float* projection;           // panels
   Gains gains;
 
-  Weights(Pieces& pieces, const Forward& p, bool packed)
-      : panels(pieces.take(packed ? blocks_of(p.hidden) * (p.input + p.output) * SLOTS : 0)),
+  Weights(Pieces& pieces, const Forward& p, const Plan& plan)
+      : panels(pieces.take(blocks_of(p.hidden) * ((plan.packed_x * p.input) + (plan.packed_h * p.output)) * SLOTS)),
         bias(pieces.take((blocks_of(p.hidden) + 1) * SLOTS)),  // and a block of zeros
+        x_floats(plan.packed_x * p.input * SLOTS),
+        h_floats(plan.packed_h * p.output * SLOTS),
         projection(pieces.take(p.w_proj ? p.hidden * blocks_of(p.output) * LANES : 0)),
-        gains(pieces, p) {
-    if (!packed) panels = nullptr;
-  }
+        gains(pieces, p) {}
+
+  float* panel(int64_t block) const { return panels + block * (x_floats + h_floats); }
 
   void pack(const Forward& p, int64_t block) const {
     pack_bias(p, p.bias, p.bias_hh, block, bias + block * SLOTS);
-    if (!panels) return;
-    float* panel = panels + block * (p.input + p.output) * SLOTS;
-    pack_block(p, p.w_ih, p.input, block, panel);
-    pack_block(p, p.w_hh, p.output, block, panel + p.input * SLOTS);
+    if (x_floats) pack_block(p, p.w_ih, p.input, block, panel(block));
+    if (h_floats) pack_block(p, p.w_hh, p.output, block, panel(block) + x_floats);
   }
 
   void pack_rest(const Forward& p) const {
@@ -51,11 +77,13 @@ struct Weights {
 struct Buffers {
   float *operand[2], *state, *cell, *gates;
   float *gates_h, *late, *fresh, *projected;  // share of h; o or o tanh(c), and c of the step, where h has to wait
+  float *input, *shares;  // x, and its shares of the gates, [block][step][row][SLOTS], of the steps computed at once
+  int64_t ahead;          // so many steps; 0: none
   int64_t row;    // floats from row to row of all but the gates
   int64_t group;  // blocks whose gates are computed before their cells: with few rows, cells of several blocks overlap
 
   // `members` of a crew have gates of their own, and share the rest.
-  Buffers(Pieces& pieces, const Layer& p, int64_t rows, Member member)
+  Buffers(Pieces& pieces, const Forward& p, const Plan& plan, int64_t rows, Member member)
       : row(blocks_of(larger(p.hidden, p.output)) * LANES + 16),
         group(p.normed() ? blocks_of(p.hidden) : smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
     for (float*& one : operand) one = pieces.take(rows * row);
@@ -67,6 +95,11 @@ struct Buffers {
     late = pieces.take(p.late() ? rows * row : 0);
     fresh = pieces.take(p.norm_c ? rows * row : 0);
     projected = pieces.take(p.w_proj ? rows * row : 0);
+    ahead = plan.steps(p, rows);
+    const int64_t floats = ahead * rows * p.input;
+    input = pieces.take(member.count * floats);
+    if (input) input += member.place * floats;
+    shares = pieces.take(ahead * rows * blocks_of(p.hidden) * SLOTS);
   }
 };
 
@@ -76,10 +109,12 @@ constexpr int64_t STREAM_FLOATS = 2 << 20;
 template <bool plain, bool keep>
 class Slice {
  public:
-  Slice(const Forward& p, const Weights& weights, Pieces pieces, int64_t first, int64_t rows, Member member = {})
+  Slice(const Forward& p, const Plan& plan, const Weights& weights, Pieces pieces, int64_t first, int64_t rows,
+        Member member)
       : p_(p),
+        plan_(plan),
         weights_(weights),
-        buffers_(pieces, p, rows, member),
+        buffers_(pieces, p, plan, rows, member),
         member_(member),
         begin_(first_of_part(blocks_of(p.hidden), member.place, member.count)),
         end_(first_of_part(blocks_of(p.hidden), member.place + 1, member.count)),
@@ -92,6 +127,7 @@ class Slice {
     start();
     member_.wait(0);
     for (int64_t step = 0; step < p_.time; step++) {
+      if (buffers_.ahead && step % buffers_.ahead == 0) shares(step, smaller(step + buffers_.ahead, p_.time));
       for (int64_t begin = begin_; begin < end_; begin += buffers_.group) {
         const int64_t end = smaller(end_, begin + buffers_.group);
         for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
@@ -107,6 +143,7 @@ class Slice {
 
  private:
   const Forward& p_;
+  const Plan plan_;
   const Weights weights_;
   Buffers buffers_;
   const Member member_;
@@ -161,19 +198,44 @@ class Slice {
     return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
   }
 
-  const float* panel(int64_t step, int64_t k) const {
-    return weights_.panels + block_at(step, k) * (p_.input + p_.output) * SLOTS;
+  const float* panel(int64_t step, int64_t k) const { return weights_.panel(block_at(step, k)); }
+
+  // Shares of x and the bias, of the steps begin .. end.
+  void shares(int64_t begin, int64_t end) {
+    float* to = buffers_.input;
+    for (int64_t step = begin; step < end; step++) {
+      const float* x = x_of(step);
+      for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, to += p_.input) {
+        copy(to, x, p_.input);
+      }
+    }
+    for (int64_t block = begin_; block < end_; block++) {
+      GateProduct work{};
+      work.init = weights_.bias + block * SLOTS;
+      work.x = work.h = buffers_.input;
+      work.x_row = work.x_count = p_.input;
+      work.panel = weights_.panel(block);
+      work.to = share_of(block, 0);
+      gate_product(work, (end - begin) * rows_, nullptr);
+    }
   }
 
+  float* share_of(int64_t block, int64_t step) const {
+    return buffers_.shares + (block * buffers_.ahead + step % buffers_.ahead) * rows_ * SLOTS;
+  }
+
+  const float* x_of(int64_t step) const { return p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch; }
+
   void gates(int64_t step, int64_t k, float* to) {
-    if (!weights_.panels) return direct_gates(step, block_at(step, k), to);
+    const int64_t block = block_at(step, k);
+    if (!plan_.packed_h) return direct_gates(step, block, to);
     const int64_t blocks = blocks_of(p_.hidden);
-    const bool far = blocks * (p_.input + p_.output) * SLOTS > NEAR_FLOATS;
+    const bool far = fetched_ahead(blocks * (weights_.x_floats + weights_.h_floats), rows_);
     const float* then = far && k + 1 < end_ ? panel(step, k + 1) : nullptr;
     GateProduct work;
-    work.init = weights_.bias + block_at(step, k) * SLOTS;
+    work.init = weights_.bias + block * SLOTS;
     work.init_row = 0;
-    work.x = p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch;
+    work.x = x_of(step);
     work.x_row = p_.x_batch;
     work.x_count = p_.input;
     work.h = operand(step);
@@ -181,6 +243,13 @@ class Slice {
     work.h_count = step || p_.h0 ? p_.output : 0;
     work.panel = panel(step, k);
     work.to = to;
+    if (buffers_.ahead) {
+      work.init = share_of(block, step);
+      work.init_row = SLOTS;
+      work.x_count = 0;
+      work.panel += weights_.x_floats;
+      if (then) then += weights_.x_floats;
+    }
     if (plain || !p_.normed()) return gate_product(work, rows_, then);
     GateProduct share = work;  // of h, and then of x, both without the bias
     work.init = share.init = weights_.bias + blocks * SLOTS;
@@ -193,14 +262,14 @@ class Slice {
 
   void direct_gates(int64_t step, int64_t block, float* to) const {
     const int64_t unit = block * LANES, units = smaller(LANES, p_.hidden - unit);
-    const float* x = p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch;
+    const float* init = buffers_.ahead ? share_of(block, step) : weights_.bias + block * SLOTS;
     for (int64_t slot = 0; slot < 4; slot++) {
       const int64_t first = first_row(p_, slot) + unit;
       for (int64_t row = 0; row < rows_; row++) {
         RowSums sums;
-        sums.across = load(weights_.bias + block * SLOTS + slot * LANES);
+        sums.across = load(init + (buffers_.ahead ? row * SLOTS : 0) + slot * LANES);
         if (first_row(p_, slot) >= 0) {
-          sums.add(p_.w_ih + first * p_.input, p_.input, units, x + row * p_.x_batch);
+          if (!buffers_.ahead) sums.add(p_.w_ih + first * p_.input, p_.input, units, x_of(step) + row * p_.x_batch);
           const float* h = operand(step) + row * buffers_.row;
           if (step || p_.h0) sums.add(p_.w_hh + first * p_.output, p_.output, units, h);
         }
@@ -375,9 +444,9 @@ class Slice {
   }
 };
 
-int64_t slice_floats(const Forward& p, int64_t rows, int64_t members) {
+int64_t slice_floats(const Forward& p, const Plan& plan, int64_t rows, int64_t members) {
   Pieces pieces(nullptr);
-  Buffers(pieces, p, rows, Member{nullptr, 0, members});
+  Buffers(pieces, p, plan, rows, Member{nullptr, 0, members});
   return pieces.used();
 }
 
@@ -385,24 +454,25 @@ Crowd crowd;
 
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
-  const int64_t blocks = blocks_of(p.hidden), weight_floats = blocks * (p.input + p.output) * SLOTS;
+  const int64_t blocks = blocks_of(p.hidden);
   Teams teams = teams_of(p, threads, 1);
-  const int64_t shared_rows = smaller(SLICE_ROWS, ceil_div(p.batch, teams.parts));
-  const bool packed = p.normed() || !read_directly(shared_rows, p.time, weight_floats);
+  const Plan plan(p, smaller(SLICE_ROWS, ceil_div(p.batch, teams.parts)));
   if (teams.members > 1 && crowd.avoids_crews()) {
     teams = {larger(1, smaller(threads.count, p.batch / 2)), 1};  // the same bits: only a row alone would have others
   }
   const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
-  const int64_t part_floats = most_floats(rows, [&](int64_t count) { return slice_floats(p, count, teams.members); });
+  const auto floats = [&](int64_t count) { return slice_floats(p, plan, count, teams.members); };
+  const int64_t part_floats = most_floats(rows, floats);
   Pieces sizes(nullptr);
-  Weights(sizes, p, packed);
+  Weights(sizes, p, plan);
   sizes.take(parts * CREW_FLOATS + parts * part_floats);
   Pieces pieces(workspace(sizes.used()));
-  const Weights weights(pieces, p, packed);
+  const Weights weights(pieces, p, plan);
   Crew* crews = reinterpret_cast<Crew*>(pieces.take(parts * CREW_FLOATS));
   float* slices = pieces.take(parts * part_floats);
 
-  const int64_t packers = !packed || weight_floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
+  const bool alone = !plan.packed_h || Plan::weight_floats(p) < 100000;
+  const int64_t packers = alone ? 1 : smaller(threads.run ? threads.count : 1, blocks);
   in_parallel(threads, packers, [&](int64_t part) {
     for (int64_t b = first_of_part(blocks, part, packers); b < first_of_part(blocks, part + 1, packers); b++) {
       weights.pack(p, b);
@@ -411,7 +481,7 @@ void run(const Forward& p, const Threads& threads) {
   weights.pack_rest(p);
   in_teams(p, threads, teams, crews, crowd, [&](int64_t part, const Member& member) {
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain, keep>(p, weights, Pieces(slices + part * part_floats), first, count, member).run();
+      Slice<plain, keep>(p, plan, weights, Pieces(slices + part * part_floats), first, count, member).run();
     });
   });
 }

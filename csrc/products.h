@@ -122,10 +122,6 @@ struct ChunkProducts {
       *end = 1.0f;
     }
   }
-
-  static void copy(float* to, const float* from, int64_t count) {
-    for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
-  }
 };
 
 }  // namespace gatecast::GATECAST_ISA

@@ -46,6 +46,10 @@ INLINE void store(float* p, Vec v, int64_t n) {
   for (int64_t k = 0; k < n; k++) p[k] = buffer[k];
 }
 
+INLINE void copy(float* to, const float* from, int64_t count) {
+  for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
+}
+
 // Past the caches, for what is read only after they have forgotten it; `p` is aligned to a vector.
 INLINE void stream(float* p, Vec v) {
 #if defined(__AVX512F__) && GATECAST_LANES == 16

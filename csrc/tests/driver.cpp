@@ -219,6 +219,7 @@ int main(int count, char** arguments) {
                         {3, 1, 12, 40, false, 1}, {5, 4, 12, 9, false, 0, true}, {4, 67, 12, 20, true, 0, true},
                         {3, 70, 12, 34, true, 5, true}, {0, 2, 3, 8, true, 5, true}, {3, 0, 2, 8, true, 5, true},
                         {5, 4, 3, 9, false, 0, false, true}, {4, 67, 3, 20, true, 7, false, true},
+                        {70, 1, 40, 48, false}, {20, 1, 8, 260, false}, {45, 3, 33, 40, true},  // shares of x ahead
                         {30, 31, 3, 64, false},  // parts of 16 and of 15 rows
                         {12, 3, 20, 150, true}, {12, 3, 20, 150, true, 0, false, true}};  // a crew with all options
   for (const Case& c : cases) {

@@ -91,6 +91,9 @@ SHAPES = (
     LSTMCase("several pieces of k", 12, 11, 150, 200),
     LSTMCase("few rows", 10, 3, 5, 72),  # which two threads share
     LSTMCase("few rows, many units", 10, 3, 70, 150),  # in the backward pass too
+    LSTMCase("shares of x ahead", 70, 1, 40, 48),  # of 64 steps, and of the six left over
+    LSTMCase("shares of x ahead, few rows", 45, 3, 33, 40, spec=CellSpec(reverse=True)),
+    LSTMCase("shares of x ahead, weights as they are", 20, 1, 40, 260),
     LSTMCase("gates past the caches", 18, 256, 2, 116),
     LSTMCase("uneven parts", 200, 31, 3, 64),  # two threads: the smaller part takes more blocks at a time
     LSTMCase("no steps", 0, 3, 2, 8),
