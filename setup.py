@@ -27,8 +27,10 @@ FILES = LIBRARY, REASON = ("kernels.so", "kernels.txt")
 X86 = ["-DGATECAST_ISA=avx2", "-DGATECAST_LANES=8", "-mavx2", "-mfma"]
 X86_WIDE = ["-DGATECAST_ISA=avx512", "-DGATECAST_LANES=16", "-mprefer-vector-width=512"]
 X86_WIDE += ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
+X86_TILES = ["-DGATECAST_ISA=amx", *X86_WIDE[1:], "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
 ARM = ["-DGATECAST_ISA=neon", "-DGATECAST_LANES=4"]
 INSTRUCTION_SETS = {"x86_64": [X86, X86_WIDE], "amd64": [X86, X86_WIDE], "aarch64": [ARM], "arm64": [ARM]}
+TILES = "#include <immintrin.h>\nint main() { _tile_dpbf16ps(0, 1, 2); }\n"  # what older compilers do not know
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno"]
 FLAGS += ["-fno-trapping-math", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi"]
 
@@ -78,18 +80,33 @@ def compile_library(library: Path, folder: Path) -> None:
     machine = platform.machine().lower()
     if machine not in INSTRUCTION_SETS:
         raise RuntimeError(f"no kernels for processors of type {machine}")
-    jobs = [("bind.cpp", "bind", torch_flags()), ("dispatch.cpp", "dispatch", []), ("workspace.cpp", "workspace", [])]
-    for flags in INSTRUCTION_SETS[machine]:
+    folder.mkdir(parents=True, exist_ok=True)
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    sets, known = list(INSTRUCTION_SETS[machine]), []
+    if X86 in sets and knows_tiles(compiler, folder):
+        sets, known = [*sets, X86_TILES], ["-DGATECAST_AMX"]
+    jobs = [("bind.cpp", "bind", torch_flags()), ("dispatch.cpp", "dispatch", known)]
+    jobs.append(("workspace.cpp", "workspace", []))
+    for flags in sets:
         name = flags[0].rpartition("=")[2]
         for source in ("lstm_forward", "lstm_backward", "kernels"):
             jobs.append((f"{source}.cpp", f"{source}_{name}", flags))
-    folder.mkdir(parents=True, exist_ok=True)
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: compile_one(compiler, folder, *job), jobs))
     more = shlex.split(os.environ.get("LDFLAGS", ""))
     # libtorch_cpu is in the process already when this library is loaded: its name is enough, its folder is not kept.
     call([*compiler, "-shared", *objects, "-o", str(library), f"-L{torch_folder() / 'lib'}", "-ltorch_cpu", *more])
+
+
+def knows_tiles(compiler: list[str], folder: Path) -> bool:
+    """Whether the compiler has AMX."""
+    source = folder / "tiles.cpp"
+    source.write_text(TILES)
+    try:
+        call([*compiler, *X86_TILES, "-c", str(source), "-o", str(source.with_suffix(".o"))])
+    except (RuntimeError, OSError):
+        return False
+    return True
 
 
 def compile_one(compiler: list[str], folder: Path, source: str, name: str, flags: list[str]) -> str:

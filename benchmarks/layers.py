@@ -9,7 +9,9 @@ rounds are shown. With one thread CPU time counts, with two the clock on the wal
 at every step would measure the neighbours (``--most-threads 1`` leaves two threads out). Forward + backward includes
 the gradient of x on both sides. *Equal allocator* repeats the comparison with glibc told to keep freed memory
 (``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_``), which removes the page faults of PyTorch's temporaries. *Of
-peak* is the share of what a loop of independent FMA instructions reaches on one core of this machine.
+peak* is the share of what a loop of independent FMA instructions reaches on one core of this machine. *Autocast to
+bfloat16*, where the processor has AMX: both layers with float32 weights under ``torch.autocast``, beside our float32;
+errors are those of the outputs against it, the norm of the difference over the norm.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import common
+
+from gatecast.ops.library import library
 
 EQUAL = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592", "MALLOC_TOP_PAD_": "67108864"}
 PEAK = """
@@ -66,6 +70,9 @@ def main() -> None:
     for part in ("options", "steps"):
         runs.append(worker({"part": part, "peak": peak}, 1, args))
         rows += runs[-1].result["rows"]
+    if library().halves:
+        runs.append(worker({"part": "halves"}, 1, args))
+        rows += [row | {"task": f"1 thread, autocast to bfloat16: {row['task']}"} for row in runs[-1].result["rows"]]
     print(common.table(rows))
     common.write(
         "layers", rows, args, title="The LSTM layer", versions=common.versions(runs),

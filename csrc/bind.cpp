@@ -25,7 +25,7 @@ using torch::stable::Tensor;
 using Optional = std::optional<Tensor>;
 using Sizes = std::initializer_list<int64_t>;
 
-const gatecast::Kernels* chosen = nullptr;
+const gatecast::Kernels *chosen = nullptr, *chosen_for_halves = nullptr;
 const int32_t FLOAT = aoti_torch_dtype_float32(), BOOL = aoti_torch_dtype_bool(), CPU = aoti_torch_device_type_cpu();
 
 bool holds(const Tensor& t, int32_t wanted) {
@@ -150,6 +150,14 @@ gatecast::Threads torch_threads() {
   return threads;
 }
 
+constexpr int64_t LEAST_HALF_ROWS = 16;  // of all steps: below, packing halves would take longer than it saves
+
+// A single row would leave the tiles empty.
+const gatecast::Kernels& kernels_for(const gatecast::Layer& p) {
+  const bool enough = p.batch > 1 && p.time * p.batch >= LEAST_HALF_ROWS;
+  return p.options.halves && chosen_for_halves && enough ? *chosen_for_halves : *chosen;
+}
+
 // Each thread takes members alone, as many as all of them; those left over share their batch out among the threads.
 template <class Call>
 void run(const std::vector<Call>& members, void (*kernel)(const Call&, const gatecast::Threads&)) {
@@ -174,7 +182,7 @@ void run(const std::vector<Call>& members, void (*kernel)(const Call&, const gat
 }
 
 struct Choices {
-  const std::vector<int64_t>& kinds;  // activation, recurrent activation, coupled, reverse, zero_output
+  const std::vector<int64_t>& kinds;  // activation, recurrent activation, coupled, reverse, zero_output, halves
   double cell_clip, gradient_clip;
 };
 
@@ -184,12 +192,13 @@ void describe(gatecast::Layer& p, const Tensor& x, const Tensor& w_hh, const Cho
   constexpr int64_t last = static_cast<int64_t>(gatecast::Activation::hard_tanh);
   const auto known = [](int64_t kind) { return kind >= 0 && kind <= last; };
   STD_TORCH_CHECK(chosen, "no kernel runs on this processor");
-  STD_TORCH_CHECK(kinds.size() == 5 && known(kinds[0]) && known(kinds[1]), "choices holds what no kernel has");
+  STD_TORCH_CHECK(kinds.size() == 6 && known(kinds[0]) && known(kinds[1]), "choices holds what no kernel has");
   p.options.activation = static_cast<gatecast::Activation>(kinds[0]);
   p.options.recurrent_activation = static_cast<gatecast::Activation>(kinds[1]);
   p.options.coupled = kinds[2];
   p.options.reverse = kinds[3];
   p.options.zero_output = kinds[4];
+  p.options.halves = kinds[5];
   p.options.cell_clip = static_cast<float>(choices.cell_clip);
   p.options.gradient_clip = static_cast<float>(choices.gradient_clip);
   STD_TORCH_CHECK(x.dim() == 3 + grouped, "x must be (time, batch, input), for each member of a group");
@@ -279,7 +288,7 @@ Eight lstm_forward(
     one.norms = member.target_if(with_norms, norms);
     one.moments = member.target_if(with_moments, moments);
   }
-  run(members, chosen->forward);
+  run(members, kernels_for(p).forward);
   return {y, h, c, cells, gates, states, norms, moments};
 }
 
@@ -352,7 +361,7 @@ Eleven lstm_backward(
     one.grad_norm_c = member.target_if(one.norm_c, grad_norm_c);
     one.grad_w_proj = member.target_if(one.w_proj, grad_w_proj);
   }
-  run(members, chosen->backward);
+  run(members, kernels_for(p).backward);
   return {grad_x,        grad_w_ih,   grad_w_hh,   grad_bias,   grad_h0,    grad_c0,
           grad_peephole, grad_norm_x, grad_norm_h, grad_norm_c, grad_w_proj};
 }
@@ -408,12 +417,13 @@ struct Runs {
 void run_layer(const gatecast::Forward* runs, int64_t directions) {
   const gatecast::Threads threads = torch_threads();
   const auto task = [](void* context, int64_t k) {
-    chosen->forward(static_cast<const gatecast::Forward*>(context)[k], gatecast::Threads{});
+    const gatecast::Forward& one = static_cast<const gatecast::Forward*>(context)[k];
+    kernels_for(one).forward(one, gatecast::Threads{});
   };
   if (directions == 2 && threads.count > 1 && runs->batch == 1 && runs->large()) {
     threads.run(2, task, const_cast<gatecast::Forward*>(runs));
   } else {
-    for (int64_t k = 0; k < directions; k++) chosen->forward(runs[k], threads);
+    for (int64_t k = 0; k < directions; k++) kernels_for(runs[k]).forward(runs[k], threads);
   }
 }
 
@@ -478,5 +488,9 @@ EXPORTED int64_t gatecast_lanes(const char* name) {
   return kernels ? kernels->lanes : 0;
 }
 
-// To be called once, before the first operator: gates kept by one instruction set cannot be read by another.
-EXPORTED void gatecast_choose(const char* name) { chosen = gatecast::kernels_named(name); }
+// To be called once, before the first operator: gates kept by one instruction set cannot be read by another of another
+// width. `halves`: the kernels for products of halves, of the same width (null: none).
+EXPORTED void gatecast_choose(const char* name, const char* halves) {
+  chosen = gatecast::kernels_named(name);
+  chosen_for_halves = halves ? gatecast::kernels_named(halves) : nullptr;
+}

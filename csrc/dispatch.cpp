@@ -11,6 +11,9 @@ namespace gatecast {
 #if defined(__x86_64__)
 DECLARE(avx512)
 DECLARE(avx2)
+#if defined(GATECAST_AMX)
+DECLARE(amx)
+#endif
 #elif defined(__aarch64__)
 DECLARE(neon)
 #endif
@@ -20,6 +23,9 @@ namespace {
 const Kernels* const ALL[] = {
 #if defined(__x86_64__)
     &avx512::kernels, &avx2::kernels,
+#if defined(GATECAST_AMX)
+    &amx::kernels,  // not the best for float32: where it runs, so does the first
+#endif
 #elif defined(__aarch64__)
     &neon::kernels,
 #endif

@@ -1,6 +1,15 @@
 // The function table of one instruction set; compiled once for each, beside lstm_forward.cpp and lstm_backward.cpp.
 #include "lstm.h"
 
+#if defined(__AMX_BF16__)
+#include <cpuid.h>
+#include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 namespace gatecast::GATECAST_ISA {
 
 void forward(const Forward&, const Threads&);
@@ -8,10 +17,34 @@ void backward(const Backward&, const Threads&);
 
 namespace {
 
+#if defined(__AMX_BF16__)
+// The system keeps the tiles of a process only if it is asked to.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr int ASK = 0x1023, TILES = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, ASK, TILES) == 0;
+#else
+  return false;
+#endif
+}
+
+bool has_tiles() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  const bool tiles = (d >> 22 & 1) && (d >> 24 & 1);  // AMX-BF16, AMX-TILE
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && tiles && (a >> 5 & 1);  // AVX512-BF16
+}
+#endif
+
 bool supported() {
 #if defined(__AVX512F__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#if defined(__AMX_BF16__)
+  return wide && has_tiles() && may_use_tiles();
+#else
+  return wide;
+#endif
 #elif defined(__AVX2__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else

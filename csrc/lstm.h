@@ -17,6 +17,7 @@ struct Options {
   bool coupled = false;      // the weights hold f, g, o, and i = 1 - f
   bool reverse = false;      // read the time axis from its end
   bool zero_output = true;   // outputs of masked steps are 0
+  bool halves = false;       // products may round their factors to bfloat16
   bool normed_cell = false;  // the cell state is normalised before it is squashed
   float cell_clip = 0;       // 0: none
   float gradient_clip = 0;   // 0: none

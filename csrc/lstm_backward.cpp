@@ -12,7 +12,7 @@
 //
 // Fewer rows than threads: a crew of threads (crew.h) shares a slice. Each has hidden units of its own, for which it
 // computes the gradients of the gates, of the state before and of the weights; what belongs to whole rows, the operands
-// and the gradient to x, is shared out by steps of the chunk.
+// and the gradient to x, is shared out by steps of the chunk. Products of halves (half.h) go without.
 #include "cell.h"
 #include "chunk.h"
 #include "crew.h"
@@ -45,6 +45,7 @@ class Slice {
 
   // `add`: the sums hold those of an earlier slice.
   void run(bool add) {
+    const Tiles tiles;
     start();
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
       const int64_t begin = larger(0, end - buffers_.steps);
@@ -59,6 +60,7 @@ class Slice {
         if (!plain && p_.late()) outputs(step, row);
         cells(step, row);
         if (!plain && p_.normed()) shares(step, row);
+        if (HALF) products_.round_gates(row);
         wait();  // for the gradients of all gates
         if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
@@ -115,6 +117,7 @@ class Slice {
         store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
     }
+    if (HALF) fill_zero(buffers_.halves.zeros, larger(SLOTS, larger(padded(p_.input), buffers_.width)));
     if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 
@@ -191,6 +194,7 @@ class Slice {
 
   // The gates of a chunk once more, from x, the states and the cells before.
   void gates_again(int64_t begin, int64_t end) const {
+    if (HALF) products_.round_operands((end - begin) * rows_);
     for (int64_t block = begin_; block < end_; block++) {
       float* gates = buffers_.again + block * buffers_.block;
       products_.gates(block, (end - begin) * rows_, gates);
@@ -355,7 +359,7 @@ Crowd crowd;
 
 template <bool plain>
 void run(const Backward& p, const Threads& threads) {
-  Teams teams = teams_of(p, threads, PANEL_VECTORS);
+  Teams teams = HALF ? Teams{parts_of(p, threads), 1} : teams_of(p, threads, PANEL_VECTORS);
   if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
   const int64_t blocks = blocks_of(p.hidden), parts = teams.parts;
   const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));

@@ -13,6 +13,7 @@
 #include "direct.h"
 #include "gates.h"
 #include "gemm.h"
+#include "half.h"
 #include "norm.h"
 #include "pack.h"
 #include "slices.h"
@@ -30,8 +31,9 @@ struct Plan {
   bool packed_x, packed_h;  // weights are read from panels
 
   // `rows` of the largest slice.
-  Plan(const Forward& p, int64_t rows) : ahead(!p.normed() && rows <= FEW_AHEAD && p.time * rows >= LEAST_AHEAD) {
-    const bool direct = !p.normed() && read_directly(rows, p.time, weight_floats(p));
+  Plan(const Forward& p, int64_t rows)
+      : ahead(!HALF && !p.normed() && rows <= FEW_AHEAD && p.time * rows >= LEAST_AHEAD) {
+    const bool direct = !HALF && !p.normed() && read_directly(rows, p.time, weight_floats(p));
     packed_x = ahead || !direct;
     packed_h = !direct;
   }
@@ -44,23 +46,28 @@ struct Plan {
 };
 
 struct Weights {
-  float *panels, *bias;  // [block][input, then output][SLOTS], without what is not packed; [block][SLOTS]
-  int64_t x_floats, h_floats;  // of a block's panel
+  int64_t x_floats, h_floats;  // of a block's panel, or of its panels of halves
+  float *panels, *bias;        // [block][input, then output][SLOTS], without what is not packed; [block][SLOTS]
   float* projection;           // panels
   Gains gains;
 
   Weights(Pieces& pieces, const Forward& p, const Plan& plan)
-      : panels(pieces.take(blocks_of(p.hidden) * ((plan.packed_x * p.input) + (plan.packed_h * p.output)) * SLOTS)),
+      : x_floats(plan.packed_x * panel_floats(p.input)),
+        h_floats(plan.packed_h * panel_floats(p.output)),
+        panels(pieces.take(blocks_of(p.hidden) * (x_floats + h_floats))),
         bias(pieces.take((blocks_of(p.hidden) + 1) * SLOTS)),  // and a block of zeros
-        x_floats(plan.packed_x * p.input * SLOTS),
-        h_floats(plan.packed_h * p.output * SLOTS),
         projection(pieces.take(p.w_proj ? p.hidden * blocks_of(p.output) * LANES : 0)),
         gains(pieces, p) {}
+
+  static int64_t panel_floats(int64_t columns) {
+    return HALF ? round_up(columns, TILE_DEPTH) * SLOTS / 2 : columns * SLOTS;
+  }
 
   float* panel(int64_t block) const { return panels + block * (x_floats + h_floats); }
 
   void pack(const Forward& p, int64_t block) const {
     pack_bias(p, p.bias, p.bias_hh, block, bias + block * SLOTS);
+    if constexpr (HALF) return pack_gate_panels(p, block, gatecast::GATECAST_ISA::halves(panel(block)));
     if (x_floats) pack_block(p, p.w_ih, p.input, block, panel(block));
     if (h_floats) pack_block(p, p.w_hh, p.output, block, panel(block) + x_floats);
   }
@@ -79,6 +86,8 @@ struct Buffers {
   float *gates_h, *late, *fresh, *projected;  // share of h; o or o tanh(c), and c of the step, where h has to wait
   float *input, *shares;  // x, and its shares of the gates, [block][step][row][SLOTS], of the steps computed at once
   int64_t ahead;          // so many steps; 0: none
+  Half* halves;           // [x | h], each with zeros up to a multiple of 32
+  int64_t gate_rows;      // of the buffers of gates: whole tiles of halves
   int64_t row;    // floats from row to row of all but the gates
   int64_t group;  // blocks whose gates are computed before their cells: with few rows, cells of several blocks overlap
 
@@ -86,12 +95,13 @@ struct Buffers {
   Buffers(Pieces& pieces, const Forward& p, const Plan& plan, int64_t rows, Member member)
       : row(blocks_of(larger(p.hidden, p.output)) * LANES + 16),
         group(p.normed() ? blocks_of(p.hidden) : smaller(blocks_of(p.hidden), ceil_div(16, larger(1, rows)))) {
+    gate_rows = HALF ? round_up(rows, TILE_ROWS) : rows;
     for (float*& one : operand) one = pieces.take(rows * row);
     state = p.recurrent.at ? pieces.take(rows * row) : nullptr;
     cell = pieces.take(rows * row);
-    gates = pieces.take(member.count * group * rows * SLOTS);
-    if (gates) gates += member.place * group * rows * SLOTS;
-    gates_h = pieces.take(p.normed() ? group * rows * SLOTS : 0);
+    gates = pieces.take(member.count * group * gate_rows * SLOTS);
+    if (gates) gates += member.place * group * gate_rows * SLOTS;
+    gates_h = pieces.take(p.normed() ? group * gate_rows * SLOTS : 0);
     late = pieces.take(p.late() ? rows * row : 0);
     fresh = pieces.take(p.norm_c ? rows * row : 0);
     projected = pieces.take(p.w_proj ? rows * row : 0);
@@ -100,6 +110,9 @@ struct Buffers {
     input = pieces.take(member.count * floats);
     if (input) input += member.place * floats;
     shares = pieces.take(ahead * rows * blocks_of(p.hidden) * SLOTS);
+    const int64_t half_size = HALF ? gate_rows * GateHalves(p).row / 2 : 0;
+    halves = reinterpret_cast<Half*>(pieces.take(member.count * half_size));
+    if (halves) halves += 2 * member.place * half_size;
   }
 };
 
@@ -124,9 +137,11 @@ class Slice {
         rows_(rows) {}
 
   void run() {
+    const Tiles tiles;
     start();
     member_.wait(0);
     for (int64_t step = 0; step < p_.time; step++) {
+      if constexpr (HALF) round_operands(step);
       if (buffers_.ahead && step % buffers_.ahead == 0) shares(step, smaller(step + buffers_.ahead, p_.time));
       for (int64_t begin = begin_; begin < end_; begin += buffers_.group) {
         const int64_t end = smaller(end_, begin + buffers_.group);
@@ -156,7 +171,7 @@ class Slice {
   int64_t block_at(int64_t step, int64_t k) const {
     return step % 2 && (plain || !p_.normed()) ? begin_ + end_ - 1 - k : k;
   }
-  float* gates_at(int64_t k) const { return buffers_.gates + k * rows_ * SLOTS; }
+  float* gates_at(int64_t k) const { return buffers_.gates + k * buffers_.gate_rows * SLOTS; }
   float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
   float* state(int64_t step) const { return buffers_.state ? buffers_.state : operand(step); }
   Vec initial(const float* from, int64_t row, int64_t unit, int64_t width) const {
@@ -228,6 +243,7 @@ class Slice {
 
   void gates(int64_t step, int64_t k, float* to) {
     const int64_t block = block_at(step, k);
+    if constexpr (HALF) return half_gates(block, to);
     if (!plan_.packed_h) return direct_gates(step, block, to);
     const int64_t blocks = blocks_of(p_.hidden);
     const bool far = fetched_ahead(blocks * (weights_.x_floats + weights_.h_floats), rows_);
@@ -255,9 +271,33 @@ class Slice {
     work.init = share.init = weights_.bias + blocks * SLOTS;
     work.h_count = share.x_count = 0;
     share.panel += p_.input * SLOTS;
-    share.to = buffers_.gates_h + k * rows_ * SLOTS;
+    share.to = buffers_.gates_h + k * buffers_.gate_rows * SLOTS;
     gate_product(work, rows_, nullptr);
     gate_product(share, rows_, then);
+  }
+
+  void round_operands(int64_t step) {
+    const GateHalves shape(p_);
+    const float *x = x_of(step), *h = operand(step);
+    for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, h += buffers_.row) {
+      round_row(buffers_.halves + row * shape.row, x, p_.input);
+      round_row(buffers_.halves + row * shape.row + shape.x, h, p_.output);
+    }
+  }
+
+  void half_gates(int64_t block, float* to) const {
+    const GateHalves shape(p_);
+    HalfProduct work = shape.product(buffers_.halves, gatecast::GATECAST_ISA::halves(weights_.panel(block)), to);
+    work.init = weights_.bias + block * SLOTS;
+    if (plain || !p_.normed()) return work.run(rows_, PANELS);
+    work.init = weights_.bias + blocks_of(p_.hidden) * SLOTS;  // both shares without the bias
+    work.depth = shape.x;
+    work.run(rows_, PANELS);
+    work.from += shape.x;
+    work.panel += shape.x * PANEL_COLUMNS;
+    work.depth = shape.h;
+    work.to = buffers_.gates_h + block * buffers_.gate_rows * SLOTS;
+    work.run(rows_, PANELS);
   }
 
   void direct_gates(int64_t step, int64_t block, float* to) const {
@@ -280,7 +320,7 @@ class Slice {
 
   // The gates from the shares of x and h: each normalised, times its gain, and the bias.
   void normalise(int64_t step) {
-    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = rows_ * SLOTS;
+    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = buffers_.gate_rows * SLOTS;
     const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * SLOTS;
     const Gains& gains = weights_.gains;
     for (int64_t row = 0; row < rows_; row++) {

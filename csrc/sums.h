@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gemm.h"
+#include "half.h"
 #include "pack.h"
 #include "workspace.h"
 
@@ -22,7 +23,7 @@ struct Sums {
   float *norm_x, *norm_h, *bias;                            // [block][SLOTS], where gates are normalised
 
   Sums(Pieces& pieces, const Backward& p)
-      : depth(p.input + p.output + 1),
+      : depth(HALF ? round_up(p.input + p.output + 1, TILE_ROWS) : p.input + p.output + 1),
         units(blocks_of(p.hidden) * LANES),
         slots(blocks_of(p.hidden) * SLOTS),
         small_floats(5 * units + (p.normed() ? 3 * slots : 0)),

@@ -35,7 +35,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     torch.set_num_threads(job["threads"])
     gate()
-    rows = {"shapes": shapes, "options": options, "steps": steps}[job["part"]](job)
+    rows = {"shapes": shapes, "options": options, "steps": steps, "halves": halves}[job["part"]](job)
     found = {"rows": rows, "versions": {"torch": torch.__version__, "gatecast": version("gatecast")}}
     Path(job["result"]).write_text(json.dumps(found))
 
@@ -140,6 +140,58 @@ def shapes(job: dict[str, Any]) -> list[dict[str, Any]]:
         means = {f"{n} × ours": math.exp(statistics.mean(map(math.log, values))) for n, values in ratios.items()}
         rows.append({"task": kind, "B, T, I, H, layers": "geometric mean"} | means)
     return rows
+
+
+def short(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Under autocast to bfloat16."""
+
+    def run() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return function()
+
+    return run
+
+
+def halves(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The eight shapes under autocast, beside PyTorch's layer there and beside our own float32."""
+    rows = []
+    for kind in ("inference", "forward + backward"):
+        ratios: dict[str, list[float]] = {"torch.nn.LSTM × ours": [], "our float32 × ours": []}
+        for batch, steps_, features, hidden, layers in SHAPES[: job.get("shapes", 8)]:
+            torch.manual_seed(0)
+            layer, own = nn.LSTM(features, hidden, layers), gatecast.nn.LSTM(features, hidden, layers)
+            own.load_state_dict(layer.state_dict())
+            x = torch.randn(steps_, batch, features, requires_grad=True)
+            functions = {"torch.nn.LSTM": (layer, short(lambda: layer(x)[0])),  # noqa: B023
+                         "gatecast": (own, short(lambda: own(x)[0])),  # noqa: B023
+                         "our float32": (own, lambda: own(x)[0])}  # fmt: skip # noqa: B023
+            errors = errors_of(functions)
+            rivals = {
+                name: inference(function) if kind == "inference" else training(function, module, x)
+                for name, (module, function) in functions.items()
+            }
+            found = in_turns(rivals, job["rounds"])
+            row = {"B, T, I, H, layers": f"{batch}, {steps_}, {features}, {hidden}, {layers}",
+                   "ms": statistics.median(found["gatecast"]) * 1e3}  # fmt: skip
+            for name in ("torch.nn.LSTM", "our float32"):
+                row[f"{name} × ours"] = times_ours(found, name)
+                ratios[f"{name} × ours"].append(row[f"{name} × ours"])
+            rows.append({"task": kind} | row | errors)
+            print(rows[-1], flush=True)
+        means = {name: math.exp(statistics.mean(map(math.log, values))) for name, values in ratios.items()}
+        rows.append({"task": kind, "B, T, I, H, layers": "geometric mean"} | means)
+    return rows
+
+
+def errors_of(functions: dict[str, tuple[nn.Module, Callable[[], Tensor]]]) -> dict[str, float]:
+    """Relative errors of outputs; no time is taken where they are more than bfloat16 explains."""
+    with torch.no_grad():
+        exact = functions["our float32"][1]()
+        names = {"torch.nn.LSTM": "its error", "gatecast": "our error"}
+        errors = {said: testing.relative_error(functions[name][1](), exact) for name, said in names.items()}
+    if not errors["our error"] < 0.02:
+        raise SystemExit(f"products of bfloat16: relative error {errors['our error']:.1e}; no times are reported")
+    return errors
 
 
 def cell_loop(layer: nn.LSTM, x: Tensor, mask: Tensor) -> Tensor:

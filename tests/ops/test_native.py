@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gatecast.ops.library import LIBRARY
+from gatecast.ops.library import LIBRARY, library
 
 SOURCES = Path(__file__).parents[2] / "csrc"
 FILES = ["tests/driver.cpp", "lstm_forward.cpp", "lstm_backward.cpp", "kernels.cpp", "workspace.cpp"]
 COMMON = ["-std=c++17", "-ffp-contract=fast", "-pthread"]
 AVX2 = ["-mavx2", "-mfma", "-DGATECAST_ISA=avx2", "-DGATECAST_LANES=8"]
+TILES = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
+TILES += ["-mprefer-vector-width=512", "-DGATECAST_ISA=amx", "-DGATECAST_LANES=16"]
 NEON = ["-DGATECAST_ISA=neon", "-DGATECAST_LANES=4"]
 ADDRESS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 ADDRESS += ["-fno-sanitize=null,object-size,alignment,pointer-overflow"]  # these four cost most of the compile time
@@ -50,6 +52,12 @@ def test_the_sanitizers_find_nothing(sanitizer: list[str], tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not library().halves, reason="this processor has no AMX")
+def test_the_address_sanitizer_finds_nothing_on_tiles(tmp_path: Path) -> None:
+    passes([str(build("g++", [*TILES, *ADDRESS], tmp_path / "driver")), FEW])
+
+
+@pytest.mark.slow
 def test_the_neon_kernels_under_an_emulator(tmp_path: Path) -> None:
     if not (shutil.which("aarch64-linux-gnu-g++") and shutil.which("qemu-aarch64")):
         pytest.skip("needs aarch64-linux-gnu-g++ and qemu-aarch64")
@@ -70,5 +78,5 @@ def test_the_library_keeps_each_instruction_set_to_its_namespace() -> None:
         elif re.search(r":\t(v|.*%(k[0-7]|zmm))", line):  # AVX's names begin with v; AVX-512 has masks
             users.add(function)
     assert any("gatecast::avx512::" in name for name in users)
-    strangers = [name for name in users if "gatecast::avx2::" not in name and "gatecast::avx512::" not in name]
-    assert not strangers
+    homes = ("gatecast::avx2::", "gatecast::avx512::", "gatecast::amx::")
+    assert not [name for name in users if not any(home in name for home in homes)]

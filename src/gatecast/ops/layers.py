@@ -41,12 +41,13 @@ def lstm_layers(
     """
     if torch.compiler.is_compiling() or transforms.active():  # which know the operator of one layer
         return None
-    if not kernel_for(x, spec, NO_MASKS if steps is None else LSTMMasks(steps)).kernel:
+    choice = kernel_for(x, spec, NO_MASKS if steps is None else LSTMMasks(steps))
+    if not choice.kernel:
         return None
     if x.dtype != torch.float32:  # once it is widened, a weight of another dtype would go unseen
         _check(x, weights, spec, layers, directions)
     try:
-        return kernel.lstm_layers(x, weights, state, spec, steps, layers, directions)
+        return kernel.lstm_layers(x, weights, state, choice.spec(spec), steps, layers, directions)
     except RuntimeError:  # the kernel's own check is the quicker one; these are the words for it
         _check(x, weights, spec, layers, directions)
         raise

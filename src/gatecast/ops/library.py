@@ -14,6 +14,7 @@ from gatecast.errors import SettingError
 LIBRARY = Path(__file__).with_name("kernels.so")
 REASON = LIBRARY.with_suffix(".txt")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon")
+HALVES = "amx"  # of bfloat16; float32 runs on avx512 beside it
 
 
 class Library(NamedTuple):
@@ -22,6 +23,7 @@ class Library(NamedTuple):
     Args:
         isa: instruction set, or "" where no kernel runs.
         lanes: floats in a vector; the kept gates are laid out in blocks of so many units.
+        halves: instruction set for products of bfloat16, or "" where they are computed in float32.
         reason: why no kernel runs; "" where one does.
         asked: the reference was asked for by ``GATECAST_ISA=reference``.
         refused: ``GATECAST_ISA`` asks for what is not there.
@@ -29,6 +31,7 @@ class Library(NamedTuple):
 
     isa: str = ""
     lanes: int = 1
+    halves: str = ""
     reason: str = ""
     asked: bool = False
     refused: bool = False
@@ -49,8 +52,8 @@ def find(wanted: str) -> Library:
     """Load the kernels of an instruction set; "": the best; "reference": none."""
     if wanted == "reference":
         return Library(reason="GATECAST_ISA=reference asks for the reference", asked=True)
-    if wanted and wanted not in INSTRUCTION_SETS:
-        known = ", ".join(INSTRUCTION_SETS)
+    if wanted and wanted not in (HALVES, *INSTRUCTION_SETS):
+        known = ", ".join((HALVES, *INSTRUCTION_SETS))
         return Library(reason=f"GATECAST_ISA must be one of {known} or reference, got {wanted!r}", refused=True)
     found = _load(wanted)
     if wanted and not found.isa:
@@ -69,11 +72,12 @@ def _load(wanted: str) -> Library:
     shared = ctypes.CDLL(str(LIBRARY))
     shared.gatecast_isa.restype = ctypes.c_char_p
     shared.gatecast_lanes.restype = ctypes.c_int64
-    name = wanted.encode() if wanted else None
+    halves = HALVES if wanted in ("", HALVES) and shared.gatecast_isa(HALVES.encode()) else ""
+    name = wanted.encode() if wanted and wanted != halves else None
     isa = shared.gatecast_isa(name)
     if isa is None:
         return Library(reason=f"this processor does not run {wanted or 'any of the compiled kernels'}")
-    return Library(isa.decode(), shared.gatecast_lanes(name))
+    return Library(isa.decode(), shared.gatecast_lanes(name), halves)
 
 
 def _why_missing() -> str:
@@ -84,4 +88,4 @@ def _why_missing() -> str:
 
 _FOUND = find(os.environ.get("GATECAST_ISA", ""))  # now, not when first used: a graph being traced loads nothing
 if _FOUND.isa:
-    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode())
+    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode(), _FOUND.halves.encode() or None)

@@ -44,6 +44,6 @@ def lstm(
     check_lstm(x, weights, state, spec, masks)
     choice = kernel_for(x, spec, masks)
     if choice.kernel:
-        return kernel.lstm(x, weights, state, spec, masks, cells)
+        return kernel.lstm(x, weights, state, choice.spec(spec), masks, cells)
     announce(choice)
     return reference.lstm(x, weights, state, spec=spec, masks=masks, cells=cells)

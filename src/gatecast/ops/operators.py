@@ -101,7 +101,11 @@ def _layers_shapes(
 def choices(spec: CellSpec) -> tuple[list[int], float, float]:
     """The options as the operators take them."""
     kinds = [ACTIVATIONS.index(spec.activation), ACTIVATIONS.index(spec.recurrent_activation)]
-    return [*kinds, spec.coupled, spec.reverse, spec.zero_output], spec.cell_clip or 0.0, spec.gradient_clip or 0.0
+    return (
+        [*kinds, spec.coupled, spec.reverse, spec.zero_output, spec.halves],
+        spec.cell_clip or 0.0,
+        spec.gradient_clip or 0.0,
+    )
 
 
 def kept(spec: CellSpec, tensors: Sequence[Tensor | None]) -> int:

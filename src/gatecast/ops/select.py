@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,19 +27,25 @@ class Choice(NamedTuple):
     """What runs, and why.
 
     Args:
-        name: ``cpu-avx2``, ``cpu-avx512``, ``cpu-neon`` or ``reference``.
+        name: ``cpu-avx2``, ``cpu-avx512``, ``cpu-amx``, ``cpu-neon`` or ``reference``.
         reason: why this one.
         slow: a choice of the caller costs speed that another choice would not; announced once.
+        halves: products round their factors to bfloat16.
     """
 
     name: str
     reason: str
     slow: bool = False
+    halves: bool = False
 
     @property
     def kernel(self) -> bool:
         """A compiled kernel runs."""
         return self.name != "reference"
+
+    def spec(self, given: CellSpec) -> CellSpec:
+        """The options that the kernel is called with."""
+        return replace(given, halves=self.halves) if given.halves != self.halves else given
 
 
 def explain(
@@ -114,7 +121,9 @@ def kernel_for(x: Tensor, spec: CellSpec, masks: LSTMMasks) -> Choice:
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
-        choice = _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
+        choice = (_halves(x, spec) if loaded.halves else None) or (
+            _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
+        )
     if _heard is not None:
         _heard.append(choice)
     return choice
@@ -141,6 +150,29 @@ _KERNELS = {
     dtype: {isa: Choice(f"cpu-{isa}", f"{number} on a CPU with {isa}; {_AGAIN}") for isa in INSTRUCTION_SETS}
     for dtype, number in _NUMBERS.items()
 }
+
+_SHORT = (
+    f"products of bfloat16 on a CPU with AMX, summed up in float32; single rows and short calls in float32; {_AGAIN}"
+)
+_NUMBER, _ASKED, _AUTOCAST, _MEDIUM = (
+    Choice("cpu-amx", f"{why}: {_SHORT}", halves=True)
+    for why in ("bfloat16", "CellSpec.halves", "torch.autocast", "torch.get_float32_matmul_precision() is 'medium'")
+)
+
+
+def _halves(x: Tensor, spec: CellSpec) -> Choice | None:
+    """The kernels for products of bfloat16, where the caller allows them."""
+    if x.dtype == torch.bfloat16:
+        return _NUMBER
+    if x.dtype != torch.float32:
+        return None
+    if spec.halves:
+        return _ASKED
+    if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16:
+        return _AUTOCAST
+    if torch.compiler.is_compiling():  # which cannot ask for what comes next
+        return None
+    return _MEDIUM if torch.get_float32_matmul_precision() == "medium" else None
 
 
 def _missing(loaded: Library) -> Choice:

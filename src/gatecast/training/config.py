@@ -65,7 +65,7 @@ class FitConfig:
     clip: float | None = option(1.0, "largest gradient norm; longer ones are cut to it; 0: not cut")
     clip_value: float | None = option(None, "largest value of one gradient, either way; larger ones are cut to it")
     precision: str = option(
-        "32", "32, or bf16: linear maps in bfloat16, for processors with units for it; slower on others"
+        "32", "32, or bf16: products in bfloat16, for processors with units for it; slower on others"
     )
     validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
     patience: int = option(6, "stop after this many evaluations without a better one")

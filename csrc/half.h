@@ -1,0 +1,216 @@
+// Products whose factors are rounded to bfloat16, on the tiles of AMX; they are summed up in float32.
+//
+// A tile is 16 rows of 64 bytes. A product takes 16 rows and 32 values of k of its left side, in plain rows, and 16
+// pairs of k and 16 columns of its right side, in panels: the two values of a pair lie side by side. All is padded: rows
+// to 16, columns to 32, k with zeros to 32.
+//
+// Only the kernels of the instruction set `amx` compute so. In the others HALF is false, and what is here does nothing.
+#pragma once
+
+#include "lstm.h"
+#include "pack.h"
+#include "simd.h"
+
+namespace gatecast::GATECAST_ISA {
+
+typedef uint16_t Half;  // a bfloat16
+
+constexpr int64_t TILE_ROWS = 16, TILE_DEPTH = 32, TILE = 512;  // the last: halves
+constexpr int64_t PANEL_COLUMNS = 32;                           // two tiles side by side
+constexpr int64_t PANELS = SLOTS / PANEL_COLUMNS;               // of a block of gates
+
+INLINE int64_t round_up(int64_t count, int64_t unit) { return ceil_div(count, unit) * unit; }
+
+// Halves from row to row of `depth` values: an odd number of cache lines, so that rows of a tile fall on different ones.
+INLINE int64_t half_row(int64_t depth) {
+  const int64_t lines = ceil_div(depth, TILE_DEPTH);
+  return (lines + (lines % 2 == 0)) * TILE_DEPTH;
+}
+
+#if defined(__AMX_BF16__)
+constexpr bool HALF = true;
+
+// Shapes the tiles of this thread for as long as it lives.
+class Tiles {
+ public:
+  Tiles() {
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, reserved[14] = {};
+      uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    } shapes;
+    _tile_loadconfig(&shapes);
+  }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+};
+
+// 32 values, rounded to the nearest.
+INLINE Vec halves_of(Vec low, Vec high) { return (Vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
+
+// 16 pairs of the values of two rows.
+INLINE Vec pairs_of(Vec first, Vec second) {
+  const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
+  const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
+  return (Vec)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+#else
+constexpr bool HALF = false;
+
+class Tiles {
+ public:
+  ~Tiles() {}
+};
+
+INLINE Vec halves_of(Vec low, Vec) { return low; }
+INLINE Vec pairs_of(Vec first, Vec) { return first; }
+#endif
+
+INLINE Half* halves(float* memory) { return reinterpret_cast<Half*>(memory); }
+INLINE const Half* halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
+
+INLINE void store_halves(Half* to, Vec halves) { store(reinterpret_cast<float*>(to), halves); }
+
+// A row of values, and zeros up to a multiple of 32.
+INLINE void round_row(Half* to, const float* from, int64_t count) {
+  for (int64_t k = 0; k < count; k += 2 * LANES) {
+    store_halves(to + k, halves_of(load(from + k, count - k), load(from + k + LANES, count - k - LANES)));
+  }
+}
+
+// to[r][column] = init[r][column] + sum over k of from[r][k] panel(k, column). A panel has 32 columns:
+// [k / 32][tile of 16 columns][16 pairs][16 columns][2].
+struct HalfProduct {
+  const Half* from;
+  int64_t from_row, depth;
+  const Half* panel;
+  int64_t panel_halves;  // from panel to panel
+  const float* init;
+  int64_t init_row;  // 0: the same for all
+  float* to;
+  int64_t to_row;
+
+  void run(int64_t rows, int64_t panels) const {
+    const int64_t tiles = ceil_div(rows, TILE_ROWS);
+    for (int64_t p = 0; p < panels; p++) {
+      int64_t tile = 0;
+      for (; tile + 2 <= tiles; tile += 2) rows_32(tile * TILE_ROWS, p);
+      if (tile < tiles) rows_16(tile * TILE_ROWS, p);
+    }
+  }
+
+ private:
+#if defined(__AMX_BF16__)
+  void rows_32(int64_t row, int64_t p) const {
+    const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
+    const float *start = init + row * init_row + p * PANEL_COLUMNS, *later = start + TILE_ROWS * init_row;
+    float *end = to + row * to_row + p * PANEL_COLUMNS, *last = end + TILE_ROWS * to_row;
+    const Half *a = from + row * from_row, *b = panel + p * panel_halves;
+    _tile_loadd(0, start, in);
+    _tile_loadd(1, start + LANES, in);
+    _tile_loadd(2, later, in);
+    _tile_loadd(3, later + LANES, in);
+    for (int64_t k = 0; k < depth; k += TILE_DEPTH, a += TILE_DEPTH, b += 2 * TILE) {
+      _tile_loadd(4, a, bytes);
+      _tile_loadd(5, a + TILE_ROWS * from_row, bytes);
+      _tile_loadd(6, b, 64);
+      _tile_loadd(7, b + TILE, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, end, out);
+    _tile_stored(1, end + LANES, out);
+    _tile_stored(2, last, out);
+    _tile_stored(3, last + LANES, out);
+  }
+
+  void rows_16(int64_t row, int64_t p) const {
+    const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
+    const float* start = init + row * init_row + p * PANEL_COLUMNS;
+    float* end = to + row * to_row + p * PANEL_COLUMNS;
+    const Half *a = from + row * from_row, *b = panel + p * panel_halves;
+    _tile_loadd(0, start, in);
+    _tile_loadd(1, start + LANES, in);
+    for (int64_t k = 0; k < depth; k += TILE_DEPTH, a += TILE_DEPTH, b += 2 * TILE) {
+      _tile_loadd(4, a, bytes);
+      _tile_loadd(6, b, 64);
+      _tile_loadd(7, b + TILE, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+    _tile_stored(0, end, out);
+    _tile_stored(1, end + LANES, out);
+  }
+#else
+  void rows_32(int64_t, int64_t) const {}
+  void rows_16(int64_t, int64_t) const {}
+#endif
+};
+
+// Place of a pair of k's in a panel.
+INLINE int64_t pair_at(int64_t k, int64_t tile) {
+  return k / TILE_DEPTH * 2 * TILE + tile * TILE + k % TILE_DEPTH / 2 * 2 * LANES;
+}
+
+// The panels of one block for x @ w^T or h @ w^T, `panel_halves` apart.
+inline void pack_half_block(
+    const Layer& p, const float* w, int64_t columns, int64_t block, Half* to, int64_t panel_halves) {
+  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  for (int64_t slot = 0; slot < 4; slot++) {
+    const float* rows = w + (first_row(p, slot) + block * LANES) * columns;
+    for (int64_t k = 0; k < columns; k += TILE_DEPTH) {
+      Vec words[LANES] = {};  // of a row: pairs of its values
+      for (int64_t u = 0; u < units && first_row(p, slot) >= 0; u++) {
+        const float* from = rows + u * columns + k;
+        words[u] = halves_of(load(from, columns - k), load(from + LANES, columns - k - LANES));
+      }
+      transpose(words);
+      Half* tile = to + slot / 2 * panel_halves + pair_at(k, slot % 2);
+      for (int64_t n = 0; n < LANES; n++) store_halves(tile + n * 2 * LANES, words[n]);
+    }
+  }
+}
+
+// The product of [x | h] with w_ih and w_hh: both are padded by themselves.
+struct GateHalves {
+  int64_t x, h, row;
+
+  explicit GateHalves(const Layer& p)
+      : x(round_up(p.input, TILE_DEPTH)), h(round_up(p.output, TILE_DEPTH)), row(half_row(x + h)) {}
+
+  int64_t panel() const { return (x + h) * PANEL_COLUMNS; }
+
+  // Without `init`.
+  HalfProduct product(const Half* from, const Half* panels, float* to) const {
+    return {from, row, x + h, panels, panel(), nullptr, 0, to, SLOTS};
+  }
+};
+
+inline void pack_gate_panels(const Layer& p, int64_t block, Half* to) {
+  const GateHalves shape(p);
+  pack_half_block(p, p.w_ih, p.input, block, to, shape.panel());
+  pack_half_block(p, p.w_hh, p.output, block, to + shape.x * PANEL_COLUMNS, shape.panel());
+}
+
+// The panels for gradients of the gates, in the order of the blocks, @ w.
+inline void pack_half_rows(const Layer& p, const float* w, int64_t columns, Half* to) {
+  const int64_t depth = blocks_of(p.hidden) * SLOTS;
+  for (int64_t column = 0; column < columns; column += PANEL_COLUMNS, to += depth * PANEL_COLUMNS) {
+    for (int64_t k = 0; k < depth; k += 2) {
+      const int64_t row = first_row(p, k % SLOTS / LANES), unit = k / SLOTS * LANES + k % LANES;
+      for (int64_t tile = 0; tile < 2; tile++) {
+        const int64_t first = column + tile * LANES;
+        Vec rows[2] = {};
+        for (int64_t n = 0; n < 2 && row >= 0 && unit + n < p.hidden; n++) {
+          rows[n] = load(w + (row + unit + n) * columns + first, columns - first);
+        }
+        store_halves(to + pair_at(k, tile), pairs_of(rows[0], rows[1]));
+      }
+    }
+  }
+}
+
+}  // namespace gatecast::GATECAST_ISA
