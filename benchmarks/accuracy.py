@@ -141,11 +141,7 @@ def _mean(forecasts: list[Forecast]) -> Forecast:
 # ── ETT ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def ett_rows(name: str, horizon: int, seeds: int) -> list[dict[str, Any]]:
     """One row a seed, their mean, and the linear autoregression."""
-    values, month = tasks.ett(name), MONTH * (4 if name == "ETTm1" else 1)
-    freq = "15min" if name == "ETTm1" else "h"
-    scaled = (values - values[: 12 * month].mean(0)) / values[: 12 * month].std(0)
-    start = np.array([np.datetime64("2016-07-01", "ns")] * 7)
-    panel = Panel.from_arrays(list(scaled[: 20 * month].T), freq=freq, starts=start)
+    panel, month = ett_panel(name)
     fit = replace(ETT_FIT, validation=4 * month - horizon + 1)
     group, rows = f"{name}, horizon {horizon}", []
     for seed in range(1, seeds + 1):
@@ -155,16 +151,25 @@ def ett_rows(name: str, horizon: int, seeds: int) -> list[dict[str, Any]]:
         clock = time.process_time()
         model.fit(panel.cut(4 * month))
         spent = time.process_time() - clock
-        scores = _ett_scores(panel, 4 * month, horizon, lambda cut, model=model: model.predict(panel=cut).mean)
+        scores = ett_scores(panel, 4 * month, horizon, lambda cut, model=model: model.predict(panel=cut).mean)
         rows.append(_show({"group": group, "model": f"LSTM, seed {seed}", **scores, "CPU s": spent}))
     mean = {key: float(np.mean([row[key] for row in rows])) for key in ("MSE", "MAE", "CPU s")}
     rows.append(_show({"group": group, "model": f"LSTM, mean of {seeds} seeds", **mean}))
     linear = LinearAR(horizon, 336).fit(panel.cut(4 * month))
-    scores = _ett_scores(panel, 4 * month, horizon, lambda cut: linear.predict(panel=cut).mean)
+    scores = ett_scores(panel, 4 * month, horizon, lambda cut: linear.predict(panel=cut).mean)
     return [*rows, _show({"group": group, "model": "LinearAR", **scores})]
 
 
-def _ett_scores(
+def ett_panel(name: str) -> tuple[Panel, int]:
+    """The seven channels, scaled by the training months, and the rows of a month."""
+    values, month = tasks.ett(name), MONTH * (4 if name == "ETTm1" else 1)
+    freq = "15min" if name == "ETTm1" else "h"
+    scaled = (values - values[: 12 * month].mean(0)) / values[: 12 * month].std(0)
+    starts = np.array([np.datetime64("2016-07-01", "ns")] * 7)
+    return Panel.from_arrays(list(scaled[: 20 * month].T), freq=freq, starts=starts), month
+
+
+def ett_scores(
     panel: Panel, test: int, horizon: int, predict: Callable[[Panel], np.ndarray], every: int = 1
 ) -> dict[str, float]:
     """MSE and MAE over all test windows."""

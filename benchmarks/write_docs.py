@@ -19,7 +19,17 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 ORDER = [
-    *("accuracy", "design", "tuning", "time_to_accuracy", "same_network", "step", "layers", "layers_rivals"),
+    *(
+        "accuracy",
+        "precision",
+        "design",
+        "tuning",
+        "time_to_accuracy",
+        "same_network",
+        "step",
+        "layers",
+        "layers_rivals",
+    ),
     *("first_forecast", "latency", "scale", "digits", "outliers"),
     *("epidemic_india_ours", "epidemic_india", "epidemic_canada"),
     *("epidemic_china", "epidemic_hybrid", "epidemic_world", "epidemic_coverage"),

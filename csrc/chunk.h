@@ -10,7 +10,7 @@
 
 namespace gatecast::GATECAST_ISA {
 
-constexpr int64_t CHUNK = 128;    // rows: SLOTS * CHUNK floats of a block stay in L1
+constexpr int64_t CHUNK = 128;  // rows: SLOTS * CHUNK floats of a block stay in L1
 
 INLINE int64_t chunk_steps(int64_t rows, int64_t time) {
   return larger(1, smaller(time, (CHUNK + rows / 2) / larger(1, rows)));
@@ -56,7 +56,7 @@ struct Weights {
     for (int64_t block = 0; p.recompute() && block < blocks_of(p.hidden); block++) {
       float* panel = panels + block * block_floats(p);
       pack_bias(p, p.bias, nullptr, block, bias + block * SLOTS);
-      if (HALF) {
+      if constexpr (HALF) {
         pack_gate_panels(p, block, halves(panel));
       } else {
         pack_block(p, p.w_ih, p.input, block, panel);
@@ -128,7 +128,7 @@ struct Buffers {
     through = pieces.take(normed_cell ? count * units : 0);
     projected = pieces.take(p.w_proj ? chunk * projected_depth : 0);
     unprojected = pieces.take(p.w_proj ? wide_blocks(p) * block : 0);
-    if (HALF) halves = HalfBuffers(pieces, p, chunk);
+    if constexpr (HALF) halves = HalfBuffers(pieces, p, chunk);
   }
 };
 

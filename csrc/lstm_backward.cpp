@@ -60,7 +60,7 @@ class Slice {
         if (!plain && p_.late()) outputs(step, row);
         cells(step, row);
         if (!plain && p_.normed()) shares(step, row);
-        if (HALF) products_.round_gates(row);
+        if constexpr (HALF) products_.half().round_gates(row);
         wait();  // for the gradients of all gates
         if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
@@ -117,7 +117,7 @@ class Slice {
         store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
     }
-    if (HALF) fill_zero(buffers_.halves.zeros, larger(SLOTS, larger(padded(p_.input), buffers_.width)));
+    if constexpr (HALF) fill_zero(buffers_.halves.zeros, larger(SLOTS, larger(padded(p_.input), buffers_.width)));
     if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 
@@ -194,7 +194,7 @@ class Slice {
 
   // The gates of a chunk once more, from x, the states and the cells before.
   void gates_again(int64_t begin, int64_t end) const {
-    if (HALF) products_.round_operands((end - begin) * rows_);
+    if constexpr (HALF) products_.half().round_operands((end - begin) * rows_);
     for (int64_t block = begin_; block < end_; block++) {
       float* gates = buffers_.again + block * buffers_.block;
       products_.gates(block, (end - begin) * rows_, gates);

@@ -5,6 +5,7 @@
 #include "chunk.h"
 #include "gates.h"
 #include "gemm.h"
+#include "half_products.h"
 #include "sums.h"
 
 namespace gatecast::GATECAST_ISA {
@@ -17,18 +18,11 @@ struct ChunkProducts {
   int64_t first, rows;
   int64_t begin_block, end_block;  // hidden units of this thread
 
-  // The gradients of the gates of a step, for the products to come.
-  void round_gates(int64_t row) const {
-    for (int64_t block = begin_block; block < end_block; block++) {
-      const float* from = buffers.gates + block * buffers.block + row * SLOTS;
-      Half* to = buffers.halves.gates + row * buffers.halves.gates_row + block * SLOTS;
-      for (int64_t k = 0; k < rows; k++, from += SLOTS, to += buffers.halves.gates_row) round_row(to, from, SLOTS);
-    }
-  }
+  HalfChunkProducts half() const { return {p, weights, sums, buffers, rows, begin_block, end_block}; }
 
   // Gradient to h before the step whose rows begin at `row` of the chunk.
   void state_gradient(int64_t row) const {
-    if (HALF) return half_gradient(row, weights.hh, buffers.grad_h, buffers.width).run(rows, buffers.width / PANEL_COLUMNS);
+    if constexpr (HALF) return half().state_gradient(row);
     const float* gates = buffers.gates + row * SLOTS;
     const int64_t blocks = blocks_of(p.hidden), vectors = blocks_of(p.output);
     const BlockedProduct work{gates, buffers.block, blocks, weights.hh, buffers.grad_h, buffers.width, false};
@@ -50,7 +44,7 @@ struct ChunkProducts {
     const int64_t width = half_input(p) ? padded(p.input) : vectors * LANES;
     float* from = buffers.grad_x + row * width;
     if (half_input(p)) {
-      half_gradient(row, weights.ih, from, width).run((end - begin) * rows, width / PANEL_COLUMNS);
+      half().gradient(row, weights.ih, from, width).run((end - begin) * rows, width / PANEL_COLUMNS);
     } else {
       const BlockedProduct work{gates, buffers.block, blocks, weights.ih, from, width, false};
       blocked_product(work, (end - begin) * rows, blocks, vectors, 0, vectors);
@@ -64,7 +58,7 @@ struct ChunkProducts {
   void weight_gradients(int64_t steps, bool add) const {
     const WeightProduct work{buffers.rows, buffers.depth, buffers.gates, steps * rows, sums.weights, add};
     if (half_weights(p)) {
-      half_weight_gradients(steps * rows, add);
+      half().weight_gradients(steps * rows, add);
     } else if (p.normed()) {
       WeightProduct of_x = work;
       of_x.gates = buffers.gates_x;
@@ -95,53 +89,6 @@ struct ChunkProducts {
     }
   }
 
-  // Gradients of the gates @ packed weights, from `row` of the chunk on.
-  HalfProduct half_gradient(int64_t row, const float* panels, float* to, int64_t width) const {
-    const HalfBuffers& all = buffers.halves;
-    const int64_t depth = blocks_of(p.hidden) * SLOTS;
-    return {all.gates + row * all.gates_row, all.gates_row, depth, halves(panels), depth * PANEL_COLUMNS,
-            all.zeros, 0, to, width};
-  }
-
-  void half_weight_gradients(int64_t count, bool add) const {
-    const HalfBuffers& all = buffers.halves;
-    const int64_t columns = p.input + p.output + 1, panel = all.depth * PANEL_COLUMNS;
-    turn_operands(count);
-    for (int64_t block = begin_block; block < end_block; block++) {
-      const float* gates = buffers.gates + block * buffers.block;
-      for (int64_t k = 0; k < all.depth; k += 2, gates += 2 * SLOTS) {
-        for (int64_t slot = 0; slot < 4; slot++) {
-          const float* from = gates + slot * LANES;
-          const Vec pairs = pairs_of(k < count ? load(from) : Vec{}, k + 1 < count ? load(from + SLOTS) : Vec{});
-          store_halves(all.pairs + slot / 2 * panel + pair_at(k, slot % 2), pairs);
-        }
-      }
-      float* to = sums.weights + block * sums.depth * SLOTS;
-      HalfProduct work{all.turned, all.turned_row, all.depth, all.pairs, panel, all.zeros, 0, to, SLOTS};
-      if (add) work.init = to, work.init_row = SLOTS;
-      work.run(columns, PANELS);
-    }
-  }
-
-  // The operands with a row for each column, and zeros after the rows of the chunk.
-  void turn_operands(int64_t count) const {
-    const HalfBuffers& all = buffers.halves;
-    for (int64_t column = 0; column < p.input + p.output + 1; column += LANES) {
-      for (int64_t row = 0; row < all.depth; row += 2 * LANES) {
-        Vec low[LANES], high[LANES];
-        for (int64_t k = 0; k < LANES; k++) {
-          const float* from = buffers.rows + (row + k) * buffers.depth + column;
-          low[k] = row + k < count ? load(from) : Vec{};
-          high[k] = row + LANES + k < count ? load(from + LANES * buffers.depth) : Vec{};
-        }
-        transpose(low);
-        transpose(high);
-        Half* to = all.turned + column * all.turned_row + row;
-        for (int64_t k = 0; k < LANES; k++) store_halves(to + k * all.turned_row, halves_of(low[k], high[k]));
-      }
-    }
-  }
-
   // Of the steps begin .. end, from `row` of the chunk on.
   void operands(int64_t begin, int64_t end, int64_t row) const {
     float* to = buffers.rows + row * buffers.depth;
@@ -150,7 +97,7 @@ struct ChunkProducts {
 
   // The gates of a block before activation, of `count` rows of the chunk, from their operands.
   void gates(int64_t block, int64_t count, float* to) const {
-    if (HALF) return half_gates(block, count, to);
+    if constexpr (HALF) return half().gates(block, count, to);
     GateProduct work{};
     work.init = weights.bias + block * SLOTS;
     work.x = work.h = buffers.rows;
@@ -159,24 +106,6 @@ struct ChunkProducts {
     work.panel = weights.panels + block * (p.input + p.output) * SLOTS;
     work.to = to;
     gate_product(work, count, nullptr);
-  }
-
-  void half_gates(int64_t block, int64_t count, float* to) const {
-    const GateHalves shape(p);
-    const float* panels = weights.panels + block * Weights::block_floats(p);
-    HalfProduct work = shape.product(buffers.halves.operands, halves(panels), to);
-    work.init = weights.bias + block * SLOTS;
-    work.run(count, PANELS);
-  }
-
-  // The operands as half_gates takes them.
-  void round_operands(int64_t count) const {
-    const GateHalves shape(p);
-    for (int64_t row = 0; row < count; row++) {
-      const float* from = buffers.rows + row * buffers.depth;
-      round_row(buffers.halves.operands + row * shape.row, from, p.input);
-      round_row(buffers.halves.operands + row * shape.row + shape.x, from + p.input, p.output);
-    }
   }
 
   // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
