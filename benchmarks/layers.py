@@ -70,7 +70,7 @@ def main() -> None:
     for part in ("options", "steps"):
         runs.append(worker({"part": part, "peak": peak}, 1, args))
         rows += runs[-1].result["rows"]
-    if library().halves:
+    if library().tiles:
         runs.append(worker({"part": "halves"}, 1, args))
         rows += [row | {"task": f"1 thread, autocast to bfloat16: {row['task']}"} for row in runs[-1].result["rows"]]
     print(common.table(rows))

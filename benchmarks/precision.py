@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each setting")
     parser.add_argument("--steps", type=int, default=300, help="steps of each training")
     args = parser.parse_args()
-    if not library().halves:
+    if not library().tiles:
         raise SystemExit("this processor has no AMX: there is nothing to compare")
     import torch
 

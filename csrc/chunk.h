@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gemm.h"
-#include "half.h"
+#include "half_pack.h"
 #include "norm.h"
 #include "pack.h"
 #include "sums.h"
@@ -38,18 +38,23 @@ struct Weights {
 
   Weights(Pieces& pieces, const Backward& p)
       : hh(pieces.take(blocks_of(p.hidden) * SLOTS * padded(p.output) / (HALF ? 2 : 1))),
-        ih(pieces.take(blocks_of(p.hidden) * SLOTS * (narrow(p) ? p.input : padded(p.input)))),
+        ih(pieces.take(input_floats(p))),
         projection(pieces.take(p.w_proj ? p.output * blocks_of(p.hidden) * LANES : 0)),
         panels(pieces.take(p.recompute() ? blocks_of(p.hidden) * block_floats(p) : 0)),
         bias(pieces.take(p.recompute() ? blocks_of(p.hidden) * SLOTS : 0)),
         gains(pieces, p) {}
+
+  static int64_t input_floats(const Backward& p) {
+    const int64_t depth = blocks_of(p.hidden) * SLOTS;
+    return half_input(p) ? depth * padded(p.input) / 2 : depth * (narrow(p) ? p.input : padded(p.input));
+  }
 
   static int64_t block_floats(const Backward& p) {
     return HALF ? GateHalves(p).panel() * PANELS / 2 : (p.input + p.output) * SLOTS;
   }
 
   void pack(const Backward& p) const {
-    HALF ? pack_half_rows(p, p.w_hh, p.output, halves(hh)) : pack_rows(p, p.w_hh, p.output, hh);
+    HALF ? pack_half_rows(p, p.w_hh, p.output, as_halves(hh)) : pack_rows(p, p.w_hh, p.output, hh);
     if (p.grad_x) pack_input(p);
     if (p.w_proj) pack_projection(p, false, projection);
     gains.pack(p);
@@ -57,7 +62,7 @@ struct Weights {
       float* panel = panels + block * block_floats(p);
       pack_bias(p, p.bias, nullptr, block, bias + block * SLOTS);
       if constexpr (HALF) {
-        pack_gate_panels(p, block, halves(panel));
+        pack_gate_panels(p, block, as_halves(panel));
       } else {
         pack_block(p, p.w_ih, p.input, block, panel);
         pack_block(p, p.w_hh, p.output, block, panel + p.input * SLOTS);
@@ -67,20 +72,21 @@ struct Weights {
 
   void pack_input(const Backward& p) const {
     if (narrow(p)) return pack_columns(p, p.w_ih, p.input, ih);
-    half_input(p) ? pack_half_rows(p, p.w_ih, p.input, halves(ih)) : pack_rows(p, p.w_ih, p.input, ih);
+    half_input(p) ? pack_half_rows(p, p.w_ih, p.input, as_halves(ih)) : pack_rows(p, p.w_ih, p.input, ih);
   }
 };
 
 // What the products of a chunk round to bfloat16.
 struct HalfBuffers {
-  Half *gates, *pairs, *turned, *operands;  // gradients of the gates, [row]; of one block, as panels; [x | h | 1]^T; [x | h]
-  float* zeros;                             // of the widest product
-  int64_t gates_row, turned_row, depth;     // halves from row to row; rows of the chunk up to a multiple of 32
+  Half *gates, *pairs;                   // gradients of the gates, [row]; those of one block, as panels
+  Half *turned, *operands;               // [x | h | 1]^T; [x | h]
+  float* zeros;                          // of the widest product
+  int64_t gates_row, turned_row, depth;  // halves from row to row; rows of the chunk up to a multiple of 32
 
   HalfBuffers() = default;
 
   HalfBuffers(Pieces& pieces, const Backward& p, int64_t chunk) {
-    const int64_t gates_depth = blocks_of(p.hidden) * SLOTS, rows = chunk + TILE_ROWS;  // beyond the last: of no account
+    const int64_t gates_depth = blocks_of(p.hidden) * SLOTS, rows = chunk + TILE_ROWS;  // a tile reads beyond the last
     depth = round_up(chunk, TILE_DEPTH);
     gates_row = half_row(gates_depth);
     turned_row = half_row(depth);

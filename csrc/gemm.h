@@ -14,8 +14,8 @@ namespace gatecast::GATECAST_ISA {
 // Floats of a panel that are worked on at a time: they stay in L1 while all rows pass.
 constexpr int64_t PANEL_FLOATS = 4608;
 
-// Weights of more floats than this may not stay in L2 from step to step. Then those that are read next are fetched while
-// the rows pass: where rows are few, the instructions for it would take longer than they save.
+// Weights of more floats than this may not stay in L2 from step to step. Then those that are read next are fetched
+// while the rows pass: where rows are few, the instructions for it would take longer than they save.
 constexpr int64_t NEAR_FLOATS = 64 << 10;
 constexpr int64_t FETCH_ROWS = 32;
 

@@ -1,8 +1,8 @@
 // Products whose factors are rounded to bfloat16, on the tiles of AMX; they are summed up in float32.
 //
 // A tile is 16 rows of 64 bytes. A product takes 16 rows and 32 values of k of its left side, in plain rows, and 16
-// pairs of k and 16 columns of its right side, in panels: the two values of a pair lie side by side. All is padded: rows
-// to 16, columns to 32, k with zeros to 32.
+// pairs of k and 16 columns of its right side, in panels: the two values of a pair lie side by side. All is padded:
+// rows to 16, columns to 32, k with zeros to 32.
 //
 // Only the kernels of the instruction set `amx` compute so. In the others HALF is false, and what is here does nothing.
 #pragma once
@@ -21,7 +21,8 @@ constexpr int64_t PANELS = SLOTS / PANEL_COLUMNS;               // of a block of
 
 INLINE int64_t round_up(int64_t count, int64_t unit) { return ceil_div(count, unit) * unit; }
 
-// Halves from row to row of `depth` values: an odd number of cache lines, so that rows of a tile fall on different ones.
+// Halves from row to row of `depth` values: an odd number of cache lines, so that the rows of a tile fall on different
+// ones.
 INLINE int64_t half_row(int64_t depth) {
   const int64_t lines = ceil_div(depth, TILE_DEPTH);
   return (lines + (lines % 2 == 0)) * TILE_DEPTH;
@@ -30,17 +31,18 @@ INLINE int64_t half_row(int64_t depth) {
 #if defined(__AMX_BF16__)
 constexpr bool HALF = true;
 
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+constexpr TileShapes TILE_SHAPES;  // not on the stack: GCC 12 thinks that only its first bytes are read
+
 // Shapes the tiles of this thread for as long as it lives.
 class Tiles {
  public:
-  Tiles() {
-    struct alignas(64) {
-      uint8_t palette = 1, start = 0, reserved[14] = {};
-      uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } shapes;
-    _tile_loadconfig(&shapes);
-  }
+  Tiles() { _tile_loadconfig(&TILE_SHAPES); }
   ~Tiles() { _tile_release(); }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
@@ -67,8 +69,8 @@ INLINE Vec halves_of(Vec low, Vec) { return low; }
 INLINE Vec pairs_of(Vec first, Vec) { return first; }
 #endif
 
-INLINE Half* halves(float* memory) { return reinterpret_cast<Half*>(memory); }
-INLINE const Half* halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
+INLINE Half* as_halves(float* memory) { return reinterpret_cast<Half*>(memory); }
+INLINE const Half* as_halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
 
 INLINE void store_halves(Half* to, Vec halves) { store(reinterpret_cast<float*>(to), halves); }
 
@@ -95,122 +97,51 @@ struct HalfProduct {
     const int64_t tiles = ceil_div(rows, TILE_ROWS);
     for (int64_t p = 0; p < panels; p++) {
       int64_t tile = 0;
-      for (; tile + 2 <= tiles; tile += 2) rows_32(tile * TILE_ROWS, p);
-      if (tile < tiles) rows_16(tile * TILE_ROWS, p);
+      for (; tile + 2 <= tiles; tile += 2) rows_of<2>(tile * TILE_ROWS, p);
+      if (tile < tiles) rows_of<1>(tile * TILE_ROWS, p);
     }
   }
 
  private:
 #if defined(__AMX_BF16__)
-  void rows_32(int64_t row, int64_t p) const {
+  // 16 rows, or 32: then a tile of the panel serves twice.
+  template <int tiles>
+  void rows_of(int64_t row, int64_t p) const {
     const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
     const float *start = init + row * init_row + p * PANEL_COLUMNS, *later = start + TILE_ROWS * init_row;
     float *end = to + row * to_row + p * PANEL_COLUMNS, *last = end + TILE_ROWS * to_row;
     const Half *a = from + row * from_row, *b = panel + p * panel_halves;
+    asm volatile("" ::: "memory");  // what was stored is there: not every compiler knows what a load of a tile reads
     _tile_loadd(0, start, in);
     _tile_loadd(1, start + LANES, in);
-    _tile_loadd(2, later, in);
-    _tile_loadd(3, later + LANES, in);
-    for (int64_t k = 0; k < depth; k += TILE_DEPTH, a += TILE_DEPTH, b += 2 * TILE) {
-      _tile_loadd(4, a, bytes);
-      _tile_loadd(5, a + TILE_ROWS * from_row, bytes);
-      _tile_loadd(6, b, 64);
-      _tile_loadd(7, b + TILE, 64);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
+    if constexpr (tiles == 2) {
+      _tile_loadd(2, later, in);
+      _tile_loadd(3, later + LANES, in);
     }
-    _tile_stored(0, end, out);
-    _tile_stored(1, end + LANES, out);
-    _tile_stored(2, last, out);
-    _tile_stored(3, last + LANES, out);
-  }
-
-  void rows_16(int64_t row, int64_t p) const {
-    const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
-    const float* start = init + row * init_row + p * PANEL_COLUMNS;
-    float* end = to + row * to_row + p * PANEL_COLUMNS;
-    const Half *a = from + row * from_row, *b = panel + p * panel_halves;
-    _tile_loadd(0, start, in);
-    _tile_loadd(1, start + LANES, in);
     for (int64_t k = 0; k < depth; k += TILE_DEPTH, a += TILE_DEPTH, b += 2 * TILE) {
       _tile_loadd(4, a, bytes);
       _tile_loadd(6, b, 64);
       _tile_loadd(7, b + TILE, 64);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
+      if constexpr (tiles == 2) {
+        _tile_loadd(5, a + TILE_ROWS * from_row, bytes);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      }
     }
     _tile_stored(0, end, out);
     _tile_stored(1, end + LANES, out);
+    if constexpr (tiles == 2) {
+      _tile_stored(2, last, out);
+      _tile_stored(3, last + LANES, out);
+    }
+    asm volatile("" ::: "memory");
   }
 #else
-  void rows_32(int64_t, int64_t) const {}
-  void rows_16(int64_t, int64_t) const {}
+  template <int tiles>
+  void rows_of(int64_t, int64_t) const {}
 #endif
 };
-
-// Place of a pair of k's in a panel.
-INLINE int64_t pair_at(int64_t k, int64_t tile) {
-  return k / TILE_DEPTH * 2 * TILE + tile * TILE + k % TILE_DEPTH / 2 * 2 * LANES;
-}
-
-// The panels of one block for x @ w^T or h @ w^T, `panel_halves` apart.
-inline void pack_half_block(
-    const Layer& p, const float* w, int64_t columns, int64_t block, Half* to, int64_t panel_halves) {
-  const int64_t units = smaller(LANES, p.hidden - block * LANES);
-  for (int64_t slot = 0; slot < 4; slot++) {
-    const float* rows = w + (first_row(p, slot) + block * LANES) * columns;
-    for (int64_t k = 0; k < columns; k += TILE_DEPTH) {
-      Vec words[LANES] = {};  // of a row: pairs of its values
-      for (int64_t u = 0; u < units && first_row(p, slot) >= 0; u++) {
-        const float* from = rows + u * columns + k;
-        words[u] = halves_of(load(from, columns - k), load(from + LANES, columns - k - LANES));
-      }
-      transpose(words);
-      Half* tile = to + slot / 2 * panel_halves + pair_at(k, slot % 2);
-      for (int64_t n = 0; n < LANES; n++) store_halves(tile + n * 2 * LANES, words[n]);
-    }
-  }
-}
-
-// The product of [x | h] with w_ih and w_hh: both are padded by themselves.
-struct GateHalves {
-  int64_t x, h, row;
-
-  explicit GateHalves(const Layer& p)
-      : x(round_up(p.input, TILE_DEPTH)), h(round_up(p.output, TILE_DEPTH)), row(half_row(x + h)) {}
-
-  int64_t panel() const { return (x + h) * PANEL_COLUMNS; }
-
-  // Without `init`.
-  HalfProduct product(const Half* from, const Half* panels, float* to) const {
-    return {from, row, x + h, panels, panel(), nullptr, 0, to, SLOTS};
-  }
-};
-
-inline void pack_gate_panels(const Layer& p, int64_t block, Half* to) {
-  const GateHalves shape(p);
-  pack_half_block(p, p.w_ih, p.input, block, to, shape.panel());
-  pack_half_block(p, p.w_hh, p.output, block, to + shape.x * PANEL_COLUMNS, shape.panel());
-}
-
-// The panels for gradients of the gates, in the order of the blocks, @ w.
-inline void pack_half_rows(const Layer& p, const float* w, int64_t columns, Half* to) {
-  const int64_t depth = blocks_of(p.hidden) * SLOTS;
-  for (int64_t column = 0; column < columns; column += PANEL_COLUMNS, to += depth * PANEL_COLUMNS) {
-    for (int64_t k = 0; k < depth; k += 2) {
-      const int64_t row = first_row(p, k % SLOTS / LANES), unit = k / SLOTS * LANES + k % LANES;
-      for (int64_t tile = 0; tile < 2; tile++) {
-        const int64_t first = column + tile * LANES;
-        Vec rows[2] = {};
-        for (int64_t n = 0; n < 2 && row >= 0 && unit + n < p.hidden; n++) {
-          rows[n] = load(w + (row + unit + n) * columns + first, columns - first);
-        }
-        store_halves(to + pair_at(k, tile), pairs_of(rows[0], rows[1]));
-      }
-    }
-  }
-}
 
 }  // namespace gatecast::GATECAST_ISA

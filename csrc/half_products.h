@@ -2,7 +2,7 @@
 #pragma once
 
 #include "chunk.h"
-#include "half.h"
+#include "half_pack.h"
 #include "sums.h"
 
 namespace gatecast::GATECAST_ISA {
@@ -32,7 +32,7 @@ struct HalfChunkProducts {
   HalfProduct gradient(int64_t row, const float* panels, float* to, int64_t width) const {
     const HalfBuffers& all = buffers.halves;
     const int64_t depth = blocks_of(p.hidden) * SLOTS;
-    return {all.gates + row * all.gates_row, all.gates_row, depth, halves(panels), depth * PANEL_COLUMNS,
+    return {all.gates + row * all.gates_row, all.gates_row, depth, as_halves(panels), depth * PANEL_COLUMNS,
             all.zeros, 0, to, width};
   }
 
@@ -79,7 +79,7 @@ struct HalfChunkProducts {
   void gates(int64_t block, int64_t count, float* to) const {
     const GateHalves shape(p);
     const float* panels = weights.panels + block * Weights::block_floats(p);
-    HalfProduct work = shape.product(buffers.halves.operands, halves(panels), to);
+    HalfProduct work = shape.product(buffers.halves.operands, as_halves(panels), to);
     work.init = weights.bias + block * SLOTS;
     work.run(count, PANELS);
   }

@@ -3,7 +3,6 @@
 
 #if defined(__AMX_BF16__)
 #include <cpuid.h>
-#include <immintrin.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,11 +17,13 @@ void backward(const Backward&, const Threads&);
 namespace {
 
 #if defined(__AMX_BF16__)
-// The system keeps the tiles of a process only if it is asked to.
-bool may_use_tiles() {
+constexpr int TILE_DATA = 18;  // XFEATURE_XTILEDATA
+
+bool system_has_tiles() {
 #if defined(__linux__)
-  constexpr int ASK = 0x1023, TILES = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return syscall(SYS_arch_prctl, ASK, TILES) == 0;
+  constexpr int GET_SUPPORTED = 0x1021;  // ARCH_GET_XCOMP_SUPP
+  uint64_t features = 0;
+  return syscall(SYS_arch_prctl, GET_SUPPORTED, &features) == 0 && (features >> TILE_DATA & 1);
 #else
   return false;
 #endif
@@ -41,7 +42,7 @@ bool supported() {
   const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #if defined(__AMX_BF16__)
-  return wide && has_tiles() && may_use_tiles();
+  return wide && has_tiles() && system_has_tiles();
 #else
   return wide;
 #endif
@@ -52,12 +53,24 @@ bool supported() {
 #endif
 }
 
+// The system keeps the tiles of a process that has asked for them; not where a signal would not find room for them. It
+// is not asked before they are needed: signal stacks have to be larger from then on.
+bool allowed() {
+#if defined(__AMX_BF16__) && defined(__linux__)
+  constexpr int REQUEST = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  static const bool granted = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+  return granted;
+#else
+  return true;
+#endif
+}
+
 }  // namespace
 
 #define NAME(isa) #isa
 #define NAME_OF(isa) NAME(isa)
 
 extern const Kernels kernels;
-const Kernels kernels{NAME_OF(GATECAST_ISA), GATECAST_LANES, supported, forward, backward};
+const Kernels kernels{NAME_OF(GATECAST_ISA), GATECAST_LANES, supported, allowed, forward, backward};
 
 }  // namespace gatecast::GATECAST_ISA

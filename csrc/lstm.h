@@ -103,7 +103,8 @@ struct Threads {
 struct Kernels {
   const char* name;
   int64_t lanes;
-  bool (*supported)();
+  bool (*supported)();  // by the processor and the system
+  bool (*allowed)();    // asks the system, where it wants to be asked; to be called before the others
   void (*forward)(const Forward&, const Threads&);
   void (*backward)(const Backward&, const Threads&);
 };

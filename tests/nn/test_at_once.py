@@ -56,6 +56,31 @@ def test_every_option_gives_what_it_gives_with_gradients(name: str, batch: int) 
             assert_same(layer(x, **call), wanted)
 
 
+@pytest.mark.parametrize("of_stream", ["x[t]", "x[:, t], batch first", "unbound", "cut"])
+def test_steps_of_a_stream_are_views_of_it(of_stream: str) -> None:
+    """Each starts somewhere in the memory of all."""
+    torch.manual_seed(0)
+    layer, cell = LSTM(6, 24, num_layers=2).eval(), LSTMCell(6, 24)
+    x, state, own = torch.randn(9, 4, 6), None, None
+    steps = {
+        "x[t]": list(x),
+        "x[:, t], batch first": [x.transpose(0, 1).contiguous()[:, t] for t in range(len(x))],
+        "unbound": x.unbind(),
+        "cut": [torch.cat([x[t], x[t]], -1)[:, 6:] for t in range(len(x))],
+    }[of_stream]
+    wanted, alone = layer(x)[0], []
+    for one in x:
+        own = cell(one.clone(), own)
+        alone.append(own[0])
+    own = None
+    with torch.inference_mode():
+        for t, one in enumerate(steps):
+            y, state = layer.step(one, state)
+            own = cell(one, own)
+            torch.testing.assert_close(y, wanted[t].detach(), rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(own[0], alone[t].detach(), rtol=1e-5, atol=1e-6)
+
+
 @KERNEL
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("options", [{}, {"peephole": True, "coupled": True}, {"bidirectional": True}], ids=str)

@@ -52,7 +52,7 @@ def test_the_sanitizers_find_nothing(sanitizer: list[str], tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not library().halves, reason="this processor has no AMX")
+@pytest.mark.skipif(not library().tiles, reason="this processor has no AMX")
 def test_the_address_sanitizer_finds_nothing_on_tiles(tmp_path: Path) -> None:
     passes([str(build("g++", [*TILES, *ADDRESS], tmp_path / "driver")), FEW])
 

@@ -41,7 +41,7 @@ def lstm_layers(
     """
     if torch.compiler.is_compiling() or transforms.active():  # which know the operator of one layer
         return None
-    choice = kernel_for(x, spec, NO_MASKS if steps is None else LSTMMasks(steps))
+    choice = kernel_for(x, weights[1], spec, NO_MASKS if steps is None else LSTMMasks(steps))
     if not choice.kernel:
         return None
     if x.dtype != torch.float32:  # once it is widened, a weight of another dtype would go unseen

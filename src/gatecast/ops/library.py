@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,7 +15,7 @@ from gatecast.errors import SettingError
 LIBRARY = Path(__file__).with_name("kernels.so")
 REASON = LIBRARY.with_suffix(".txt")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon")
-HALVES = "amx"  # of bfloat16; float32 runs on avx512 beside it
+TILES = "amx"  # for products of bfloat16; those of float32 run on avx512 beside it
 
 
 class Library(NamedTuple):
@@ -23,7 +24,7 @@ class Library(NamedTuple):
     Args:
         isa: instruction set, or "" where no kernel runs.
         lanes: floats in a vector; the kept gates are laid out in blocks of so many units.
-        halves: instruction set for products of bfloat16, or "" where they are computed in float32.
+        tiles: there are kernels for products of bfloat16.
         reason: why no kernel runs; "" where one does.
         asked: the reference was asked for by ``GATECAST_ISA=reference``.
         refused: ``GATECAST_ISA`` asks for what is not there.
@@ -31,7 +32,7 @@ class Library(NamedTuple):
 
     isa: str = ""
     lanes: int = 1
-    halves: str = ""
+    tiles: bool = False
     reason: str = ""
     asked: bool = False
     refused: bool = False
@@ -52,8 +53,8 @@ def find(wanted: str) -> Library:
     """Load the kernels of an instruction set; "": the best; "reference": none."""
     if wanted == "reference":
         return Library(reason="GATECAST_ISA=reference asks for the reference", asked=True)
-    if wanted and wanted not in (HALVES, *INSTRUCTION_SETS):
-        known = ", ".join((HALVES, *INSTRUCTION_SETS))
+    if wanted and wanted not in (TILES, *INSTRUCTION_SETS):
+        known = ", ".join((TILES, *INSTRUCTION_SETS))
         return Library(reason=f"GATECAST_ISA must be one of {known} or reference, got {wanted!r}", refused=True)
     found = _load(wanted)
     if wanted and not found.isa:
@@ -72,12 +73,26 @@ def _load(wanted: str) -> Library:
     shared = ctypes.CDLL(str(LIBRARY))
     shared.gatecast_isa.restype = ctypes.c_char_p
     shared.gatecast_lanes.restype = ctypes.c_int64
-    halves = HALVES if wanted in ("", HALVES) and shared.gatecast_isa(HALVES.encode()) else ""
-    name = wanted.encode() if wanted and wanted != halves else None
+    tiles = wanted in ("", TILES) and shared.gatecast_isa(TILES.encode()) is not None
+    if wanted == TILES and not tiles:
+        return Library(reason="this processor or its system has no amx, or the compiler of the kernels did not know it")
+    name = wanted.encode() if wanted not in ("", TILES) else None
     isa = shared.gatecast_isa(name)
     if isa is None:
         return Library(reason=f"this processor does not run {wanted or 'any of the compiled kernels'}")
-    return Library(isa.decode(), shared.gatecast_lanes(name), halves)
+    return Library(isa.decode(), shared.gatecast_lanes(name), tiles)
+
+
+def takes_tiles(time: int, batch: int, hidden: int) -> bool:
+    """Whether a call of this size computes products of bfloat16 where it may: the system grants the tiles, it is worth it."""
+    return bool(_ask_for_tiles()(time, batch, hidden))
+
+
+@functools.cache
+def _ask_for_tiles() -> Any:
+    function = ctypes.CDLL(str(LIBRARY)).gatecast_takes_halves
+    function.restype, function.argtypes = ctypes.c_bool, [ctypes.c_int64] * 3
+    return function
 
 
 def _why_missing() -> str:
@@ -88,4 +103,4 @@ def _why_missing() -> str:
 
 _FOUND = find(os.environ.get("GATECAST_ISA", ""))  # now, not when first used: a graph being traced loads nothing
 if _FOUND.isa:
-    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode(), _FOUND.halves.encode() or None)
+    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode(), TILES.encode() if _FOUND.tiles else None)

@@ -42,7 +42,7 @@ def lstm(
     spec = DEFAULT if spec is None else spec
     masks = NO_MASKS if masks is None else masks
     check_lstm(x, weights, state, spec, masks)
-    choice = kernel_for(x, spec, masks)
+    choice = kernel_for(x, weights.w_hh, spec, masks)
     if choice.kernel:
         return kernel.lstm(x, weights, state, choice.spec(spec), masks, cells)
     announce(choice)

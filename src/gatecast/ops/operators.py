@@ -102,7 +102,7 @@ def choices(spec: CellSpec) -> tuple[list[int], float, float]:
     """The options as the operators take them."""
     kinds = [ACTIVATIONS.index(spec.activation), ACTIVATIONS.index(spec.recurrent_activation)]
     return (
-        [*kinds, spec.coupled, spec.reverse, spec.zero_output, spec.halves],
+        [*kinds, spec.coupled, spec.reverse, spec.zero_output, spec.bfloat16_products is True],
         spec.cell_clip or 0.0,
         spec.gradient_clip or 0.0,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gatecast.errors import SettingError
 from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
-from gatecast.ops.library import INSTRUCTION_SETS, Library, library
+from gatecast.ops.library import INSTRUCTION_SETS, Library, library, takes_tiles
 from gatecast.ops.operators import ACTIVATIONS
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 
@@ -30,13 +31,13 @@ class Choice(NamedTuple):
         name: ``cpu-avx2``, ``cpu-avx512``, ``cpu-amx``, ``cpu-neon`` or ``reference``.
         reason: why this one.
         slow: a choice of the caller costs speed that another choice would not; announced once.
-        halves: products round their factors to bfloat16.
+        tiles: products round their factors to bfloat16.
     """
 
     name: str
     reason: str
     slow: bool = False
-    halves: bool = False
+    tiles: bool = False
 
     @property
     def kernel(self) -> bool:
@@ -45,7 +46,8 @@ class Choice(NamedTuple):
 
     def spec(self, given: CellSpec) -> CellSpec:
         """The options that the kernel is called with."""
-        return replace(given, halves=self.halves) if given.halves != self.halves else given
+        wanted = self.tiles or None
+        return given if given.bfloat16_products is wanted else _with_products(given, wanted)
 
 
 def explain(
@@ -90,7 +92,7 @@ def explain(
         )
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     check_lstm(subject, given, None, spec, masks)
-    return _sentence(kernel_for(subject, spec, masks))
+    return _sentence(kernel_for(subject, given.w_hh, spec, masks))
 
 
 @contextmanager
@@ -116,14 +118,14 @@ def _sentence(choice: Choice) -> str:
     return f"{choice.name}: {choice.reason}"
 
 
-def kernel_for(x: Tensor, spec: CellSpec, masks: LSTMMasks) -> Choice:
-    """The implementation for a checked call."""
+def kernel_for(x: Tensor, w_hh: Tensor, spec: CellSpec, masks: LSTMMasks) -> Choice:
+    """The implementation for a checked call; of a step alone, x may be ``(batch, input)``."""
     choice = _other_number(x) or _unsupported(spec, masks) or _transformed()
     if choice is None:
         loaded = library()
-        choice = (_halves(x, spec) if loaded.halves else None) or (
-            _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
-        )
+        choice = _on_tiles(x, w_hh, spec) if loaded.tiles else None
+        if choice is None:
+            choice = _KERNELS[x.dtype][loaded.isa] if loaded.isa else _missing(loaded)
     if _heard is not None:
         _heard.append(choice)
     return choice
@@ -151,28 +153,36 @@ _KERNELS = {
     for dtype, number in _NUMBERS.items()
 }
 
-_SHORT = (
-    f"products of bfloat16 on a CPU with AMX, summed up in float32; single rows and short calls in float32; {_AGAIN}"
-)
-_NUMBER, _ASKED, _AUTOCAST, _MEDIUM = (
-    Choice("cpu-amx", f"{why}: {_SHORT}", halves=True)
-    for why in ("bfloat16", "CellSpec.halves", "torch.autocast", "torch.get_float32_matmul_precision() is 'medium'")
+_SHORT = f"products of bfloat16 on a CPU with AMX, summed up in float32; {_AGAIN}"
+_NUMBER, _ASKED, _AUTOCAST, _PRECISION = (
+    Choice("cpu-amx", f"{why}: {_SHORT}", tiles=True)
+    for why in ("bfloat16", "CellSpec.bfloat16_products", "torch.autocast", "PyTorch's precision of float32 products")
 )
 
 
-def _halves(x: Tensor, spec: CellSpec) -> Choice | None:
-    """The kernels for products of bfloat16, where the caller allows them."""
+def _on_tiles(x: Tensor, w_hh: Tensor, spec: CellSpec) -> Choice | None:
+    """The kernels for products of bfloat16, where the caller allows them and they are quicker."""
+    if spec.bfloat16_products is False or x.dtype == torch.float16:
+        return None
+    traced = torch.compiler.is_compiling()  # its sizes may be symbols: the operator itself asks once more
+    if not traced and (x.dim() < 3 or not takes_tiles(x.shape[0], x.shape[1], w_hh.shape[0] // spec.gates)):
+        return None
     if x.dtype == torch.bfloat16:
         return _NUMBER
-    if x.dtype != torch.float32:
-        return None
-    if spec.halves:
+    if spec.bfloat16_products:
         return _ASKED
     if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16:
         return _AUTOCAST
-    if torch.compiler.is_compiling():  # which cannot ask for what comes next
+    if traced:  # which cannot ask for what comes next
         return None
-    return _MEDIUM if torch.get_float32_matmul_precision() == "medium" else None
+    told = torch.backends.mkldnn.rnn.fp32_precision
+    told = torch.backends.mkldnn.matmul.fp32_precision if told == "none" else told
+    return _PRECISION if told == "bf16" else None
+
+
+@functools.lru_cache(64)
+def _with_products(spec: CellSpec, wanted: bool | None) -> CellSpec:
+    return replace(spec, bfloat16_products=wanted)
 
 
 def _missing(loaded: Library) -> Choice:

@@ -26,8 +26,9 @@ class CellSpec:
         gradient_clip: bound on each entry of the gradient that flows back through ``h``; None for none.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
         recompute: keep no gates for the gradient but compute them again: less memory, more time, the same results.
-        halves: the kernels may round the factors of matrix products to bfloat16, where the processor has instructions
-            for that; sums stay in float32. Always so for tensors of bfloat16.
+        bfloat16_products: the kernels may round the factors of matrix products to bfloat16 where the processor has
+            units for that (AMX); sums stay in float32. None: for tensors of bfloat16, and for float32 where the caller
+            has told PyTorch so. False: never.
     """
 
     activation: Activation = "tanh"
@@ -38,7 +39,7 @@ class CellSpec:
     gradient_clip: float | None = None
     zero_output: bool = True
     recompute: bool = False
-    halves: bool = False
+    bfloat16_products: bool | None = None
 
     @property
     def gates(self) -> int:
