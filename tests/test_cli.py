@@ -25,6 +25,7 @@ from gatecast.cli.speech import typed
 from gatecast.data import Panel
 from gatecast.errors import Stopped, Terminated
 from gatecast.models import NetConfig
+from gatecast.ops.library import find
 from gatecast.training import FitConfig
 
 QUICK = ["--fit.steps", "5", "--net.hidden-size", "8", "--windows", "2"]
@@ -137,6 +138,15 @@ def test_json_is_the_only_output(run: Run, sales: Path) -> None:
     assert document["verdict"]["candidate"] == "LSTM"
     assert {row["model"] for row in document["scores"]} >= {"LSTM", "Naive", "SeasonalNaive"}
     assert "gatecast-out/report.html" in document["files"]
+
+
+def test_an_instruction_set_that_cannot_be_used_stops_the_command(run: Run, sales: Path, monkeypatch: Any) -> None:
+    """It is not the failure of one model among others."""
+    monkeypatch.setenv("GATECAST_ISA", "mmx")
+    monkeypatch.setattr("gatecast.ops.library._FOUND", find("mmx"))
+    code, out, err = run("backtest", sales, "--horizon", 3, "--windows", 1, *QUICK)
+    assert (code, out) == (2, "")
+    assert "GATECAST_ISA must be one of amx, avx512, avx2, neon or reference, got 'mmx'" in " ".join(err.split())
 
 
 def test_a_paragraph_keeps_numbers_with_their_signs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,7 +178,11 @@ def test_a_layer_is_explained_by_what_runs_inside() -> None:
     told = ops.explain(layer, x)
     assert told == ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)))
     assert ops.explain(nn.LSTM(3, 8, activation="elu"), x).startswith("reference: activation is 'elu'")
-    assert ops.explain(nn.GRU(3, 8), x) == "no LSTM operator runs inside this layer"
+    assert ops.explain(nn.GRU(3, 8), x) == "no LSTM operator of gatecast runs inside this layer"
+    assert ops.explain(torch.nn.LSTM(3, 8), x).endswith("gatecast.nn.LSTM takes its place")
+    assert ops.explain(nn.LSTM(3, 8, static_size=1), x, static=torch.randn(2, 1), lengths=[5, 2]) in told
+    with pytest.raises(SettingError, match="explain passes lengths on to a layer, and got none"):
+        ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)), lengths=[5, 2])
     torch.set_rng_state(before)
     ops.explain(layer, x)
     assert torch.equal(torch.get_rng_state(), before)
@@ -211,6 +215,8 @@ REFUSED = {
     "ops.lstm(X.numpy(), W)": r"x must be a tensor \(time, batch, input\), got ndarray",
     "ops.lstm(X.long(), W)": r"x must be of a floating-point type, got torch.int64; convert it with x.float",
     "ops.lstm(X, W, spec=ops.CellSpec(cell_clip='a'))": "cell_clip must be a finite number above 0.* got 'a'",
+    "ops.lstm(X, W, spec=ops.CellSpec(reverse='yes'))": "reverse must be True or False, got 'yes'",
+    "ops.lstm(X, W, spec=ops.CellSpec(bfloat16_products=1))": "bfloat16_products must be True or False or None, got 1",
     "ops.lstm(X, W, spec=ops.CellSpec('tanh', 2))": "^recurrent_activation must be one of .* got 2",
     "ops.lstm(X, W, spec=ops.CellSpec(torch.nn.Tanh))": "^activation must be one of .* got <class",
 }

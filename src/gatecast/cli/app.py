@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
+        _check_kernels()
         arguments, config = _take_config(arguments)
         with _first_process_speaks():
             build(config)(arguments)
@@ -74,6 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _stop(error, FAILURE, as_json)
     return OK
+
+
+def _check_kernels() -> None:
+    """Refuse a GATECAST_ISA that cannot be used before a run, not as the failure of one of its models."""
+    if os.environ.get("GATECAST_ISA"):
+        from gatecast.ops.library import library
+
+        library()
 
 
 def _refuse_parts(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

@@ -21,7 +21,8 @@ def check_sizes(least: int = 1, **sizes: int) -> None:
     """Widths and counts are whole numbers of at least 1, or another number."""
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < least:
-            raise SettingError(f"{name} must be a whole number of at least {least}, got {size!r}")
+            hint = "; convert it with int(...)" if isinstance(size, np.integer) and size >= least else ""
+            raise SettingError(f"{name} must be a whole number of at least {least}, got {size!r}{hint}")
 
 
 def check_tensor(**named: Any) -> None:

@@ -132,6 +132,10 @@ def _check_masks(masks: LSTMMasks, steps: tuple[int, int], output: int, hidden: 
 def _check_spec(spec: CellSpec) -> None:
     activation_of(spec.activation)
     activation_of(spec.recurrent_activation, "recurrent_activation")
+    for name in ("coupled", "reverse", "zero_output", "recompute", "bfloat16_products"):
+        value, maybe = getattr(spec, name), name == "bfloat16_products"
+        if not isinstance(value, bool) and not (maybe and value is None):
+            raise SettingError(f"{name} must be True or False{' or None' if maybe else ''}, got {value!r}")
     for name in ("cell_clip", "gradient_clip"):
         bound = getattr(spec, name)
         if bound is not None and not (is_number(bound) and bound > 0 and math.isfinite(bound)):

@@ -84,7 +84,7 @@ def _load(wanted: str) -> Library:
 
 
 def takes_tiles(time: int, batch: int, hidden: int) -> bool:
-    """Whether a call of this size computes products of bfloat16 where it may: the system grants the tiles, it is worth it."""
+    """Whether a call of this size computes products of bfloat16 where it may: the system grants tiles, and they pay."""
     return bool(_ask_for_tiles()(time, batch, hidden))
 
 

@@ -56,6 +56,7 @@ def explain(
     *,
     spec: CellSpec | None = None,
     masks: LSTMMasks | None = None,
+    **call: Any,
 ) -> str:
     """Which implementation runs, and why: of ``gatecast.ops.lstm`` for an input and weights, or inside a layer.
 
@@ -65,6 +66,7 @@ def explain(
         given: weights of the operator; or the input of the layer.
         spec: options of the cell (operator only).
         masks: of steps, recurrent dropout and zoneout (operator only).
+        **call: what the layer is called with besides its input: ``lengths=…``, ``static=…``.
 
     Returns:
         A sentence; of a layer one for each different choice inside it.
@@ -81,8 +83,10 @@ def explain(
     if isinstance(subject, nn.Module):
         with _as_it_was(subject), torch.no_grad(), warnings.catch_warnings(), _listening() as heard:
             warnings.simplefilter("ignore", SlowPathWarning)
-            subject(given)
-        return "; ".join(dict.fromkeys(map(_sentence, heard))) or "no LSTM operator runs inside this layer"
+            subject(given, **call)
+        return "; ".join(dict.fromkeys(map(_sentence, heard))) or _nothing_of_ours(subject)
+    if call:
+        raise SettingError(f"explain passes {', '.join(call)} on to a layer, and got none; the operator takes masks")
     if isinstance(given, nn.Module):
         raise SettingError(f"explain takes the layer first: explain(layer, x); got {type(subject).__name__} before it")
     if not isinstance(given, LSTMWeights):
@@ -93,6 +97,12 @@ def explain(
     spec, masks = spec or CellSpec(), masks or LSTMMasks()
     check_lstm(subject, given, None, spec, masks)
     return _sentence(kernel_for(subject, given.w_hh, spec, masks))
+
+
+def _nothing_of_ours(module: nn.Module) -> str:
+    theirs = any(isinstance(part, nn.LSTM) for part in module.modules())
+    more = "; torch.nn.LSTM runs on PyTorch's own kernels, gatecast.nn.LSTM takes its place" if theirs else ""
+    return f"no LSTM operator of gatecast runs inside this layer{more}"
 
 
 @contextmanager
@@ -175,8 +185,9 @@ def _on_tiles(x: Tensor, w_hh: Tensor, spec: CellSpec) -> Choice | None:
         return _AUTOCAST
     if traced:  # which cannot ask for what comes next
         return None
-    told = torch.backends.mkldnn.rnn.fp32_precision
-    told = torch.backends.mkldnn.matmul.fp32_precision if told == "none" else told
+    settings: Any = torch.backends.mkldnn
+    told = settings.rnn.fp32_precision
+    told = settings.matmul.fp32_precision if told == "none" else told
     return _PRECISION if told == "bf16" else None
 
 
