@@ -85,7 +85,8 @@ def checked_input(x: Tensor, size: int, weight: Tensor, *, dims: tuple[int, int]
         dims: numbers of axes that go: unbatched and batched.
         axes: the words for the batched axes.
     """
-    check_tensor(input=x)
+    if not isinstance(x, Tensor):
+        check_tensor(input=x)
     if x.dim() in dims and x.shape[-1] == size and x.dtype == weight.dtype and x.device == weight.device:
         return x
     if x.dim() not in dims:
@@ -126,7 +127,8 @@ def checked_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
         expected = ", ".join(f"{name}0" for name in names)
         raise SettingError(f"the state must be a tensor or the tuple ({expected}), got {type(hx).__name__}")
     for name, part in zip(names, hx, strict=False):
-        check_tensor(**{f"{name}0": part})
+        if not isinstance(part, Tensor):
+            check_tensor(**{f"{name}0": part})
     return tuple(hx)
 
 

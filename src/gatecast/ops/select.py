@@ -172,10 +172,10 @@ _NUMBER, _ASKED, _AUTOCAST, _PRECISION = (
 
 def _on_tiles(x: Tensor, w_hh: Tensor, spec: CellSpec) -> Choice | None:
     """The kernels for products of bfloat16, where the caller allows them and they are quicker."""
-    if spec.bfloat16_products is False or x.dtype == torch.float16:
+    if x.dim() < 3 or spec.bfloat16_products is False or x.dtype == torch.float16:
         return None
     traced = torch.compiler.is_compiling()  # its sizes may be symbols: the operator itself asks once more
-    if not traced and (x.dim() < 3 or not takes_tiles(x.shape[0], x.shape[1], w_hh.shape[0] // spec.gates)):
+    if not traced and not takes_tiles(x.shape[0], x.shape[1], w_hh.shape[0] // spec.gates):
         return None
     if x.dtype == torch.bfloat16:
         return _NUMBER
