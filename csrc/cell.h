@@ -66,6 +66,8 @@ INLINE void clip(Vec (&x)[N], float bound) {
   if (bound > 0) EACH x[n] = clamp(x[n], all(-bound), all(bound));
 }
 
+INLINE Vec next_cell(Vec f, Vec before, Vec i, Vec g) { return fused(f, before, i * g); }
+
 // From the gates before activation and the cell state before: the gates after, the cell state and h; with a normed cell
 // the output gate alone in place of h.
 template <bool plain, int N>
@@ -75,7 +77,7 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
     tanh(gates.g);
     sigmoid(gates.i);
     sigmoid(gates.f);
-    EACH h[n] = cell[n] = gates.f[n] * before[n] + gates.i[n] * gates.g[n];
+    EACH h[n] = cell[n] = next_cell(gates.f[n], before[n], gates.i[n], gates.g[n]);
     sigmoid(gates.o);
     tanh(h);
   } else {
@@ -85,7 +87,7 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
     EACH gates.i[n] = options.coupled ? 1.0f - gates.f[n] : gates.i[n] + peephole.i * before[n];
     if (!options.coupled) activate(gate, gates.i);
     activate(options.activation, gates.g);
-    EACH cell[n] = gates.f[n] * before[n] + gates.i[n] * gates.g[n];
+    EACH cell[n] = next_cell(gates.f[n], before[n], gates.i[n], gates.g[n]);
     clip(cell, options.cell_clip);
     EACH gates.o[n] += peephole.o * cell[n];
     activate(gate, gates.o);
@@ -98,7 +100,7 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
 // The cell state of a step once more, from its gates after activation.
 template <int N>
 INLINE void cell_again(const Options& options, const Gates<N>& v, const Vec (&before)[N], Vec (&cell)[N]) {
-  EACH cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
+  EACH cell[n] = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
   clip(cell, options.cell_clip);
 }
 
@@ -113,7 +115,7 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
   const Activation activation = plain ? Activation::tanh : options.activation;
   const bool given = !plain && options.normed_cell;
   if constexpr (plain) {
-    EACH cell[n] = v.f[n] * before[n] + v.i[n] * v.g[n];
+    EACH cell[n] = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
   } else {
     cell_again(options, v, before, cell);
   }
@@ -132,7 +134,7 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
     EACH grad_c[n] += grad.o[n] * peephole.o;
     if (options.cell_clip > 0) {
       EACH {
-        const Vec unclipped = v.f[n] * before[n] + v.i[n] * v.g[n];
+        const Vec unclipped = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
         grad_c[n] = magnitude(unclipped) <= all(options.cell_clip) ? grad_c[n] : Vec{};
       }
     }
@@ -144,7 +146,7 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
   times_slope(gate, grad.f, v.f);
   times_slope(gate, grad.i, v.i);
   times_slope(activation, grad.g, v.g);
-  if constexpr (!plain) EACH grad_c[n] += grad.f[n] * peephole.f + grad.i[n] * peephole.i;
+  if constexpr (!plain) EACH grad_c[n] = fused(grad.f[n], peephole.f, fused(grad.i[n], peephole.i, grad_c[n]));
 }
 
 // The values of a mask for one row and block.

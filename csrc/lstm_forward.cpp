@@ -361,7 +361,7 @@ class Slice {
     if (!masks_) return c;
     if (p_.zone_c.at) {
       const Vec zone = mask_values(p_.zone_c, t, first_ + row, unit, p_.hidden - unit);
-      c = before * zone + c * (1.0f - zone);
+      c = fused(before, zone, c * (1.0f - zone));
     }
     return masked(p_.steps, t, first_ + row) ? before : c;
   }
@@ -374,7 +374,7 @@ class Slice {
       const Vec before = load(state(step) + at);
       if (p_.zone_h.at) {
         const Vec zone = mask_values(p_.zone_h, t, first_ + row, unit, count);
-        y = h = before * zone + h * (1.0f - zone);
+        y = h = fused(before, zone, h * (1.0f - zone));
       }
       if (masked(p_.steps, t, first_ + row)) {
         h = before;

@@ -89,6 +89,19 @@ INLINE Vec at_least(Vec v, Vec bound) {
 #endif
 }
 
+// a * b + c, where c is a product as well: of two the compiler could fuse either, and choose another one for another
+// number of rows. So the bits of a row do not depend on the rows beside it.
+INLINE Vec fused(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__) && GATECAST_LANES == 16
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__) && GATECAST_LANES == 8
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  UNROLL for (int n = 0; n < LANES; n++) c[n] = __builtin_fmaf(a[n], b[n], c[n]);
+  return c;
+#endif
+}
+
 INLINE Vec clamp(Vec v, Vec low, Vec high) { return at_least(at_most(v, high), low); }
 INLINE Vec magnitude(Vec v) { return (Vec)((Bits)v & 0x7fffffff); }
 

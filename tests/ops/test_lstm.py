@@ -245,6 +245,42 @@ def test_every_instruction_set_of_this_machine_with_poisoned_memory(isa: str) ->
     assert run_here(CHECK_ALL, GATECAST_ISA=isa, GATECAST_POISON="1") == isa
 
 
+ROWS_ALONE = """
+from dataclasses import replace
+import torch
+from gatecast import ops, testing
+torch.set_num_threads(1)
+names = ("coupled peephole", "cell clip", "zoneout c", "zoneout h", "softsign gates", "all, four gates, many rows")
+for case in (testing.LSTMCase("plain"), *(c for c in testing.OPTIONS if c.name in names)):
+    case = replace(case, batch=7, hidden=50)
+    x, weights, state, masks = testing.arguments(case)
+
+    def run(first, end):
+        part = ops.LSTMMasks(*(t if t is None else t.expand(-1, 7, *t.shape[2:])[:, first:end] for t in masks))
+        leaves = [x[:, first:end], *(t[first:end] for t in state)]
+        leaves = [t.detach().requires_grad_() for t in leaves]
+        call = lambda: ops.lstm(leaves[0], weights, tuple(leaves[1:]), spec=case.spec, masks=part).y
+        with torch.no_grad():  # another path of the kernel
+            once = call()
+        y = call()
+        to_x, *to_state = torch.autograd.grad(y.square().sum(), leaves)
+        return *(t.transpose(0, 1) for t in (once, y, to_x)), *to_state
+
+    whole = run(0, 7)
+    for first, end in ((0, 2), (0, 3), (2, 7), (3, 7)):
+        assert all(torch.equal(a[first:end], b) for a, b in zip(whole, run(first, end))), (case.name, first, end)
+print("same")
+"""
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])
+def test_a_row_gets_the_same_bits_whatever_lies_beside_it(isa: str) -> None:
+    """So a result does not depend on how threads share the rows out; a row alone is added up in another order."""
+    if find(isa).isa != isa:
+        pytest.skip(f"this processor has no {isa}")
+    assert run_here(ROWS_ALONE, GATECAST_ISA=isa) == "same"
+
+
 def test_the_kernel_runs_here() -> None:
     """Without it, the tests above compare the reference with itself."""
     if os.environ.get("GATECAST_ISA") == "reference":
