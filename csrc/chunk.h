@@ -16,11 +16,6 @@ INLINE int64_t chunk_steps(int64_t rows, int64_t time) {
   return larger(1, smaller(time, (CHUNK + rows / 2) / larger(1, rows)));
 }
 
-INLINE int64_t odd_lines(int64_t floats) {  // odd number of cache lines: rows do not fall on the same ones
-  const int64_t lines = ceil_div(floats, 16);
-  return (lines + (lines % 2 == 0)) * 16;
-}
-
 INLINE bool narrow(const Layer& p) { return p.input <= NARROW; }
 
 // Gradients of x, and those of the weights, from halves: normalised gates have two kinds of gradients, and go without.
@@ -49,9 +44,7 @@ struct Weights {
     return half_input(p) ? depth * padded(p.input) / 2 : depth * (narrow(p) ? p.input : padded(p.input));
   }
 
-  static int64_t block_floats(const Backward& p) {
-    return HALF ? GateHalves(p).panel() * PANELS / 2 : (p.input + p.output) * SLOTS;
-  }
+  static int64_t block_floats(const Backward& p) { return gate_panel_floats(p.input) + gate_panel_floats(p.output); }
 
   void pack(const Backward& p) const {
     HALF ? pack_half_rows(p, p.w_hh, p.output, as_halves(hh)) : pack_rows(p, p.w_hh, p.output, hh);
@@ -81,6 +74,7 @@ struct HalfBuffers {
   Half *gates, *pairs;                   // gradients of the gates, [row]; those of one block, as panels
   Half *turned, *operands;               // [x | h | 1]^T; [x | h]
   float* zeros;                          // of the widest product
+  int64_t zero_floats;
   int64_t gates_row, turned_row, depth;  // halves from row to row; rows of the chunk up to a multiple of 32
 
   HalfBuffers() = default;
@@ -94,11 +88,12 @@ struct HalfBuffers {
     pairs = take(pieces, depth * SLOTS);
     turned = take(pieces, round_up(p.input + p.output + 1, TILE_ROWS) * turned_row);
     operands = take(pieces, p.recompute() ? rows * GateHalves(p).row : 0);
-    zeros = pieces.take(larger(SLOTS, larger(padded(p.input), padded(p.output))));
+    zero_floats = larger(SLOTS, larger(padded(p.input), padded(p.output)));
+    zeros = pieces.take(zero_floats);
   }
 
  private:
-  static Half* take(Pieces& pieces, int64_t halves) { return reinterpret_cast<Half*>(pieces.take(halves / 2)); }
+  static Half* take(Pieces& pieces, int64_t halves) { return as_halves(pieces.take(halves / 2)); }
 };
 
 struct Buffers {

@@ -170,8 +170,8 @@ inline void blocked_product(
 // With so few columns, a vector of them would be half empty.
 constexpr int64_t NARROW = LANES / 2;
 
-// The same for N <= NARROW columns, with vectors along k instead: the panel is [column][blocks * 4 * LANES], and rows of
-// `to` follow each other. A tile is as many rows as make LANES sums; transposed, they add up to one vector.
+// The same for N <= NARROW columns, with vectors along k instead: the panel is [column][blocks * 4 * LANES], and rows
+// of `to` follow each other. A tile is as many rows as make LANES sums; transposed, they add up to one vector.
 struct NarrowProduct {
   const float* from;
   int64_t block, blocks;

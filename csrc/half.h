@@ -21,12 +21,8 @@ constexpr int64_t PANELS = SLOTS / PANEL_COLUMNS;               // of a block of
 
 INLINE int64_t round_up(int64_t count, int64_t unit) { return ceil_div(count, unit) * unit; }
 
-// Halves from row to row of `depth` values: an odd number of cache lines, so that the rows of a tile fall on different
-// ones.
-INLINE int64_t half_row(int64_t depth) {
-  const int64_t lines = ceil_div(depth, TILE_DEPTH);
-  return (lines + (lines % 2 == 0)) * TILE_DEPTH;
-}
+// Halves from row to row of `depth` values.
+INLINE int64_t half_row(int64_t depth) { return 2 * odd_lines(ceil_div(depth, 2)); }
 
 #if defined(__AMX_BF16__)
 constexpr bool HALF = true;

@@ -39,11 +39,22 @@ struct GateHalves {
 
   int64_t panel() const { return (x + h) * PANEL_COLUMNS; }
 
+  // One row of the left side.
+  void round(Half* to, const Layer& p, const float* from_x, const float* from_h) const {
+    round_row(to, from_x, p.input);
+    round_row(to + x, from_h, p.output);
+  }
+
   // Without `init`.
   HalfProduct product(const Half* from, const Half* panels, float* to) const {
     return {from, row, x + h, panels, panel(), nullptr, 0, to, SLOTS};
   }
 };
+
+// Of so many columns of w_ih or w_hh, in a block's panel or in its panels of halves.
+INLINE int64_t gate_panel_floats(int64_t columns) {
+  return HALF ? round_up(columns, TILE_DEPTH) * SLOTS / 2 : columns * SLOTS;
+}
 
 inline void pack_gate_panels(const Layer& p, int64_t block, Half* to) {
   const GateHalves shape(p);

@@ -89,8 +89,7 @@ struct HalfChunkProducts {
     const GateHalves shape(p);
     for (int64_t row = 0; row < count; row++) {
       const float* from = buffers.rows + row * buffers.depth;
-      round_row(buffers.halves.operands + row * shape.row, from, p.input);
-      round_row(buffers.halves.operands + row * shape.row + shape.x, from + p.input, p.output);
+      shape.round(buffers.halves.operands + row * shape.row, p, from, from + p.input);
     }
   }
 };

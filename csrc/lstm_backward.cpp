@@ -117,7 +117,7 @@ class Slice {
         store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
     }
-    if constexpr (HALF) fill_zero(buffers_.halves.zeros, larger(SLOTS, larger(padded(p_.input), buffers_.width)));
+    if constexpr (HALF) fill_zero(buffers_.halves.zeros, buffers_.halves.zero_floats);
     if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 

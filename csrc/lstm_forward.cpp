@@ -169,7 +169,6 @@ class Slice {
       work.init_row = SLOTS;
       work.x_count = 0;
       work.panel += weights_.x_floats;
-      if (then) then += weights_.x_floats;
     }
     if (plain || !p_.normed()) return gate_product(work, rows_, then);
     GateProduct share = work;  // of h, and then of x, both without the bias
@@ -185,8 +184,7 @@ class Slice {
     const GateHalves shape(p_);
     const float *x = x_of(step), *h = operand(step);
     for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, h += buffers_.row) {
-      round_row(buffers_.halves + row * shape.row, x, p_.input);
-      round_row(buffers_.halves + row * shape.row + shape.x, h, p_.output);
+      shape.round(buffers_.halves + row * shape.row, p_, x, h);
     }
   }
 

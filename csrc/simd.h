@@ -109,6 +109,12 @@ INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// An odd number of cache lines: rows of so many floats do not fall on the same ones.
+INLINE int64_t odd_lines(int64_t floats) {
+  const int64_t lines = ceil_div(floats, 16);
+  return (lines + (lines % 2 == 0)) * 16;
+}
+
 // rows[k][lane] -> rows[lane][k], in place: log2(LANES) rounds, each swaps the off-diagonal quarters of blocks of
 // size 2 * half.
 template <int64_t half>

@@ -12,6 +12,7 @@ namespace gatecast::GATECAST_ISA {
 
 // Rows whose shares of x are computed at once, and the most of a slice for which that is done.
 constexpr int64_t AHEAD_ROWS = 64, FEW_AHEAD = 16, LEAST_AHEAD = 16;
+static_assert(FEW_AHEAD < FETCH_ROWS, "of what is fetched ahead, the share of x would have to be left out");
 
 // What is done before the steps.
 struct Plan {
@@ -40,16 +41,12 @@ struct ForwardWeights {
   Gains gains;
 
   ForwardWeights(Pieces& pieces, const Forward& p, const Plan& plan)
-      : x_floats(plan.packed_x * panel_floats(p.input)),
-        h_floats(plan.packed_h * panel_floats(p.output)),
+      : x_floats(plan.packed_x * gate_panel_floats(p.input)),
+        h_floats(plan.packed_h * gate_panel_floats(p.output)),
         panels(pieces.take(blocks_of(p.hidden) * (x_floats + h_floats))),
         bias(pieces.take((blocks_of(p.hidden) + 1) * SLOTS)),  // and a block of zeros
         projection(pieces.take(p.w_proj ? p.hidden * blocks_of(p.output) * LANES : 0)),
         gains(pieces, p) {}
-
-  static int64_t panel_floats(int64_t columns) {
-    return HALF ? round_up(columns, TILE_DEPTH) * SLOTS / 2 : columns * SLOTS;
-  }
 
   float* panel(int64_t block) const { return panels + block * (x_floats + h_floats); }
 
@@ -67,7 +64,7 @@ struct ForwardWeights {
   }
 };
 
-// ForwardBuffers of one slice. `operand` is what is multiplied by w_hh: h, or h times the recurrent mask; two, since every
+// Buffers of one slice. `operand` is what is multiplied by w_hh: h, or h times the recurrent mask; two, since every
 // block of a step needs all of the step before.
 struct ForwardBuffers {
   float *operand[2], *state, *cell, *gates;
@@ -99,7 +96,7 @@ struct ForwardBuffers {
     if (input) input += member.place * floats;
     shares = pieces.take(ahead * rows * blocks_of(p.hidden) * SLOTS);
     const int64_t half_size = HALF ? gate_rows * GateHalves(p).row / 2 : 0;
-    halves = reinterpret_cast<Half*>(pieces.take(member.count * half_size));
+    halves = as_halves(pieces.take(member.count * half_size));
     if (halves) halves += 2 * member.place * half_size;
   }
 };

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
+from fixtures.fresh import run_here
 from torch.func import grad, vmap
 
 from gatecast.errors import SettingError
@@ -59,14 +57,8 @@ for code, shape in {layers}:
 """
 
 
-def in_a_process(code: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.split()
-
-
 def test_an_exported_program_carries_its_state_on_as_the_layer_does() -> None:
-    assert in_a_process(EXPORT.format(layers=list(LAYERS.values()))) == ["same"] * len(LAYERS)
+    assert run_here(EXPORT.format(layers=list(LAYERS.values()))).split() == ["same"] * len(LAYERS)
 
 
 COMPILE = """
@@ -88,7 +80,7 @@ for code, shape in {layers}:
 
 
 def test_a_stateful_layer_compiles_with_gradients() -> None:
-    assert in_a_process(COMPILE.format(layers=list(LAYERS.values()))) == ["same"] * len(LAYERS)
+    assert run_here(COMPILE.format(layers=list(LAYERS.values()))).split() == ["same"] * len(LAYERS)
 
 
 @pytest.mark.parametrize("warm", [False, True])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 
 import pytest
 import torch
+from fixtures.fresh import run_here
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.utils.data import DataLoader, Dataset
@@ -89,8 +88,7 @@ assert all(p.grad.isfinite().all() for p in layer.parameters())
 
 
 def test_layers_compile_without_a_break_and_export() -> None:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILE], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_here(COMPILE)
 
 
 @pytest.mark.parametrize("kind", [LSTM, GRU, RNN])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from fixtures.fresh import run_here
 
 EVERY = "num_layers=2, zoneout=0.1, recurrent_dropout=0.2, gradient_clip=1.0, residual=True, learn_initial_state=True"
 LAYERS = {
@@ -39,7 +37,4 @@ for code, shape in {layers}:
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_compiler_sees_one_graph_and_an_exported_program_takes_any_batch() -> None:
-    code = PROGRAM.format(layers=list(LAYERS.values()))
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == ["same"] * len(LAYERS)
+    assert run_here(PROGRAM.format(layers=list(LAYERS.values()))).split() == ["same"] * len(LAYERS)
