@@ -18,7 +18,7 @@ import common
 import numpy as np
 
 from gatecast import Drift, Forecaster, Naive, Panel, SEIRForecaster, datasets
-from gatecast.data import daily_counts
+from gatecast.epidemic import daily_counts
 
 POPULATION = 1.4e9
 AHEAD = (7, 14, 28)

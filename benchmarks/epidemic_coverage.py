@@ -16,9 +16,9 @@ import common
 import numpy as np
 
 from gatecast import Panel, SEIRForecaster
-from gatecast.forecasters.seir.likelihood import NegativeBinomial
-from gatecast.forecasters.seir.problem import Problem
-from gatecast.forecasters.seir.transmission import Exponential
+from gatecast.epidemic.seir.likelihood import NegativeBinomial
+from gatecast.epidemic.seir.problem import Problem
+from gatecast.epidemic.seir.transmission import Exponential
 
 LEVELS = (50, 80, 95)
 HORIZON = 14

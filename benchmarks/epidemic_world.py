@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 
 from gatecast import FitConfig, Forecaster, LinearAR, LSTMForecaster, Panel, SeasonalNaive
-from gatecast.data import daily_counts
+from gatecast.epidemic import daily_counts
 
 FIRST, LAST, STEP, HORIZON, REFIT = "2020-06-28", "2022-06-05", 56, 28, 5
 DAYS = {"days 1–7": slice(0, 7), "days 8–14": slice(7, 14), "days 15–28": slice(14, 28)}

@@ -17,7 +17,7 @@ import pandas as pd
 from tasks import data_folder
 
 from gatecast import Forecast, Forecaster, GatecastError, Panel, fit_each
-from gatecast.data import daily_counts
+from gatecast.epidemic import daily_counts
 from gatecast.evaluation import weighted_interval_score
 
 LEVELS = (50, 80, 95)

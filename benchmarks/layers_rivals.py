@@ -204,7 +204,7 @@ def write_case(path: Path, task: str, option: str, sizes: dict[str, int]) -> dic
         case["grad"] *= (np.arange(time) < case["lengths"][:, None])[..., None]
     layer = reference(case, option, sizes)
     if task == "inference":
-        from gatecast.nn.weights import from_layer, to_onnx
+        from gatecast.convert import from_layer, to_onnx
 
         plain = from_layer(layer.float()).with_options(layer_norm=False)
         model = to_onnx(plain, lengths=option == "lengths").SerializeToString()

@@ -24,8 +24,8 @@ from common import median
 
 import gatecast
 from gatecast import FitConfig, NetConfig, Panel
-from gatecast.data.scalers import SCALERS
-from gatecast.data.windows import InputScales, Windows, split_origins
+from gatecast.batches.scalers import SCALERS
+from gatecast.batches.windows import InputScales, Windows, split_origins
 from gatecast.models.config import Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from gatecast.choice import chosen
+from gatecast.base.named import chosen
 from gatecast.nn import LOSSES
 
 IMG = Path(__file__).parent / "img"

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gatecast.base.errors import Stopped, Terminated
 from gatecast.cli import main
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
 from gatecast.cli.frames import moments
 from gatecast.cli.speech import typed
 from gatecast.data import Panel
-from gatecast.errors import Stopped, Terminated
 from gatecast.models import NetConfig
 from gatecast.ops.library import find
 from gatecast.training import FitConfig

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 import gatecast
+from gatecast.base.errors import SettingError
 from gatecast.cli.epidemic import LSTM_STEPS, MODELS, Study, _population, check_models, parse_scenario, training
 from gatecast.cli.flags import FitFlags
 from gatecast.data import datasets
-from gatecast.errors import SettingError
 
 Run = Callable[..., tuple[int, str, str]]
 SEIR = ["--models", "seir", "--windows", "0", "--horizon", "7"]

@@ -144,8 +144,8 @@ def test_the_examples_of_a_docstring_run(module: str) -> None:
         "data.counts",
         "evaluation.metrics",
         "forecasters.reported",
-        "forecasters.seir.equations",
-        "forecasters.seir.forecaster",
+        "epidemic.seir.equations",
+        "epidemic.seir.forecaster",
     ],
 )
 def test_the_examples_of_epidemics_run(module: str) -> None:

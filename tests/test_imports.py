@@ -59,7 +59,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import gatecast",
         "from gatecast import LSTMForecaster, Panel, Forecast, NetConfig, FitConfig, Naive",
-        "import gatecast.models, gatecast.nn, gatecast.nn.weights, gatecast.training",
+        "import gatecast.models, gatecast.nn, gatecast.convert, gatecast.training",
     ],
 )
 def test_an_import_costs_pytorch_at_most(statement: str) -> None:

@@ -20,8 +20,8 @@ _HOME = {
     "Forecaster": "gatecast.forecasters",
     "LSTMForecaster": "gatecast.forecasters",
     "LSTMClassifier": "gatecast.forecasters",
-    "SEIRForecaster": "gatecast.forecasters",
-    "SEIRHybrid": "gatecast.forecasters",
+    "SEIRForecaster": "gatecast.epidemic",
+    "SEIRHybrid": "gatecast.epidemic",
     "Naive": "gatecast.forecasters",
     "SeasonalNaive": "gatecast.forecasters",
     "Drift": "gatecast.forecasters",
@@ -39,15 +39,16 @@ _HOME = {
     "FitConfig": "gatecast.training",
     "explain_training": "gatecast.training",
     "write_report": "gatecast.report",
-    "GatecastError": "gatecast.errors",
-    "DataError": "gatecast.errors",
+    "GatecastError": "gatecast.base.errors",
+    "DataError": "gatecast.base.errors",
 }
 
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from gatecast.base.errors import DataError, GatecastError
     from gatecast.data import Frequency, Panel, datasets, read_panel
-    from gatecast.errors import DataError, GatecastError
+    from gatecast.epidemic import SEIRForecaster, SEIRHybrid
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import (
         AutoARIMA,
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
         Mean,
         Naive,
         SeasonalNaive,
-        SEIRForecaster,
-        SEIRHybrid,
         fit_each,
         load,
     )

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gatecast.base.errors import DataError, SettingError
 from gatecast.data import datasets
-from gatecast.errors import DataError, SettingError
 
 
 def test_every_listed_data_set_loads_and_names_its_source() -> None:

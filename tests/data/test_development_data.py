@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatecast.base.errors import DataError
 from gatecast.data import Panel
 from gatecast.data.read import read_panel
-from gatecast.errors import DataError
 
 POWER = "messy_power_market_de"
 PRICES = f"{POWER}/Grosshandelspreise_2023_2024_Stunde.csv.gz"

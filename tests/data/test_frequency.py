@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatecast.data.frequency import Frequency
-from gatecast.data.infer import infer_frequency, month_alias, parse_alias
-from gatecast.data.table import Log
+from gatecast.data.read.infer_frequency import infer_frequency, month_alias, parse_alias
+from gatecast.data.read.table import Log
 
 ALIASES = ["s", "30s", "min", "15min", "h", "6h", "D", "3D", "W-SUN", "2W-TUE", "B", "MS", "ME", "QS", "QE", "YS", "YE"]
 DAYS = st.integers(-20_000, 20_000)

@@ -102,6 +102,6 @@ def test_panel_imports_no_pandas() -> None:
     import subprocess
     import sys
 
-    code = "import sys, gatecast.data.windows, gatecast.data.calendar; print('pandas' in sys.modules)"
+    code = "import sys, gatecast.batches.windows, gatecast.data.calendar; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

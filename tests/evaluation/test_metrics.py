@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from utilsforecast import losses
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.evaluation.metrics import METRICS, Rows, metric, metric_names, score, weighted_interval_score
 
 

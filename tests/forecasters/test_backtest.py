@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
 from gatecast.forecasters import Drift, Forecaster, Mean, Naive, SeasonalNaive, backtest
 from gatecast.forecasters.backtest import seasonal_scales

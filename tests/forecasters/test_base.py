@@ -9,8 +9,8 @@ import pytest
 from fixtures.cases import panel_of, wave
 
 from gatecast import FitConfig, NetConfig
+from gatecast.epidemic import AsReported, SEIRForecaster, SEIRHybrid
 from gatecast.forecasters import (
-    AsReported,
     AutoARIMA,
     AutoSelect,
     Drift,
@@ -20,8 +20,6 @@ from gatecast.forecasters import (
     LSTMForecaster,
     Naive,
     SeasonalNaive,
-    SEIRForecaster,
-    SEIRHybrid,
 )
 
 

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from gatecast.base.errors import NotFittedError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import NotFittedError, SettingError
 from gatecast.forecasters.baselines import Drift, LocalBaseline, Mean, Naive, SeasonalNaive
 
 NAN = float("nan")

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import gatecast
+from gatecast.base.errors import DataError, ModelFileError, NotFittedError, SettingError
 from gatecast.cli import main
-from gatecast.errors import DataError, ModelFileError, NotFittedError, SettingError
 from gatecast.forecasters.classifier import LSTMClassifier, split
 from gatecast.forecasters.labels import classes_of, labels_of, weights_of
 from gatecast.models.classifier import SequenceClassifier
@@ -163,7 +163,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_names_the_sequences() -> None:
     X, y = ragged(40)
     X[3] = np.full_like(X[3], 3e38)
-    with pytest.raises(gatecast.errors.TrainingError, match=r"the loss is nan at step 1; .* series "):
+    with pytest.raises(gatecast.base.errors.TrainingError, match=r"the loss is nan at step 1; .* series "):
         classifier(fit=FEW, standardize=False, loss=Spoilt()).fit(X, y)
 
 

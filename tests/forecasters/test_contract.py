@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from fixtures.cases import panel_of
 
+from gatecast.base.errors import DataError
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError
 from gatecast.forecasters.contract import Contract
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gatecast.base.errors import NotFittedError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import NotFittedError, SettingError
 from gatecast.forecasters import (
     AutoSelect,
     Drift,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gatecast.base.errors import DataError, NotFittedError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters.baselines import SeasonalNaive
 from gatecast.forecasters.linear import LinearAR, _fill, _prior
 

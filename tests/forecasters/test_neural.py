@@ -11,12 +11,12 @@ import pytest
 import torch
 from fixtures.cases import panel_of, wave
 
+from gatecast.base.errors import DataError, NotFittedError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.forecasters import predictor
+from gatecast.forecasters.model_file import load, save
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.persist import load, save
-from gatecast.forecasters.plan import Plan
+from gatecast.forecasters.window_plan import Plan
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 

@@ -9,8 +9,8 @@ import warnings
 import numpy as np
 import pytest
 
+from gatecast.base.errors import MissingExtraError, NotFittedError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import MissingExtraError, NotFittedError, SettingError
 from gatecast.forecasters import AutoARIMA, AutoETS, AutoTheta, SeasonalNaive, default_baselines
 from gatecast.forecasters.statistical import _Statistical
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import gatecast.nn
 from gatecast import FitConfig, LSTMForecaster, NetConfig
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.lab import gradient_by_lag, gradient_by_lag_of
 
 TIME, BATCH, WIDTH = 9, 3, 5

@@ -11,7 +11,7 @@ from fixtures.cases import batch_of, panel_of, wave
 from torch import Tensor, nn
 
 import gatecast
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import ACTIVATIONS, CELLS, NetConfig, Shapes
 from gatecast.models.lstm import recurrent_layers

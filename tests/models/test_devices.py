@@ -10,8 +10,8 @@ import pytest
 import torch
 from fixtures.cases import batch_of
 
-from gatecast.data.scalers import SCALERS
-from gatecast.data.windows import Batch
+from gatecast.batches.scalers import SCALERS
+from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import NETWORKS, ForecastModel
 from gatecast.nn.heads import HEADS

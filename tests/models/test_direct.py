@@ -7,8 +7,8 @@ import torch
 from fixtures.cases import batch_of
 from torch import Tensor, nn
 
-from gatecast.data.scalers import SCALERS
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.batches.scalers import SCALERS
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import segment_length
 from gatecast.models.model import NETWORKS, ForecastModel

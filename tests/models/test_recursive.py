@@ -7,7 +7,7 @@ import torch
 from fixtures.cases import batch_of
 from torch import Tensor
 
-from gatecast.data.windows import Batch
+from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.recursive import RecursiveLSTM
 

@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn.utils import parametrize, prune
 
 from gatecast import ops
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, LSTMCell
 from gatecast.ops import kernel
 from gatecast.ops.library import library

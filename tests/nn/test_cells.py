@@ -9,7 +9,7 @@ import torch
 from fixtures.layers import LSTM_OPTIONS
 from torch import nn
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, GRUCell, LSTMCell, RNNCell
 
 CELLS = {"LSTM": (LSTMCell, nn.LSTMCell), "GRU": (GRUCell, nn.GRUCell), "RNN": (RNNCell, nn.RNNCell)}

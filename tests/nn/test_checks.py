@@ -9,7 +9,7 @@ import pytest
 import torch
 from fixtures.refusals import others_than
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from gatecast.nn.checks import check_probability, check_sizes, one_of
 from gatecast.nn.states import given_state

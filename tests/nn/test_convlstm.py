@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.convert import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d, Spread
 from gatecast.nn.convlstm import ConvLSTM
-from gatecast.nn.weights import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.ops.convlstm import ConvSpec, convlstm
 from gatecast.ops.spec import LSTMMasks
 

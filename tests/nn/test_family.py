@@ -14,9 +14,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, L2, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, ConvLSTM3d, MaxNorm, sLSTM
-from gatecast.nn.regularize import keep_mask
+from gatecast.nn.masks import keep_mask
 from gatecast.ops import LSTMMasks
 
 SPACE = {"ConvLSTM1d": (5,), "ConvLSTM2d": (4, 3), "ConvLSTM3d": (2, 3, 2)}

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gatecast.errors import SettingError
-from gatecast.nn import GRU, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, designs, sLSTM
+from gatecast.base.errors import SettingError
+from gatecast.nn import GRU, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, sLSTM
 from gatecast.ops import ACTIVATIONS
 from gatecast.testing import TOLERANCE, relative_error
 
@@ -198,7 +198,7 @@ def test_malformed_input_is_refused_before_any_operator_runs(name: str, monkeypa
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("the operator was reached")
 
-    monkeypatch.setattr(designs, "lstm", never)
+    monkeypatch.setattr(cell_kinds, "lstm", never)
     x, call, message = MALFORMED[name]
     with pytest.raises(SettingError, match=message):
         LSTM(3, 4)(x, **call)

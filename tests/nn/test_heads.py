@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch.distributions import StudentT
 from torch.nn.functional import softplus
 
-from gatecast.choice import chosen, written
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import chosen, written
 from gatecast.nn.heads import (
     HEADS,
     Gaussian,

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.distributions import NegativeBinomial as TorchNegativeBinomial
 from torch.nn import functional
 
-from gatecast.choice import chosen, written
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import chosen, written
 from gatecast.nn import losses
 from gatecast.nn.losses import LOSSES, Loss, naive_error, weighted_mean
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import LSTM1997
 
 

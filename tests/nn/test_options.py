@@ -15,7 +15,7 @@ from fixtures.layers import tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import (
     GRU,
     LSTM,

@@ -11,7 +11,7 @@ import torch
 from fixtures.layers import PAIRS, like_torch, random_state, tensors
 from torch import nn
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN
 from gatecast.nn.recurrent import last_hidden, make_lstm, make_recurrent
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn.sizes import check_input, padding_of, sizes, space_of
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import sLSTM
 from gatecast.ops.slstm import SLSTMWeights, slstm
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, RNN
 
 X = torch.randn(6, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from fixtures.layers import PAIRS, like_torch, tensors
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, sLSTM
 
 X = torch.randn(6, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

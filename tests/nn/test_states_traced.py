@@ -7,7 +7,7 @@ import torch
 from fixtures.fresh import run_here
 from torch.func import grad, vmap
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import LSTM, sLSTM
 
 LAYERS = {

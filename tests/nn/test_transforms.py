@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.utils.data import DataLoader, Dataset
 
 from gatecast import ops
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, L2, LSTM, RNN, Chrono
 from gatecast.ops.library import library
 

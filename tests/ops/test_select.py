@@ -11,7 +11,7 @@ import torch
 from fixtures.refusals import others_than
 
 from gatecast import ops, testing
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.ops import select
 from gatecast.ops.library import find, library
 from gatecast.testing import LSTMCase

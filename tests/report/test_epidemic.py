@@ -10,8 +10,8 @@ from report.test_browser import CHROMIUM, check, opened
 
 from gatecast import Drift, Naive, Panel, SEIRForecaster, backtest
 from gatecast.data.panel import Repair
-from gatecast.evaluation import by_origin
-from gatecast.forecasters.seir import Scenario
+from gatecast.epidemic import by_origin
+from gatecast.epidemic.seir import Scenario
 from gatecast.report import write_epidemic_report
 
 WAVE = np.rint(900 * np.exp(-(((np.arange(60) - 32) / 14) ** 2)) + 3 + np.arange(60) % 3)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gatecast.base.options import Choice, Float
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.option import Choice, Float
 from gatecast.report import write_tuning
 from gatecast.tuning import Finalist, Tested, Trial, Tuning
 from gatecast.tuning.folds import Folds

@@ -9,7 +9,7 @@ import pytest
 from fixtures.cases import panel_of
 
 from gatecast import FitConfig, LSTMForecaster, NetConfig, explain_training, load
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.training.explain import noise_of
 
 COUNT = 20

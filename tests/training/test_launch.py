@@ -19,7 +19,7 @@ from fixtures import processes
 from fixtures.cases import panel_of, wave
 from fixtures.processes import CASES, DIES, PROCESSES
 
-from gatecast.errors import SettingError, TrainingError
+from gatecast.base.errors import SettingError, TrainingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
 from gatecast.training.checkpoint import checkpoint_facts

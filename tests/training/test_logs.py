@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gatecast.errors import MissingExtraError
+from gatecast.base.errors import MissingExtraError
 from gatecast.training import logs
 from gatecast.training.config import FitConfig
 from gatecast.training.logs import run_log

@@ -15,17 +15,17 @@ import torch
 from fixtures.cases import panel_of, wave
 from torch import Tensor, nn
 
-from gatecast.data.scalers import SCALERS
-from gatecast.data.windows import Batch, InputScales, Origins, Windows, split_origins
-from gatecast.errors import ModelFileError, SettingError
+from gatecast.base.errors import ModelFileError, SettingError
+from gatecast.batches.scalers import SCALERS
+from gatecast.batches.windows import Batch, InputScales, Origins, Windows, split_origins
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles
 from gatecast.training import loop
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import OneCpu
-from gatecast.training.identity import identity_of
 from gatecast.training.loop import Run, TrainingError, train
+from gatecast.training.run_fingerprint import identity_of
 
 CONTEXT, HORIZON, STEPS = 12, 4, 12
 CONFIG = FitConfig(batch_size=16, evaluations=4, progress=False)

@@ -13,9 +13,9 @@ from fixtures.cases import panel_of, wave
 from torch import Tensor, nn
 
 import gatecast
-from gatecast.data.scalers import SCALERS
-from gatecast.data.windows import Batch, InputScales, Windows, split_origins
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.batches.scalers import SCALERS
+from gatecast.batches.windows import Batch, InputScales, Windows, split_origins
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
@@ -24,7 +24,7 @@ from gatecast.training import optimizers
 from gatecast.training.config import FitConfig
 from gatecast.training.loop import train
 from gatecast.training.optimizers import OPTIMIZERS, SGD, Adam, Ftrl, Nadam, Own, optimizer_of, written_optimizer
-from gatecast.training.optimizers.lean import LeanAdamW
+from gatecast.training.optimizers.fused_adamw import LeanAdamW
 
 # Each once as it comes and once with state of every kind.
 CHOICES = (

@@ -11,8 +11,8 @@ from fixtures.cases import panel_of, wave
 from torch import Tensor, nn
 
 from gatecast import FitConfig, LSTMForecaster, NetConfig
-from gatecast.data.windows import Batch, InputScales, Windows, split_origins
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.batches.windows import Batch, InputScales, Windows, split_origins
 from gatecast.training import RateSearch, find_lr
 from gatecast.training.range_test import smoothed
 

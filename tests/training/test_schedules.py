@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.training.config import FitConfig
 from gatecast.training.schedules import Constant, Cosine, OneCycle, Plateau, Schedule, learning_rate, schedule_text
 

@@ -9,8 +9,8 @@ import torch
 from fixtures.cases import panel_of, wave
 from torch import Tensor, nn
 
-from gatecast.data.scalers import SCALERS
-from gatecast.data.windows import Batch, InputScales, Windows, split_origins
+from gatecast.batches.scalers import SCALERS
+from gatecast.batches.windows import Batch, InputScales, Windows, split_origins
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles

@@ -13,11 +13,11 @@ import pytest
 from fixtures.cases import panel_of, wave
 
 import gatecast
+from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
+from gatecast.base.options import Choice
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
-from gatecast.option import Choice
 from gatecast.training.config import FitConfig
 from gatecast.tuning import Tuning, tune
 from gatecast.tuning.folds import Folds, Score, overall

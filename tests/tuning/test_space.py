@@ -9,13 +9,13 @@ import pytest
 import torch
 from fixtures.cases import panel_of, wave
 
-from gatecast.data.scalers import SCALERS
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.options import Choice, Float, Int
+from gatecast.batches.scalers import SCALERS
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
 from gatecast.nn.heads import Student
 from gatecast.nn.losses import Huber
-from gatecast.option import Choice, Float, Int
 from gatecast.training.config import FitConfig
 from gatecast.tuning.space import FIELDS, applied, ranges, searchable, settings_of, toml, usual
 

@@ -21,8 +21,8 @@ from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Toml
 
 from gatecast import __version__
+from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
 from gatecast.cli import words
-from gatecast.errors import GatecastError, SettingError, Stopped, Terminated
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 

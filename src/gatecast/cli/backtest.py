@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import SettingError
 from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
@@ -29,7 +30,6 @@ from gatecast.cli.folder import Folder
 from gatecast.cli.frames import summary
 from gatecast.cli.reading import read
 from gatecast.cli.run import Task, compare
-from gatecast.errors import SettingError
 
 FILES = ("backtest.csv", "scores.csv")
 

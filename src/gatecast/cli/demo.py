@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import SettingError
 from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
@@ -25,7 +26,6 @@ from gatecast.cli.flags import (
 from gatecast.cli.folder import Folder
 from gatecast.cli.forecast import FILES, forecast_panel
 from gatecast.cli.run import Task
-from gatecast.errors import SettingError
 
 DATASET = "covid_india"
 EPIDEMICS = {"covid_china": 1.40e9, "covid_canada": 38.2e6, "covid_india": 1.38e9}  # persons

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import DataError, SettingError
 from gatecast.cli.console import Console, numbers, scores_json
 from gatecast.cli.flags import (
     BASIC,
@@ -29,11 +30,11 @@ from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read
 from gatecast.cli.speech import typed
-from gatecast.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from gatecast.data import Panel
-    from gatecast.evaluation import Forecast, Origins
+    from gatecast.epidemic import Origins
+    from gatecast.evaluation import Forecast
     from gatecast.forecasters import Backtest, Forecaster
     from gatecast.training import FitConfig
 
@@ -75,7 +76,7 @@ class Study:
 
 
 def _seir(study: Study) -> Forecaster:
-    from gatecast.forecasters import SEIRForecaster
+    from gatecast.epidemic import SEIRForecaster
 
     return SEIRForecaster(
         study.horizon,
@@ -94,7 +95,7 @@ def _lstm(study: Study) -> Forecaster:
 
 
 def _hybrid(study: Study) -> Forecaster:
-    from gatecast.forecasters import SEIRHybrid
+    from gatecast.epidemic import SEIRHybrid
 
     return SEIRHybrid(
         study.horizon, study.population, transmission=study.transmission, history=study.history, seed=study.seed
@@ -246,7 +247,7 @@ def _case_column(file: Path, flags: DataFlags) -> dict[str, Any]:
 def _column_names(file: Path, flags: DataFlags) -> list[str]:
     import pandas as pd
 
-    from gatecast.data.paths import require_file
+    from gatecast.data.read.paths import require_file
 
     require_file(file)
     if ".parquet" in file.suffixes or flags.header is not None:
@@ -276,7 +277,7 @@ def run_study(
     reported: Panel, study: Study, console: Console, folder: Folder, *, cumulative: bool | str, command: str
 ) -> None:
     """Repair, backtest, fit, forecast; print and write what it gives."""
-    from gatecast.data.counts import daily_counts, looks_cumulative
+    from gatecast.epidemic.counts import daily_counts, looks_cumulative
 
     scenarios = [parse_scenario(text) for text in study.scenarios]
     sums = looks_cumulative(reported) if cumulative == "auto" else bool(cumulative)
@@ -336,7 +337,7 @@ def parse_scenario(text: str) -> Any:
     Raises:
         SettingError: a setting that there is none of, or a value that is no number.
     """
-    from gatecast.forecasters.seir import Scenario
+    from gatecast.epidemic.seir import Scenario
 
     pairs = re.findall(r"(\w+)\s*=\s*(.+?)(?=[,\s]+\w+\s*=|$)", text.strip())
     known = {"name": str, "shift_days": int, "contacts": float, "start": str}
@@ -377,9 +378,9 @@ def line_up(study: Study) -> list[Forecaster]:
 
 
 def _compare(result: Result, reported: Panel, study: Study, console: Console, sums: bool) -> None:
-    from gatecast.evaluation import by_origin
+    from gatecast.epidemic import by_origin
+    from gatecast.epidemic.as_reported import AsReported
     from gatecast.forecasters import backtest
-    from gatecast.forecasters.reported import AsReported
 
     models = [AsReported(model, reported, cumulative=sums) for model in line_up(study)]
     step = study.step or max(1, study.horizon // 2)

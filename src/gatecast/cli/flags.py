@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 

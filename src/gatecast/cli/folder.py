@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast import __version__
-from gatecast.errors import SettingError
-from gatecast.files import whole
+from gatecast.base.errors import SettingError
+from gatecast.base.files import whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import ModelFlags

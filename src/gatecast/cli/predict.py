@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import ModelFileError
 from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read, roles_of
-from gatecast.data.paths import require_file
-from gatecast.errors import ModelFileError
+from gatecast.data.read.paths import require_file
 
 if TYPE_CHECKING:
     from gatecast.evaluation import Forecast

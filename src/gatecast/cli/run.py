@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gatecast.base.errors import DataError, SettingError
 from gatecast.cli import models
 from gatecast.cli.speech import typed
-from gatecast.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from gatecast.cli.console import Console

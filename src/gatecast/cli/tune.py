@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
+from gatecast.base.errors import SettingError
 from gatecast.cli import models
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import (
@@ -28,7 +29,6 @@ from gatecast.cli.flags import (
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import summary
 from gatecast.cli.reading import read
-from gatecast.errors import SettingError
 
 if TYPE_CHECKING:
     from gatecast.tuning import Tuning
@@ -78,7 +78,7 @@ def tune(
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
     """Search for settings on the past of a file, test the best on rows that were held out, and fit it."""
-    from gatecast.errors import require
+    from gatecast.base.errors import require
 
     console = Console(show)
     if models.check_name(model.model) != "lstm":

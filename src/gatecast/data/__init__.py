@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table
-from gatecast.data.counts import daily_counts
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel, Repair
 
@@ -21,7 +20,6 @@ __all__ = [
     "calendar_cycles",
     "calendar_names",
     "calendar_table",
-    "daily_counts",
     "datasets",
     "read_panel",
 ]

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from gatecast.base.errors import SettingError
 from gatecast.data.panel import Panel
 from gatecast.data.read import read_panel
-from gatecast.errors import SettingError
 
 _FOLDER = Path(__file__).parent / "bundled"
 _STATES = {

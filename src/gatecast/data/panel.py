@@ -231,13 +231,13 @@ class Panel:
 
     def to_frame(self) -> pd.DataFrame:
         """Long pandas frame of all stored rows in the user's own column names, in the panel's time zone."""
-        from gatecast.data.frames import to_frame
+        from gatecast.data.read.future import to_frame
 
         return to_frame(self)
 
     def future_frame(self, horizon: int) -> pd.DataFrame:
         """Frame to fill in with the known covariates: id, time and one row a series and step ahead."""
-        from gatecast.data.frames import future_frame
+        from gatecast.data.read.future import future_frame
 
         return future_frame(self, horizon)
 
@@ -249,6 +249,6 @@ class Panel:
         Raises:
             DataError: naming the columns, series and dates that are missing.
         """
-        from gatecast.data.frames import with_future
+        from gatecast.data.read.future import with_future
 
         return with_future(self, frame, date_format=date_format, horizon=horizon)

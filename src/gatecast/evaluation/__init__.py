@@ -8,7 +8,6 @@ from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantil
 
 if TYPE_CHECKING:
     from gatecast.evaluation.metrics import METRICS, Metric, metric, metric_names, weighted_interval_score
-    from gatecast.evaluation.origins import Origins, by_origin
     from gatecast.evaluation.significance import TestResult, compare, diebold_mariano, holm, sign_flip
     from gatecast.evaluation.verdict import Comparison, Verdict, judge
 
@@ -18,10 +17,8 @@ __all__ = [
     "Comparison",
     "Forecast",
     "Metric",
-    "Origins",
     "TestResult",
     "Verdict",
-    "by_origin",
     "compare",
     "diebold_mariano",
     "holm",
@@ -34,7 +31,6 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("Origins", "by_origin"), "origins"),
     **dict.fromkeys(("METRICS", "Metric", "metric", "metric_names", "weighted_interval_score"), "metrics"),
     **dict.fromkeys(("TestResult", "compare", "diebold_mariano", "holm", "sign_flip"), "significance"),
     **dict.fromkeys(("Comparison", "Verdict", "judge"), "verdict"),

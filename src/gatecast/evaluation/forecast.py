@@ -116,7 +116,7 @@ class Forecast:
 
     def plot(self, ids: Sequence[str] | None = None, *, history: int | None = None, ax: Any = None) -> Any:
         """Fan chart by matplotlib; returns the axes. Needs ``pip install "gatecast[plot]"``."""
-        from gatecast.report.plots import plot_forecast
+        from gatecast.plots.draw import plot_forecast
 
         return plot_forecast(self, ids=ids, history=history, ax=ax)
 

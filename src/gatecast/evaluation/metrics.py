@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from utilsforecast import losses
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 
 _GROUP = {"id_col": "group", "target_col": "y", "cutoff_col": "no cutoff"}
 

@@ -10,18 +10,14 @@ from gatecast.forecasters.base import Forecaster
 if TYPE_CHECKING:
     from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
     from gatecast.forecasters.classifier import LSTMClassifier
-    from gatecast.forecasters.each import fit_each
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
-    from gatecast.forecasters.hybrid import SEIRHybrid
     from gatecast.forecasters.linear import LinearAR
+    from gatecast.forecasters.model_file import load
     from gatecast.forecasters.neural import LSTMForecaster
-    from gatecast.forecasters.persist import load
-    from gatecast.forecasters.reported import AsReported
-    from gatecast.forecasters.seir import SEIRForecaster
+    from gatecast.forecasters.per_series import fit_each
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
 __all__ = [
-    "AsReported",
     "AutoARIMA",
     "AutoETS",
     "AutoSelect",
@@ -35,8 +31,6 @@ __all__ = [
     "LinearAR",
     "Mean",
     "Naive",
-    "SEIRForecaster",
-    "SEIRHybrid",
     "SeasonalNaive",
     "backtest",
     "best_of",
@@ -46,16 +40,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "AsReported": "reported",
     **dict.fromkeys(("Drift", "Mean", "Naive", "SeasonalNaive"), "baselines"),
     **dict.fromkeys(("AutoSelect", "Ensemble", "best_of", "default_baselines"), "ensemble"),
-    "fit_each": "each",
+    "fit_each": "per_series",
     "LinearAR": "linear",
     "LSTMClassifier": "classifier",
     "LSTMForecaster": "neural",
-    "SEIRForecaster": "seir",
-    "SEIRHybrid": "hybrid",
-    "load": "persist",
+    "load": "model_file",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }
 

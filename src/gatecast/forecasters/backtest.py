@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, GatecastError, MissingExtraError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
 from gatecast.forecasters.base import Forecaster
-from gatecast.forecasters.spread import Workers, check_workers, spread
+from gatecast.forecasters.parallel import Workers, check_workers, spread
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
+from gatecast.base.options import call_text
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
-from gatecast.option import call_text
 
 
 class Forecaster(ABC):

@@ -23,9 +23,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from gatecast.base.errors import NotFittedError, SettingError
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.errors import NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 

@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Float, Int
 
 import gatecast
-from gatecast.choice import chosen
-from gatecast.data.sequences import LabelledSequences, places
-from gatecast.data.windows import Standardizer
-from gatecast.errors import NotFittedError, SettingError
+from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.named import chosen
+from gatecast.base.options import call_text
+from gatecast.batches.sequences import LabelledSequences, places
+from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.labels import classes_of, labels_of, sequences_of, weights_of
-from gatecast.forecasters.plan import steps_of
-from gatecast.forecasters.threads import threads_of
+from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
 from gatecast.nn.losses import (
@@ -29,10 +29,10 @@ from gatecast.nn.losses import (
     Loss,
     SparseCategoricalCrossentropy,
 )
-from gatecast.option import call_text
 from gatecast.training.config import FitConfig
+from gatecast.training.history import Run
 from gatecast.training.launch import launch, settled, to_launch
-from gatecast.training.run import Run
+from gatecast.training.threads import threads_of
 
 CHUNK = 512  # sequences in one forward pass
 HELD_BACK = 6  # one sequence of so many of each class is held back
@@ -262,7 +262,7 @@ class LSTMClassifier:
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted classifier to one ``.gatecast`` file (no pickle; the data itself is not in it)."""
-        from gatecast.forecasters.persist import save
+        from gatecast.forecasters.model_file import save
 
         return save(self, path)
 

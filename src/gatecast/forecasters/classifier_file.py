@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatecast.choice import written
-from gatecast.data.windows import Standardizer
-from gatecast.errors import ModelFileError, NotFittedError
+from gatecast.base.errors import ModelFileError, NotFittedError
+from gatecast.base.named import written
+from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.labels import as_array
 from gatecast.models.classifier import SequenceClassifier

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from gatecast.base.errors import DataError
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.errors import DataError, SettingError
+from gatecast.base.errors import DataError, SettingError
 
 Table = np.ndarray  # (time, features), float32
 

@@ -15,28 +15,28 @@ import torch
 from torch import Tensor
 
 import gatecast
-from gatecast.choice import chosen
+from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.named import chosen
+from gatecast.batches.scalers import SCALERS, Log1p, Scaler
+from gatecast.batches.windows import InputScales, Origins, Windows
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
-from gatecast.data.scalers import SCALERS, Log1p, Scaler
-from gatecast.data.windows import InputScales, Origins, Windows
-from gatecast.errors import DataError, NotFittedError, SettingError
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.constant_series import held, never_changed, notes_of
 from gatecast.forecasters.contract import Contract
 from gatecast.forecasters.linear import LinearAR
-from gatecast.forecasters.plan import Plan, steps_of
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
-from gatecast.forecasters.still import held, never_changed, notes_of
-from gatecast.forecasters.targets import require_fit_for, require_nonnegative
-from gatecast.forecasters.threads import threads_of
+from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative
+from gatecast.forecasters.window_plan import Plan, steps_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Head, head_of
 from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
+from gatecast.training.history import Run
 from gatecast.training.launch import launch, settled, to_launch
-from gatecast.training.run import Run
+from gatecast.training.threads import threads_of
 
 if TYPE_CHECKING:
     from gatecast.training.range_test import RateSearch
@@ -59,8 +59,8 @@ class LSTMForecaster(Forecaster):
         loss: what a point forecast minimises: ``"mse"``, ``"huber(delta=0.5)"`` and the other names of
             ``gatecast.nn.LOSSES``, or a :class:`gatecast.nn.losses.Loss`; None: what the head itself has.
         scaler: ``"standard"``, ``"last"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
-            :class:`gatecast.data.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` where head or loss is of counts or amounts
-            (negative binomial, Poisson, Tweedie), else ``"standard"``.
+            :class:`gatecast.batches.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` where head or loss is of counts or
+            amounts (negative binomial, Poisson, Tweedie), else ``"standard"``.
         fit: settings of training.
         calibrate: stretch the intervals to their coverage on held-back windows; ``"auto"``: where there are any.
         members: networks of different seeds whose quantiles are averaged.
@@ -445,7 +445,7 @@ class LSTMForecaster(Forecaster):
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted forecaster to one ``.gatecast`` file (no pickle; the data itself is not in it)."""
-        from gatecast.forecasters.persist import save
+        from gatecast.forecasters.model_file import save
 
         return save(self, path)
 

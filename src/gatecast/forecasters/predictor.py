@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.data.windows import Batch, Origins, Windows
-from gatecast.evaluation.calibration import Calibration, calibrate, carry, identity
+from gatecast.batches.windows import Batch, Origins, Windows
+from gatecast.models.calibration import Calibration, calibrate, carry, identity
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles, interpolate
 

@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from gatecast.base.errors import NotFittedError, SettingError, require
 from gatecast.data.panel import Panel
-from gatecast.errors import NotFittedError, SettingError, require
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 
 if TYPE_CHECKING:
     from gatecast.data.panel import Panel
@@ -53,7 +53,7 @@ class LagGradients:
 
     def plot(self, *, ax: Any = None) -> Any:
         """One line a layer and state on a logarithmic scale; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.report.plots import plot_lags
+        from gatecast.plots.draw import plot_lags
 
         return plot_lags(self, ax=ax)
 
@@ -108,7 +108,7 @@ def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *
     Raises:
         SettingError: a recursive or bidirectional network.
     """
-    from gatecast.data.windows import Windows, split_origins
+    from gatecast.batches.windows import Windows, split_origins
 
     panel = forecaster._panel(panel, None)
     model, context = forecaster.models_[0], forecaster.shapes_.context

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.data.sequences import SequenceBatch
+from gatecast.batches.sequences import SequenceBatch
 from gatecast.models.config import NetConfig
 from gatecast.models.lstm import recurrent_layers
 from gatecast.nn.losses import Loss, weighted_mean

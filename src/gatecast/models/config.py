@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
-from gatecast.option import Choice, Float, Int, option, require_types
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
+from gatecast.base.options import Choice, Float, Int, option, require_types
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
 BASES = ("auto", "mixture", "last", "season", "none")

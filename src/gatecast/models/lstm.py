@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.data.windows import Batch
-from gatecast.models.bases import BaseMixture, SingleBase
+from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.naive_mixture import BaseMixture, SingleBase
 from gatecast.nn.recurrent import GRU, LSTM, RNN, State, last_hidden, make_recurrent, state_parts
 
 MOST_SEGMENTS = 24

@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gatecast.data.scalers import Scaler
-from gatecast.data.windows import Batch
-from gatecast.errors import SettingError
-from gatecast.models.bases import BaseMixture
+from gatecast.base.errors import SettingError
+from gatecast.batches.scalers import Scaler
+from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import DirectLSTM, SegmentLSTM, Seq2SeqLSTM
+from gatecast.models.naive_mixture import BaseMixture
 from gatecast.models.recursive import RecursiveLSTM
 from gatecast.nn.heads import HEADS, Head, Point
 from gatecast.nn.losses import blanked, naive_error, weighted_mean

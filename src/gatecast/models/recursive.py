@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.data.windows import Batch
+from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import StaticContext, recurrent_layers
 from gatecast.nn.recurrent import State, state_parts

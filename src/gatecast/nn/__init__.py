@@ -17,8 +17,8 @@ from gatecast.nn.options import (
     SLSTMCellOptions,
     StackOptions,
 )
-from gatecast.nn.penalties import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
 from gatecast.nn.recurrent import GRU, LSTM, RNN, make_lstm
+from gatecast.nn.regularizers import CONSTRAINTS, L1, L1L2, L2, MaxNorm, NonNeg, UnitNorm
 from gatecast.nn.slstm import sLSTM
 
 __all__ = [

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gatecast.nn.cell_kinds import Design, GRUDesign, LSTMDesign, RNNDesign, State
 from gatecast.nn.checks import check_sizes, checked_input
-from gatecast.nn.designs import Design, GRUDesign, LSTMDesign, RNNDesign, State
+from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import (
     GRUCellOptions,
     LSTMCellOptions,
@@ -21,9 +22,8 @@ from gatecast.nn.options import (
     shown,
     signed_with,
 )
-from gatecast.nn.regularize import draw_masks, dropped
+from gatecast.nn.parameters import Recurrent
 from gatecast.nn.states import given_state, state_out
-from gatecast.nn.weighted import Recurrent
 from gatecast.ops.spec import Activation
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.ops.checks import is_number
 
 Lengths = Tensor | np.ndarray | Sequence[int] | int  # a tensor, or what torch.tensor takes

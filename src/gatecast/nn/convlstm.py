@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.nn.cell_kinds import Design, Run, State, Weights
 from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, one_of, same_kind
-from gatecast.nn.designs import Design, Run, State, Weights
+from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import (
     ConvLSTMCellOptions,
     StackOptions,
@@ -24,7 +25,6 @@ from gatecast.nn.options import (
     shown,
     signed_with,
 )
-from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.sizes import AXES, Sizes, check_input, padding_of, sizes, space_of
 from gatecast.nn.states import WithState, state_out

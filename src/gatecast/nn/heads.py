@@ -1,6 +1,6 @@
 """Heads: from the network's raw outputs to a distribution of the target, its loss, quantiles and draws.
 
-Most heads live in scaled units (see :mod:`gatecast.data.scalers`), and the forecaster brings their quantiles back to
+Most heads live in scaled units (see :mod:`gatecast.batches.scalers`), and the forecaster brings their quantiles back to
 the unit of the data; those with ``positive`` live there themselves. ``raw`` has shape ``(batch, horizon, targets,
 outputs)``; its first output is the centre.
 """
@@ -20,12 +20,12 @@ from torch import Tensor, distributions
 from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
 from torch.nn.functional import softplus
 
-from gatecast.choice import chosen, written
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import chosen, written
+from gatecast.base.options import option
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
 from gatecast.ops.checks import is_number
-from gatecast.option import option
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]

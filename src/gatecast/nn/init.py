@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
 from gatecast.nn.checks import check_numbers
 from gatecast.ops.checks import is_number
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.nn.cell_kinds import Design, Run, State, Weights
 from gatecast.nn.checks import check_numbers, check_sizes, one_of
-from gatecast.nn.designs import Design, Run, State, Weights
 from gatecast.nn.options import LSTM1997CellOptions, StackOptions, differences, read_options, shown, signed_with
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks

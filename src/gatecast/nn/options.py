@@ -14,16 +14,16 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
+from gatecast.base.options import option
 from gatecast.nn.checks import check_probability, check_sizes, check_switches, one_of
 from gatecast.nn.init import Initializer, Spread, initializer_of
-from gatecast.nn.penalties import Constraint, Regularizer, check_regularizer, constraint_of
+from gatecast.nn.regularizers import Constraint, Regularizer, check_regularizer, constraint_of
 from gatecast.ops import activation_of
 from gatecast.ops.checks import is_number
 from gatecast.ops.lstm1997 import FEEDBACK
 from gatecast.ops.spec import Activation
-from gatecast.option import option
 
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)

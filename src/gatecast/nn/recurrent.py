@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gatecast.nn.cell_kinds import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.checks import check_sizes, one_of
-from gatecast.nn.designs import GRUDesign, LSTMDesign, RNNDesign
 from gatecast.nn.options import (
     GRUCellOptions,
     LSTMCellOptions,

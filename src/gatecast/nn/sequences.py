@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn.checks import Lengths, Mask, as_tensor, check_mask, checked_lengths
 
 WHOLE = "whole numbers, one for each sequence"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.nn.checks import check_tensor, one_of
 
 AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatecast.errors import SettingError
-from gatecast.nn.designs import Design, Run, State, Weights
+from gatecast.base.errors import SettingError
+from gatecast.nn.cell_kinds import Design, Run, State, Weights
 from gatecast.nn.init import Spread
 from gatecast.nn.options import SLSTMCellOptions, StackOptions, read_options, signed_with
 from gatecast.nn.stack import Stack

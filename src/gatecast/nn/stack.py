@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from gatecast.nn.cell_kinds import Design, Run, State
 from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, checked_input
-from gatecast.nn.designs import Design, Run, State
+from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import (
     StackOptions,
     check_can_be_packed,
@@ -20,7 +21,6 @@ from gatecast.nn.options import (
     differences,
     shown,
 )
-from gatecast.nn.regularize import draw_masks, dropped
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
 from gatecast.nn.states import WithState, state_out
 

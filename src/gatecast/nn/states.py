@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.nn.cell_kinds import Design, State
 from gatecast.nn.checks import check_static, checked_part, checked_state, same_kind, wrong_number
-from gatecast.nn.designs import Design, State
 from gatecast.nn.options import StackOptions
-from gatecast.nn.weighted import Recurrent
+from gatecast.nn.parameters import Recurrent
 from gatecast.ops import transforms
 
 Space = tuple[Any, ...]  # sizes of the state beside its width; one may be symbolic while torch.export traces

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
 from gatecast.ops.spec import Activation
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.ops.activations import activation_of
 from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
 

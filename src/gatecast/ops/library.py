@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 
 LIBRARY = Path(__file__).with_name("kernels.so")
 REASON = LIBRARY.with_suffix(".txt")

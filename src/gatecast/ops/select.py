@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.ops import transforms
 from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
 from gatecast.ops.library import INSTRUCTION_SETS, Library, library, takes_tiles

@@ -16,9 +16,9 @@ from gatecast.report.format import NOTHING, hover_format, number, time_texts
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:
-    from gatecast.evaluation.origins import Origins
+    from gatecast.epidemic.origins import Origins
+    from gatecast.epidemic.seir import Scenario, SEIRForecaster
     from gatecast.forecasters.backtest import Backtest
-    from gatecast.forecasters.seir import Scenario, SEIRForecaster
 
 MOST_SERIES = 12
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatecast.base.errors import MissingExtraError
+from gatecast.base.files import whole
 from gatecast.data.panel import Panel
-from gatecast.errors import MissingExtraError
 from gatecast.evaluation.forecast import Forecast
-from gatecast.files import whole
 from gatecast.report import charts, facts, headline
 from gatecast.report.accuracy import Accuracy, calibration_chart, metric_table, origin_charts, rank_series, step_chart
 from gatecast.report.format import duration, number, steps_ahead

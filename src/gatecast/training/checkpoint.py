@@ -15,13 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gatecast.errors import ModelFileError
-from gatecast.files import whole
+from gatecast.base.errors import ModelFileError
+from gatecast.base.files import whole
 from gatecast.training.averages import Average
 from gatecast.training.config import FitConfig
-from gatecast.training.identity import require_same
+from gatecast.training.history import Run
 from gatecast.training.launch import ProcessLost
-from gatecast.training.run import Run
+from gatecast.training.run_fingerprint import require_same
 
 FORMAT = "gatecast-checkpoint-1"
 

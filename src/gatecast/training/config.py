@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gatecast.choice import meant
-from gatecast.errors import SettingError
-from gatecast.option import Choice, Float, Int, option, require_types
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
+from gatecast.base.options import Choice, Float, Int, option, require_types
 from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
 

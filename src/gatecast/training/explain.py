@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 
 FEWEST = 5  # evaluations that a judgement needs
 NOISES = 4.0  # standard errors that a difference must exceed: the best of many evaluations is low by chance
@@ -44,7 +44,7 @@ class Explanation:
 
     def plot(self, *, ax: Any = None) -> Any:
         """Both losses by step, with the kept weights marked; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.report.plots import plot_training
+        from gatecast.plots.draw import plot_training
 
         return plot_training(self, ax=ax)
 

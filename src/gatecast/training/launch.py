@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from gatecast.errors import GatecastError, SettingError, TrainingError
+from gatecast.base.errors import GatecastError, SettingError, TrainingError
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess

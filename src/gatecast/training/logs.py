@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gatecast.errors import require
+from gatecast.base.errors import require
 from gatecast.training.config import FitConfig
 
 Entry = dict[str, Any]

@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from gatecast.data.windows import Gathers, Origins
-from gatecast.errors import SettingError, Stopped, Terminated, TrainingError
+from gatecast.base.errors import SettingError, Stopped, Terminated, TrainingError
+from gatecast.batches.windows import Gathers, Origins
 from gatecast.training.averages import average_of, copied
 from gatecast.training.checkpoint import Checkpoint, State
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import Engine, engine_of
-from gatecast.training.guard import Guard
-from gatecast.training.identity import identity_of
+from gatecast.training.finite_check import Guard
+from gatecast.training.history import Run
 from gatecast.training.interrupt import deferred_stop
 from gatecast.training.logs import run_log
 from gatecast.training.optimizers import optimizer_of
 from gatecast.training.progress import progress_bar
-from gatecast.training.run import Run
+from gatecast.training.run_fingerprint import identity_of
 from gatecast.training.sampler import Sampler
 from gatecast.training.schedules import learning_rate
 from gatecast.training.step import accumulate, cut, gradient_norms, set_rate

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gatecast.data.windows import Origins, Windows
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.batches.windows import Origins, Windows
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
 from gatecast.training.loop import flushed_denormals
@@ -49,7 +49,7 @@ class RateSearch:
 
     def plot(self, *, ax: Any = None) -> Any:
         """The loss over the rate, with the suggestion marked; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.report.plots import plot_rates
+        from gatecast.plots.draw import plot_rates
 
         return plot_rates(self, ax=ax)
 

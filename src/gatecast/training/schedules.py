@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gatecast.choice import chosen, written
-from gatecast.errors import SettingError
-from gatecast.option import option
+from gatecast.base.errors import SettingError
+from gatecast.base.named import chosen, written
+from gatecast.base.options import option
 
 if TYPE_CHECKING:
     from gatecast.training.config import FitConfig

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.errors import GatecastError
 from gatecast.data.panel import Panel
-from gatecast.errors import GatecastError
 from gatecast.evaluation.significance import t_two_sided
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.spread import Workers, spread
+from gatecast.forecasters.parallel import Workers, spread
 from gatecast.tuning.folds import LEAST, Folds, Score, measure, overall, score
 from gatecast.tuning.result import Finalist, Tested, Trial
 from gatecast.tuning.space import applied, settings_of

@@ -17,8 +17,8 @@ from time import perf_counter
 
 import numpy as np
 
+from gatecast.base.errors import DataError, GatecastError
 from gatecast.data.panel import Panel
-from gatecast.errors import DataError, GatecastError
 from gatecast.forecasters.backtest import backtest
 from gatecast.forecasters.neural import LSTMForecaster
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.files import whole
+from gatecast.base.files import whole
+from gatecast.base.options import Search
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.option import Search
 from gatecast.tuning.folds import Folds, overall
 from gatecast.tuning.space import plain, settings_of, toml
 

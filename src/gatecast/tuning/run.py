@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.errors import SettingError
+from gatecast.base.options import Choice, Search
 from gatecast.data.panel import Panel
-from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.spread import Workers, check_workers
-from gatecast.option import Choice, Search
+from gatecast.forecasters.parallel import Workers, check_workers
 from gatecast.training.config import FitConfig
 from gatecast.tuning.final import last_round, test_part
 from gatecast.tuning.folds import Folds

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.choice import written
+from gatecast.base.errors import SettingError
+from gatecast.base.named import written
+from gatecast.base.options import Choice, Float, Int, Search
+from gatecast.batches.scalers import SCALERS
 from gatecast.data.panel import Panel
-from gatecast.data.scalers import SCALERS
-from gatecast.errors import SettingError
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.plan import context_of, seasons_of
+from gatecast.forecasters.window_plan import context_of, seasons_of
 from gatecast.models.config import NetConfig
 from gatecast.nn.heads import HEADS
 from gatecast.nn.losses import LOSSES
-from gatecast.option import Choice, Float, Int, Search
 from gatecast.training.config import FitConfig
 
 FIELDS = (  # searched unless told otherwise: those that moved the error most on development data

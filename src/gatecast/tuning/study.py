@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.errors import SettingError, require
+from gatecast.base.options import Search
 from gatecast.data.panel import Panel
-from gatecast.errors import SettingError, require
-from gatecast.option import Search
 from gatecast.tuning.folds import overall
 from gatecast.tuning.result import Trial
 from gatecast.tuning.space import distribution

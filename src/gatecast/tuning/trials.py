@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatecast.base.errors import GatecastError, SettingError
 from gatecast.data.panel import Panel
-from gatecast.errors import GatecastError, SettingError
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.spread import Workers, spread
+from gatecast.forecasters.parallel import Workers, spread
 from gatecast.tuning.folds import Folds, Score, overall, score
 from gatecast.tuning.space import applied
 from gatecast.tuning.study import Study

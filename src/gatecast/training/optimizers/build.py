@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 from gatecast.training.optimizers.choices import Adam, Ftrl, Nadam, Optimizer, Own, read_optimizer, written_optimizer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _named(choice: Optimizer, weights: list[nn.Parameter], config: FitConfig) ->
     if isinstance(choice, Ftrl):
         return _ftrl(weights, decay, settings)
     if isinstance(choice, Adam) and config.accelerator == "cpu":
-        from gatecast.training.optimizers.lean import LeanAdamW
+        from gatecast.training.optimizers.fused_adamw import LeanAdamW
 
         return LeanAdamW(weights, weight_decay=decay, **settings)
     import torch.optim

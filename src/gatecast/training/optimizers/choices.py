@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gatecast.choice import chosen, written
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
+from gatecast.base.named import chosen, written
 
 
 @dataclass(frozen=True)

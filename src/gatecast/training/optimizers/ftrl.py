@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gatecast.errors import SettingError
+from gatecast.base.errors import SettingError
 
 
 class FtrlProximal(Optimizer):

@@ -1,0 +1,126 @@
+"""Activations of the recurrent operators of ONNX: by our name where we have one, else as functions.
+
+https://onnx.ai/onnx/operators/onnx__LSTM.html: names, and which of them read ``alpha`` and ``beta``; defaults are those
+of the operators of the same name. ``clip`` bounds the *argument* of the activations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatecast.base.errors import SettingError
+from gatecast.ops.spec import Activation
+
+# Name: defaults of the parameters that it reads, and the function. None: ONNX leaves the default open.
+FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Tensor]]] = {
+    "Relu": ((), torch.relu),
+    "Tanh": ((), torch.tanh),
+    "Sigmoid": ((), torch.sigmoid),
+    "Softsign": ((), functional.softsign),
+    "Softplus": ((), functional.softplus),
+    "Affine": ((None, None), lambda x, alpha, beta: alpha * x + beta),
+    "LeakyRelu": ((0.01,), lambda x, alpha: torch.where(x < 0, alpha * x, x)),
+    "ThresholdedRelu": ((None,), lambda x, alpha: torch.where(x > alpha, x, 0.0)),
+    "ScaledTanh": ((None, None), lambda x, alpha, beta: alpha * torch.tanh(beta * x)),
+    "HardSigmoid": ((0.2, 0.5), lambda x, alpha, beta: (alpha * x + beta).clamp(0.0, 1.0)),
+    "Elu": ((1.0,), lambda x, alpha: torch.where(x < 0, alpha * torch.expm1(x), x)),
+}
+SATURATING = ("Tanh", "Sigmoid")
+NO_CLIP = 20.0  # sigmoid and tanh of it are within 3e-9 of their ends
+# Ours: name and parameters there.
+NAMES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "relu": ("Relu", ()),
+    "softsign": ("Softsign", ()),
+    "softplus": ("Softplus", ()),
+    "linear": ("Affine", (1.0, 0.0)),
+    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
+    "elu": ("Elu", (1.0,)),
+}
+
+
+@dataclass(frozen=True)
+class OnnxActivation:
+    """A function of ONNX that has no name here: ``OnnxActivation("HardSigmoid", (0.2, 0.5))``.
+
+    Args:
+        name: of the function in ONNX.
+        parameters: alpha and beta, as many as it reads.
+        clip: bound on the argument; None for none.
+    """
+
+    name: str
+    parameters: tuple[float, ...] = ()
+    clip: float | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Apply it to each entry."""
+        x = x if self.clip is None else x.clamp(-self.clip, self.clip)
+        return FUNCTIONS[self.name][1](x, *self.parameters)
+
+
+def read_activations(
+    names: Iterable[str], alphas: Iterable[float], betas: Iterable[float], clip: float | None, label: str
+) -> list[Activation]:
+    """The activations of a node; each function takes its parameters from the two lists, in order.
+
+    Raises:
+        SettingError: a function that ONNX's recurrent operators do not have.
+    """
+    sources = iter(alphas), iter(betas)
+    found = []
+    for name in names:
+        known = {key.lower(): key for key in FUNCTIONS}.get(name.lower())
+        if known is None:
+            raise SettingError(f"{label}: activations must be of {', '.join(FUNCTIONS)}, got {name!r}")
+        parameters = [next(s, d) for s, d in zip(sources, FUNCTIONS[known][0], strict=False)]
+        if None in parameters:
+            raise SettingError(f"{label}: {known} needs activation_alpha and, where it reads it, activation_beta")
+        found.append(_ours(known, tuple(p for p in parameters if p is not None), clip))
+    return found
+
+
+def write_activation(activation: Activation, label: str) -> OnnxActivation:
+    """An activation of ours in ONNX's terms.
+
+    Raises:
+        SettingError: ONNX's recurrent operators have no such function.
+    """
+    if isinstance(activation, OnnxActivation):
+        return activation
+    if isinstance(activation, str) and activation in NAMES:
+        return OnnxActivation(*NAMES[activation])
+    raise SettingError(
+        f"{label}: ONNX has no counterpart of the activation {activation!r}; it has {', '.join(NAMES)}, and others as "
+        f"OnnxActivation of {', '.join(FUNCTIONS)}"
+    )
+
+
+def check_symmetric(activation: Activation, label: str) -> None:
+    """Raise a SettingError unless ``1 - gate(x)`` is ``gate(-x)``, on which the change between couplings rests."""
+    known = write_activation(activation, label)
+    if known.name != "Sigmoid" and not (known.name == "HardSigmoid" and known.parameters[1] == 0.5):
+        raise SettingError(
+            f"{label}: coupled gates go to and from ONNX with sigmoid or hard_sigmoid gates only, got {activation!r}"
+        )
+
+
+def _ours(name: str, parameters: tuple[float, ...], clip: float | None) -> Activation:
+    if clip is not None and clip >= NO_CLIP and name in SATURATING:
+        clip = None
+    for ours, (theirs, fixed) in NAMES.items():
+        near = len(fixed) == len(parameters) and all(map(_close, fixed, parameters))
+        if theirs == name and near and clip is None:
+            return ours
+    return OnnxActivation(name, parameters, clip)
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-6)

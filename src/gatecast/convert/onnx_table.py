@@ -1,0 +1,211 @@
+"""The LSTM operator in ONNX's terms, for ``torch.onnx.export`` of a whole model.
+
+In a traced model a layer is ``torch.ops.gatecast.lstm_forward`` for each layer and direction. Each becomes one LSTM
+node; its weights are brought into ONNX's order of gates by the graph, which is done once, when the model is written or
+loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from gatecast.base.errors import SettingError, require
+from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH
+from gatecast.convert.onnx_activations import check_symmetric, write_activation
+from gatecast.ops.operators import ACTIVATIONS, FORWARD
+
+Value = Any  # of the graph: a tensor that the model has when it runs
+LABEL = "gatecast's LSTM"
+INT32, BOOL = 6, 9  # as ONNX numbers its types
+
+
+class Call(NamedTuple):
+    """The arguments of the operator, by its schema."""
+
+    x: Value
+    w_ih: Value
+    w_hh: Value
+    bias: Value | None
+    h0: Value | None
+    c0: Value | None
+    peephole: Value | None
+    norm_x: Value | None
+    norm_h: Value | None
+    norm_c: Value | None
+    w_proj: Value | None
+    steps: Value | None
+    recurrent: Value | None
+    zone_h: Value | None
+    zone_c: Value | None
+    choices: list[int]
+    cell_clip: float
+    gradient_clip: float  # acts in training alone
+    keep: int
+
+    @property
+    def coupled(self) -> bool:
+        """The input gate is 1 - f."""
+        return bool(self.choices[2])
+
+    @property
+    def hidden(self) -> int:
+        """Units of the cell."""
+        return int(self.w_hh.shape[-1])
+
+
+class Outputs(tuple[Value, ...]):
+    """y, h and c; what else the operator gives, ONNX's does not."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int) and index >= len(self):
+            raise refused("return_cells=True")
+        return super().__getitem__(index)
+
+
+def onnx_table() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: as an ONNX operator for each layer and direction.
+
+    For a model in evaluation, in float32. Steps that count must come first, as those of lengths do: for a sequence
+    whose mask has a gap, or that is read from its padding (``go_backwards``), the model gives NaN.
+
+    Returns:
+        What ``torch.onnx.export(..., dynamo=True, custom_translation_table=onnx_table())`` takes.
+
+    Raises:
+        MissingExtraError: onnxscript is not installed.
+
+    Example:
+        >>> from gatecast.convert import onnx_table
+        >>> torch.onnx.export(model, (x,), "model.onnx", dynamo=True,
+        ...                   custom_translation_table=onnx_table())  # doctest: +SKIP
+    """
+    op = require("onnxscript", extra="onnx", purpose="torch.onnx.export").opset18
+
+    def lstm_forward(*arguments: Any) -> Outputs:
+        return translated(Call(*arguments), op)
+
+    return {FORWARD: lstm_forward}
+
+
+def translated(call: Call, op: Any) -> Outputs:
+    """The nodes of one layer and direction.
+
+    Raises:
+        SettingError: an option that ONNX's operator lacks.
+    """
+    check(call)
+    lengths = None if call.steps is None else steps_of(call.steps, op)
+    y, h, c = op.LSTM(*inputs(call, lengths, op), hidden_size=call.hidden, **attributes(call))
+    first = op.Constant(value_ints=[0])
+    found = op.Squeeze(y, op.Constant(value_ints=[1])), op.Squeeze(h, first), op.Squeeze(c, first)
+    return Outputs(found if lengths is None else masked(found, call, lengths, op))
+
+
+def masked(found: tuple[Value, Value, Value], call: Call, lengths: Value, op: Any) -> Iterator[Value]:
+    """y, h and c where a mask is given."""
+    second = op.Constant(value_ints=[1])
+    right, nan = op.Unsqueeze(has_no_gap(call.steps, lengths, op), second), op.Constant(value_float=math.nan)
+    some = op.Unsqueeze(op.Cast(lengths, to=BOOL), second)
+    for part, start in zip(found, (None, call.h0, call.c0), strict=True):
+        # of a sequence without steps, onnxruntime gives 0 for the state
+        part = part if start is None else op.Where(some, part, start)
+        yield op.Where(right, part, nan)
+
+
+def check(call: Call) -> None:
+    """Raise a SettingError that names an option which ONNX's operator lacks."""
+    lacking = {
+        "layer_norm=True": call.norm_x is not None or call.norm_h is not None or call.norm_c is not None,
+        f"proj_size={call.hidden}": call.w_proj is not None,
+        "recurrent_dropout in training": call.recurrent is not None,
+        "zoneout": call.zone_h is not None or call.zone_c is not None,
+        f"cell_clip={call.cell_clip}": bool(call.cell_clip),
+        "zero_output_for_mask=False": call.steps is not None and not call.choices[4],
+    }
+    for option, there in lacking.items():
+        if there:
+            raise refused(option)
+
+
+def refused(option: str) -> SettingError:
+    """The error for an option that ONNX lacks."""
+    return SettingError(
+        f"{LABEL}: ONNX has no counterpart of {option}; make the layer without it, or export in a process started with "
+        "GATECAST_ISA=reference, which writes each of a fixed number of steps as operators of its own"
+    )
+
+
+def inputs(call: Call, lengths: Value | None, op: Any) -> list[Value | None]:
+    """X, W, R, B, sequence_lens, initial_h, initial_c and P."""
+    axis = op.Constant(value_ints=[0])
+    w, r = (op.Unsqueeze(rows(matrix, call, op), axis) for matrix in (call.w_ih, call.w_hh))
+    b = None if call.bias is None else op.Unsqueeze(both_biases(call, op), axis)
+    h0, c0 = (None if start is None else op.Unsqueeze(start, axis) for start in (call.h0, call.c0))
+    found = [call.x, w, r, b, lengths, h0, c0, peepholes(call, op)]
+    while found[-1] is None:
+        found.pop()
+    return found
+
+
+def rows(matrix: Value, call: Call, op: Any) -> Value:
+    """Blocks of rows, one for each unit, in the order of ONNX's gates."""
+    return in_order(matrix, TORCH["LSTM"], ONNX["LSTM"], call.hidden, call, op)
+
+
+def in_order(matrix: Value, have: str, want: str, size: int, call: Call, op: Any) -> Value:
+    """Blocks along the first axis in another order; coupled, those of i are -f, and f's are not read."""
+    have = have.replace("i", "") if call.coupled else have
+    axis = op.Constant(value_ints=[0])
+    blocks = {}
+    for k, gate in enumerate(have):
+        ends = (op.Constant(value_ints=[at * size]) for at in (k, k + 1))
+        blocks[gate] = op.Slice(matrix, *ends, axis)
+    if call.coupled:
+        blocks["i"] = op.Neg(blocks["f"])
+    return op.Concat(*(blocks[gate] for gate in want), axis=0)
+
+
+def both_biases(call: Call, op: Any) -> Value:
+    """The bias, and zeros for the second."""
+    bias = rows(call.bias, call, op)
+    return op.Concat(bias, op.Sub(bias, bias), axis=0)
+
+
+def peepholes(call: Call, op: Any) -> Value | None:
+    """Of i, o and f, one after the other."""
+    if call.peephole is None:
+        return None
+    ordered = in_order(call.peephole, PEEPHOLES, ONNX_PEEPHOLES, 1, call, op)
+    return op.Reshape(ordered, op.Constant(value_ints=[1, -1]))
+
+
+def steps_of(mask: Value, op: Any) -> Value:
+    """How many steps of each sequence count."""
+    return op.ReduceSum(op.Cast(mask, to=INT32), op.Constant(value_ints=[0]), keepdims=0)
+
+
+def has_no_gap(mask: Value, lengths: Value, op: Any) -> Value:
+    """The last step that counts is as far from the start as there are such steps: else their number does not say which.
+
+    The mask is not known before the model runs, which cannot refuse it then.
+    """
+    steps = op.Cast(mask, to=INT32)
+    ones = op.Add(op.Sub(steps, steps), op.Cast(op.Constant(value_int=1), to=INT32))
+    places = op.Mul(steps, op.CumSum(ones, op.Constant(value_int=0)))
+    return op.Equal(op.ReduceMax(places, op.Constant(value_ints=[0]), keepdims=0), lengths)
+
+
+def attributes(call: Call) -> dict[str, Any]:
+    """Activations, direction and coupling."""
+    activation, gate = (write_activation(ACTIVATIONS[k], LABEL) for k in call.choices[:2])
+    functions = [gate, activation, activation]
+    found: dict[str, Any] = {"activations": [f.name for f in functions]}
+    for k, name in enumerate(("activation_alpha", "activation_beta")):
+        if values := [f.parameters[k] for f in functions if len(f.parameters) > k]:
+            found[name] = values
+    if call.coupled:
+        check_symmetric(ACTIVATIONS[call.choices[1]], LABEL)
+        found["input_forget"] = 1
+    return found | ({"direction": "reverse"} if call.choices[3] else {})

@@ -1,0 +1,248 @@
+"""What kind of text file this is: encoding, delimiter, where the table begins, and the names of its columns."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import lzma
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gatecast.data.read.numbers import count_numbers, looks_like_number
+from gatecast.data.read.table import MISSING_CODES, Log, shorten
+
+_SAMPLE_BYTES = 1 << 18
+_SAMPLE_LINES = 300
+_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_WHITESPACE = r"\s+"
+_CONTROLS = [bytes([sign]) for sign in [*range(9), *range(14, 26)]]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file is cut into cells.
+
+    Args:
+        encoding: as Python names it.
+        delimiter: one character, or ``\\s+``.
+        first: 0-based line of the first row of data.
+        names: one name a column.
+        sample: the first rows, as text.
+    """
+
+    encoding: str
+    delimiter: str
+    first: int
+    names: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]
+
+
+def open_binary(path: Path) -> io.BufferedIOBase:
+    """The file, unpacked where it is packed (gzip, bzip2, xz; told by its first bytes)."""
+    with path.open("rb") as file:
+        magic = file.read(6)
+    opener = next((opener for mark, opener in _OPENERS.items() if magic.startswith(mark)), open)
+    return opener(path, "rb")
+
+
+def sniff(
+    file: io.BufferedIOBase, log: Log, *, encoding: str | None, delimiter: str | None, header: int | None
+) -> Dialect:
+    """Look at the first lines of an open file.
+
+    Raises:
+        DataError: for an empty file, or one without a table.
+    """
+    head = file.read(_SAMPLE_BYTES)
+    if not head.strip():
+        log.fail("the file is empty", "expected a header line and rows of values")
+    encoding = encoding or find_encoding(head, log)
+    lines = _lines(head, encoding, whole=len(head) < _SAMPLE_BYTES)
+    delimiter = delimiter or find_delimiter(lines)
+    rows = [tuple(split(line, delimiter)) if line.strip() else () for line in lines]
+    width = Counter(len(row) for row in rows[len(rows) // 3 :] if row).most_common(1)[0][0]
+    top = _table_top(rows, width)
+    count = header_rows(rows[top:], width) if header is None else 1
+    if header is not None:
+        top = header - 1
+    if top:
+        log.note("preamble", f"{top} lines before the table were left out", top)
+    first = top + count
+    _check_widths(rows[top:first], rows[first:], first, log)
+    names = _names(rows[top:first], width, log)
+    return Dialect(encoding, delimiter, first, names, tuple(row for row in rows[first:] if any(row)))
+
+
+def find_encoding(head: bytes, log: Log) -> str:
+    """UTF-8 and UTF-16 by their marks or content; otherwise Windows-1252, which is listed."""
+    for mark, name in _BOMS.items():
+        if head.startswith(mark):
+            return name
+    if head[1:200:2].count(0) > len(head[:200]) // 4:
+        return "utf-16-le"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(head)
+    except UnicodeDecodeError:
+        if _looks_binary(head):
+            fail_binary(log)
+        log.note("encoding", 'the file is not UTF-8: read as Windows-1252 (encoding="…" reads another)')
+        return "cp1252"
+    return "utf-8"
+
+
+def fail_binary(log: Log) -> NoReturn:
+    """Refuse what is no text at all."""
+    log.fail("this does not look like a text table", "expected CSV or TSV (also .gz), or Parquet named .parquet")
+
+
+def _looks_binary(head: bytes) -> bool:
+    """True where more than one byte in a hundred is a control sign that no text has."""
+    return sum(head.count(sign) for sign in _CONTROLS) > len(head) // 100
+
+
+def find_delimiter(lines: list[str]) -> str:
+    """Tab, ``;``, ``|`` or ``,`` where it cuts nearly all lines alike; then white space; ``,`` for one column."""
+    body = [line for line in lines if line.strip()]
+    tail = body[min(len(body) // 3, 10) :] or body
+    for delimiter in ("\t", ";", "|", ","):
+        widths = Counter(len(split(line, delimiter)) for line in tail)
+        width, hits = widths.most_common(1)[0]
+        if width > 1 and hits >= 0.8 * len(tail):
+            return delimiter
+    words = [line.split() for line in tail]
+    if len({len(row) for row in words}) == 1 and len(words[0]) > 1 and all(looks_like_number(row[-1]) for row in words):
+        return _WHITESPACE
+    return ","
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Cells of one line, quotes removed."""
+    if delimiter == _WHITESPACE:
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+
+
+def header_rows(rows: list[tuple[str, ...]], width: int) -> int:
+    """How many of the first rows are a header: 0, 1 or 2."""
+    rows = [row for row in rows if any(row)]
+    numeric = _numeric_columns(rows, width)
+    if not numeric:
+        return 1
+    count = 0
+    while count < min(2, len(rows) - 1) and _is_header(rows[count], numeric, first=count == 0):
+        count += 1
+    return count
+
+
+def _lines(head: bytes, encoding: str, whole: bool) -> list[str]:
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+    lines = _whole_records([line.rstrip("\r\n") for line in io.StringIO(text, newline=None)])
+    return (lines if whole or len(lines) < 2 else lines[:-1])[:_SAMPLE_LINES]
+
+
+def _whole_records(lines: list[str]) -> list[str]:
+    """Lines joined where a quoted cell runs over several."""
+    records: list[str] = []
+    for line in lines:
+        if records and records[-1].count('"') % 2 and len(records[-1]) < 10_000:
+            records[-1] += " " + line
+        else:
+            records.append(line)
+    return records
+
+
+def _table_top(rows: list[tuple[str, ...]], width: int) -> int:
+    """First line of the table: from here on the lines have the width of the body."""
+    fitting = [bool(row) and abs(len(row) - width) <= (1 if width > 2 else 0) for row in rows]
+    for top, fits in enumerate(fitting):
+        following = [fit for fit, row in zip(fitting[top:], rows[top:], strict=True) if row]
+        if fits and sum(following[:5]) == len(following[:5]):
+            return _below_blank(rows, top, width)
+    return next(k for k, row in enumerate(rows) if row)
+
+
+def _below_blank(rows: list[tuple[str, ...]], top: int, width: int) -> int:
+    """The header further down, where a preamble of the table's width and an empty line stand over it."""
+    for k in range(min(top + 30, len(rows) - 2), top, -1):
+        if rows[k - 1] or not rows[k]:
+            continue
+        numeric = _numeric_columns(rows[k:], width)
+        if numeric and _is_header(rows[k], numeric, first=True):
+            return k
+    return top
+
+
+def _numeric_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
+    """Columns whose later cells are numbers."""
+    body = rows[2:60] if len(rows) > 3 else rows[-1:]
+    columns = []
+    for k in range(width):
+        cells = [row[k] for row in body if len(row) > k and row[k].lower() not in MISSING_CODES]
+        if cells and count_numbers(cells) >= 0.8 * len(cells):
+            columns.append(k)
+    return columns
+
+
+def _is_header(row: tuple[str, ...], numeric: list[int], *, first: bool) -> bool:
+    cells = [row[k] for k in numeric if k < len(row)]
+    numbers = [cell for cell in cells if looks_like_number(cell)]
+    if first and len(numbers) >= 3 and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", cell) for cell in numbers):
+        years = [int(cell) for cell in numbers]
+        return years == list(range(years[0], years[0] + len(years)))  # a row of years over numbers
+    words = [cell for cell in cells if cell and cell.lower() not in MISSING_CODES]
+    return not numbers and (bool(words) or (first and any(row)))
+
+
+def _check_widths(header: list[tuple[str, ...]], body: list[tuple[str, ...]], first: int, log: Log) -> None:
+    """Rows with more filled cells than the header has names are not understood: a decimal comma, or a name missing."""
+    named = max((len(row) for row in header), default=0)
+    for number, row in enumerate(body, start=first + 1):
+        if header and any(row[named:]):
+            log.fail(
+                f"{log.word} {number}: the header has {named} names, this row {len(row)} cells",
+                "numbers with a decimal comma need another delimiter or quotes; a column without name needs one",
+            )
+
+
+def _names(header: list[tuple[str, ...]], width: int, log: Log) -> tuple[str, ...]:
+    """One distinct name a column."""
+    header = [tuple(row) + ("",) * (width - len(row)) for row in header]
+    if not header:
+        log.note("no header", f"the first line holds values: columns are named column 1 … column {width}")
+    if len(header) == 2:
+        log.note("header", "two header rows were joined into one name a column", 2)
+        if len(set(filter(None, header[1]))) < len([cell for cell in header[1] if cell]):
+            header[0] = _fill_forward(header[0])
+    width = max([width, *(len(row) for row in header)])
+    cells = [" ".join(row[k] for row in header if k < len(row) and row[k]).lstrip("#").strip() for k in range(width)]
+    return distinct([cell or f"column {k + 1}" for k, cell in enumerate(cells)], log)
+
+
+def distinct(names: list[str], log: Log) -> tuple[str, ...]:
+    """The names, the repeated ones with a number behind."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    repeated = [name for name, count in seen.items() if count > 1]
+    if repeated:
+        log.note("header", f"column names that came twice got a number: {shorten(repeated)}", len(repeated))
+    return tuple(result)
+
+
+def _fill_forward(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Merged spreadsheet cells: a name stands over the empty cells to its right."""
+    result: list[str] = []
+    for cell in cells:
+        result.append(cell or (result[-1] if result else ""))
+    return tuple(result)

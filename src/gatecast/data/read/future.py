@@ -1,0 +1,250 @@
+"""Panels as frames in the user's own column names: what is known, and what is to be filled in for the future."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from gatecast.base.errors import DataError, SettingError
+from gatecast.data.panel import Repair
+from gatecast.data.read.dates import parse_times
+from gatecast.data.read.files import load_table
+from gatecast.data.read.infer_frequency import show
+from gatecast.data.read.numbers import to_float
+from gatecast.data.read.table import Table, plural, shorten
+from gatecast.data.read.timezones import check_zone, to_utc
+
+if TYPE_CHECKING:
+    from gatecast.data.panel import Panel
+
+
+def to_frame(panel: Panel) -> pd.DataFrame:
+    """Long frame of all stored rows: id (where there is one), time, targets and covariates.
+
+    Rows after the forecast origin hold the known covariates; their targets and past covariates are missing.
+    """
+    lengths = panel.stop - panel.begin
+    series = np.repeat(np.arange(len(panel)), lengths)
+    offset = np.arange(len(series)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rows = panel.begin[series] + offset
+    future = rows >= panel.end[series]
+    columns = _keys(panel, series, _all_times(panel, lengths))
+    for names, block, hidden in (
+        (panel.target_names, panel.target, True),
+        (panel.past_names, panel.past, True),
+        (panel.known_names, panel.known, False),
+    ):
+        for k, name in enumerate(names):
+            values = block[rows, k]
+            columns[name] = np.where(future, np.nan, values).astype(values.dtype) if hidden else values
+    for k, name in enumerate(panel.static_names):
+        columns[name] = panel.static[series, k]
+    for k, name in enumerate(panel.category_names):
+        columns[name] = np.array([*panel.levels[k], None], dtype=object)[panel.category[series, k]]
+    return pd.DataFrame(columns)
+
+
+def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
+    """Frame to fill in: one row a series and step ahead, known covariates as far as they are there already.
+
+    Args:
+        panel: the panel to forecast from.
+        horizon: number of steps ahead.
+    """
+    if horizon < 1:
+        raise SettingError(f"horizon must be 1 or more steps, got {horizon}")
+    series = np.repeat(np.arange(len(panel)), horizon)
+    columns = _keys(panel, series, panel.future_times(horizon).reshape(-1))
+    rows = (panel.end[:, None] + np.arange(horizon)).reshape(-1)
+    stored = rows < panel.stop[series]
+    for k, name in enumerate(panel.known_names):
+        columns[name] = np.where(stored, panel.known[np.where(stored, rows, 0), k], np.nan)
+    return pd.DataFrame(columns)
+
+
+def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
+    """The panel with known covariates of the future from a frame like :func:`future_frame`, filled in.
+
+    Args:
+        panel: the panel to forecast from.
+        frame: pandas, polars or pyarrow frame, dict of columns or file; rows up to the origin are left aside. Codes for
+            missing values and the decimal sign are those of the panel's own source.
+        date_format: of the time column, where it is text that may be day first or month first.
+        horizon: steps that are needed; later rows are left aside. None takes all.
+
+    Raises:
+        DataError: where a column, a series, a step or a value is missing; it names them.
+    """
+    if not panel.known_names:
+        raise DataError(
+            f"{panel.source}: the panel has no known covariates to give a future for; read it with known=[…]"
+        )
+    table = load_table(frame, decimal=panel.decimal)
+    _require_columns(panel, table)
+    series = _series_of(panel, table)
+    times = _times_of(panel, table, series, date_format)
+    steps, ahead = _steps_ahead(panel, table, series, times)
+    late = steps >= horizon if horizon is not None else np.zeros(len(steps), dtype=bool)
+    ahead &= ~late
+    _require_some(panel, series[ahead], times, horizon or 1, table)
+    lengths = _lengths(panel, series[ahead], steps[ahead], table)
+    columns = [to_float(table, name, decimal=panel.decimal, missing=panel.missing_codes) for name in panel.known_names]
+    values = np.stack(columns, axis=1)
+    future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
+    future[series[ahead], steps[ahead]] = values[ahead]
+    _require_values(panel, future, lengths)
+    note = f"known covariates of {plural(int(lengths.max()), 'step')} ahead added"
+    if not ahead.all():
+        note += f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
+        note += "left aside"
+    return _extended(panel, future, lengths, Repair("future", note, int(lengths.sum())))
+
+
+# ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _keys(panel: Panel, series: np.ndarray, times: np.ndarray) -> dict[str, Any]:
+    columns: dict[str, Any] = {panel.id_name: panel.ids[series]} if panel.id_name else {}
+    return {**columns, panel.time_name: _shown(times, panel)}
+
+
+def _shown(times: np.ndarray, panel: Panel) -> Any:
+    if panel.freq.is_integer:
+        return times
+    stamps = pd.DatetimeIndex(times)
+    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
+
+
+def _all_times(panel: Panel, lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([panel.freq.times(panel.starts[i], 0, int(lengths[i])) for i in range(len(panel))])
+
+
+# ── reading the future ────────────────────────────────────────────────────────────────────────────────────────────────
+def _require_columns(panel: Panel, table: Table) -> None:
+    wanted = [panel.time_name, *([panel.id_name] if len(panel) > 1 else []), *panel.known_names]
+    lacking = [name for name in wanted if name not in table.names]
+    if lacking:
+        table.log.fail(
+            f"the future lacks {plural(len(lacking), 'column')} {shorten(lacking)}; it has {shorten(table.names)}",
+            "fill in panel.future_frame(horizon)",
+        )
+
+
+def _series_of(panel: Panel, table: Table) -> np.ndarray:
+    """Position of each row's series."""
+    if not panel.id_name or panel.id_name not in table.names:
+        return np.zeros(len(table), np.int64)
+    position = pd.Index(panel.ids.astype(str)).get_indexer(table.texts(panel.id_name))
+    unknown = np.flatnonzero(position < 0)
+    if len(unknown):
+        row = int(unknown[0])
+        table.log.fail(
+            f"no series {table.texts(panel.id_name).iloc[row]!r} in the panel; it has {shorten(list(panel.ids))}",
+            "leave such rows out",
+            column=panel.id_name,
+            row=row,
+        )
+    return position.astype(np.int64)
+
+
+def _times_of(panel: Panel, table: Table, series: np.ndarray, date_format: str | None) -> np.ndarray:
+    moments = parse_times(table, panel.time_name, date_format, timelike=not panel.freq.is_integer)
+    if moments.is_integer != panel.freq.is_integer:
+        kinds = ("whole numbers", "dates") if moments.is_integer else ("dates", "whole numbers")
+        table.log.fail(
+            f"the times are {kinds[0]}, those of the panel {kinds[1]}", "use the panel's", column=panel.time_name
+        )
+    if moments.is_integer or moments.tz is not None or panel.tz is None:
+        return moments.values
+    return to_utc(moments.values, series, check_zone(panel.tz), panel.time_name, table.log)
+
+
+def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(rows,)`` steps after the origin, counted from 0, and which rows lie after it."""
+    steps = np.empty(len(times))
+    for k in np.unique(series):
+        mine = series == k
+        steps[mine] = panel.freq.position(panel.future_times_of(int(k)), times[mine])
+    off = np.flatnonzero(steps != np.floor(steps))
+    if len(off):
+        row = int(off[0])
+        table.log.fail(
+            f"{show(times[row])} lies between the steps ({panel.freq}) of series {panel.ids[series[row]]!r}",
+            "use the times of panel.future_frame(horizon)",
+            column=panel.time_name,
+            row=row,
+        )
+    whole = steps.astype(np.int64)
+    return whole, whole >= 0
+
+
+def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: int, table: Table) -> None:
+    """Every series has a row ahead; else the times wanted and those that came are told."""
+    without = np.flatnonzero(np.bincount(series, minlength=len(panel)) == 0)
+    if not len(without):
+        return
+    names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
+    expected = show(wanted[0]) + (f" to {show(wanted[-1])}" if horizon > 1 else "")
+    came = f"the rows given are from {show(times.min())} to {show(times.max())}"
+    table.log.fail(
+        f"no rows after the origin for series {names}: expected {expected}, but {came}",
+        "fill in panel.future_frame(horizon)",
+    )
+
+
+def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) -> np.ndarray:
+    """``(series,)`` number of steps given; each series has all steps from the first on, each once."""
+    lengths = np.zeros(len(panel), np.int64)
+    np.maximum.at(lengths, series, steps + 1)
+    given = np.bincount(series, minlength=len(panel))
+    pairs = np.unique(np.stack([series, steps]), axis=1)
+    if pairs.shape[1] < len(series):
+        table.log.fail("a series has the same time twice", "give one row a series and step", column=panel.time_name)
+    gap = np.flatnonzero(given < lengths)
+    if len(gap):
+        k = int(gap[0])
+        absent = np.setdiff1d(np.arange(lengths[k]), steps[series == k])
+        dates = shorten([show(time) for time in panel.future_times(int(lengths[k]))[k][absent]])
+        table.log.fail(f"no rows for series {panel.ids[k]!r} at {dates}", "fill in panel.future_frame(horizon)")
+    return lengths
+
+
+def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray) -> None:
+    inside = np.arange(future.shape[1]) < lengths[:, None]
+    missing = np.argwhere(~np.isfinite(future) & inside[..., None])
+    if not len(missing):
+        return
+    k, _, column = missing[0]
+    steps = missing[(missing[:, 0] == k) & (missing[:, 2] == column), 1]
+    dates = shorten([show(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
+    others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
+    more = f" (missing values also in {', '.join(others)})" if others else ""
+    _fail_missing(panel, str(panel.ids[k]), panel.known_names[column], dates, more)
+
+
+def _fail_missing(panel: Panel, series: str, column: str, dates: str, more: str) -> NoReturn:
+    raise DataError(
+        f"{panel.source}: the known covariate {column!r} of series {series!r} has no value at {dates}{more}; "
+        "a known covariate must be given for every step of the future"
+    )
+
+
+def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Repair) -> Panel:
+    """New flat arrays: the past of each series, then its future."""
+    past = panel.end - panel.begin
+    begin = np.concatenate([[0], np.cumsum(past + lengths)[:-1]]).astype(np.int64)
+    total = int((past + lengths).sum())
+    series = np.repeat(np.arange(len(panel)), past)
+    offset = np.arange(len(series)) - np.repeat(np.cumsum(past) - past, past)
+    old, new = panel.begin[series] + offset, begin[series] + offset
+    blocks: dict[str, Any] = {}
+    for name in ("target", "past", "known"):
+        source = getattr(panel, name)
+        blocks[name] = np.full((total, source.shape[1]), np.nan, source.dtype)
+        blocks[name][new] = source[old]
+    for k, length in enumerate(lengths):
+        row = begin[k] + past[k]
+        blocks["known"][row : row + length] = future[k, :length]
+    end = begin + past
+    return replace(panel, begin=begin, end=end, stop=end + lengths, repairs=(*panel.repairs, note), **blocks)

@@ -1,0 +1,193 @@
+"""The frequency of the data: inferred over all series, or checked where it is given."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from gatecast.base.errors import SettingError
+from gatecast.data.frequency import Frequency
+from gatecast.data.read.table import Log
+
+_LEGACY = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE"}
+_LEGACY |= {
+    "AS": "YS",
+    "BM": "BME",
+    "BQ": "BQE",
+    "d": "D",
+    "w": "W",
+    "day": "D",
+    "hour": "h",
+    "month": "MS",
+    "week": "W",
+}
+_LEGACY |= {"daily": "D", "hourly": "h", "weekly": "W", "monthly": "MS", "quarterly": "QS", "yearly": "YS", "m": "min"}
+_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAY = 86400 * 10**9
+_UNITS = (("D", _DAY), ("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
+
+
+def parse_alias(freq: str) -> str:
+    """A pandas offset alias in today's spelling: ``"H"`` → ``"h"``, ``"M"`` → ``"ME"``, ``"daily"`` → ``"D"``.
+
+    Raises:
+        SettingError: for an alias that pandas does not know.
+    """
+    digits = len(freq) - len(freq.lstrip("0123456789"))
+    multiple, (unit, *anchor) = freq[:digits], freq[digits:].split("-")
+    modern = "-".join([_LEGACY.get(unit, unit), *anchor])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = str(pd.tseries.frequencies.to_offset(f"{multiple}{modern}").freqstr)
+    except (ValueError, AttributeError):
+        examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
+        raise SettingError(f"freq={freq!r} is not a known frequency; expected one like {examples}") from None
+    return text if not text.startswith("1") or text[1:2].isdigit() else text[1:]
+
+
+def steps_between(times: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances of neighbouring distinct times within each series, and the row each begins at (sorted input)."""
+    inside = np.flatnonzero((codes[1:] == codes[:-1]) & (times[1:] != times[:-1]))
+    return (times[inside + 1] - times[inside]).astype(np.int64), inside
+
+
+def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, log: Log, rows: np.ndarray) -> Frequency:
+    """Frequency of times sorted within their series.
+
+    Args:
+        times: datetime64[ns] or int64.
+        codes: number of the series of each row.
+        column: name of the time column, for errors.
+        log: where decisions are listed.
+        rows: row in the source of each time.
+
+    Raises:
+        DataError: where no step fits.
+    """
+    steps, begins = steps_between(times, codes)
+    if not len(steps):
+        _fail_short(times, column, log)
+    if times.dtype.kind == "i":
+        return Frequency("", _common_step(steps, begins, times, column, log, rows))
+    calendar = _calendar_alias(times, steps)
+    if calendar is not None:
+        return Frequency(calendar)
+    step = _common_step(steps, begins, times, column, log, rows)
+    if step == _DAY and _business_days(times, steps):
+        return Frequency("B")
+    return Frequency(fixed_alias(step, times))
+
+
+def fixed_alias(step: int, times: np.ndarray) -> str:
+    """Alias of a step of fixed width in nanoseconds; whole weeks carry the weekday of the first time."""
+    if step % (7 * _DAY) == 0:
+        days = np.unique((times.astype("datetime64[D]").astype(np.int64) + 3) % 7)
+        anchor = f"-{_DAYS[int(days[0])]}" if len(days) == 1 else ""
+        multiple = step // (7 * _DAY)
+        return f"{multiple if multiple > 1 else ''}W{anchor}"
+    unit, width = next((unit, width) for unit, width in _UNITS if step % width == 0)
+    return f"{step // width if step > width else ''}{unit}"
+
+
+def _fail_short(times: np.ndarray, column: str, log: Log) -> None:
+    what = "one time" if len(times) == 1 else "no two times"
+    log.fail(f"the series has {what} only, too short to see a frequency", 'give it: freq="D"', column=column)
+
+
+def _common_step(
+    steps: np.ndarray, begins: np.ndarray, times: np.ndarray, column: str, log: Log, rows: np.ndarray
+) -> int:
+    """The step that most rows have and of which all others are multiples."""
+    widths, counts = np.unique(steps, return_counts=True)
+    step = int(widths[counts.argmax()])
+    off = np.flatnonzero(steps % step)
+    if not len(off):
+        return step
+    common = int(np.gcd.reduce(widths))
+    if (steps == common).mean() >= 0.4 or (common in widths and (steps <= 2 * common).mean() > 0.9):
+        return common
+    where = int(begins[off[0]]) + 1
+    share = 100 * counts.max() / counts.sum()
+    mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
+    remedy = 'resample to a regular grid first, or give the grid that all rows lie on: freq="…"'
+    if times.dtype.kind == "i":
+        remedy = "number the rows regularly, or use time=False to take them as they come"
+    log.fail(
+        f"the times are not regular: {share:.0f} % of the steps are {mode}, but {show(times[where])} follows "
+        f"{show(times[where - 1])} (off the grid at {len(off):,} places)",
+        remedy,
+        column=column,
+        row=int(rows[where]),
+    )
+
+
+def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
+    """Months, quarters and years: all times on the same day of the month, or all on the last day."""
+    if steps.min() < 28 * _DAY:
+        return None
+    days = times.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    end = bool((((days + 1).astype("datetime64[M]") - months).astype(np.int64) == 1).all())
+    if len(np.unique(times - (days if end else months).astype("datetime64[ns]"))) > 1:
+        return None
+    numbers = months.astype(np.int64)
+    gaps = np.diff(np.unique(numbers))
+    step = int(np.gcd.reduce(gaps)) if len(gaps) else 1
+    return month_alias(step, int(numbers[0]) % 12, end=end)
+
+
+def month_alias(step: int, month: int, *, end: bool) -> str:
+    """Alias of a step of whole months that meets this month (0 for January)."""
+    letter = "E" if end else "S"
+    for unit, width in (("Y", 12), ("Q", 3)):
+        if step % width == 0:
+            anchor = month % width if unit == "Q" else month
+            default = (11 if unit == "Y" else 2) if end else 0
+            suffix = "" if anchor == default else f"-{_MONTHS[anchor]}"
+            return f"{step // width if step > width else ''}{unit}{letter}{suffix}"
+    return f"{step if step > 1 else ''}M{letter}"
+
+
+def _business_days(times: np.ndarray, steps: np.ndarray) -> bool:
+    """Days without any weekend, over two weekends at least."""
+    weekdays = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    midnight = (times == times.astype("datetime64[D]")).all()
+    return bool(midnight and (weekdays < 5).all() and (steps >= 3 * _DAY).sum() >= 2)
+
+
+def check_given(freq: str, times: np.ndarray, codes: np.ndarray, column: str, log: Log) -> Frequency:
+    """The frequency that the user gave, fitted to where the times lie (month start or end, day of the week)."""
+    alias = parse_alias(freq)
+    if times.dtype.kind == "i":
+        log.fail(
+            f"freq={freq!r} was given, but the times are plain numbers", "leave freq out, or give dates", column=column
+        )
+    steps, _ = steps_between(times, codes)
+    given = Frequency(alias)
+    calendar = _calendar_alias(times, steps) if len(steps) else None
+    if calendar is not None and alias.lstrip("0123456789")[:2] in {"ME", "MS", "QE", "QS", "YE", "YS"}:
+        found = Frequency(calendar)
+        asked, seen = _months(given), _months(found)
+        if asked and seen and seen % asked == 0:
+            month = int(times[:1].astype("datetime64[M]").astype(np.int64)[0]) % 12
+            return Frequency(month_alias(asked, month, end=calendar.lstrip("0123456789")[1] == "E"))
+    if given.nanoseconds and given.nanoseconds % (7 * _DAY) == 0:
+        return Frequency(fixed_alias(given.nanoseconds, times))
+    return given
+
+
+def _months(freq: Frequency) -> int:
+    multiple, unit = freq._parts
+    return multiple * {"M": 1, "Q": 3, "Y": 12}.get(unit[0], 0) if unit in {"ME", "MS", "QE", "QS", "YE", "YS"} else 0
+
+
+def show(time: object) -> str:
+    """A time as people write it: no clock at midnight."""
+    if isinstance(time, np.datetime64):
+        text = str(time.astype("datetime64[s]")).replace("T", " ")
+        return text.removesuffix(" 00:00:00").removesuffix(":00") if text.endswith(":00") else text
+    return str(time)

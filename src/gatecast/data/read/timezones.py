@@ -1,0 +1,124 @@
+"""Local clocks: from the time on the wall to UTC, with the hour that autumn repeats and the one that spring skips."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from gatecast.base.errors import SettingError
+from gatecast.data.calendar import local_times
+from gatecast.data.read.table import Log, plural
+
+# The zone to propose for (month, local hour) of the hours that came twice.
+_PROPOSALS = {
+    (10, 2): "Europe/Berlin",
+    (10, 1): "Europe/London",
+    (10, 3): "Europe/Helsinki",
+    (11, 1): "America/New_York",
+}
+# Hour, first and last day of March on which a Sunday lacks it, and the zone to propose.
+_SPRING = (
+    (2, 25, 31, "Europe/Berlin"),
+    (1, 25, 31, "Europe/London"),
+    (3, 25, 31, "Europe/Helsinki"),
+    (2, 8, 14, "America/New_York"),
+)
+
+
+def check_zone(tz: str) -> str:
+    """The zone's name, if this machine knows it."""
+    try:
+        return str(ZoneInfo(tz).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f'tz={tz!r} is not a known time zone; expected a name like "Europe/Berlin" or "UTC"'
+        raise SettingError(message) from None
+
+
+def settle_zone(
+    times: np.ndarray, own: str | None, codes: np.ndarray, tz: str | None, column: str, log: Log
+) -> tuple[np.ndarray, str | None]:
+    """UTC times and the zone to show them in; whole days have no clock and stay as they are."""
+    if times.dtype.kind == "i":
+        return times, None
+    if own is not None:
+        zone = tz or own
+        local = local_times(times, zone)
+        if (local == local.astype("datetime64[D]")).all():
+            log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
+            return local, None
+        return times, zone
+    if tz is None:
+        return times, None
+    if (times == times.astype("datetime64[D]")).all():
+        log.note("time zone", f"{column} holds dates without a clock: tz={tz!r} was not needed", place=column)
+        return times, None
+    return to_utc(times, codes, tz, column, log), tz
+
+
+def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log) -> np.ndarray:
+    """Local times as UTC, series by series.
+
+    The hour that comes twice in autumn is told apart by its order: the first row is summer time, in a series that runs
+    from the newest row to the oldest the last one.
+
+    Raises:
+        DataError: for a time that the clock in ``tz`` skips.
+    """
+    local = pd.DatetimeIndex(times)
+    utc = local.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    open_rows = np.flatnonzero(utc.isna())
+    if not len(open_rows):
+        return _naive(utc)
+    some = local[open_rows]
+    skipped = some.tz_localize(tz, ambiguous=np.ones(len(some), bool), nonexistent="NaT").isna()
+    if skipped.any():
+        row = int(open_rows[int(np.flatnonzero(skipped)[0])])
+        log.fail(
+            f"{pd.Timestamp(times[row]):%Y-%m-%d %H:%M} does not exist in {tz}: the clock skips it",
+            "if the times are in UTC or at a fixed offset, leave tz out",
+            column=column,
+            row=row,
+        )
+    doubled = pd.DataFrame({"code": codes[open_rows], "time": times[open_rows]}).groupby(["code", "time"])
+    backward = _runs_backward(times, codes)[open_rows]
+    nth = np.where(backward, doubled.cumcount(ascending=False), doubled.cumcount())
+    result = _naive(utc)
+    result[open_rows] = _naive(some.tz_localize(tz, ambiguous=nth == 0))
+    which = "last" if backward.all() else "earlier" if backward.any() else "first"
+    message = f"{plural(len(open_rows), 'row')} in the hour that comes twice in {tz}: the {which} counts as summer time"
+    log.note("clock change", message, len(open_rows), column)
+    return result
+
+
+def _runs_backward(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """``(rows,)`` whether the series of each row goes back in time at most of its steps."""
+    steps = pd.Series(np.asarray(times, "datetime64[ns]").astype(np.int64)).groupby(codes).diff()
+    return (np.sign(steps).groupby(codes).transform("sum") < 0).to_numpy()
+
+
+def doubled_hour(times: np.ndarray) -> str | None:
+    """The zone to propose where all these repeated times lie in the hour that clocks repeat in autumn."""
+    stamps = pd.DatetimeIndex(times)
+    if not len(stamps):
+        return None
+    hours = set(zip(stamps.month.tolist(), stamps.hour.tolist(), strict=True))
+    last_sunday = (stamps.day_of_week == 6) & (stamps.day >= 25)
+    first_sunday = (stamps.day_of_week == 6) & (stamps.day <= 7)
+    sunday = last_sunday if stamps.month[0] == 10 else first_sunday
+    return _PROPOSALS.get(hours.pop()) if len(hours) == 1 and sunday.all() else None
+
+
+def skipped_hour(times: np.ndarray, gaps: int) -> str | None:
+    """The zone to propose where most of the gaps are the one hour that clocks skip in spring."""
+    stamps = pd.DatetimeIndex(times)
+    stamps = stamps[(stamps.month == 3) & (stamps.day_of_week == 6)]
+    for hour, first, last, zone in _SPRING:
+        if ((stamps.hour == hour) & (stamps.day >= first) & (stamps.day <= last)).sum() >= max(1, gaps / 2):
+            return zone
+    return None
+
+
+def _naive(index: pd.DatetimeIndex) -> np.ndarray:
+    return index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]").copy()

@@ -1,0 +1,79 @@
+"""A forecaster that sees counts as they were reported by the origin, and repairs them itself.
+
+Repairs look back from what was reported later: a backlog on one day changes the weeks before it. A backtest on
+repaired counts would show a model at an early origin what only came out afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+
+from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.data.panel import Panel
+from gatecast.epidemic.counts import daily_counts
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.forecasters.base import Forecaster
+
+
+class AsReported(Forecaster):
+    """Any forecaster of daily counts on the counts reported up to each origin, repaired there and then.
+
+    Give the backtest the repaired panel, against which forecasts are measured, and this forecaster the reported one.
+
+    Args:
+        model: the forecaster.
+        reported: the panel as it was read, with the same rows as the panels that will be forecast.
+        cumulative: as in :func:`gatecast.data.daily_counts`; settled on the whole panel, so that it does not change
+            from origin to origin.
+        name: column of the forecast; None takes the model's.
+
+    Example:
+        >>> import numpy as np
+        >>> from gatecast import Drift, Panel, backtest
+        >>> from gatecast.epidemic import daily_counts
+        >>> from gatecast.epidemic import AsReported
+        >>> reported = Panel.from_arrays([np.array([30, 31, 29, 30, 33, 0, 0, 95] * 5)], freq="D")
+        >>> tested = backtest([AsReported(Drift(), reported)], daily_counts(reported), 7, windows=2)
+        >>> tested.models
+        ['Drift']
+    """
+
+    def __init__(self, model: Forecaster, reported: Panel, *, cumulative: bool = False, name: str | None = None):
+        self.model = model
+        self.reported = reported
+        self.cumulative = cumulative
+        self.name = name or model.name
+
+    def fit(self, panel: Panel) -> Self:
+        self.panel_ = panel
+        self.model_ = self.model.clone().fit(self._repaired(panel))
+        return self
+
+    def predict(
+        self,
+        horizon: int | None = None,
+        *,
+        panel: Panel | None = None,
+        levels: Sequence[float] = DEFAULT_LEVELS,
+        samples: int | None = None,
+        future: Any = None,
+    ) -> Forecast:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
+        panel = self.panel_ if panel is None else panel
+        made = self.model_.predict(horizon, panel=self._repaired(panel), levels=levels, samples=samples, future=future)
+        return replace(made, model=self.name, panel=panel)
+
+    def _repaired(self, panel: Panel) -> Panel:
+        """The counts known at the panel's origin, in its place."""
+        if panel.target.shape != self.reported.target.shape:
+            raise SettingError(
+                f"the panel has {len(panel.target)} rows and the reported counts have {len(self.reported.target)}; "
+                "make both from the same file"
+            )
+        counts = daily_counts(replace(panel, target=self.reported.target), cumulative=self.cumulative)
+        return replace(counts, target=np.maximum(counts.target, 0), repairs=panel.repairs)

@@ -1,0 +1,230 @@
+"""Daily counts done right: from cumulative numbers, with withdrawals, silent days and backlogs repaired and listed.
+
+Case counts come as somebody reported them. Cumulative columns fall when cases are withdrawn; offices are silent at
+weekends and report three days on Monday; a definition changes, and weeks of cases appear on one day. Each of these is
+set right here from the counts up to the panel's origin alone, so that a backtest which moves the origin sees what
+could be known then. Totals are kept: nothing is thrown away, it is moved to the days it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from gatecast.base.errors import SettingError
+from gatecast.data.panel import Panel, Repair
+
+_SILENT = 13  # zeros in a row that may be missing reports; longer ones are an end of the epidemic or of reporting
+_LEVEL = 10.0  # counts a day from which a zero is no chance (Poisson: 1 in 20,000)
+_BACKLOG = 3.0  # times what is expected
+_BACK = 28  # days over which a backlog is spread
+
+
+@dataclass
+class _Found:
+    """What was done to one series: rows and cases by kind."""
+
+    rows: dict[str, list[int]]
+    cases: dict[str, float]
+
+    def add(self, kind: str, row: int, cases: float) -> None:
+        self.rows.setdefault(kind, []).append(row)
+        self.cases[kind] = self.cases.get(kind, 0.0) + cases
+
+
+_WORDS = {
+    "cumulative gap": "{days} without a number in a cumulative column, first {first}: the rise over each gap is spread "
+    "evenly over its days, {cases:,.0f} cases",
+    "withdrawn": "{days} with a negative count, first {first}: {cases:,.0f} cases withdrawn are taken from the {back} "
+    "days before, in proportion to their counts, and the day is set to missing",
+    "silent days": "{days} of silence, zeros before a larger count, first {first}: that count is spread evenly over "
+    "them, {cases:,.0f} cases",
+    "backlog": "{days} with a backlog or a change of definition, first {first}: more than three times what the week "
+    "before gives; {cases:,.0f} cases are spread back over the {back} days before, in proportion to their counts",
+    "not yet reported": "zero on the last {days}, where {cases:,.0f} a day were usual, from {first} on: not yet "
+    "reported, and set to missing",
+}
+
+
+def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool = True) -> Panel:
+    """New counts a day from a panel of new or cumulative counts, every repair listed in ``repairs``.
+
+    Args:
+        panel: counts up to its origin; rows after the origin become missing.
+        cumulative: True, False, or ``"auto"``: a column that hardly ever falls and ends near its largest value is.
+        repair: withdrawals, silent days and backlogs are set right; False only takes differences.
+
+    Returns:
+        A panel of the same rows. The first day of a cumulative column is missing, unless it is 0.
+
+    Example:
+        >>> import numpy as np
+        >>> from gatecast import Panel
+        >>> from gatecast.epidemic import daily_counts
+        >>> total = Panel.from_arrays([np.cumsum([0, 20, 25, 30, 0, 60, 30, 28])], freq="D")
+        >>> daily_counts(total, cumulative=True).target[:, 0].tolist()
+        [0.0, 20.0, 25.0, 30.0, 30.0, 30.0, 30.0, 28.0]
+    """
+    if cumulative not in (True, False, "auto"):
+        raise SettingError(f"cumulative is True, False or 'auto'; got {cumulative!r}")
+    target = np.full(panel.target.shape, np.nan, np.float64)
+    repairs = []
+    for column, name in enumerate(panel.target_names):
+        sums = bool(cumulative) if cumulative != "auto" else looks_cumulative(panel, column)
+        if sums:
+            how = "never falls, or hardly ever, and is" if cumulative == "auto" else "is"
+            text = f"{name} {how} read as cumulative; new counts are the differences of two days"
+            repairs.append(Repair("cumulative", text, len(panel), name))
+        for index in range(len(panel)):
+            found = _Found({}, {})
+            rows = slice(panel.begin[index], panel.end[index])
+            target[rows, column] = _daily(panel.target[rows, column].astype(np.float64), sums, repair, found)
+            repairs += _listed(found, panel, index, name)
+    kind = np.float32 if np.nanmax(np.abs(target), initial=0.0) < 2**24 else np.float64
+    return replace(panel, target=target.astype(kind), repairs=(*panel.repairs, *repairs))
+
+
+def looks_cumulative(panel: Panel, column: int = 0) -> bool:
+    """Whether most series of a target hardly ever fall and end near their largest value."""
+    votes = [_rises(panel.series(index)[:, column]) for index in range(len(panel))]
+    seen = [vote for vote in votes if vote is not None]
+    return bool(seen) and sum(seen) > len(seen) / 2
+
+
+def _rises(values: np.ndarray) -> bool | None:
+    """None where there is too little to tell."""
+    seen = values[np.isfinite(values)].astype(np.float64)
+    steps = np.diff(seen)
+    moves = steps[steps != 0]
+    if len(moves) < 10:
+        return None
+    return bool((moves > 0).mean() > 0.95 and seen[-1] >= 0.9 * seen.max() and seen.min() >= 0)
+
+
+def _daily(values: np.ndarray, cumulative: bool, repair: bool, found: _Found) -> np.ndarray:
+    if cumulative:
+        values = _differences(values, found)
+    if repair:
+        values = _not_negative(values, found)
+        values = _reported_late(values, found)
+        values = _not_yet(values, found)
+    return values
+
+
+def _differences(values: np.ndarray, found: _Found) -> np.ndarray:
+    """Rises from one day to the next; the first day is missing where counting had begun before."""
+    new = np.full(len(values), np.nan)
+    seen = np.flatnonzero(np.isfinite(values))
+    if not len(seen):
+        return new
+    if values[seen[0]] == 0:
+        new[seen[0]] = 0.0
+    for last, now in pairwise(seen.tolist()):
+        rise = values[now] - values[last]
+        new[last + 1 : now + 1] = _shares(np.ones(now - last), rise)
+        if now - last > 1:
+            for row in range(last + 1, now):
+                found.add("cumulative gap", row, 0.0)
+            found.cases["cumulative gap"] += rise
+    return new
+
+
+def _not_negative(values: np.ndarray, found: _Found) -> np.ndarray:
+    """A negative day takes its cases from the days before it; what was new on the day itself is not known."""
+    values = values.copy()
+    for row in np.flatnonzero(values < 0).tolist():
+        owed = -values[row]
+        found.add("withdrawn", row, float(owed))
+        values[row] = np.nan
+        start = max(0, row - _BACK)
+        if np.nansum(values[start:row]) < owed:
+            start = 0
+        days = np.nan_to_num(values[start:row])
+        values[start:row] -= _shares(days, min(owed, days.sum())) if days.sum() else 0.0
+    return values
+
+
+def _reported_late(values: np.ndarray, found: _Found) -> np.ndarray:
+    """Counts that stand for silent days before them, or for a backlog, go where they belong."""
+    values = values.copy()
+    for row in np.flatnonzero(values > 0).tolist():
+        silent = _zeros_before(values, row)
+        level = _level(values[: row - silent])
+        expected = level * (silent + 1)
+        sudden = len(values[: row - silent]) >= 7 and level >= 2 * _LEVEL and values[row] > _BACKLOG * expected
+        if sudden and not _stays(values[row + 1 :], values[row]):
+            extra = values[row] - np.rint(expected)
+            start = max(0, row - silent - _BACK)
+            days = np.nan_to_num(values[start : row - silent])
+            values[start : row - silent] += _shares(days, extra)
+            values[row - silent : row + 1] = _shares(np.ones(silent + 1), values[row] - extra)
+            found.add("backlog", row, float(extra))
+        elif silent and _is_silence(values, row, silent):
+            found.cases["silent days"] = found.cases.get("silent days", 0.0) + float(values[row])
+            found.rows.setdefault("silent days", []).extend(range(row - silent, row))
+            values[row - silent : row + 1] = _shares(np.ones(silent + 1), values[row])
+    return values
+
+
+def _zeros_before(values: np.ndarray, row: int) -> int:
+    """Zeros directly before a row; 0 where there are too many to be silence, or nothing before them."""
+    run = 0
+    while run < row and values[row - run - 1] == 0:
+        run += 1
+    return run if run <= _SILENT and run < row else 0
+
+
+def _level(before: np.ndarray) -> float:
+    """What is usual: the median of the latest seven counts above 0, or of the latest three where that is more."""
+    seen = before[np.isfinite(before) & (before > 0)]
+    return float(max(np.median(seen[-7:]), np.median(seen[-3:]))) if len(seen) else 0.0
+
+
+def _stays(after: np.ndarray, count: float) -> bool:
+    """Whether the days after go on about as high: then it was no backlog."""
+    seen = after[np.isfinite(after)][:7]
+    return len(seen) >= 2 and float(np.median(seen)) > count / 2
+
+
+def _is_silence(values: np.ndarray, row: int, silent: int) -> bool:
+    """Whether zeros at this place are no chance: the days around them, spread evenly, are well above it."""
+    around = np.concatenate([values[max(0, row - silent - 7) : row - silent], values[row : row + 8]])
+    seen = around[np.isfinite(around)]
+    return bool(len(seen) and seen.mean() >= _LEVEL and values[row] >= _LEVEL)
+
+
+def _not_yet(values: np.ndarray, found: _Found) -> np.ndarray:
+    """Zeros at the end, where the days before were far from zero, are reports still to come."""
+    values = values.copy()
+    run = 0
+    while run < len(values) and values[len(values) - run - 1] == 0:
+        run += 1
+    level = _level(values[: len(values) - run])
+    if 0 < run <= _SILENT and level >= _LEVEL:
+        for row in range(len(values) - run, len(values)):
+            found.add("not yet reported", row, 0.0)
+        found.cases["not yet reported"] = level
+        values[len(values) - run :] = np.nan
+    return values
+
+
+def _shares(weights: np.ndarray, total: float) -> np.ndarray:
+    """The total in proportion to the weights, in whole numbers where it is one."""
+    sums = (
+        np.cumsum(weights) / weights.sum() * total if weights.sum() > 0 else np.linspace(0, total, len(weights) + 1)[1:]
+    )
+    sums = np.rint(sums) if total == np.rint(total) else sums
+    return np.diff(sums, prepend=0.0)
+
+
+def _listed(found: _Found, panel: Panel, index: int, name: str) -> Iterator[Repair]:
+    place = name if len(panel) == 1 else f"{name} of {panel.ids[index]}"
+    for kind, rows in found.rows.items():
+        first = panel.times(index)[rows[0]]
+        day = str(first)[:10] if not panel.freq.is_integer else f"row {first}"
+        days = "1 day" if len(rows) == 1 else f"{len(rows)} days"
+        text = _WORDS[kind].format(days=days, cases=found.cases[kind], first=day, back=_BACK)
+        yield Repair(kind, f"{place}: {text}.", len(rows), place)

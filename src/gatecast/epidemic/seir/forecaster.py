@@ -1,0 +1,389 @@
+"""The forecaster: SIR, SEIR and SEIRD behind the same two doors as every other model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.data.panel import Panel
+from gatecast.epidemic.seir import tables
+from gatecast.epidemic.seir.bands import Course, Wander, run, sample_paths, wandering
+from gatecast.epidemic.seir.changes import find_changes
+from gatecast.epidemic.seir.equations import FINE_STEPS, FIT_STEPS, VARIANTS
+from gatecast.epidemic.seir.fit import Fitted, bootstrap, fit
+from gatecast.epidemic.seir.identify import Parameter, parameters
+from gatecast.epidemic.seir.likelihood import likelihood_of
+from gatecast.epidemic.seir.problem import Given
+from gatecast.epidemic.seir.scenarios import Scenario
+from gatecast.epidemic.seir.series import day_of, population_of, problem_of, require_daily_counts
+from gatecast.epidemic.seir.transmission import Piecewise, transmission_of
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.base import Forecaster
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PATHS = 2000
+_AS_FITTED = Scenario()
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesFit:
+    """What was learned of one series.
+
+    Args:
+        panel: the panel it was fitted on.
+        index: its place there.
+        first: row of the series in which the fit begins.
+        fitted: the estimate.
+        draws: ``(draws, parameters)`` of the parametric bootstrap.
+        wander: how far the epidemic leaves the fitted course.
+    """
+
+    panel: Panel
+    index: int
+    first: int
+    fitted: Fitted
+    draws: np.ndarray
+    wander: Wander
+
+    @property
+    def days(self) -> int:
+        """Days fitted on."""
+        return self.fitted.problem.days
+
+    @cached_property
+    def parameters(self) -> list[Parameter]:
+        """Estimates with intervals and what can be told of them."""
+        return parameters(self.fitted)
+
+    def changed(self, scenario: Scenario) -> int:
+        """Row, counted from ``first``, from which the scenario's contacts hold."""
+        place = day_of(self.panel, self.index)
+        return scenario.first_day(lambda date: place(date) - self.first, self.days)
+
+    def course(
+        self, days: int, scenario: Scenario = _AS_FITTED, draws: bool = False, steps: int | None = None
+    ) -> Course:
+        """The fitted course, or that of every draw, over so many days from the first."""
+        theta = self.draws if draws else self.fitted.theta[None]
+        steps = steps or (FIT_STEPS if draws else FINE_STEPS)
+        return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), steps=steps)
+
+
+class SEIRForecaster(Forecaster):
+    """An epidemic that follows SIR, SEIR or SEIRD equations with a transmission rate that may change in time.
+
+    Each series of daily new cases is fitted on its own by maximum likelihood, anew at every origin. Intervals hold
+    three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk, as
+    large as it was on forecasts from earlier origins of the series), and the scatter of counts.
+
+    Args:
+        horizon: days ahead.
+        population: persons: a number, a mapping from series to number, or the name of a static column of the panel.
+        variant: ``"sir"``, ``"seir"`` or ``"seird"``; SEIRD takes new deaths as second target where the panel has them.
+        transmission: ``"constant"``, ``"exponential"`` (β falls exponentially) or ``"piecewise"`` (β changes in steps,
+            at days that are looked for), or with settings: ``"piecewise(changes=('2020-01-23',))"``,
+            ``"exponential(start='2020-01-23', floor=0.1)"``, or an object.
+        likelihood: ``"negative_binomial"`` or ``"log"`` (errors of the logarithm are normal).
+        incubation: mean days from infection until infectious; a pair ``(low, high)`` has it fitted within.
+        infectious: mean days infectious; or a pair.
+        reporting: share of cases that are reported; or a pair.
+        susceptible: share of the population that could be infected at first; or a pair.
+        fatality: share of cases who die (SEIRD); or a pair.
+        bounds: lower and upper bound of fitted parameters by name (``beta``, ``decay``, ``beta_0`` …, ``infected``)
+            where the usual ones, which are wide, do not suit: ``{"beta": (0.1, 1.5)}``.
+        history: days before the origin that are fitted on; None takes all. Cases before count as immune.
+        drift: standard deviation of the daily change of log β after the origin; None measures it on earlier origins,
+            0 has β go on as fitted.
+        starts: points from which the fit begins.
+        draws: repetitions of the bootstrap.
+        seed: of starts, bootstrap and sample paths.
+        name: column of the forecast.
+
+    Attributes:
+        params_: frame with ``unique_id, parameter, estimate, low, high, identifiable, reason``.
+        r0_: basic reproduction number on the first fitted day, by series.
+
+    Example:
+        >>> import numpy as np, gatecast
+        >>> days = np.arange(40)
+        >>> panel = gatecast.Panel.from_arrays([np.rint(5 * np.exp(0.1 * days))], freq="D")
+        >>> model = gatecast.SEIRForecaster(7, 1_000_000, transmission="constant", draws=50).fit(panel)
+        >>> round(model.r0_["s0"], 1)
+        2.6
+    """
+
+    def __init__(
+        self,
+        horizon: int,
+        population: float | Mapping[str, float] | str,
+        *,
+        variant: str = "seir",
+        transmission: Any = "exponential",
+        likelihood: Any = "negative_binomial",
+        incubation: Given = 5.0,
+        infectious: Given = 7.0,
+        reporting: Given = 1.0,
+        susceptible: Given = 1.0,
+        fatality: Given = 0.01,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        history: int | None = None,
+        drift: float | None = None,
+        starts: int = 12,
+        draws: int = 200,
+        seed: int = 1,
+        name: str = "SEIR",
+    ):
+        self.horizon = horizon
+        self.population = population
+        self.variant = variant
+        self.transmission = transmission
+        self.likelihood = likelihood
+        self.incubation = incubation
+        self.infectious = infectious
+        self.reporting = reporting
+        self.susceptible = susceptible
+        self.fatality = fatality
+        self.bounds = bounds
+        self.history = history
+        self.drift = drift
+        self.starts = starts
+        self.draws = draws
+        self.seed = seed
+        self.name = name
+
+    # ── the two doors ─────────────────────────────────────────────────────────────────────────────────────────────
+    def fit(self, panel: Panel) -> Self:
+        """Fit every series of the panel up to its origin.
+
+        Raises:
+            DataError: negative counts, too few days, more cases than people, no case in any series.
+            SettingError: arguments that do not fit.
+        """
+        self._check()
+        self.fits_ = self._fits(panel)
+        self.panel_ = panel
+        return self
+
+    def predict(
+        self,
+        horizon: int | None = None,
+        *,
+        panel: Panel | None = None,
+        levels: Sequence[float] = DEFAULT_LEVELS,
+        samples: int | None = None,
+        future: Any = None,
+    ) -> Forecast:
+        """Forecast from the origin; a panel other than that of ``fit`` is fitted first. ``future`` is not used.
+
+        The point forecast is the fitted course itself; quantiles and samples are whole numbers of cases.
+        """
+        return self._forecast(self.name, _AS_FITTED, horizon, panel, levels, samples)
+
+    def scenario(
+        self,
+        name: str | Scenario = "",
+        *,
+        shift_days: int = 0,
+        contacts: float = 0.0,
+        start: str | None = None,
+        horizon: int | None = None,
+        levels: Sequence[float] = DEFAULT_LEVELS,
+        samples: int | None = None,
+    ) -> Forecast:
+        """The forecast if things were otherwise. :meth:`curve` gives the whole course under the same scenario.
+
+        Args:
+            name: of the scenario; or a :class:`Scenario` with its settings.
+            shift_days: days by which the course of β is moved; 5 for measures five days later.
+            contacts: relative change of contacts from ``start`` on; -0.3 for 30 % fewer.
+            start: date of that change; None takes the first day of the forecast.
+            horizon, levels, samples: as for ``predict``.
+        """
+        made = name if isinstance(name, Scenario) else Scenario(name, shift_days, contacts, start)
+        return self._forecast(made.title, made, horizon, None, levels, samples)
+
+    # ── what was learned ──────────────────────────────────────────────────────────────────────────────────────────
+    @cached_property
+    def params_(self) -> pd.DataFrame:
+        """Parameters of every series with 95 % intervals, and whether the counts can tell them."""
+        return tables.parameter_table(self._learned())
+
+    @property
+    def r0_(self) -> dict[str, float]:
+        """Basic reproduction number β/γ on the first fitted day, by series."""
+        return {name: float(tables.first_r0(one.course(1))[0]) for name, one in self._learned().items()}
+
+    def summary(self, scenario: Scenario = _AS_FITTED) -> pd.DataFrame:
+        """R0, R_t and doubling time at the origin, peak and final size, with 95 % intervals, by series.
+
+        Columns: ``unique_id, quantity, estimate, low, high``; dates of the peak are timestamps.
+        """
+        return tables.summary_table(self._learned(), scenario)
+
+    def fitted_from(self, name: str) -> Any:
+        """The first day that a series is fitted on, where ``history`` leaves earlier days out; else None."""
+        one = self._learned()[name]
+        return tables.first_day(one) if one.first and self.history is not None else None
+
+    def reproduction(self, horizon: int = 0) -> pd.DataFrame:
+        """R_t of every day: ``unique_id, ds, estimate, lo-95, hi-95, lo-50, hi-50, future``.
+
+        Args:
+            horizon: days after the origin to add, on which β goes on as fitted.
+        """
+        return tables.reproduction_table(self._learned(), horizon)
+
+    def curve(self, scenario: Scenario | None = None, horizon: int | None = None) -> pd.DataFrame:
+        """The fitted course: ``unique_id, ds, new, cumulative, S, E, I, R, D, R_t``, days to come included.
+
+        Args:
+            scenario: what is changed; the past is run again under it.
+            horizon: days after the origin; None takes the forecaster's own.
+        """
+        return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._asked(horizon))
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def clone(self) -> Self:
+        twin = super().clone()
+        twin.__dict__.pop("params_", None)
+        return twin
+
+    def _check(self) -> None:
+        self._asked(None)
+        if self.variant not in VARIANTS:
+            raise SettingError(f"variant must be one of {', '.join(VARIANTS)}; got {self.variant!r}")
+        for name, given in self._constants().items():
+            numbers = given if isinstance(given, tuple) else (given,)
+            share = name in ("reporting", "susceptible", "fatality")
+            wrong = len(numbers) > 2 or not all(0 < n <= (1 if share else np.inf) for n in numbers)
+            if wrong or (len(numbers) == 2 and not numbers[0] < numbers[1]):
+                unit = "a share above 0, at most 1" if share else "a number of days above 0"
+                raise SettingError(f"{name} must be {unit}, or a pair (low, high) of such; got {given!r}")
+        for name in ("starts", "draws"):
+            if getattr(self, name) < 2:
+                raise SettingError(f"{name} must be at least 2, got {getattr(self, name)}")
+        for name, pair in dict(self.bounds or {}).items():
+            if not (len(pair) == 2 and 0 < pair[0] < pair[1] < np.inf):
+                raise SettingError(f"bounds[{name!r}] must be a pair 0 < low < high, got {pair!r}")
+        if self.history is not None and self.history < 14:
+            raise SettingError(f"history counts days fitted on and must be at least 14, got {self.history}")
+        if self.drift is not None and not self.drift >= 0:
+            raise SettingError(f"drift is a standard deviation, 0 or more; got {self.drift}")
+
+    def _constants(self) -> dict[str, Given]:
+        names = {"incubation": self.variant != "sir", "fatality": self.variant == "seird"}
+        every = ("incubation", "infectious", "reporting", "susceptible", "fatality")
+        given = {name: getattr(self, name) for name in every}
+        return {
+            name: tuple(value) if isinstance(value, (tuple, list)) and names.get(name, True) else _middle(value)
+            for name, value in given.items()
+        }
+
+    def _fits(self, panel: Panel) -> dict[str, SeriesFit]:
+        """A fit for every series that has a case."""
+        require_daily_counts(panel, self.variant)
+        population = population_of(panel, self.population)
+        fits = {}
+        for index, name in enumerate(map(str, panel.ids)):
+            one = self._fit_series(panel, index, float(population[index]))
+            if one is not None:
+                fits[name] = one
+        if not fits:
+            raise DataError(
+                f"{panel.source}: {panel.target_names[0]} has no case at all, only zeros or missing values; "
+                "name the column of new cases, target=…"
+            )
+        return fits
+
+    def _fit_series(self, panel: Panel, index: int, population: float) -> SeriesFit | None:
+        form = transmission_of(self.transmission)
+        problem, first = problem_of(
+            panel,
+            index,
+            population=population,
+            variant=self.variant,
+            transmission=form,
+            likelihood=likelihood_of(self.likelihood),
+            constants=self._constants(),
+            history=self.history,
+            limits=dict(self.bounds or {}),
+        )
+        if problem is None:
+            return None
+        if isinstance(form, Piecewise):
+            inside = tuple(day for day in problem.changes if 0 < day < problem.days)
+            problem = problem.with_changes(inside)
+            problem = problem if form.at else find_changes(problem, form, self.starts, self.seed)
+        fitted = fit(problem, self.starts, self.seed)
+        draws = bootstrap(fitted, self.draws, np.random.default_rng(self.seed))
+        wander = wandering(fitted) if self.drift is None else Wander(0.0, self.drift)
+        return SeriesFit(panel, index, first, fitted, draws, wander)
+
+    def _forecast(
+        self,
+        name: str,
+        scenario: Scenario,
+        horizon: int | None,
+        panel: Panel | None,
+        levels: Sequence[float],
+        samples: int | None,
+    ) -> Forecast:
+        fits, horizon = self._learned(), self._asked(horizon)
+        if panel is not None and panel is not self.panel_:
+            fits = self._fits(panel)
+        panel = self.panel_ if panel is None else panel
+        probabilities = level_quantiles(levels)
+        shape = (len(panel), horizon, panel.targets)
+        mean, quantiles = np.zeros(shape), np.zeros((*shape, len(probabilities)))
+        paths = None if samples is None else np.zeros((len(panel), samples, horizon, panel.targets))
+        rng = np.random.default_rng(self.seed)
+        for index, series in enumerate(map(str, panel.ids)):
+            one = fits.get(series)
+            if one is None:
+                continue
+            count = max(_PATHS, samples or 0)
+            changed = one.changed(scenario)
+            drawn, _ = sample_paths(one.fitted, one.draws, count, horizon, one.wander, scenario, changed, rng)
+            ahead = drawn[:, one.days :]
+            course = one.course(one.days + horizon, scenario)
+            mean[index] = one.fitted.problem.observed(course.states, course.values["reporting"])[0, one.days :]
+            quantiles[index] = np.moveaxis(np.quantile(ahead, probabilities, axis=0), 0, -1)
+            if paths is not None:
+                paths[index] = ahead[:samples]
+        return Forecast(name, panel, mean, probabilities, quantiles, paths, _notes(panel, fits))
+
+    def _learned(self) -> dict[str, SeriesFit]:
+        if not hasattr(self, "fits_"):
+            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before it is asked")
+        return self.fits_
+
+    def _asked(self, horizon: int | None) -> int:
+        horizon = self.horizon if horizon is None else horizon
+        if horizon < 1:
+            raise SettingError(f"horizon counts days ahead and must be at least 1, got {horizon}")
+        return int(horizon)
+
+
+def _middle(value: Given) -> float:
+    """The number given; of a pair that the variant has no use for, its middle."""
+    return float(np.mean(value))
+
+
+def _notes(panel: Panel, fits: dict[str, SeriesFit]) -> tuple[str, ...]:
+    notes = []
+    silent = len(panel) - len(fits)
+    if silent:
+        notes.append(f"{silent} of {len(panel)} series without a case so far: none is forecast.")
+    found = {name: one for name, one in fits.items() if isinstance(one.fitted.problem.transmission, Piecewise)}
+    for name, one in list(found.items())[:5]:
+        days = [one.panel.times(one.index)[one.first + day] for day in one.fitted.problem.changes]
+        if days:
+            notes.append(f"{name}: transmission changes on {', '.join(str(d)[:10] for d in days)}.")
+    return tuple(notes)

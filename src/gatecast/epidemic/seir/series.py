@@ -1,0 +1,157 @@
+"""From a panel to the problem of each series, with every check of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gatecast.base.errors import DataError, SettingError
+from gatecast.data.panel import Panel
+from gatecast.epidemic.seir.likelihood import Likelihood
+from gatecast.epidemic.seir.problem import Given, Problem
+from gatecast.epidemic.seir.transmission import Dates, Piecewise, Transmission
+from gatecast.forecasters.contract import moment
+
+LEAST_DAYS = 14
+Population = float | Mapping[str, float] | str
+
+
+def require_daily_counts(panel: Panel, variant: str) -> None:
+    """Check rows a day apart, the number of targets, and that counts are counts.
+
+    Raises:
+        DataError: naming series, day and value, and what to do.
+    """
+    if not panel.freq.is_integer and panel.freq.alias != "D":
+        raise DataError(
+            f"{panel.source}: the equations run in days and expect one row a day, this panel has frequency "
+            f"{panel.freq}; give daily counts"
+        )
+    most = 2 if variant == "seird" else 1
+    if panel.targets > most:
+        raise DataError(
+            f"{panel.source}: variant={variant!r} takes {'new cases, and perhaps new deaths,' if most == 2 else 'one'} "
+            f"as target, this panel has {panel.targets}: {', '.join(panel.target_names)}; read it with target=…"
+        )
+    for index in range(len(panel)):
+        values = panel.series(index)
+        wrong = np.argwhere(values < 0)
+        if len(wrong):
+            row, target = wrong[0]
+            raise DataError(
+                f"{panel.source}: new cases a day must be 0 or more, but {panel.target_names[target]} of series "
+                f"{panel.ids[index]} is {values[row, target]:g} at {moment(panel.times(index)[row])}; "
+                "gatecast.data.daily_counts repairs such days and lists them"
+            )
+
+
+def population_of(panel: Panel, population: Population) -> np.ndarray:
+    """``(series,)`` persons.
+
+    Raises:
+        SettingError: no number, or none for a series.
+    """
+    ids = [str(name) for name in panel.ids]
+    if isinstance(population, str):
+        if population not in panel.static_names:
+            known = ", ".join(panel.static_names) or "none"
+            raise SettingError(
+                f"population={population!r} names a static column, and the panel has {known}; read it with "
+                f"static=[{population!r}], or give a number or a mapping from series to number"
+            )
+        found = panel.static[:, panel.static_names.index(population)].astype(np.float64)
+    elif isinstance(population, Mapping):
+        missing = [name for name in ids if name not in population]
+        if missing:
+            raise SettingError(f"population has no number for series {missing[0]!r}; it has {', '.join(population)}")
+        found = np.array([float(population[name]) for name in ids])
+    else:
+        found = np.full(len(ids), float(population))
+    for name, number in zip(ids, found, strict=True):
+        if not (np.isfinite(number) and number >= 1):
+            raise SettingError(f"population must be a number of persons, at least 1; got {number:g} for {name}")
+    return found
+
+
+def day_of(panel: Panel, index: int) -> Dates:
+    """A function from a date to the row of a series (rows before the first have negative numbers).
+
+    Raises:
+        SettingError: what is given is no date.
+    """
+
+    def day(date: Any) -> int:
+        try:
+            at = np.array([date if panel.freq.is_integer else np.datetime64(str(date), "ns")])
+            return round(float(panel.freq.position(panel.starts[index], at)[0]))
+        except (ValueError, TypeError) as error:
+            form = "a row number" if panel.freq.is_integer else "a date such as '2020-01-23'"
+            raise SettingError(f"expected {form}, got {date!r}") from error
+
+    return day
+
+
+def problem_of(
+    panel: Panel,
+    index: int,
+    *,
+    population: float,
+    variant: str,
+    transmission: Transmission,
+    likelihood: Likelihood,
+    constants: dict[str, Given],
+    history: int | None,
+    limits: Mapping[str, tuple[float, float]],
+) -> tuple[Problem | None, int]:
+    """The problem of one series and the row it begins in; None where the series has no case at all.
+
+    Raises:
+        DataError: fewer than 14 days with a count, or more cases than people.
+    """
+    counts = panel.series(index).astype(np.float64)
+    name = str(panel.ids[index])
+    if not np.nansum(counts[:, 0]) > 0:
+        return None, 0
+    total = float(np.nansum(counts[:, 0]))
+    most = np.max(constants["reporting"])
+    if total > most * population:
+        share = "" if most == 1 else f" of which at most {most:.0%} are reported"
+        raise DataError(
+            f"{panel.source}: series {name} counts {total:,.0f} cases{share} in a population of {population:,.0f}; "
+            "give the population that the cases come from, in persons"
+        )
+    first = int(np.argmax(np.nan_to_num(counts[:, 0]) > 0))  # days before the first case say nothing
+    if history is not None:
+        first = max(first, len(counts) - history)
+    seen = int(np.isfinite(counts[first:, 0]).sum())
+    if seen < LEAST_DAYS:
+        raise DataError(
+            f"{panel.source}: series {name} has {seen} days with a count since its first case, and at least "
+            f"{LEAST_DAYS} are needed to fit an epidemic; wait for more, or leave the series out"
+        )
+    place = day_of(panel, index)
+    problem = Problem(
+        counts=counts[first:],
+        population=population,
+        immune=float(np.nansum(counts[:first, 0])),
+        variant=variant,
+        transmission=transmission,
+        changes=tuple(day - first for day in transmission.changes(place)),
+        likelihood=likelihood,
+        constants=constants,
+        weekdays=_weekdays(panel.times(index)[first:]),
+        limits=limits,
+    )
+    unknown = [one for one in limits if one not in problem.names]
+    if unknown and not isinstance(transmission, Piecewise):
+        raise SettingError(f"bounds names {unknown[0]!r}, and what is fitted is {', '.join(problem.names)}")
+    return problem, first
+
+
+def _weekdays(times: np.ndarray) -> np.ndarray:
+    """Day of the week, 0 for Monday where there are dates."""
+    if not np.issubdtype(times.dtype, np.datetime64):
+        return np.arange(len(times)) % 7
+    return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7

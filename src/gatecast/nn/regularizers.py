@@ -1,0 +1,121 @@
+"""What binds weights: regularizers add to the loss, constraints mend a weight after an optimiser's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gatecast.base.errors import SettingError
+from gatecast.base.named import meant
+from gatecast.nn.checks import check_numbers
+from gatecast.ops.checks import is_number
+
+EPSILON = 1e-7  # Keras's: a row of zeros stays a row of zeros
+
+Regularizer = Callable[[Tensor], Tensor]
+Constraint = str | Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class L1L2:
+    """``l1 * sum(|w|) + l2 * sum(w²)``."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(0, l1=self.l1, l2=self.l2)
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()
+
+
+def L1(l1: float = 0.01) -> L1L2:
+    """``l1 * sum(|w|)``."""
+    return L1L2(l1=l1)
+
+
+def L2(l2: float = 0.01) -> L1L2:
+    """``l2 * sum(w²)``."""
+    return L1L2(l2=l2)
+
+
+@dataclass(frozen=True)
+class MaxNorm:
+    """Incoming weights of each unit have at most this norm (Srivastava et al. 2014); a bias: the whole vector.
+
+    Of a convolution it is the norm of a channel's whole kernel.
+    """
+
+    max_value: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not is_number(self.max_value) or not self.max_value > 0:
+            raise SettingError(f"MaxNorm.max_value is a norm and must be above 0, got {self.max_value!r}")
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        norm = _norm(weight)
+        return weight * (norm.clamp(max=self.max_value) / (norm + EPSILON))
+
+
+@dataclass(frozen=True)
+class UnitNorm:
+    """Incoming weights of each unit have norm 1; a bias: the whole vector."""
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        return weight / (_norm(weight) + EPSILON)
+
+
+@dataclass(frozen=True)
+class NonNeg:
+    """No weight is below 0."""
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        return weight.clamp(min=0)
+
+
+CONSTRAINTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "max_norm": MaxNorm(),
+    "unit_norm": UnitNorm(),
+    "non_neg": NonNeg(),
+}
+
+
+def constraint_of(constraint: Constraint | None, name: str = "a constraint") -> Callable[[Tensor], Tensor] | None:
+    """The constraint of a name; an object, a function or None as it is.
+
+    Args:
+        constraint: a name, an object, a function or None.
+        name: of the argument, for the message.
+
+    Raises:
+        SettingError: none has that name, or it is no function.
+    """
+    if isinstance(constraint, str) and constraint in CONSTRAINTS:
+        return CONSTRAINTS[constraint]
+    if isinstance(constraint, str | type) or not (constraint is None or callable(constraint)):
+        hint = meant(constraint, CONSTRAINTS) if isinstance(constraint, str) else ""
+        raise SettingError(
+            f"{name} must be one of {', '.join(CONSTRAINTS)}, an object such as MaxNorm(2), or a function of a "
+            f"tensor; got {constraint!r}{hint}"
+        )
+    return constraint
+
+
+def check_regularizer(regularizer: object, name: str = "a regularizer") -> None:
+    """A regularizer is a function of a tensor; one that is still to be made, such as ``L2`` for ``L2()``, is none.
+
+    Raises:
+        SettingError: it cannot be called, or it makes regularizers.
+    """
+    makes = isinstance(regularizer, type) or regularizer is L1 or regularizer is L2
+    if regularizer is not None and (makes or not callable(regularizer)):
+        raise SettingError(f"{name} must be an object such as L2(1e-4) or a function of a tensor, got {regularizer!r}")
+
+
+def _norm(weight: Tensor) -> Tensor:
+    axes = tuple(range(1, weight.dim())) or (0,)
+    return torch.linalg.vector_norm(weight, dim=axes, keepdim=True)

@@ -1,0 +1,155 @@
+"""Layers as ONNX models: onnxruntime gives what our equations give, and they come back as they were."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from convert.player import TOLERANCE, play
+from convert.runtime import BATCH, HIDDEN, INPUT, LENGTHS, TIME, ran
+
+from gatecast.base.errors import MissingExtraError, SettingError
+from gatecast.convert import LayerWeights, OnnxActivation, from_onnx, from_torch, onnx_arrays, read_onnx, to_onnx
+
+pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+CLIPPED = {
+    "activation": OnnxActivation("ScaledTanh", (0.75, 1.25), 0.5),
+    "recurrent_activation": OnnxActivation("Sigmoid", (), 0.5),
+}
+
+
+def made(kind: str, **options: Any) -> LayerWeights:
+    """A layer of two with random weights and options."""
+    torch.manual_seed(2)
+    both = {"bidirectional": True} if options.pop("bidirectional", False) else {}
+    width = HIDDEN if options.get("merge_mode", "concat") != "concat" else HIDDEN * (1 + bool(both))
+    shapes = from_torch(getattr(torch.nn, kind)(INPUT, HIDDEN, 2, **both)).state
+    state = {n: torch.randn(s.shape[0], width) if n.startswith("weight_ih_l1") else s for n, s in shapes.items()}
+    if options.get("coupled"):
+        state = {name: tensor[HIDDEN:] for name, tensor in state.items()}
+    if options.get("peephole"):
+        rows = 2 if options.get("coupled") else 3
+        state |= {
+            f"peephole_l{k}{d}": torch.randn(rows, HIDDEN) for k in (0, 1) for d in ("", "_reverse")[: 1 + len(both)]
+        }
+    arguments = {"input_size": INPUT, "hidden_size": HIDDEN, "num_layers": 2, **both, **options}
+    return LayerWeights(kind, arguments, state)  # type: ignore[arg-type]
+
+
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("LSTM", {}),
+    ("LSTM", {"batch_first": True, "bidirectional": True}),
+    ("LSTM", {"bidirectional": True, "merge_mode": "sum"}),
+    ("LSTM", {"bidirectional": True, "merge_mode": "ave"}),
+    ("LSTM", {"bidirectional": True, "merge_mode": "mul", "dropout": 0.2}),
+    ("LSTM", {"peephole": True, "activation": "softsign", "recurrent_activation": "hard_sigmoid"}),
+    ("LSTM", {"coupled": True, "peephole": True, "bidirectional": True}),
+    ("GRU", {}),
+    ("GRU", {"reset_after": False, "bidirectional": True, "batch_first": True}),
+    ("GRU", CLIPPED),
+    ("RNN", {"nonlinearity": "relu"}),
+    ("RNN", {"nonlinearity": "elu", "bidirectional": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIONS)
+@pytest.mark.parametrize("more", [False, True], ids=["plain", "state and lengths"])
+def test_an_exported_layer_runs_in_onnxruntime(kind: str, options: dict[str, Any], more: bool, tmp_path: Path) -> None:
+    layer = made(kind, **options)
+    x = torch.randn(TIME, BATCH, INPUT)
+    rows = 2 * layer.directions
+    state = tuple(torch.randn(rows, BATCH, HIDDEN) for _ in range(2 if kind == "LSTM" else 1)) if more else None
+    steps = torch.arange(TIME)[:, None] < torch.tensor(LENGTHS) if more else None
+    inputs = {"x": x.transpose(0, 1).contiguous() if layer.option("batch_first") else x}
+    if state is not None:
+        inputs |= {"lengths": torch.tensor(LENGTHS, dtype=torch.int32), **dict(zip(("h0", "c0"), state, strict=False))}
+    model = to_onnx(layer, tmp_path / "layer.onnx", state=more, lengths=more)
+    assert (tmp_path / "layer.onnx").read_bytes() == model.SerializeToString()
+    y, *ends = ran(model, **inputs)
+    played = play(layer, x, steps, state)
+    torch.testing.assert_close(y.transpose(0, 1) if layer.option("batch_first") else y, played.y, **TOLERANCE)
+    for one, two in zip(ends, [played.h, played.c], strict=False):
+        torch.testing.assert_close(one, two, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIONS)
+def test_an_exported_layer_comes_back(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
+    layer = made(kind, **options)
+    to_onnx(layer, tmp_path / "layer.onnx")
+    back = read_onnx(tmp_path / "layer.onnx")
+    assert list(back) == ["l0", "l1"]
+    for k, part in enumerate(back.values()):
+        for name, tensor in part.state.items():
+            assert torch.equal(tensor, layer.state[name.replace("_l0", f"_l{k}")])
+        for name in (
+            "activation",
+            "recurrent_activation",
+            "nonlinearity",
+            "peephole",
+            "coupled",
+            "reset_after",
+            "bidirectional",
+        ):
+            assert part.option(name) == layer.option(name)
+    arrays = onnx_arrays(layer, 1)
+    assert arrays["W"].shape[0] == layer.directions
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_dtype_stays(dtype: torch.dtype, tmp_path: Path) -> None:
+    layer = from_torch(torch.nn.LSTM(INPUT, HIDDEN, dtype=dtype))
+    to_onnx(layer, tmp_path / "layer.onnx")  # onnxruntime 1.32 has float32 kernels only
+    back = from_onnx(tmp_path / "layer.onnx").state
+    assert all(torch.equal(back[name], tensor) for name, tensor in layer.state.items())
+    with pytest.raises(SettingError, match=r"needs float32, float64 or float16 weights, got torch.bfloat16"):
+        to_onnx(from_torch(torch.nn.LSTM(INPUT, HIDDEN, dtype=torch.bfloat16)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell_clip": 3.0}, "ONNX has no counterpart of cell_clip=3.0"),
+        ({"go_backwards": True}, "ONNX has no counterpart of go_backwards=True"),
+        ({"zoneout": 0.1}, "ONNX has no counterpart of zoneout=0.1"),
+        ({"return_sequences": False}, r"ONNX gives the outputs of every step.*with_options\(return_sequences=True\)"),
+        ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; it has tanh"),
+        ({"activation": OnnxActivation("Tanh", (), 0.5)}, "clips the arguments of all activations or of none"),
+        ({"bidirectional": True, "merge_mode": None}, "to_onnx joins the directions"),
+    ],
+)
+def test_options_that_onnx_lacks(options: dict[str, Any], message: str) -> None:
+    clipped = {
+        "recurrent_activation": OnnxActivation("Sigmoid", (), 0.5),
+        "activation": OnnxActivation("Tanh", (), 0.5),
+    }
+    if options.get("merge_mode", "") is None:
+        layer = from_torch(torch.nn.LSTM(INPUT, HIDDEN, bidirectional=True)).with_options(merge_mode=None)
+    else:
+        layer = made("LSTM").with_options(**options)
+    with pytest.raises(SettingError, match=message):
+        to_onnx(layer)
+    with pytest.raises(SettingError, match=r"runtimes differ in what clip=0.5 of an LSTM does"):
+        to_onnx(made("LSTM").with_options(**clipped))
+
+
+def test_repeated_outputs_after_the_end() -> None:
+    layer = made("GRU", zero_output_for_mask=False)
+    to_onnx(layer)
+    with pytest.raises(SettingError, match="ONNX gives 0 after the end of a sequence; where that will do"):
+        to_onnx(layer, lengths=True)
+
+
+def test_coupled_gates_of_other_functions() -> None:
+    with pytest.raises(SettingError, match="sigmoid or hard_sigmoid gates only, got 'relu'"):
+        to_onnx(made("LSTM", coupled=True, recurrent_activation="relu"))
+
+
+def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r'onnx is needed for writing ONNX .*: pip install "gatecast\[onnx\]"'):
+        to_onnx(made("LSTM"))
