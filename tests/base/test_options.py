@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gatecast.base.errors import SettingError
-from gatecast.base.options import option, require_types
+from gatecast.base.options import check_options, option
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -38,12 +38,12 @@ class Settings:
 )
 def test_another_type_is_refused(given: dict[str, Any], text: str) -> None:
     with pytest.raises(SettingError, match=text):
-        require_types(Settings(**given))
+        check_options(Settings(**given))
 
 
 def test_numbers_of_numpy_and_whole_rates_are_taken() -> None:
-    require_types(Settings(np.int64(5), np.float32(1), np.int32(3), True))  # type: ignore[arg-type]
-    require_types(Settings(rate=1))
+    check_options(Settings(np.int64(5), np.float32(1), np.int32(3), True))  # type: ignore[arg-type]
+    check_options(Settings(rate=1))
 
 
 def test_the_configs_refuse_them_and_take_a_path_as_text() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gatecast.base.options import Choice, Float
+from gatecast.base.options import Float, OneOf
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.report import write_tuning
 from gatecast.tuning import Finalist, Tested, Trial, Tuning
@@ -32,7 +32,7 @@ def outcome(**changes: object) -> Tuning:
         settings=better,
         metric="MASE",
         folds=Folds(4, 2, 3, 2, 6, 2),
-        fields={"net.dropout": Float(0.0, 0.5), "scaler": Choice("standard", "<b>last")},
+        fields={"net.dropout": Float(0.0, 0.5), "scaler": OneOf("standard", "<b>last")},
         trials=trials,
         finalists=[Finalist(1, better, 0.85, 0.2, 0.05, True), Finalist(0, {}, 1.1, 0.0, 0.0)],
         test=Tested(1.0, 0.9, 2, 3),

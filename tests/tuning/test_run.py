@@ -14,7 +14,7 @@ from fixtures.cases import panel_of, wave
 
 import gatecast
 from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
-from gatecast.base.options import Choice
+from gatecast.base.options import OneOf
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
@@ -199,7 +199,7 @@ def test_a_trial_that_fails_is_recorded_with_its_reason(scored: Callable[[Scorer
 
 def test_settings_that_exclude_each_other_fail_alone(scored: Callable[[Scorer], None]) -> None:
     scored(by_dropout)
-    fields = {"net.cell": Choice("lstm", "gru"), "net.peephole": Choice(False, True)}
+    fields = {"net.cell": OneOf("lstm", "gru"), "net.peephole": OneOf(False, True)}
     found = search(trials=12, test=0, fields=fields)
     wrong = [one for one in found.trials if one.params == {"net.cell": "gru", "net.peephole": True}]
     assert wrong

@@ -10,7 +10,7 @@ import torch
 from fixtures.cases import panel_of, wave
 
 from gatecast.base.errors import SettingError
-from gatecast.base.options import Choice, Float, Int
+from gatecast.base.options import Float, Int, OneOf
 from gatecast.batches.scalers import SCALERS
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
@@ -35,7 +35,7 @@ def test_a_range_is_what_its_field_declares() -> None:
     found = ranges(["net.hidden_size", "fit.learning_rate", "scaler"], model(), PANEL)
     assert found["net.hidden_size"] == Int(16, 256, log=True)
     assert found["fit.learning_rate"] == Float(3e-4, 3e-2, log=True)
-    assert found["scaler"] == Choice("standard", "last", "robust", "mean_abs")
+    assert found["scaler"] == OneOf("standard", "last", "robust", "mean_abs")
 
 
 def test_a_range_holds_the_models_own_value() -> None:

@@ -1,22 +1,60 @@
-"""The errors users meet: each names the place, what was expected, what came, and the next step."""
+"""The errors users meet. Each holds a :class:`Finding`: the place, what was expected and what came, the next step."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from gatecast.base.findings import Finding, Words
 
 
 class GatecastError(Exception):
-    """Base of all errors raised on purpose by gatecast."""
+    """Base of all errors raised on purpose by gatecast.
+
+    Args:
+        problem: what was expected and what came.
+        remedy: what to do next.
+        place: file, column and line, or series; "" where the problem names it.
+
+    Example:
+        >>> from gatecast.base.findings import Arg
+        >>> error = DataError("2 rows have the same time", Arg("duplicates", "first"), place="sales.csv, line 3")
+        >>> print(error)
+        sales.csv, line 3: 2 rows have the same time; duplicates="first"
+        >>> error.finding.remedy
+        Arg(name='duplicates', value='first', of='')
+    """
+
+    finding: Finding
+
+    def __init__(self, problem: Words, remedy: Words = "", *, place: str = "") -> None:
+        self.finding = Finding(place, problem, remedy)
+        super().__init__(str(self.finding))
+
+    def __str__(self) -> str:
+        return str(self.finding)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.finding)
+
+
+def _rebuild(kind: type[GatecastError], finding: Finding) -> GatecastError:
+    """The error in another process."""
+    return kind(finding.problem, finding.remedy, place=finding.place)
 
 
 class DataError(GatecastError, ValueError):
-    """The data cannot be read or used as it is; the message names file, column and row and the remedy."""
+    """The data cannot be read or used as it is."""
 
 
 class SettingError(GatecastError, ValueError):
-    """An argument does not fit; the message names it, what was expected and what came."""
+    """An argument does not fit."""
+
+
+class UnknownNameError(GatecastError, KeyError):
+    """There is no series, column or level of this name."""
 
 
 class NotFittedError(GatecastError, RuntimeError):
@@ -28,11 +66,11 @@ class ModelFileError(GatecastError, ValueError):
 
 
 class MissingExtraError(GatecastError, ImportError):
-    """An optional package is not installed; the message gives the command that installs it."""
+    """An optional package is not installed; the remedy is the command that installs it."""
 
 
 class TrainingError(GatecastError, RuntimeError):
-    """Training cannot go on; the message names step and series and what to try."""
+    """Training cannot continue; the problem names step and series."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -52,13 +90,13 @@ class Terminated(SystemExit):
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import an optional package, or say which extra brings it.
+    """Import an optional package.
 
     Raises:
-        MissingExtraError: ``statsforecast is needed for AutoETS: pip install "gatecast[stats]"``.
+        MissingExtraError: ``statsforecast is needed for AutoETS; pip install "gatecast[stats]"``.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise MissingExtraError(f'{package} is needed for {purpose}: pip install "gatecast[{extra}]"') from error
+        raise MissingExtraError(f"{package} is needed for {purpose}", f'pip install "gatecast[{extra}]"') from error

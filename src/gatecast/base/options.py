@@ -1,18 +1,27 @@
-"""An option: a field of a frozen dataclass with its help text, which Python, TOML, command line and report read.
+"""Options: fields of frozen dataclasses with default, help text and bounds. Python, TOML, command line and report read
+them; :func:`check_options` validates them, and ``gatecast tune`` searches within the range that a field declares.
 
-A field may declare the range in which ``gatecast tune`` looks for its value: :class:`Int`, :class:`Float` or
-:class:`Choice`.
+    >>> @dataclass(frozen=True)
+    ... class Config:
+    ...     dropout: float = option(0.1, "probability of dropping an input", least=0, below=1)
+    ...     def __post_init__(self) -> None:
+    ...         check_options(self)
+    >>> Config(dropout=1.5)
+    Traceback (most recent call last):
+    gatecast.base.errors.SettingError: Config.dropout must be at least 0 and below 1, got 1.5
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.text import nearest
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,8 @@ class Float:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of several values: ``Choice("tanh", "relu")``."""
+class OneOf:
+    """One of several values: ``OneOf("tanh", "relu")``."""
 
     values: tuple[Any, ...]
 
@@ -55,41 +64,121 @@ class Choice:
         object.__setattr__(self, "values", values)
 
 
-Search = Int | Float | Choice
+Search = Int | Float | OneOf
 
 
-def option(default: Any, help: str, *, search: Search | None = None) -> Any:
-    """A dataclass field with its help text.
+@dataclass(frozen=True)
+class Bounds:
+    """Values that an option accepts.
+
+    Args:
+        above, least: lower bound, excluded and included.
+        below, most: upper bound, excluded and included.
+        one_of: all values allowed.
+    """
+
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+    one_of: tuple[Any, ...] = ()
+
+    def allow(self, value: Any) -> bool:
+        """Whether the value lies within; NaN never does."""
+        if self.one_of:
+            return value in self.one_of
+        return (
+            (self.above is None or value > self.above)
+            and (self.least is None or value >= self.least)
+            and (self.below is None or value < self.below)
+            and (self.most is None or value <= self.most)
+        )
+
+    def __str__(self) -> str:
+        """The bounds in words: ``at least 0 and below 1``; "" where there are none."""
+        if self.one_of:
+            return f"one of {', '.join(map(str, self.one_of))}"
+        words = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}
+        return " and ".join(f"{word} {bound}" for word, bound in words.items() if bound is not None)
+
+
+_ANY = Bounds()
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+    one_of: Sequence[Any] = (),
+    search: Search | None = None,
+) -> Any:
+    """A dataclass field with its help text and bounds.
 
     Args:
         default: its value.
         help: what it does, with its unit.
+        above, least: lower bound, excluded and included.
+        below, most: upper bound, excluded and included.
+        one_of: all values allowed.
         search: the range in which a search looks for its value; None: it is never searched.
     """
-    return field(default=default, metadata={"help": help, "search": search})
+    bounds = Bounds(above, least, below, most, tuple(one_of))
+    return field(default=default, metadata={"help": help, "bounds": bounds, "search": search})
 
 
-_KINDS: dict[str, tuple[type, str]] = {
+_TYPES: dict[str, tuple[type, str]] = {
     "int": (Integral, "a whole number"),
     "float": (Real, "a number"),
     "bool": (bool, "True or False"),
+    "str": (str, "text"),
 }
 
 
-def require_types(config: Any) -> None:
-    """Refuse what is no number, or neither True nor False, in a field that is declared so.
+def check_options(config: Any) -> None:
+    """Validate the fields of a config against their declared types and bounds.
+
+    ``None`` passes where the type says ``| None``; fields of other types than int, float, bool and str are checked
+    against their bounds only.
 
     Raises:
         SettingError: ``NetConfig.hidden_size must be a whole number, got '64'``.
     """
     for one in fields(config):
-        declared, value = str(one.type), getattr(config, one.name)
-        name = declared.removesuffix(" | None")
-        if name not in _KINDS or (value is None and name != declared):
+        declared = str(one.type)
+        kind = declared.removesuffix(" | None")
+        value = getattr(config, one.name)
+        if value is None and kind != declared:
             continue
-        kind, words = _KINDS[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise SettingError(f"{type(config).__name__}.{one.name} must be {words}, got {value!r}")
+        check_value(Arg(one.name, of=type(config).__name__), value, kind, one.metadata.get("bounds", _ANY))
+
+
+def check_value(name: Arg, value: Any, kind: str, bounds: Bounds = _ANY) -> None:
+    """Validate one value against its type and bounds.
+
+    Args:
+        name: the argument, for the message.
+        value: what was given.
+        kind: "int", "float", "bool" or "str"; other names are not checked.
+        bounds: what is accepted.
+
+    Raises:
+        SettingError: ``horizon must be at least 1, got 0``.
+    """
+    if bounds.one_of:
+        if not bounds.allow(value):
+            near = nearest(str(value), map(str, bounds.one_of))
+            raise SettingError(name + f" must be {bounds}, got {value!r}", f"did you mean {near!r}?" if near else "")
+        return
+    if kind in _TYPES:
+        expected, words = _TYPES[kind]
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise SettingError(name + f" must be {words}, got {value!r}")
+    if bounds != _ANY and not bounds.allow(value):
+        raise SettingError(name + f" must be {bounds}, got {value!r}")
 
 
 def call_text(made: Any, settings: Mapping[str, Any]) -> str:

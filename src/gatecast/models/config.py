@@ -7,7 +7,7 @@ from typing import Any
 
 from gatecast.base.errors import SettingError
 from gatecast.base.named import meant
-from gatecast.base.options import Choice, Float, Int, option, require_types
+from gatecast.base.options import Float, Int, OneOf, check_options, option
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
 BASES = ("auto", "mixture", "last", "season", "none")
@@ -30,10 +30,10 @@ class NetConfig:
         "auto",
         "segment: patches of the context are the recurrent steps; direct: one step a row; seq2seq: encoder and "
         "decoder; recursive: one step ahead, fed back by sampling; auto: segment",
-        search=Choice("segment", "direct", "recursive"),
+        search=OneOf("segment", "direct", "recursive"),
     )
     cell: str = option(
-        "lstm", "lstm; gru: two gates, no cell state; rnn: no gates at all (Elman)", search=Choice("lstm", "gru")
+        "lstm", "lstm; gru: two gates, no cell state; rnn: no gates at all (Elman)", search=OneOf("lstm", "gru")
     )
     hidden_size: int = option(128, "width of the hidden and cell state", search=Int(16, 256, log=True))
     num_layers: int = option(1, "stacked recurrent layers", search=Int(1, 3))
@@ -54,25 +54,23 @@ class NetConfig:
     activation: str = option(
         "tanh",
         "of the candidate and of the cell: tanh, relu, softsign … (the names of gatecast.ops.activations)",
-        search=Choice("tanh", "relu", "softsign"),
+        search=OneOf("tanh", "relu", "softsign"),
     )
     recurrent_activation: str = option(
-        "sigmoid", "of the gates: sigmoid, hard_sigmoid …", search=Choice("sigmoid", "hard_sigmoid")
+        "sigmoid", "of the gates: sigmoid, hard_sigmoid …", search=OneOf("sigmoid", "hard_sigmoid")
     )
-    bidirectional: bool = option(
-        False, "let the encoder read the context backwards as well", search=Choice(False, True)
-    )
+    bidirectional: bool = option(False, "let the encoder read the context backwards as well", search=OneOf(False, True))
     go_backwards: bool = option(
         False,
         "let the encoder read the context from the newest row to the oldest, and only so: one direction, as in Keras; "
         "bidirectional reads both ways",
-        search=Choice(False, True),
+        search=OneOf(False, True),
     )
-    bias: bool = option(True, "learn a bias in each gate", search=Choice(True, False))
+    bias: bool = option(True, "learn a bias in each gate", search=OneOf(True, False))
     layer_norm: bool = option(
-        False, "normalise the gates and the cell at each step (lstm only)", search=Choice(False, True)
+        False, "normalise the gates and the cell at each step (lstm only)", search=OneOf(False, True)
     )
-    peephole: bool = option(False, "let the gates see the cell state (lstm only)", search=Choice(False, True))
+    peephole: bool = option(False, "let the gates see the cell state (lstm only)", search=OneOf(False, True))
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     segment: int | None = option(
         None, "rows in one segment (kind=segment); None: about the season, at most the horizon"
@@ -83,19 +81,19 @@ class NetConfig:
         "auto",
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "
         "none; auto: mixture",
-        search=Choice("mixture", "last", "season"),
+        search=OneOf("mixture", "last", "season"),
     )
     linear: bool = option(
         True,
         "put a linear autoregression, fitted in closed form, among the mixture's forecasts",
-        search=Choice(True, False),
+        search=OneOf(True, False),
     )
     skip: bool = option(
-        False, "add a linear map from the scaled context to the horizon beside the LSTM", search=Choice(False, True)
+        False, "add a linear map from the scaled context to the horizon beside the LSTM", search=OneOf(False, True)
     )
 
     def __post_init__(self) -> None:
-        require_types(self)
+        check_options(self)
         _one_of("kind", self.kind, KINDS)
         _one_of("base", self.base, BASES)
         _one_of("cell", self.cell, CELLS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gatecast.base.errors import SettingError
 from gatecast.base.named import meant
-from gatecast.base.options import Choice, Float, Int, option, require_types
+from gatecast.base.options import Float, Int, OneOf, check_options, option
 from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
 
@@ -78,7 +78,7 @@ class FitConfig:
     loss_weight: str = option(
         "none",
         "seasonal: weight windows by their seasonal naive error, as MASE does; none",
-        search=Choice("none", "seasonal"),
+        search=OneOf("none", "seasonal"),
     )
     threads: int | None = option(None, "CPU threads; None: PyTorch's setting")
     accelerator: str = option("cpu", "cpu, cuda, mps or auto")
@@ -101,7 +101,7 @@ class FitConfig:
         for name in ("checkpoint", "log_dir"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        require_types(self)
+        check_options(self)
         object.__setattr__(self, "schedule", schedule_text(self.schedule))  # text: what files and logs hold
         object.__setattr__(self, "optimizer", settled_optimizer(self.optimizer))
         for name in _POSITIVE:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.options import Choice, Search
+from gatecast.base.options import OneOf, Search
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.parallel import Workers, check_workers
@@ -149,7 +149,7 @@ def _fitted_with(model: LSTMForecaster, changes: Mapping[str, Any]) -> LSTMForec
 
 def _within(value: Any, limits: Search) -> Any:
     """The value; where the data would choose it, the middle of the range stands for it."""
-    if value is not None or isinstance(limits, Choice):
+    if value is not None or isinstance(limits, OneOf):
         return value
     middle = (limits.low * limits.high) ** 0.5 if limits.log else (limits.low + limits.high) / 2
     return round(middle) if isinstance(limits.low, int) else middle

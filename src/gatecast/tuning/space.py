@@ -12,7 +12,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError
 from gatecast.base.named import written
-from gatecast.base.options import Choice, Float, Int, Search
+from gatecast.base.options import Float, Int, OneOf, Search
 from gatecast.batches.scalers import SCALERS
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
@@ -35,7 +35,7 @@ FIELDS = (  # searched unless told otherwise: those that moved the error most on
 )
 _CONFIGS: dict[str, Any] = {"net": NetConfig, "fit": FitConfig}
 _OWN: dict[str, Search] = {
-    "scaler": Choice("standard", "last", "robust", "mean_abs"),
+    "scaler": OneOf("standard", "last", "robust", "mean_abs"),
     "members": Int(1, 3),
 }
 _AUTO = {"net.kind": "segment", "net.base": "mixture"}  # what "auto" stands for
@@ -139,8 +139,8 @@ def _holding(name: str, limits: Search, value: Any) -> Search:
 
 def _with(limits: Search, value: Any) -> Search:
     """The range, made wide enough for the value."""
-    if isinstance(limits, Choice):
-        return limits if value in limits.values else Choice(*limits.values, value)
+    if isinstance(limits, OneOf):
+        return limits if value in limits.values else OneOf(*limits.values, value)
     if value is None:  # as many as the data ask for: the range stands for itself
         return limits
     return type(limits)(min(limits.low, value), max(limits.high, value), limits.log)
@@ -205,7 +205,7 @@ def _value(value: Any) -> str:
 
 def plain(limits: Search) -> dict[str, Any]:
     """A range as JSON holds it."""
-    if isinstance(limits, Choice):
+    if isinstance(limits, OneOf):
         return {"choices": list(limits.values)}
     return {"low": limits.low, "high": limits.high, "log": limits.log}
 
@@ -214,7 +214,7 @@ def distribution(limits: Search) -> Any:
     """A range as Optuna has it."""
     from optuna import distributions
 
-    if isinstance(limits, Choice):
+    if isinstance(limits, OneOf):
         return distributions.CategoricalDistribution(limits.values)
     if isinstance(limits, Int):
         return distributions.IntDistribution(limits.low, limits.high, log=limits.log)
