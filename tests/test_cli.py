@@ -18,11 +18,12 @@ import pandas as pd
 import pytest
 
 from gatecast.base.errors import Stopped, Terminated
+from gatecast.base.findings import Arg, Call, InPython, Words
 from gatecast.cli import main
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
 from gatecast.cli.frames import moments
-from gatecast.cli.speech import typed
+from gatecast.cli.shell import in_shell
 from gatecast.data import Panel
 from gatecast.models import NetConfig
 from gatecast.ops.library import find
@@ -501,29 +502,27 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    ("python", "words"),
+    ("words", "typed"),
     [
-        ('e.g. target="y z", or layout="wide" where', "e.g. --target 'y z', or --layout wide where"),
-        ('choose duplicates="first", "last" or "sum", or', "choose --duplicates first, last or sum, or"),
-        ('such values as missing: infinite="missing"', "such values as missing: --infinite missing"),
-        ("codes with missing=[…], a decimal", "codes with --missing …, a decimal"),
-        ("missing=[-9999]", "--missing=-9999"),
-        ('date_format="day-first" or', "--date-format day-first or"),
-        ("there is no column 'x' (target=); the", "there is no column 'x' (--target); the"),
-        ("Fill panel.future_frame(96) and pass it as future=", "Give them in a file: --future FILE"),
-        ("fill in panel.future_frame(horizon)", "give every series a row for each step ahead in the --future file"),
-        ("make one with LSTMForecaster(20) and fit it", "make one with gatecast forecast FILE --horizon 20"),
-        ("(target=['a', 'b'])", "(--target a,b)"),
-        ("freq='D' was given", "--freq D was given"),
-        ('give its pattern, e.g. date_format="%d %b", or time=False', "give its pattern, e.g. --date-format '%d %b'"),
-        ("Try a lower FitConfig.learning_rate", "Try a lower --fit.learning-rate"),
-        ("fit with NetConfig(id_embedding=0)", "fit with --net.id-embedding 0"),
-        ("FitConfig(resume=True) needs checkpoint=, the", "--fit.resume needs --fit.checkpoint, the"),
-        ("a plain sentence: x == target, time of day", "a plain sentence: x == target, time of day"),
+        ("e.g. " + Arg("target", "y z") + ", or " + Arg("layout", "wide"), "e.g. --target 'y z', or --layout wide"),
+        ("codes with " + Arg("missing", ...) + ", a decimal", "codes with --missing …, a decimal"),
+        (Arg("missing", [-9999]), "--missing=-9999"),
+        (Arg("id", ["store", "item"]), "--id store,item"),
+        (Arg("date_format", "%d %b"), "--date-format '%d %b'"),
+        ("there is no column 'x' (" + Arg("target") + ")", "there is no column 'x' (--target)"),
+        ("pass " + Call("panel.future_frame", 9), "pass a file with a row for each series and step ahead"),
+        (Call("LSTMForecaster", 20), "gatecast forecast FILE --horizon 20"),
+        ("name it" + InPython(", or " + Arg("time", False)), "name it"),
+        ("try a lower " + Arg("learning_rate", of="FitConfig"), "try a lower --fit.learning-rate"),
+        (Arg("id_embedding", 0, of="NetConfig"), "--net.id-embedding 0"),
+        (Arg("resume", True, of="FitConfig") + " needs a checkpoint", "--fit.resume needs a checkpoint"),
+        (Arg("gradients", False, of="FitConfig"), "--fit.no-gradients"),
+        (Arg("panel") + " is no option", "panel is no option"),
+        ("a plain sentence: x == target, time=", "a plain sentence: x == target, time="),
     ],
 )
-def test_messages_name_what_can_be_typed(python: str, words: str) -> None:
-    assert typed(python) == words
+def test_findings_name_what_can_be_typed(words: Words, typed: str) -> None:
+    assert in_shell(words) == typed
 
 
 def test_an_error_names_options(run: Run, tmp_path: Path) -> None:

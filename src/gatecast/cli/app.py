@@ -1,4 +1,4 @@
-"""The ``gatecast`` command: which commands there are, and how a run ends.
+"""The ``gatecast`` command: its subcommands, and how a run ends.
 
 Commands load on use, so that ``gatecast --help`` costs a tenth of a second.
 
@@ -56,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_kernels()
         arguments, config = _take_config(arguments)
-        with _first_process_speaks():
+        with _only_first_rank_prints():
             build(config)(arguments)
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
     except (Stopped, Terminated) as stopped:
         print("\ninterrupted" if isinstance(stopped, Stopped) else "terminated", file=sys.stderr)
-        print(f"{stopped.file} holds the state: add --fit.resume to the same command to go on", file=sys.stderr)
+        print(f"{stopped.file} holds the state: add --fit.resume to the same command to resume", file=sys.stderr)
         return INTERRUPTED if isinstance(stopped, Stopped) else TERMINATED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_kernels() -> None:
-    """Refuse a GATECAST_ISA that cannot be used before a run, not as the failure of one of its models."""
+    """Refuse an unusable GATECAST_ISA before a run starts."""
     if os.environ.get("GATECAST_ISA"):
         from gatecast.ops.library import library
 
@@ -86,7 +86,7 @@ def _check_kernels() -> None:
 
 
 def _refuse_parts(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Refuse 5.5 where a whole number is meant, on the command line or in the file; it would be rounded in silence."""
+    """Refuse 5.5 for a whole number, on the command line or in the file; cyclopts would round it silently."""
     for argument in arguments:
         if int not in (get_args(argument.hint) or (argument.hint,)):
             continue
@@ -97,7 +97,7 @@ def _refuse_parts(app: App, commands: tuple[str, ...], arguments: ArgumentCollec
 
 
 def _has_part(text: str) -> bool:
-    """A number that is not whole; what is no number at all is refused where it is read."""
+    """Whether the text is a number with a fractional part."""
     try:
         return "." in text and not float(text).is_integer()
     except ValueError:
@@ -105,8 +105,8 @@ def _has_part(text: str) -> bool:
 
 
 @contextmanager
-def _first_process_speaks() -> Iterator[None]:
-    """Of several processes under ``torchrun``, all but the first print nothing (errors go to standard error)."""
+def _only_first_rank_prints() -> Iterator[None]:
+    """Under ``torchrun``, only rank 0 prints (errors go to standard error)."""
     if os.environ.get("RANK", "0") == "0":
         yield
         return
@@ -131,12 +131,12 @@ def _existing(name: str) -> Path:
     try:
         tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"--config {name} is no TOML: {error}; mend it there") from error
+        raise SettingError(f"--config {name} is not valid TOML: {error}", "correct it there") from error
     return path
 
 
 def _stop(error: Exception, code: int, as_json: bool) -> int:
-    """Say what is wrong on standard error (and as JSON on standard output where that was asked for)."""
+    """Print the error to standard error, and as JSON to standard output with ``--json``."""
     message = _message(error)
     if code == FAILURE:
         message = f"{type(error).__name__}: {message} (set GATECAST_TRACEBACK=1 to see where)"
@@ -149,11 +149,11 @@ def _stop(error: Exception, code: int, as_json: bool) -> int:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    text = str(error).strip()
     if isinstance(error, GatecastError):
-        from gatecast.cli.speech import typed
+        from gatecast.cli.shell import in_shell
 
-        return typed(text)
+        return in_shell(error)
+    text = str(error).strip()
     if isinstance(error, CycloptsError):
         text = _unknown_option(error) or text
         return f"{' '.join(text.split())} See gatecast --help."
@@ -161,7 +161,7 @@ def _message(error: Exception) -> str:
 
 
 def _unknown_option(error: CycloptsError) -> str | None:
-    """An option that was misspelt is the reason why another is missing, and is what is to be said."""
+    """The message for a misspelt option, which may be the reason why another is missing."""
     unknown = next((word for word in error.unused_tokens or () if word.startswith("--")), None)
     if unknown is None:
         return None

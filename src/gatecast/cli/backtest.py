@@ -1,4 +1,4 @@
-"""``gatecast backtest``: models compared on the past of a file."""
+"""``gatecast backtest``: compare models on the past of a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, check_value
 from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
@@ -39,12 +40,12 @@ def backtest(
     /,
     *,
     horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
-    windows: Annotated[int, Parameter(help="Origins.", group=BASIC)] = 5,
+    windows: Annotated[int, Parameter(help="Number of forecast origins.", group=BASIC)] = 5,
     step: Annotated[
-        int | None, Parameter(help="Rows between two origins; the horizon unless told.", group=BASIC)
+        int | None, Parameter(help="Rows between two origins. [default: the horizon]", show_default=False, group=BASIC)
     ] = None,
     refit: Annotated[
-        bool, Parameter(help="Fit again at every origin.", group=BASIC, negative=(), show_default=False)
+        bool, Parameter(help="Refit the models at every origin.", group=BASIC, negative=(), show_default=False)
     ] = False,
     levels: Levels = LEVELS,
     out: Annotated[Path | None, Parameter(help="Folder for backtest.csv and scores.csv.", group=OUTPUT)] = None,
@@ -55,10 +56,9 @@ def backtest(
     net: NetFlags = NetFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
-    """Forecast the past of a file and compare models on what then happened."""
+    """Forecast the past of a file and compare the models with what happened."""
     console = Console(show)
-    if windows < 1:
-        raise SettingError(f"--windows counts origins and must be at least 1, got {windows}")
+    check_value(Arg("windows"), windows, "int", Bounds(least=1))
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     settings = fit_config(fit, progress=False)
     task = Task(check_horizon(horizon), model, net_config(net), settings, check_levels(levels), windows, step, refit)

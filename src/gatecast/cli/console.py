@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.cli.frames import moments, summary
-from gatecast.cli.speech import typed
+from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gatecast.base.findings import Finding
     from gatecast.cli.flags import ShowFlags
     from gatecast.data import Panel
     from gatecast.evaluation import Forecast
@@ -31,36 +32,36 @@ _SCORES = ("MASE", "sMAPE", "MAE", "RMSE")
 
 
 class Console:
-    """Prints for people, or one JSON document, or nothing."""
+    """Prints text for people, one JSON document, or nothing."""
 
     def __init__(self, show: ShowFlags) -> None:
         self.json, self.quiet = show.json, show.quiet
 
     @property
     def progress(self) -> bool | None:
-        """What progress bars are told: None is "on a terminal only"."""
+        """Whether to show progress bars; None: on a terminal only."""
         return False if self.json or self.quiet else None
 
     def say(self, text: str = "") -> None:
-        """A line for people."""
+        """Print a line for people."""
         if not (self.json or self.quiet):
             print(text)
 
     def paragraph(self, text: str) -> None:
-        """A longer text, broken into lines."""
+        """Print a longer text, wrapped."""
         width = min(100, shutil.get_terminal_size((100, 24)).columns)
         whole = re.sub(r"(?<=p) (?=[<=≤≥])|(?<=[<=≤≥]) (?=\d)|(?<=\d) (?=%)", "\0", text)  # p = 0.01, 12 %: not broken
         lines = textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False)
         self.say(lines.replace("\0", " "))
 
     def document(self, value: dict[str, Any]) -> None:
-        """The machine-readable result."""
+        """Print the result as JSON, with ``--json``."""
         if self.json:
             print(json.dumps(value, ensure_ascii=False, indent=2, default=str, allow_nan=False))
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """A spinner with a word on what takes the time."""
+        """Show a spinner with a description while the block runs."""
         if self.progress is False or not sys.stderr.isatty():
             yield
             return
@@ -70,21 +71,21 @@ class Console:
             yield
 
     def panel(self, panel: Panel) -> None:
-        """What was read, in three lines, and what was repaired."""
+        """Print what was read, in three lines, and the first repairs."""
         facts = summary(panel)
         series = "1 series" if len(panel) == 1 else f"{len(panel):,} series"
         season = f", season {panel.season}" if panel.season > 1 else ""
         self.say(f"{panel.source}: {series}, {facts['rows']:,} rows, frequency {panel.freq}{season}")
         self.say(f"{facts['start']} to {facts['end']}, target {', '.join(panel.target_names)}{_covariates(panel)}")
         if facts["missing"]:
-            self.say(f"{facts['missing']:,} missing values: left out of the loss and marked in the context")
+            self.say(f"{facts['missing']:,} missing values: excluded from the loss, marked in the context")
         for one in panel.repairs[:MOST_REPAIRS]:
-            self.say(f"  {one.kind}: {typed(one.message)}")
+            self.say(f"  {repair_line(one)}")
         if len(panel.repairs) > MOST_REPAIRS:
             self.say(f"  … {len(panel.repairs) - MOST_REPAIRS} more; gatecast data lists all")
 
     def scores(self, backtest: Backtest) -> None:
-        """The metric table, best model first."""
+        """Print the table of metrics, best model first."""
         table = backtest.scores()
         coverage = [name for name in table.columns if name.startswith("coverage-")]
         shown = [name for name in _SCORES if name in table.columns and table[name].notna().any()] + coverage
@@ -98,7 +99,7 @@ class Console:
             self.say(f"  {note}")
 
     def forecast(self, forecast: Forecast, file: Path | None = None) -> None:
-        """The first rows of the first series, some of every target; the file, if there is one, has all."""
+        """Print the first rows of the first series, some of every target."""
         panel, cells = forecast.panel, _shown_cells(forecast)
         keys, rows = _key_columns(panel), []
         for series, target, steps in cells:
@@ -117,7 +118,7 @@ class Console:
             self.say(f"  {note}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-        """Columns aligned, the first ones to the left, the others to the right."""
+        """Print aligned columns: the first ``left`` to the left, the others to the right."""
         widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
         for row in [columns, *rows]:
             cells = [
@@ -127,8 +128,14 @@ class Console:
             self.say(f"  {'  '.join(cells)}".rstrip())
 
     def files(self, paths: Sequence[str]) -> None:
-        """What was written."""
+        """Print the paths written."""
         self.say(f"Wrote {', '.join(paths)}")
+
+
+def repair_line(repair: Finding) -> str:
+    """A repair or decision as one line: its kind, what was done, how to decide otherwise."""
+    remedy = in_shell(repair.remedy)
+    return f"{repair.kind}: {in_shell(repair.problem)}{f' ({remedy})' if remedy else ''}"
 
 
 def _covariates(panel: Panel) -> str:
@@ -142,7 +149,7 @@ def _heading(name: str) -> str:
 
 
 def _shown_cells(forecast: Forecast) -> list[tuple[int, int, int]]:
-    """Series, target and number of steps to show: the rows there are, shared by the first series and all targets."""
+    """Series, target and number of steps to show: the table's rows divided among first series and all targets."""
     panel, most = forecast.panel, MOST_ROWS
     count = min(len(panel) * panel.targets, max(most // LEAST_STEPS, min(panel.targets, most)))
     steps = max(1, min(forecast.horizon, most // count))
@@ -159,7 +166,7 @@ def _of_what(panel: Panel) -> str:
 
 
 def _value_cells(forecast: Forecast, series: int, target: int, steps: int) -> list[list[str]]:
-    """Point forecast and intervals of the first steps, with as many decimals in every row."""
+    """Point forecast and intervals of the first steps, all with the same number of decimals."""
     point = forecast.mean[series, :steps, target]
     ends = [end[series, :steps, target] for level in forecast.levels for end in forecast.interval(level)]
     texts = numbers([value for column in [point, *ends] for value in column])
@@ -169,7 +176,7 @@ def _value_cells(forecast: Forecast, series: int, target: int, steps: int) -> li
 
 
 def numbers(values: Iterable[Any]) -> list[str]:
-    """The numbers of a column, all with as many decimals: 4 digits of the largest, at least 2 of the smallest."""
+    """Format a column with one number of decimals: 4 digits of the largest value, at least 2 of the smallest."""
     floats = [float(value) for value in values]
     sizes = [abs(value) for value in floats if math.isfinite(value) and value]
     if not sizes:
@@ -180,12 +187,12 @@ def numbers(values: Iterable[Any]) -> list[str]:
 
 
 def _decimals(size: float, digits: int) -> int:
-    """Decimals at which so many digits of the number are shown."""
+    """Decimals that show ``digits`` digits of a number of this size."""
     return digits - 1 - math.floor(math.log10(size))
 
 
 def scores_json(backtest: Backtest) -> list[dict[str, Any]]:
-    """The metric table as JSON holds it."""
+    """The table of metrics as JSON values."""
     from gatecast.cli.frames import records
 
     frame: pd.DataFrame = backtest.scores().reset_index()

@@ -43,7 +43,7 @@ def demo(
         Parameter(help=f"Name of a bundled data set. [default: {DATASET}, epidemic covid_canada]", group=BASIC),
     ] = None,
     horizon: Annotated[int | None, Parameter(help="Steps ahead. [default: 14, epidemic 28]", group=BASIC)] = None,
-    windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
+    windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     out: Out = Path("demo-out"),
     overwrite: Overwrite = False,
     model: ModelFlags = ModelFlags(),  # noqa: B008  frozen
@@ -58,7 +58,8 @@ def demo(
     if what == "epidemic":
         if replace(model, seed=1) != ModelFlags() or net != NetFlags():
             raise SettingError(
-                "gatecast demo epidemic takes no option of the model or network but --seed; leave it out"
+                "gatecast demo epidemic takes --seed, but no other option of the model or network",
+                "leave the others out",
             )
         ahead = 28 if horizon is None else horizon
         _epidemic(dataset or "covid_canada", ahead, windows, model.seed, fit, console, out, overwrite)
@@ -79,7 +80,7 @@ def _epidemic(
     from gatecast.data import datasets
 
     if dataset not in EPIDEMICS:
-        raise SettingError(f"--dataset must be one of {', '.join(EPIDEMICS)} for an epidemic; got {dataset!r}")
+        raise SettingError(f"--dataset must be one of {', '.join(EPIDEMICS)} for an epidemic, got {dataset!r}")
     study = epidemic.Study(
         horizon=check_horizon(horizon),
         population=EPIDEMICS[dataset],

@@ -1,4 +1,4 @@
-"""``gatecast explain-training``: what the learning curves of a saved model say."""
+"""``gatecast explain-training``: read the learning curves of a saved model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import BASIC, ShowFlags
 from gatecast.cli.predict import load_model
-from gatecast.cli.speech import typed
+from gatecast.cli.shell import in_shell
 
 MOST_ROWS = 12
 BARS = "▁▂▃▄▅▆▇█"
@@ -27,7 +27,7 @@ def explain_training(
     from gatecast.training import explain_training as explain
 
     console, found = Console(show), explain(load_model(model))
-    console.paragraph(typed(found.text))
+    console.paragraph(in_shell(found.text))
     console.say()
     for name, key in (("training", "train_loss"), ("held-back", "val_loss")):
         losses = [loss for entry in found.history if (loss := entry.get(key)) is not None]
@@ -36,13 +36,13 @@ def explain_training(
     console.say()
     console.table(["step", "epoch", "training", "held-back", "rate"], rows_of(found.history, found.kept), left=0)
     console.say("  * weights kept")
-    told = {"state": found.state, "text": found.text, "since": found.since, "kept": found.kept}
-    document = {**told, "stopped_early": found.stopped_early, "history": [dict(entry) for entry in found.history]}
+    facts = {"state": found.state, "text": found.text, "since": found.since, "kept": found.kept}
+    document = {**facts, "stopped_early": found.stopped_early, "history": [dict(entry) for entry in found.history]}
     console.document({"command": "explain-training", **document})
 
 
 def rows_of(history: Sequence[Mapping[str, Any]], kept: int) -> list[list[str]]:
-    """At most so many evaluations, evenly spread, the kept one among them."""
+    """At most ``MOST_ROWS`` evaluations, evenly spread, including the one whose weights were kept."""
     places = {round(k * (len(history) - 1) / max(1, MOST_ROWS - 1)) for k in range(MOST_ROWS)}
     places |= {k for k, entry in enumerate(history) if entry["step"] == kept}
     shown = [history[k] for k in sorted(places) if k < len(history)]

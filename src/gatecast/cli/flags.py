@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
-from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, check_value
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -109,17 +110,17 @@ class ShowFlags:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ModelFlags:
-    """Which model."""
+    """The model and its main options."""
 
     model: Annotated[
         str,
         Parameter(
-            help="lstm, auto (the one the backtest recommends), ensemble (a weighted blend of the best), naive, "
+            help="lstm, auto (the model that the backtest recommends), ensemble (a weighted blend of the best), naive, "
             "seasonal-naive, drift, mean, linear, ets, arima or theta.",
             group=MODEL,
         ),
     ] = "lstm"
-    context: Annotated[int | None, Parameter(help="Rows the network sees.", group=MODEL)] = None
+    context: Annotated[int | None, Parameter(help="Rows of history that the network sees.", group=MODEL)] = None
     head: Annotated[
         str,
         Parameter(
@@ -131,7 +132,7 @@ class ModelFlags:
     loss: Annotated[
         str | None,
         Parameter(
-            help="What a point forecast minimises: mae, mse, huber(delta=0.5), log_cosh, quantile(probability=0.9), "
+            help="Loss of a point forecast: mae, mse, huber(delta=0.5), log_cosh, quantile(probability=0.9), "
             "mase, mape, msle, tweedie …",
             group=MODEL,
         ),
@@ -139,8 +140,10 @@ class ModelFlags:
     scaler: Annotated[str, Parameter(help="auto, standard, last, robust, mean_abs, log1p or none.", group=MODEL)] = (
         "auto"
     )
-    members: Annotated[int, Parameter(help="Networks of different seeds that are averaged.", group=MODEL)] = 1
-    seed: Annotated[int, Parameter(help="Seed of everything random.", group=MODEL)] = 1
+    members: Annotated[
+        int, Parameter(help="Networks with different seeds, whose quantiles are averaged.", group=MODEL)
+    ] = 1
+    seed: Annotated[int, Parameter(help="Random seed.", group=MODEL)] = 1
 
 
 def flags_of(config: type, group: Group, leave_out: Sequence[str] = ()) -> Any:
@@ -148,7 +151,7 @@ def flags_of(config: type, group: Group, leave_out: Sequence[str] = ()) -> Any:
     hints = get_type_hints(config)
 
     def flag(one: Field[Any]) -> tuple[str, Any, Any]:
-        note = Parameter(help=_sentence(one.metadata["help"]), group=group, negative=None)
+        note = Parameter(help=_help_of(one), group=group, negative=None)
         return one.name, Annotated[_typed_as(hints[one.name]), note], field(default=one.default)
 
     wanted = [flag(one) for one in fields(config) if one.name not in leave_out]
@@ -156,10 +159,16 @@ def flags_of(config: type, group: Group, leave_out: Sequence[str] = ()) -> Any:
 
 
 def _typed_as(hint: Any) -> Any:
-    """The type as a command line has it: a choice by name or object is typed by its name."""
+    """The type of a flag: an option that takes a name or an object takes the name."""
     kinds = get_args(hint)
     objects = [kind for kind in kinds if isinstance(kind, type) and kind.__module__.startswith("gatecast.")]
     return str if str in kinds and objects else hint
+
+
+def _help_of(one: Field[Any]) -> str:
+    """The help text of an option as a sentence, with its numeric bounds."""
+    bounds = one.metadata["bounds"]
+    return _sentence(one.metadata["help"]) + (f" ({bounds})" if str(bounds) and not bounds.one_of else "")
 
 
 def _sentence(text: str) -> str:
@@ -183,14 +192,13 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
 
 
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """The interval levels, ascending, when they are levels."""
-    if not all(0 < level < 100 for level in levels):
-        raise SettingError(f"--levels are percentages between 0 and 100; got {', '.join(f'{x:g}' for x in levels)}")
+    """Validate the interval levels; returned in ascending order."""
+    for level in levels:
+        check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
     return tuple(sorted(set(levels)))
 
 
 def check_horizon(horizon: int) -> int:
-    """The horizon, when it is one."""
-    if horizon < 1:
-        raise SettingError(f"--horizon counts steps ahead and must be at least 1, got {horizon}")
+    """Validate ``--horizon``."""
+    check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
     return horizon

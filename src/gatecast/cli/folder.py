@@ -1,4 +1,4 @@
-"""The output folder: the only place that is written, and never over a file that is not ours."""
+"""The output folder: the only place gatecast writes to; files it did not write are never overwritten."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ RECORD = "run.json"
 
 
 class Folder:
-    """A folder that takes a run's files. ``run.json`` in it lists them, so that the next run knows which are ours.
+    """A folder for the files of a run. ``run.json`` lists them, so that the next run knows which gatecast wrote.
 
     Args:
-        path: the folder; made when the first file is written.
+        path: the folder; created with the first file.
         names: files that this run may write.
-        overwrite: replace files of these names that another program or person put there.
+        overwrite: replace files of these names that gatecast did not write.
 
     Raises:
-        SettingError: a file of such a name is there and was not written by gatecast, or nothing can be written there.
+        SettingError: the folder holds a file of such a name that gatecast did not write, or is not writable.
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, overwrite: bool = False) -> None:
-        if os.environ.get("RANK", "0") != "0":  # one of several processes under torchrun: the first one's files count
+        if os.environ.get("RANK", "0") != "0":  # under torchrun only rank 0 writes to --out
             self._aside = tempfile.TemporaryDirectory(prefix="gatecast-")
             path = Path(self._aside.name)
         self.path, self.names = path, names
         self.written: list[str] = []
         self._ours = self._listed()
         if path.exists() and not path.is_dir():
-            raise SettingError(f"--out {path} is a file; name a folder")
+            raise SettingError(f"--out {path} is a file", "name a folder")
         foreign = [name for name in [*names, RECORD] if (path / name).exists() and name not in self._ours]
         if foreign and not overwrite:
             raise SettingError(
-                f"{path / foreign[0]} is there already and was not written by gatecast; "
-                f"name another folder with --out, or give --overwrite"
+                f"{path / foreign[0]} exists and was not written by gatecast",
+                "name another folder with --out, or give --overwrite",
             )
         _require_writable(path)
 
@@ -58,13 +58,13 @@ class Folder:
             return set()
 
     def file(self, name: str) -> Path:
-        """Where to write a file of this name."""
+        """The path to write a file of this name to."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.written.append(name)
         return self.path / name
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a file at once: a reader never meets half of it."""
+        """Write a file atomically: a reader never sees half of it."""
         path = self.file(name)
         with whole(path) as draft:
             draft.write_text(text, encoding="utf-8")
@@ -89,14 +89,14 @@ class Folder:
 
 
 def _require_writable(path: Path) -> None:
-    """Write to the folder once, before any work is done, and leave nothing behind."""
+    """Check that the folder is writable before any work is done; nothing is left behind."""
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise SettingError(f"--out {path} cannot be written ({error.strerror}): choose another folder") from error
+        raise SettingError(f"--out {path} is not writable ({error.strerror})", "choose another folder") from error
     finally:
         for folder in made:
             with suppress(OSError):

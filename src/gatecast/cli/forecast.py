@@ -30,7 +30,7 @@ from gatecast.cli.flags import (
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read
-from gatecast.cli.run import Outcome, Task, run
+from gatecast.cli.run import Outcome, Task, run_forecast
 
 if TYPE_CHECKING:
     from gatecast.data import Panel
@@ -47,9 +47,10 @@ def forecast(
     future: Annotated[
         Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
     ] = None,
-    windows: Annotated[int, Parameter(help="Origins of the backtest; 0 for none.", group=BASIC)] = 5,
+    windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     refit: Annotated[
-        bool, Parameter(help="Fit again at every origin of the backtest.", group=BASIC, negative=(), show_default=False)
+        bool,
+        Parameter(help="Refit at every origin of the backtest.", group=BASIC, negative=(), show_default=False),
     ] = False,
     out: Out = DEFAULT_OUT,
     overwrite: Overwrite = False,
@@ -77,9 +78,9 @@ def forecast(
 
 
 def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *, command: str) -> Outcome:
-    """Run the task on a panel that has been read; print and write what it gives."""
+    """Run the task on a panel; print and write the results."""
     console.panel(panel)
-    outcome = run(panel, task, console)
+    outcome = run_forecast(panel, task, console)
     console.say()
     for note in outcome.notes:
         console.say(note)
@@ -116,7 +117,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
         save(folder.file("model.gatecast"))
     else:
         console.say(
-            f"No model file: only an LSTM of its own can be saved, and the forecast is by {outcome.forecaster.name}."
+            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."
         )
     return folder.close(command, record)
 

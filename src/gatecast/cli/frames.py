@@ -1,4 +1,4 @@
-"""Frames in the user's own words: their names for the id and the time, and plain columns for the forecast."""
+"""Frames for output: the user's names for id and time, and plain columns for the forecast."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def forecast_frame(forecast: Forecast) -> pd.DataFrame:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """The name, with ``_`` behind it as long as the user's own columns have it."""
+    """The name, with ``_`` appended while a column of the user has it."""
     return _free(f"{name}_", taken) if name in taken else name
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON holds them: ISO dates, null for missing."""
+    """The rows as JSON values: ISO dates, null for missing."""
     return list(json.loads(frame.to_json(orient="records", date_format="iso", double_precision=10)))
 
 
 def summary(panel: Panel) -> dict[str, Any]:
-    """What was understood of the data."""
+    """How the data were read, as JSON values."""
     start, end = moments(panel, [panel.starts.min(), panel.cutoffs.max()]) if len(panel) else (None, None)
     return {
         "source": panel.source,
@@ -80,7 +80,7 @@ def missing(panel: Panel) -> int:
 
 
 def moments(panel: Panel, times: Any) -> list[str]:
-    """A list of times as people write them: without a clock where all are midnight."""
+    """Times as text; without the time of day where all are midnight."""
     import pandas as pd
 
     if panel.freq.is_integer:

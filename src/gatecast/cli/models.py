@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.findings import Arg
+from gatecast.base.text import nearest
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import ModelFlags
@@ -29,22 +30,26 @@ NAMES = ("lstm", *CHOSEN_BY_BACKTEST, *_CLASSES)
 
 
 def check_name(name: str, *, windows: int = 1) -> str:
-    """The name in its plain spelling.
+    """The canonical spelling of a model name.
 
     Raises:
-        SettingError: no model of that name, or one that a backtest chooses without a backtest.
+        SettingError: unknown name, or a model chosen by backtest when there is no backtest.
     """
     plain = name.lower().replace("_", "-")
     plain = {"seasonalnaive": "seasonal-naive", "linearar": "linear"}.get(plain, plain.removeprefix("auto") or "auto")
     if plain not in NAMES:
-        raise SettingError(f"--model must be one of {', '.join(NAMES)}; got {name!r}{meant(plain, NAMES)}")
+        near = nearest(plain, NAMES)
+        raise SettingError(
+            Arg("model") + f" must be one of {', '.join(NAMES)}, got {name!r}",
+            f"did you mean {near!r}?" if near else "",
+        )
     if plain in CHOSEN_BY_BACKTEST and windows < 1:
-        raise SettingError(f"--model {name} needs a backtest to choose by; give --windows of at least 1")
+        raise SettingError(Arg("model", name) + " chooses by a backtest", "give --windows of at least 1")
     return plain
 
 
 def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> LSTMForecaster:
-    """The LSTM as the flags describe it."""
+    """The LSTM forecaster of the flags."""
     from gatecast.forecasters import LSTMForecaster
 
     return LSTMForecaster(
@@ -70,7 +75,7 @@ def baseline(name: str, horizon: int) -> Forecaster:
 
 
 def candidate(tested: Backtest, name: str) -> str | None:
-    """Name of the model in the backtest that the verdict judges; None for the LSTM."""
+    """Name of the model in the backtest that the verdict is about; None: the LSTM."""
     if name in ("lstm", *CHOSEN_BY_BACKTEST):
         return None
     wanted = baseline(name, tested.horizon).name

@@ -1,4 +1,4 @@
-"""``gatecast predict``: a saved model on new data."""
+"""``gatecast predict``: forecast new data with a saved model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def predict(
     require_file(file)
     forecaster = load_model(model)
     if not hasattr(forecaster, "horizon"):
-        raise ModelFileError(f"{model} holds a classifier, which makes no forecasts; use it by gatecast.load in Python")
+        raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
     panel = read(file, data, roles_of(forecaster))
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
@@ -57,9 +57,9 @@ def predict(
 
 
 def load_model(model: Path) -> Any:
-    """The saved model; whether its file is there is seen before PyTorch is loaded."""
+    """Load a saved model; the path is checked before PyTorch is loaded."""
     if not model.is_file():
-        raise ModelFileError(f"there is no model file {model}; gatecast forecast writes one to its --out folder")
+        raise ModelFileError(f"there is no model file {model}", "gatecast forecast writes one to its --out folder")
     from gatecast.forecasters import load
 
     return load(model)

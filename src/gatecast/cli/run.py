@@ -1,4 +1,4 @@
-"""One run, step by step: backtest, verdict, fit on all data, forecast. The commands print and write what it gives."""
+"""One run, step by step: backtest, verdict, fit on all data, forecast. The commands print and write its outcome."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import DataError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.cli import models
-from gatecast.cli.speech import typed
+from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
     from gatecast.cli.console import Console
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked for.
+    """What a command was asked to do.
 
     Args:
         horizon: steps ahead.
-        flags: which model.
+        flags: the model.
         net, fit: its network and training.
         levels: interval levels in percent.
         windows: origins of the backtest; 0 for none.
         step: rows between two origins; None takes the horizon.
-        refit: fit again at every origin.
+        refit: refit the models at every origin.
         future: frame or file with the known covariates of the steps ahead.
     """
 
@@ -49,7 +50,7 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What a run gives."""
+    """The results of a run."""
 
     panel: Panel
     forecast: Forecast
@@ -60,7 +61,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """What ran, for the report and ``run.json``."""
+        """The run as the report and ``run.json`` show it."""
         describe = getattr(self.forecaster, "describe", None)
         return {
             "model": describe() if describe else {"name": self.forecaster.name},
@@ -70,8 +71,8 @@ class Outcome:
         }
 
 
-def run(panel: Panel, task: Task, console: Console) -> Outcome:
-    """Backtest, judge, fit on everything and forecast."""
+def run_forecast(panel: Panel, task: Task, console: Console) -> Outcome:
+    """Backtest, judge, fit on all data and forecast."""
     name = models.check_name(task.flags.model)
     clock = time.perf_counter()
     tested, notes = None, []
@@ -79,9 +80,9 @@ def run(panel: Panel, task: Task, console: Console) -> Outcome:
         try:
             tested = compare(panel, task, console, name)
         except DataError as error:
-            notes.append(f"No backtest: {typed(str(error))}")
+            notes.append(f"No backtest: {in_shell(error)}")
     if tested is None and name in models.CHOSEN_BY_BACKTEST:
-        raise SettingError(f"--model {name} needs a backtest to choose by. {' '.join(notes)}".rstrip())
+        raise SettingError(Arg("model", name) + " chooses by a backtest, and there is none", " ".join(notes))
     verdict = tested.verdict(models.candidate(tested, name)) if tested else None
     middle = time.perf_counter()
     forecaster = _chosen(name, tested, verdict, task, console)
@@ -93,7 +94,7 @@ def run(panel: Panel, task: Task, console: Console) -> Outcome:
 
 
 def compare(panel: Panel, task: Task, console: Console, name: str) -> Backtest:
-    """The backtest of the chosen model beside the baselines."""
+    """Backtest the chosen model next to the baselines."""
     from gatecast.forecasters import backtest
 
     candidates, left_out = line_up(panel, task, name)
@@ -112,12 +113,12 @@ def compare(panel: Panel, task: Task, console: Console, name: str) -> Backtest:
 
 
 def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], list[str]]:
-    """The models of a backtest: the LSTM (or the baseline that was asked for) and the default baselines."""
+    """The models of a backtest: the LSTM, or the baseline named by ``--model``, and the default baselines."""
     from gatecast.forecasters import default_baselines
 
     baselines, left_out = default_baselines(panel, task.horizon)
-    nowhere: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
-    quiet = replace(task.fit, progress=False, **nowhere)  # checkpoint and log are of the final fit
+    no_files: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
+    quiet = replace(task.fit, progress=False, **no_files)  # only the final fit writes checkpoint and log
     own = (
         [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
     )

@@ -1,4 +1,4 @@
-"""``gatecast tune``: a search for settings, the winner's model and a page about it."""
+"""``gatecast tune``: search for settings, fit the best and write a page about the search."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def tune(
     /,
     *,
     horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
-    trials: Annotated[int, Parameter(help="Trials in all, with those of a search that goes on.", group=BASIC)] = 40,
-    minutes: Annotated[float | None, Parameter(help="Begin no trial after so many minutes.", group=BASIC)] = None,
+    trials: Annotated[int, Parameter(help="Trials in total, including those of a resumed search.", group=BASIC)] = 40,
+    minutes: Annotated[float | None, Parameter(help="Start no trial after this many minutes.", group=BASIC)] = None,
     fields: Annotated[
         tuple[str, ...],
         Parameter(
-            help="What is searched: net.hidden_size,fit.learning_rate …; the fields that matter most unless told.",
+            help="Fields to search: net.hidden_size,fit.learning_rate … [default: the most important ones]",
             group=SEARCH,
             converter=split_commas(str),
             negative=(),
@@ -56,15 +56,15 @@ def tune(
             show_default=False,
         ),
     ] = (),
-    folds: Annotated[int, Parameter(help="Stretches of the past that settings are compared on.", group=SEARCH)] = 3,
-    test: Annotated[int, Parameter(help="Windows at the end that the search does not see.", group=SEARCH)] = 3,
+    folds: Annotated[int, Parameter(help="Periods of the past on which settings are compared.", group=SEARCH)] = 3,
+    test: Annotated[int, Parameter(help="Windows at the end, held out from the search.", group=SEARCH)] = 3,
     workers: Annotated[
         str | None, Parameter(help="Local processes, or ray for a Ray cluster; the trials are the same.", group=SEARCH)
     ] = None,
     storage: Annotated[
         Path | None,
         Parameter(
-            help=f"SQLite file in which a stopped search is found again; {STORAGE} in the folder unless told.",
+            help=f"SQLite file of the trials, from which a stopped search resumes. [default: {STORAGE} in --out]",
             group=OUTPUT,
             show_default=False,
         ),
@@ -77,12 +77,12 @@ def tune(
     net: NetFlags = NetFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
-    """Search for settings on the past of a file, test the best on rows that were held out, and fit it."""
+    """Search for settings on the past of a file, test the best on held-out rows and fit it."""
     from gatecast.base.errors import require
 
     console = Console(show)
     if models.check_name(model.model) != "lstm":
-        raise SettingError(f"tune searches the settings of the LSTM; --model {model.model} has none, leave it out")
+        raise SettingError("tune searches the settings of the LSTM", f"leave --model {model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")
     folder = Folder(out, FILES, overwrite=overwrite)
     settings = fit_config(fit, progress=console.progress)
@@ -111,7 +111,7 @@ def tune(
             progress=console.progress,
         )
     except KeyboardInterrupt:
-        print(f"\n{storage} holds the trials so far: the same command goes on from there", file=sys.stderr)
+        print(f"\n{storage} holds the trials so far: run the same command again to resume", file=sys.stderr)
         raise
     _say(found, console)
     paths = _write(found, folder)
@@ -121,7 +121,7 @@ def tune(
 
 
 def _workers(text: str | None) -> int | str | None:
-    """A number where it is one."""
+    """The text as a number where it is one."""
     return int(text) if text is not None and text.lstrip("-").isdigit() else text
 
 

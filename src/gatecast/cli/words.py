@@ -1,21 +1,21 @@
-"""Help texts, apart from the commands, so that listing the commands loads none of them."""
+"""Help texts, kept apart from the commands so that listing the commands imports no command."""
 
 MAIN = """LSTM forecasting, from the cell to the forecast.
 
 For example
 
     gatecast demo                              bundled data
-    gatecast data sales.csv                    what is understood and repaired
+    gatecast data sales.csv                    how the file is read and repaired
     gatecast forecast sales.csv --horizon 14   forecast, verdict and report
     gatecast backtest sales.csv --horizon 14   models compared on the past
-    gatecast tune sales.csv --horizon 14       settings searched for
-    gatecast predict model.gatecast new.csv    no training
+    gatecast tune sales.csv --horizon 14       search for settings
+    gatecast predict model.gatecast new.csv    forecast without training
     gatecast epidemic cases.csv --population 1e6   SEIR beside LSTM, R_t, scenarios
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
 
-FORECAST = """Forecast a file: backtest beside baselines, verdict, forecast, report and model.
+FORECAST = """Forecast a file: backtest against baselines, verdict, forecast, report and model.
 
 The folder (--out) gets forecast.csv, backtest.csv, report.html, model.gatecast and run.json; nothing else is written.
 Any option can stand in a TOML file instead: --config settings.toml.
@@ -28,7 +28,7 @@ For example
     gatecast forecast sales.csv --horizon 14 --json | jq .verdict.text
 """
 
-BACKTEST = """Forecast the past of a file and compare models on what then happened.
+BACKTEST = """Forecast the past of a file and compare the models with what happened.
 
 Nothing is written unless --out is given.
 
@@ -38,10 +38,10 @@ For example
     gatecast backtest sales.csv --horizon 14 --model seasonal-naive --out test
 """
 
-TUNE = """Search for settings on the past of a file, test the best on rows that were held out, and fit it.
+TUNE = """Search for settings on the past of a file, test the best on held-out rows and fit it.
 
-The folder (--out) gets best.toml (for --config), model.gatecast, trials.csv, tuning.html and tuning.sqlite3, in which
-a search that was stopped is found again: the same command goes on. Needs pip install "gatecast[tune]".
+The folder (--out) gets best.toml (for --config), model.gatecast, trials.csv, tuning.html and tuning.sqlite3, which
+holds the trials: run the same command again to resume a stopped search. Needs pip install "gatecast[tune]".
 
 For example
 
@@ -61,7 +61,7 @@ For example
     gatecast predict model.gatecast new.csv --levels 90 --out today
 """
 
-EXPLAIN_TRAINING = """Say whether a model was still learning, had converged or overfits, by its learning curves.
+EXPLAIN_TRAINING = """Say from the learning curves whether a model was still learning, had converged or overfits.
 
 Nothing is written.
 
@@ -70,7 +70,7 @@ For example
     gatecast explain-training gatecast-out/model.gatecast
 """
 
-DATA = """Show what is understood of a file and what is repaired.
+DATA = """Show how a file is read and what is repaired.
 
 Nothing is written.
 
@@ -80,11 +80,11 @@ For example
     gatecast data sales.csv --time date --target units --id store
 """
 
-EPIDEMIC = """Forecast an epidemic: SEIR and LSTM beside baselines, with R_t, scenarios and a verdict by origin.
+EPIDEMIC = """Forecast an epidemic: SEIR and LSTM against baselines, with R_t, scenarios and a verdict by origin.
 
-The file holds new or cumulative cases a day. Withdrawals, silent days and backlogs are repaired and listed, at every
-origin of the backtest from what was reported by then. The folder (--out) gets forecast.csv, backtest.csv, scores.csv,
-parameters.csv, reproduction.csv, report.html and run.json; nothing else is written.
+The file holds new or cumulative cases per day. Withdrawn cases, days without reports and backlogs are repaired and
+listed; at each origin of the backtest, only from what was reported by then. The folder (--out) gets forecast.csv,
+backtest.csv, scores.csv, parameters.csv, reproduction.csv, report.html and run.json; nothing else is written.
 
 For example
 
