@@ -10,10 +10,28 @@ import gatecast
 from gatecast import nn
 
 TOP = [
-    *("NetConfig", "FitConfig", "read_panel", "LSTMForecaster", "LSTMClassifier", "SEIRForecaster", "SEIRHybrid"),
-    *("Naive", "SeasonalNaive", "Drift", "Mean", "LinearAR", "AutoETS", "AutoARIMA"),
-    *("AutoTheta", "Ensemble", "backtest", "fit_each", "load", "tune", "explain_training"),
-    *("write_report"),
+    "NetConfig",
+    "FitConfig",
+    "read_panel",
+    "LSTMForecaster",
+    "LSTMClassifier",
+    "SEIRForecaster",
+    "SEIRHybrid",
+    "Naive",
+    "SeasonalNaive",
+    "Drift",
+    "Mean",
+    "LinearAR",
+    "AutoETS",
+    "AutoARIMA",
+    "AutoTheta",
+    "Ensemble",
+    "backtest",
+    "fit_each",
+    "load",
+    "tune",
+    "explain_training",
+    "write_report",
 ]
 
 
