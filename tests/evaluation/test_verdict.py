@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from gatecast.evaluation.significance import holm
 from gatecast.evaluation.verdict import judge
 from gatecast.evaluation.wording import percent
 
@@ -84,8 +85,11 @@ def test_many_series_decide_where_origins_are_few() -> None:
 def test_p_values_are_adjusted_for_the_number_of_rivals() -> None:
     rng = np.random.default_rng(8)
     losses = {"LSTM": noisy(1.0)} | {f"rival {k}": noisy(1.0) + 0.05 * rng.standard_normal((1, 30)) for k in range(8)}
-    for comparison in judge(losses, candidate="LSTM").comparisons:
-        assert comparison.p_value >= comparison.raw_p_value
+    comparisons = judge(losses, candidate="LSTM").comparisons
+    raw = [comparison.raw_p_value for comparison in comparisons]
+    adjusted = [comparison.p_value for comparison in comparisons]
+    np.testing.assert_allclose(adjusted, holm(raw))
+    assert any(p > q for p, q in zip(adjusted, raw, strict=True))
 
 
 def test_what_failed_and_what_was_left_out_is_named() -> None:

@@ -95,12 +95,15 @@ def test_every_kind_with_every_head(kind: str, head: str) -> None:
 
 @pytest.mark.parametrize("kind", ["segment", "recursive"])
 def test_counts(kind: str) -> None:
-    counts = np.random.default_rng(0).poisson(3, 90)
-    panel = panel_of(counts, freq="D")
-    forecast = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60}).fit(panel).predict(samples=3)
-    check(forecast, 1)
+    panel = panel_of(*np.random.default_rng(0).poisson(3, (20, 90)), freq="D")
+    model = forecaster(head="negative_binomial", net={"kind": kind}, fit={"steps": 60})
+    forecast = model.fit(panel).predict(samples=100)
+    check(forecast, 20)
     assert forecast.quantiles.min() >= 0
-    assert forecast.mean.mean() == pytest.approx(3, abs=1.5)
+    # Mean and median of Poisson(3) are 3. Over eight seeds of data and training the means of the samples had a standard
+    # deviation of 0.22 at most, and the medians (whole numbers) were 2.4 to 3.3.
+    assert forecast.samples.mean() == pytest.approx(3, abs=0.65)
+    assert forecast.mean.mean() == pytest.approx(3, abs=0.9)
     assert (forecast.quantiles == np.round(forecast.quantiles)).all()
     assert (forecast.samples == np.round(forecast.samples)).all()
 

@@ -59,12 +59,15 @@ def twins(layer: nn.Module, x: Tensor, **call: Any) -> dict[str, float]:
         inputs = {"x": own.clone().requires_grad_(), **dict(one.named_parameters())}
         results = tensors(one(inputs["x"], **call))
         draw = torch.Generator().manual_seed(3)
-        loss = sum((y * torch.randn(y.shape, generator=draw).to(y)).sum() for y in results if y.isfinite().all())
+        loss = sum((y * torch.randn(y.shape, generator=draw).to(y)).sum() for y in results)
         found.append({f"output {n}": y for n, y in enumerate(results)})
         if isinstance(loss, Tensor) and loss.requires_grad:  # of no steps, nothing depends on the weights
             grads = torch.autograd.grad(loss, list(inputs.values()), allow_unused=True, materialize_grads=True)
             found[-1] |= dict(zip(inputs, grads, strict=True))
-    return {name: relative_error(found[0][name], t) for name, t in found[1].items() if t.isfinite().all()}
+    single, double = found
+    assert single.keys() == double.keys()
+    assert all(t.isfinite().all() for t in (*single.values(), *double.values()))
+    return {name: relative_error(single[name], t) for name, t in double.items()}
 
 
 def close(errors: dict[str, float], tolerance: float = TOLERANCE) -> None:

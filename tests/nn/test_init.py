@@ -15,6 +15,10 @@ from gatecast.nn import GRU, INITIALIZERS, LSTM, RNN, Chrono, Identity, LSTMCell
 @pytest.mark.parametrize("name", list(INITIALIZERS))
 def test_every_name_fills_kernel_and_recurrent_weights(name: str) -> None:
     layer = LSTM(3, 8, 2, kernel_initializer=name, recurrent_initializer=name, proj_size=4, peephole=True)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(torch.nan)  # fresh memory may hold finite values that nobody wrote
+    layer.reset_parameters()
     for parameter in layer.parameters():
         assert parameter.isfinite().all()
         assert parameter.abs().max() <= 5
