@@ -21,6 +21,11 @@ from gatecast.cli import main
 ROOT = Path(__file__).parents[1]
 RUN = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
 PAGES = [*RUN, ROOT / "README.ko.md"]  # whose examples are those of the README, as a test below makes sure
+WITH_EXAMPLES = [
+    ".".join(file.relative_to(ROOT / "src" / "gatecast").with_suffix("").parts).removesuffix(".__init__")
+    for file in sorted((ROOT / "src" / "gatecast").rglob("*.py"))
+    if ">>> " in file.read_text("utf-8")
+]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -131,24 +136,8 @@ def test_equations_become_mathml() -> None:
     assert "&lt;" in page or "&#x0003C;" in page
 
 
-@pytest.mark.parametrize("module", ["convlstm", "lstm1997", "slstm", "weights.modules", "weights.layer"])
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_the_examples_of_a_docstring_run(module: str) -> None:
-    done = doctest.testmod(importlib.import_module(f"gatecast.nn.{module}"), optionflags=OPTIONS)
-    assert done.attempted > 0
-    assert done.failed == 0
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "data.counts",
-        "evaluation.metrics",
-        "forecasters.reported",
-        "epidemic.seir.equations",
-        "epidemic.seir.forecaster",
-    ],
-)
-def test_the_examples_of_epidemics_run(module: str) -> None:
     done = doctest.testmod(importlib.import_module(f"gatecast.{module}"), optionflags=OPTIONS)
     assert done.attempted > 0
     assert done.failed == 0
