@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
-from gatecast.nn import GRU, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, sLSTM
+from gatecast.nn import GRU, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, cell_kinds, sLSTM
 from gatecast.ops import ACTIVATIONS
 from gatecast.testing import TOLERANCE, relative_error
 

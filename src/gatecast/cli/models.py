@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.named import did_you_mean
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import ModelFlags
@@ -37,7 +37,7 @@ def check_name(name: str, *, windows: int = 1) -> str:
     plain = name.lower().replace("_", "-")
     plain = {"seasonalnaive": "seasonal-naive", "linearar": "linear"}.get(plain, plain.removeprefix("auto") or "auto")
     if plain not in NAMES:
-        raise SettingError(f"--model must be one of {', '.join(NAMES)}; got {name!r}{meant(plain, NAMES)}")
+        raise SettingError(f"--model must be one of {', '.join(NAMES)}; got {name!r}", did_you_mean(plain, NAMES))
     if plain in CHOSEN_BY_BACKTEST and windows < 1:
         raise SettingError(f"--model {name} needs a backtest to choose by; give --windows of at least 1")
     return plain
