@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 from gatecast.nn import LOSSES
 
 IMG = Path(__file__).parent / "img"
@@ -23,7 +23,7 @@ COLOURS = ["#d1495b", "#00798c", "#edae49", "#30638e", "#6a4c93"]
 
 def curves(name: str, prediction: torch.Tensor, target: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss of each prediction, less that of the right one, and its gradient."""
-    loss = chosen("loss", name, LOSSES)
+    loss = from_text("loss", name, LOSSES)
     at = prediction.clone().requires_grad_()
     cells = loss.cells(at, torch.full_like(at, target))
     (slope,) = torch.autograd.grad(cells.sum(), at)

@@ -1,47 +1,57 @@
-"""A choice by name, by text and by object."""
+"""Named objects as text, and back."""
 
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.findings import Arg
+from gatecast.base.named import did_you_mean, from_text, to_text
 from gatecast.nn.heads import HEADS, Quantiles, Student
 
 
 def test_name_and_text_and_object_give_the_same():
-    assert chosen("head", "student", HEADS) == Student()
-    assert chosen("head", " student( min_df = 3.5 ) ", HEADS) == Student(min_df=3.5)
+    assert from_text("head", "student", HEADS) == Student()
+    assert from_text("head", " student( min_df = 3.5 ) ", HEADS) == Student(min_df=3.5)
     given = Student(min_df=7)
-    assert chosen("head", given, HEADS) is given
+    assert from_text("head", given, HEADS) is given
 
 
 @pytest.mark.parametrize("head", [Student(), Student(min_df=3.5), Quantiles(probabilities=(0.1, 0.5, 0.9))])
-def test_text_of_an_object_is_read_as_it(head):
-    assert chosen("head", written(head, HEADS), HEADS) == head
+def test_the_text_of_an_object_gives_an_equal_one(head):
+    assert from_text("head", to_text(head, HEADS), HEADS) == head
 
 
 def test_only_changed_settings_are_written():
-    assert written(Student(), HEADS) == "student"
-    assert written("student(min_df=4)", HEADS) == "student(min_df=4)"
+    assert to_text(Student(), HEADS) == "student"
+    assert to_text("student(min_df=4)", HEADS) == "student(min_df=4)"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem", "remedy"),
     [
-        ("studnt", "did you mean 'student'"),
-        ("student(df=3)", "student takes the settings min_df; got 'df'"),
-        ("student(min_fd=3)", "got 'min_fd'; did you mean 'min_df'"),
-        ("student(min_df=x)", "with a number, 'text' or True for each value"),
-        ("student(3)", "not of the form"),
-        ("student(min_df=", "not of the form"),
-        ("student(min_df=__import__('os').getcwd())", "not of the form"),
-        ("(lambda: 1)()", "not of the form"),
+        ("studnt", "'studnt'", "did you mean 'student'?"),
+        ("student(df=3)", "student takes the settings min_df, got 'df'", ""),
+        ("normal(df=3)", "normal takes no settings, got 'df'", ""),
+        ("student(min_fd=3)", "got 'min_fd'", "did you mean 'min_df'?"),
+        ("student(min_df=x)", "must have the form name(setting=value, …)", "a number, a quoted string, True or False"),
+        ("student(3)", "must have the form", "a number"),
+        ("student(min_df=", "must have the form", "a number"),
+        ("student(min_df=__import__('os').getcwd())", "must have the form", "a number"),
+        ("(lambda: 1)()", "must have the form", "a number"),
     ],
 )
-def test_what_cannot_be_read_is_said(text, said):
-    with pytest.raises(SettingError, match=said.replace("(", r"\(")):
-        chosen("head", text, HEADS)
+@pytest.mark.parametrize(("name", "arg"), [("head", Arg("head")), ("NetConfig.head", Arg("head", of="NetConfig"))])
+def test_a_text_that_does_not_describe_an_object_is_refused(text, problem, remedy, name, arg):
+    with refused(SettingError, problem=[arg, problem], remedy=remedy) as caught:
+        from_text(name, text, HEADS)
+    assert remedy or not caught.value.finding.remedy
 
 
-def test_a_foreign_object_has_no_text():
-    with pytest.raises(SettingError, match="has no text"):
-        written(object(), HEADS)
+def test_an_object_of_another_class_has_no_text():
+    with refused(SettingError, problem=["<object", *HEADS], remedy="to save it"):
+        to_text(object(), HEADS)
+
+
+def test_only_similar_names_are_suggested():
+    assert did_you_mean("adm", ["sgd", "adam"]) == "did you mean 'adam'?"
+    assert did_you_mean("lion", ["sgd", "adam"]) == did_you_mean(3, ["sgd", "adam"]) == ""

@@ -439,7 +439,7 @@ def test_a_series_without_a_value_beside_others() -> None:
 
 @pytest.mark.parametrize("argument", ["head", "scaler"])
 def test_names_that_are_not_known(argument: str) -> None:
-    with pytest.raises(SettingError, match=rf"{argument} must be one of .* or an object of theirs; got 'x'"):
+    with pytest.raises(SettingError, match=rf"{argument} must be one of .* or an object of .* got 'x'"):
         forecaster(**{argument: "x"}).fit(waves())
 
 

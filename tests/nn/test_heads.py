@@ -12,7 +12,7 @@ from torch.distributions import StudentT
 from torch.nn.functional import softplus
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.named import from_text, to_text
 from gatecast.nn.heads import (
     HEADS,
     Gaussian,
@@ -93,9 +93,9 @@ def test_point_losses(loss: str | Huber, expected: float) -> None:
 def test_a_point_keeps_its_loss_as_text() -> None:
     assert Point("mean_absolute_error") == Point() == Point(MeanAbsoluteError())
     assert Point(Huber(delta=0.5)).loss == "huber(delta=0.5)"
-    head = chosen("head", "point(loss='huber(delta=0.5)')", HEADS)
+    head = from_text("head", "point(loss='huber(delta=0.5)')", HEADS)
     assert head == Point(Huber(delta=0.5))
-    assert chosen("head", written(head, HEADS), HEADS) == head
+    assert from_text("head", to_text(head, HEADS), HEADS) == head
     assert (head.minimised, Quantiles().minimised, Student().minimised) == (
         "huber(delta=0.5)",
         "quantile",

@@ -103,7 +103,7 @@ def test_norms_begin_as_nothing() -> None:
 
 
 def test_what_does_not_go() -> None:
-    with pytest.raises(SettingError, match=r"kernel_initializer must be one of uniform, .*; got 'glorot'"):
+    with pytest.raises(SettingError, match=r"kernel_initializer must be one of uniform, .*, got 'glorot'"):
         LSTM(3, 4, kernel_initializer="glorot")
     with pytest.raises(SettingError, match="'orthogonal' needs a matrix"):
         LSTM(3, 4, bias_initializer="orthogonal")

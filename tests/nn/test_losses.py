@@ -14,11 +14,11 @@ from torch.distributions import NegativeBinomial as TorchNegativeBinomial
 from torch.nn import functional
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.named import from_text, to_text
 from gatecast.nn import losses
 from gatecast.nn.losses import LOSSES, Loss, naive_error, weighted_mean
 
-SHORT = [name for name, kind in LOSSES.items() if written(kind(), LOSSES) == name]
+SHORT = [name for name, kind in LOSSES.items() if to_text(kind(), LOSSES) == name]
 POINTS = [name for name in SHORT if not LOSSES[name].classes and name != "mase"]
 
 
@@ -94,7 +94,7 @@ def reduced(loss: Loss, prediction: Tensor, target: Tensor) -> Tensor:
 def test_values_and_gradients_are_kerass(keras: Any, text: str, dtype: torch.dtype) -> None:
     name, settings = IN_KERAS[text]
     prediction, target = values(text.partition("(")[0], 7, 5, 6, dtype=dtype)
-    loss = chosen("loss", text, LOSSES)
+    loss = from_text("loss", text, LOSSES)
     mine = with_gradient(lambda p, t: reduced(loss, p, t), prediction, target)
     theirs = with_gradient(lambda p, t: getattr(keras, name)(t, p, **settings), prediction, target)
     for ours, expected in zip(mine, theirs, strict=True):
@@ -301,7 +301,7 @@ def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
     "name", ["poisson", "negative_binomial", "tweedie", "tweedie(power=1.1)", "tweedie(power=1.9)"]
 )
 def test_likelihoods_have_their_least_at_the_mean(name: str) -> None:
-    loss, target = chosen("loss", name, LOSSES), torch.tensor([0.0, 0.0, 1.0, 7.0], dtype=torch.float64)
+    loss, target = from_text("loss", name, LOSSES), torch.tensor([0.0, 0.0, 1.0, 7.0], dtype=torch.float64)
     mean = torch.full((4,), 2.0, dtype=torch.float64, requires_grad=True)
     loss(mean, target).backward()
     assert mean.grad is not None
@@ -320,11 +320,11 @@ def test_tweedie_is_a_deviance_between_poissons_and_gammas() -> None:
 
 # ── names and settings ───────────────────────────────────────────────────────────────────────────────────────────────
 def test_long_names_are_the_same_losses() -> None:
-    assert chosen("loss", "mean_squared_logarithmic_error", LOSSES) == chosen("loss", "msle", LOSSES)
-    assert chosen("loss", "pinball(probability=0.9)", LOSSES) == losses.Quantile(0.9)
-    assert written(losses.Quantile(0.9), LOSSES) == "quantile(probability=0.9)"
-    assert written(losses.LogCosh(), LOSSES) == "log_cosh"
-    assert {type(chosen("loss", name, LOSSES)) for name in LOSSES} == {LOSSES[name] for name in SHORT}
+    assert from_text("loss", "mean_squared_logarithmic_error", LOSSES) == from_text("loss", "msle", LOSSES)
+    assert from_text("loss", "pinball(probability=0.9)", LOSSES) == losses.Quantile(0.9)
+    assert to_text(losses.Quantile(0.9), LOSSES) == "quantile(probability=0.9)"
+    assert to_text(losses.LogCosh(), LOSSES) == "log_cosh"
+    assert {type(from_text("loss", name, LOSSES)) for name in LOSSES} == {LOSSES[name] for name in SHORT}
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_long_names_are_the_same_losses() -> None:
 )
 def test_settings_that_make_no_loss(text: str, said: str) -> None:
     with pytest.raises(SettingError, match=said):
-        chosen("loss", text, LOSSES)
+        from_text("loss", text, LOSSES)
 
 
 def test_every_loss_says_what_it_is() -> None:

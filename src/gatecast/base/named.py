@@ -1,7 +1,7 @@
-"""A choice among named objects: ``"adam"``, ``"sgd(momentum=0.9)"`` or an object, and the text of one again.
+"""Named objects and their text: ``"adam"`` or ``"sgd(momentum=0.9)"`` for ``SGD(momentum=0.9)``, and back.
 
-Python takes objects; TOML, the command line and a model's file take the text, and both mean the same. The text is read
-as Python's literals and never run.
+Python takes objects; TOML, the command line and model files hold the text. It is parsed as Python literals and never
+executed.
 """
 
 from __future__ import annotations
@@ -9,74 +9,89 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.text import nearest
 
 
-def chosen(what: str, value: Any, table: Mapping[str, Any]) -> Any:
-    """The object that a name, a call written as text, or an object itself stands for.
+def from_text(name: str | Arg, value: Any, table: Mapping[str, Any]) -> Any:
+    """Create the object that a text describes.
 
     Args:
-        what: name of the option, for the message.
-        value: a name in ``table``, ``"name(setting=1.0)"``, or anything else, which is given back as it is.
+        name: the option, for messages: ``"loss"``, ``"FitConfig.optimizer"`` or an :class:`Arg`.
+        value: a name in ``table``, ``"name(setting=1.0)"``, or any other object, which is returned unchanged.
         table: classes (or functions without positional arguments) by name.
 
     Raises:
-        SettingError: no such name, or settings that it does not take.
+        SettingError: there is no such name, or it has no such settings.
 
     Example:
-        >>> from gatecast.base.named import chosen
+        >>> from gatecast.base.named import from_text
         >>> from gatecast.nn.heads import HEADS
-        >>> chosen("head", "student(min_df=3)", HEADS)
+        >>> from_text("head", "student(min_df=3)", HEADS)
         Student(min_df=3)
     """
     if not isinstance(value, str):
         return value
-    name, settings = _read(what, value)
-    if name not in table:
-        said = f"{what} must be one of {', '.join(table)} or an object of theirs; got {name!r}"
-        raise SettingError(said + meant(name, table))
-    known = _settings(table[name])
-    for setting in settings if is_dataclass(table[name]) else ():
+    arg = name if isinstance(name, Arg) else _arg(name)
+    called, settings = _parse(arg, value)
+    if called not in table:
+        names = ", ".join(table)
+        raise SettingError(
+            arg + f" must be one of {names} or an object of one of these classes, got {called!r}",
+            did_you_mean(called, table),
+        )
+    made = table[called]
+    known = [f.name for f in fields(made)] if is_dataclass(made) else []
+    for setting in settings if is_dataclass(made) else ():
         if setting not in known:
-            said = f"{what}={value!r}: {name} takes the settings {', '.join(known) or 'none'}; got {setting!r}"
-            raise SettingError(said + meant(setting, known))
+            takes = f"takes the settings {', '.join(known)}" if known else "takes no settings"
+            raise SettingError(arg + f": {called} {takes}, got {setting!r}", did_you_mean(setting, known))
     try:
-        return table[name](**settings)
+        return made(**settings)
     except TypeError as error:
-        raise SettingError(f"{what}={value!r}: {error}") from error
+        raise SettingError(arg + f": {value!r}: {error}") from error
 
 
-def written(value: Any, table: Mapping[str, Any]) -> str:
-    """The text that :func:`chosen` reads as this object: its name, and the settings that are not the defaults.
+def to_text(value: Any, table: Mapping[str, Any]) -> str:
+    """The text from which :func:`from_text` creates this object: its name and the settings that differ from defaults.
 
     Raises:
-        SettingError: the object is of no class in ``table``.
+        SettingError: the object's class is not in ``table``.
     """
     if isinstance(value, str):
         return value
     name = next((name for name, kind in table.items() if kind is type(value)), None)
     if name is None:
-        raise SettingError(f"{value!r} is none of {', '.join(table)} and has no text; give it by name to have it saved")
+        raise SettingError(
+            f"{value!r} cannot be written as text: its class is not one of {', '.join(table)}",
+            "to save it, use one of these",
+        )
     changed = [f"{f.name}={getattr(value, f.name)!r}" for f in fields(value) if getattr(value, f.name) != _default(f)]
     return f"{name}({', '.join(changed)})" if changed else name
 
 
-def meant(name: str, known: Iterable[str], *, least: float = 0.6) -> str:
-    """``; did you mean 'adam'?``, where a known name is near; else nothing.
+def did_you_mean(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The remedy ``did you mean 'adam'?``; "" where no known name is similar or ``name`` is not a string.
 
     Args:
         name: what was given.
-        known: what there is.
-        least: share of letters in common from which on a name is near.
+        known: the names that exist.
+        cutoff: similarity from 0 to 1 that is required.
     """
-    near = get_close_matches(name, list(known), n=1, cutoff=least)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known, cutoff=cutoff) if isinstance(name, str) else None
+    return f"did you mean {near!r}?" if near else ""
 
 
-def _read(what: str, text: str) -> tuple[str, dict[str, Any]]:
+def _arg(name: str) -> Arg:
+    """``"FitConfig.optimizer"`` as an argument of its config."""
+    config, _, option = name.rpartition(".")
+    return Arg(option, of=config)
+
+
+def _parse(arg: Arg, text: str) -> tuple[str, dict[str, Any]]:
     """Name and settings of ``name`` or ``name(setting=literal, …)``."""
     if "(" not in text:
         return text.strip(), {}
@@ -87,12 +102,9 @@ def _read(what: str, text: str) -> tuple[str, dict[str, Any]]:
     except (SyntaxError, ValueError):
         pass
     raise SettingError(
-        f"{what}={text!r} is not of the form name(setting=value, …), with a number, 'text' or True for each value"
+        arg + f" must have the form name(setting=value, …), got {text!r}",
+        "write each value as a number, a quoted string, True or False",
     )
-
-
-def _settings(kind: Any) -> list[str]:
-    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
 
 
 def _default(field: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import Module
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.named import did_you_mean
 from gatecast.nn.options import (
     NEAR,
     CellOptions,
@@ -177,8 +177,8 @@ class LayerWeights:
         known = DEFAULTS[self.kind].keys() | self.arguments.keys()
         for name in options:
             if name not in known:
-                hint = meant(name, known, least=NEAR) or f"; see the arguments of gatecast.nn.{self.kind}"
-                raise SettingError(f"{self.kind} has no option {name!r}{hint}")
+                hint = did_you_mean(name, known, cutoff=NEAR) or f"see the arguments of gatecast.nn.{self.kind}"
+                raise SettingError(f"{self.kind} has no option {name!r}", hint)
         gone = tuple(own for name, own in _OWN_TENSORS.items() if name in options and not options[name])
         state = {name: tensor for name, tensor in self.state.items() if not name.startswith(gone)}
         return replace(self, arguments={**self.arguments, **options}, state=state)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 import gatecast
 from gatecast.base.errors import NotFittedError, SettingError
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 from gatecast.base.options import call_text
 from gatecast.batches.sequences import LabelledSequences, places
 from gatecast.batches.windows import Standardizer
@@ -167,7 +167,7 @@ class LSTMClassifier:
 
     def _loss(self) -> Loss:
         """The loss of logits and numbers of classes."""
-        loss = chosen("loss", self.loss, LOSSES)
+        loss = from_text("loss", self.loss, LOSSES)
         if not isinstance(loss, Loss) or not loss.classes:
             known = ", ".join(name for name, kind in LOSSES.items() if kind.classes)
             raise SettingError(f"loss must be of classes ({known}), got {self.loss!r}")

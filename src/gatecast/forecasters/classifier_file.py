@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gatecast.base.errors import ModelFileError, NotFittedError
-from gatecast.base.named import written
+from gatecast.base.named import to_text
 from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.labels import as_array
@@ -47,7 +47,7 @@ def facts_of(classifier: LSTMClassifier, nowhere: dict[str, Any]) -> dict[str, A
     return {
         "kind": "classifier",
         "net": asdict(classifier._net()),
-        "loss": written(loss, LOSSES),
+        "loss": to_text(loss, LOSSES),
         "class_weight": _pairs(classifier.class_weight),
         "standardize": classifier.standardize,
         "fit": fit.to_dict(),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import gatecast
 from gatecast.base.errors import DataError, NotFittedError, SettingError
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.windows import InputScales, Origins, Windows
 from gatecast.data.calendar import calendar_cycles
@@ -311,7 +311,7 @@ class LSTMForecaster(Forecaster):
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":
             return SCALERS["mean_abs" if self._head().positive else "standard"]()
-        return chosen("scaler", self.scaler, SCALERS)
+        return from_text("scaler", self.scaler, SCALERS)
 
     def _floor(self, panel: Panel) -> tuple[float | None, ...]:
         """Least value of each target, or None for no bound."""

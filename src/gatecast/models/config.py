@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.named import did_you_mean
 from gatecast.base.options import Float, Int, OneOf, check_options, option
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
@@ -190,4 +190,4 @@ class Shapes:
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         said = f"NetConfig.{name} must be one of {', '.join(allowed)}; got {value!r}"
-        raise SettingError(said + meant(str(value), allowed))
+        raise SettingError(said, did_you_mean(str(value), allowed))

@@ -21,7 +21,7 @@ from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
 from torch.nn.functional import softplus
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.named import from_text, to_text
 from gatecast.base.options import option
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
@@ -107,20 +107,20 @@ class Point(Head):
     loss: str | Loss = option("mae", "what is minimised: a name, name(setting=…), or an object of gatecast.nn.losses")
 
     def __post_init__(self) -> None:
-        loss = chosen("loss", self.loss, LOSSES)
+        loss = from_text("loss", self.loss, LOSSES)
         if not isinstance(loss, Loss):
             raise SettingError(f"loss must be a name, a text or a Loss of gatecast.nn.losses, got {loss!r}")
         if loss.classes:
             raise SettingError(
-                f"loss={written(loss, LOSSES)!r} is of classes, and a forecast is a number; take another loss, or "
+                f"loss={to_text(loss, LOSSES)!r} is of classes, and a forecast is a number; take another loss, or "
                 "LSTMClassifier"
             )
         if type(loss) in LOSSES.values():
-            object.__setattr__(self, "loss", written(loss, LOSSES))  # one spelling; as text it goes into a file
+            object.__setattr__(self, "loss", to_text(loss, LOSSES))  # one spelling; as text it goes into a file
 
     @cached_property
     def _loss(self) -> Loss:
-        loss: Loss = chosen("loss", self.loss, LOSSES)
+        loss: Loss = from_text("loss", self.loss, LOSSES)
         return loss
 
     @property
@@ -377,7 +377,7 @@ def head_of(head: str | Head, loss: str | Loss | None) -> Head:
     """
     if loss is not None:
         return point_head(head, loss)
-    found: Head = chosen("head", "quantiles" if head == "auto" else head, HEADS)
+    found: Head = from_text("head", "quantiles" if head == "auto" else head, HEADS)
     return found
 
 
@@ -388,9 +388,9 @@ def point_head(head: str | Head, loss: str | Loss) -> Point:
         SettingError: the head has a loss of its own.
     """
     if head != "auto":
-        asked = chosen("head", head, HEADS)
+        asked = from_text("head", head, HEADS)
         if asked != Point() and asked != Point(loss):
-            own = written(asked, HEADS) if type(asked) in HEADS.values() else type(asked).__name__
+            own = to_text(asked, HEADS) if type(asked) in HEADS.values() else type(asked).__name__
             raise SettingError(
                 f"loss={loss!r} is of a point forecast, and head={own!r} minimises its own, "
                 f"{asked.minimised}; leave loss out, or take head='point'"

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.findings import Arg
+from gatecast.base.named import did_you_mean
 from gatecast.nn.checks import check_numbers
 from gatecast.ops.checks import is_number
 
@@ -184,10 +185,10 @@ def initializer_of(
     if isinstance(initializer, GateInitializer):
         return initializer
     if isinstance(initializer, str | type) or not callable(initializer):
-        hint = meant(initializer, INITIALIZERS) if isinstance(initializer, str) else ""
         raise SettingError(
-            f"{name} must be one of {', '.join(INITIALIZERS)}, an object such as Chrono(96), or a function "
-            f"that fills a tensor; got {initializer!r}{hint}"
+            Arg(name) + f" must be one of {', '.join(INITIALIZERS)}, an object such as Chrono(96), or a function "
+            f"that fills a tensor, got {initializer!r}",
+            did_you_mean(initializer, INITIALIZERS),
         )
     return initializer
 

@@ -1,7 +1,7 @@
 """Losses by name: what training minimises, cell by cell, and the one weighted mean over what was observed.
 
 Names and values are Keras's where Keras has the loss; where it does something that is easily overlooked, the class
-says so. ``chosen("loss", "huber(delta=0.5)", LOSSES)`` reads a name, a text with settings, or an object.
+says so. ``from_text("loss", "huber(delta=0.5)", LOSSES)`` reads a name, a text with settings, or an object.
 """
 
 from __future__ import annotations

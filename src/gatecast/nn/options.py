@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.named import did_you_mean
 from gatecast.base.options import option
 from gatecast.nn.checks import check_probability, check_sizes, check_switches, one_of
 from gatecast.nn.init import Initializer, Spread, initializer_of
@@ -270,7 +270,7 @@ def read_options(layer: type, given: dict[str, Any], *kinds: type[CellOptions] |
     known = {f.name: kind for kind in kinds for f in fields(kind)}
     for name in given:
         if name not in known:
-            raise SettingError(f"{layer.__name__} has no option {name!r}{_hint(name, layer, known, kinds)}")
+            raise SettingError(f"{layer.__name__} has no option {name!r}", _hint(name, layer, known, kinds))
     return tuple(kind(**{name: value for name, value in given.items() if known[name] is kind}) for kind in kinds)
 
 
@@ -278,9 +278,9 @@ def _hint(name: str, layer: type, known: Collection[str], kinds: tuple[type, ...
     """The name that may have been meant; where none is near, all that there are."""
     own = [p.name for p in _own_parameters(layer)]
     if KERAS.get(name) in {*own, *known}:
-        return f"; it is {KERAS[name]!r} here"
-    whole = f"; it takes {', '.join(own)} and the fields of {' and '.join(kind.__name__ for kind in kinds)}"
-    return meant(name, [*own, *known], least=NEAR) or whole
+        return f"it is {KERAS[name]!r} here"
+    whole = f"it takes {', '.join(own)} and the fields of {' and '.join(kind.__name__ for kind in kinds)}"
+    return did_you_mean(name, [*own, *known], cutoff=NEAR) or whole
 
 
 def _own_parameters(layer: type) -> list[inspect.Parameter]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.findings import Arg
+from gatecast.base.named import did_you_mean
 from gatecast.nn.checks import check_numbers
 from gatecast.ops.checks import is_number
 
@@ -97,10 +98,10 @@ def constraint_of(constraint: Constraint | None, name: str = "a constraint") -> 
     if isinstance(constraint, str) and constraint in CONSTRAINTS:
         return CONSTRAINTS[constraint]
     if isinstance(constraint, str | type) or not (constraint is None or callable(constraint)):
-        hint = meant(constraint, CONSTRAINTS) if isinstance(constraint, str) else ""
         raise SettingError(
-            f"{name} must be one of {', '.join(CONSTRAINTS)}, an object such as MaxNorm(2), or a function of a "
-            f"tensor; got {constraint!r}{hint}"
+            Arg(name) + f" must be one of {', '.join(CONSTRAINTS)}, an object such as MaxNorm(2), or a function of a "
+            f"tensor, got {constraint!r}",
+            did_you_mean(constraint, CONSTRAINTS),
         )
     return constraint
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.findings import Arg
+from gatecast.base.named import did_you_mean
 from gatecast.ops.spec import Activation
 
 
@@ -53,8 +54,8 @@ def activation_of(activation: Activation, name: str = "activation") -> Callable[
     if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]
     if isinstance(activation, str | type) or not callable(activation):
-        hint = meant(activation, ACTIVATIONS) if isinstance(activation, str) else ""
         raise SettingError(
-            f"{name} must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor; got {activation!r}{hint}"
+            Arg(name) + f" must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor, got {activation!r}",
+            did_you_mean(activation, ACTIVATIONS),
         )
     return activation

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import meant
+from gatecast.base.named import did_you_mean
 from gatecast.base.options import Float, Int, OneOf, check_options, option
 from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
@@ -121,7 +121,7 @@ class FitConfig:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 said = f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}"
-                raise SettingError(said + meant(str(getattr(self, name)), allowed))
+                raise SettingError(said, did_you_mean(str(getattr(self, name)), allowed))
         self._require_fitting()
 
     def _require_fitting(self) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.named import from_text, to_text
 from gatecast.base.options import option
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def schedule_text(value: str | Schedule) -> str:
     Raises:
         SettingError: there is no such schedule, or it has no such settings.
     """
-    return written(chosen("FitConfig.schedule", value, SCHEDULES), SCHEDULES)
+    return to_text(from_text("FitConfig.schedule", value, SCHEDULES), SCHEDULES)
 
 
 def learning_rate(step: int, steps: int, config: FitConfig, history: Sequence[Mapping[str, Any]] = ()) -> float:
@@ -145,7 +145,7 @@ def learning_rate(step: int, steps: int, config: FitConfig, history: Sequence[Ma
 @lru_cache(maxsize=64)
 def schedule_of(text: str) -> Schedule:
     """The schedule that a text stands for."""
-    schedule: Schedule = chosen("FitConfig.schedule", text, SCHEDULES)
+    schedule: Schedule = from_text("FitConfig.schedule", text, SCHEDULES)
     return schedule
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import written
+from gatecast.base.named import to_text
 from gatecast.base.options import Float, Int, OneOf, Search
 from gatecast.batches.scalers import SCALERS
 from gatecast.data.panel import Panel
@@ -184,7 +184,7 @@ def settings_of(model: LSTMForecaster, named: Mapping[str, Any]) -> dict[str, An
 def _text(name: str, value: Any) -> Any:
     """A choice that was given as an object as the text that means the same; everything else as it is."""
     table = _TABLES.get(name, {})
-    return written(value, table) if type(value) in table.values() else value
+    return to_text(value, table) if type(value) in table.values() else value
 
 
 def toml(settings: Mapping[str, Any]) -> str:

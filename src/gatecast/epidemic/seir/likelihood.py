@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 
 _TINY = 1e-9
 
@@ -95,7 +95,7 @@ LIKELIHOODS: dict[str, Any] = {"negative_binomial": NegativeBinomial, "log": Log
 
 def likelihood_of(value: Any) -> Likelihood:
     """The object behind ``likelihood=``."""
-    found = chosen("likelihood", value, LIKELIHOODS)
+    found = from_text("likelihood", value, LIKELIHOODS)
     if isinstance(found, Likelihood):
         return found
     raise SettingError(f"likelihood must be one of {', '.join(LIKELIHOODS)} or an object of theirs; got {value!r}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 
 Dates = Callable[[Any], int]
 Values = dict[str, np.ndarray]
@@ -113,7 +113,7 @@ TRANSMISSIONS: dict[str, Any] = {"constant": Constant, "exponential": Exponentia
 
 def transmission_of(value: Any) -> Transmission:
     """The object behind ``transmission=``, which may be a name or a call written as text."""
-    found = chosen("transmission", value, TRANSMISSIONS)
+    found = from_text("transmission", value, TRANSMISSIONS)
     if isinstance(found, Transmission):
         return found
     raise SettingError(f"transmission must be one of {', '.join(TRANSMISSIONS)} or an object of theirs; got {value!r}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import chosen, written
+from gatecast.base.named import from_text, to_text
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def read_optimizer(value: Any) -> Optimizer | Callable[..., Any]:
         SettingError: no such optimiser, or not something that makes one.
     """
     known = _READABLE if isinstance(value, str) and value.startswith("own(") else OPTIMIZERS
-    choice = chosen("FitConfig.optimizer", value, known)
+    choice = from_text("FitConfig.optimizer", value, known)
     if isinstance(choice, Optimizer) or callable(choice):
         return choice
     raise SettingError(
@@ -232,6 +232,6 @@ def settled_optimizer(value: Any) -> str | Callable[..., Any]:
 def written_optimizer(value: Any) -> str:
     """The text of a choice, for files; a class or function of one's own is told by its name."""
     if isinstance(value, str | Optimizer):
-        return written(value, _READABLE)
+        return to_text(value, _READABLE)
     inner = getattr(value, "func", value)  # functools.partial
-    return written(Own(f"{inner.__module__}.{inner.__qualname__}"), _READABLE)
+    return to_text(Own(f"{inner.__module__}.{inner.__qualname__}"), _READABLE)
