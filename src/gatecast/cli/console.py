@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.cli.frames import moments, summary
+from gatecast.cli.frames import message, moments, summary
 from gatecast.cli.speech import typed
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Console:
         if facts["missing"]:
             self.say(f"{facts['missing']:,} missing values: left out of the loss and marked in the context")
         for one in panel.repairs[:MOST_REPAIRS]:
-            self.say(f"  {one.kind}: {typed(one.message)}")
+            self.say(f"  {one.kind}: {typed(message(one))}")
         if len(panel.repairs) > MOST_REPAIRS:
             self.say(f"  … {len(panel.repairs) - MOST_REPAIRS} more; gatecast data lists all")
 
