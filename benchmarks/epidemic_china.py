@@ -49,7 +49,7 @@ def main() -> None:
     for cutoff, reference in REFERENCE.items():
         origin = reported.cut(int((reported.cutoffs[0] - np.datetime64(cutoff)) / np.timedelta64(1, "D")))
         counts = daily_counts(origin)
-        repairs[cutoff] = [one.message for one in counts.repairs if one.kind not in ("column unused", "cumulative")]
+        repairs[cutoff] = [one.problem for one in counts.repairs if one.kind not in ("column unused", "cumulative")]
         rows.append(row(cutoff, "reference", reference))
         rows += [seir_row(cutoff, model, counts, origin) for model in models()]
         rows += [plain_row(cutoff, name, origin) for name in ("persistence", "drift of 7 days")]

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "read_panel": "gatecast.data",
+    "add_future": "gatecast.data",
     "Panel": "gatecast.data",
     "Frequency": "gatecast.data",
     "datasets": "gatecast.data",
@@ -47,7 +48,7 @@ __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from gatecast.base.errors import DataError, GatecastError
-    from gatecast.data import Frequency, Panel, datasets, read_panel
+    from gatecast.data import Frequency, Panel, add_future, datasets, read_panel
     from gatecast.epidemic import SEIRForecaster, SEIRHybrid
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import (

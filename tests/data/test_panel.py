@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatecast.base.errors import UnknownNameError
 from gatecast.data import Panel
 from gatecast.data.read import read_panel
 
@@ -88,7 +89,7 @@ def test_the_order_of_rows_does_not_matter(length: int, seed: int) -> None:
 def test_select_names_what_is_there() -> None:
     panel = panel_of([3, 4])
     assert panel.select(["s1"]).series(0)[0, 0] == 100
-    with pytest.raises(KeyError, match="no series named 'x'; the panel has 2 series: s0, s1"):
+    with pytest.raises(UnknownNameError, match="the panel has no series 'x'; the series are s0, s1"):
         panel.select(["x"])
 
 

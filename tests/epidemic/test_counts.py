@@ -33,7 +33,7 @@ def test_a_cumulative_column_is_seen_and_differenced() -> None:
     new, repairs, made = daily(np.cumsum([0, *STEADY * 2]))
     assert new == [0, *STEADY * 2]
     assert repairs == [("cumulative", 1)]
-    assert "y never falls, or hardly ever, and is read as cumulative" in made.repairs[0].message
+    assert "y never falls, or hardly ever, and is read as cumulative" in made.repairs[0].problem
 
 
 def test_counting_had_begun_before_the_first_row() -> None:
@@ -57,7 +57,7 @@ def test_a_falling_cumulative_takes_from_the_days_before() -> None:
     assert 0 < new[1] < 40
     assert new[9:] == STEADY
     assert repairs == [("cumulative", 1), ("withdrawn", 1)]
-    assert made.repairs[1].message == (
+    assert made.repairs[1].problem == (
         "y: 1 day with a negative count, first 2020-03-10: 50 cases withdrawn are taken from the 28 days before, in "
         "proportion to their counts, and the day is set to missing."
     )
@@ -84,7 +84,7 @@ def test_silent_weekends_are_filled_from_monday() -> None:
     assert new[5:8] == [40, 41, 40]
     assert sum(new) == sum(weeks)
     assert repairs == [("silent days", 4)]
-    assert "first 2020-03-07" in made.repairs[0].message
+    assert "first 2020-03-07" in made.repairs[0].problem
 
 
 def test_zeros_that_may_be_chance_stay() -> None:
@@ -106,7 +106,7 @@ def test_a_backlog_is_spread_back_with_its_silent_day() -> None:
     assert new[16:] == [41, 40, 43]
     assert new[0] > 40
     assert repairs == [("backlog", 1)]
-    assert "change of definition, first 2020-03-17" in made.repairs[0].message
+    assert "change of definition, first 2020-03-17" in made.repairs[0].problem
 
 
 def test_a_step_that_stays_is_no_backlog() -> None:

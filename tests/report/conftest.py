@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from report.samples import backtest_of, daily
 
-from gatecast.data.panel import Panel, Repair
+from gatecast.base.findings import Finding
+from gatecast.data.panel import Panel
 from gatecast.forecasters.backtest import Backtest
 
 
 @pytest.fixture(scope="session")
 def panel() -> Panel:
-    repairs = (Repair("gap", "2 missing days were filled with missing values, first 2024-02-10.", 2, "cases"),)
+    repairs = (
+        Finding("cases", "2 missing days were filled with missing values, first 2024-02-10.", kind="gap", count=2),
+    )
     made = daily(repairs=repairs, source="cases.csv", target_names=("cases",), time_name="date")
     values = made.target.copy()
     values[40:42] = np.nan

@@ -9,7 +9,7 @@ import pytest
 from report.test_browser import CHROMIUM, check, opened
 
 from gatecast import Drift, Naive, Panel, SEIRForecaster, backtest
-from gatecast.data.panel import Repair
+from gatecast.base.findings import Finding
 from gatecast.epidemic import by_origin
 from gatecast.epidemic.seir import Scenario
 from gatecast.report import write_epidemic_report
@@ -22,7 +22,7 @@ CHARTS = ["daily", "total", "reproduction", "scenarios", "origins"]
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with everything in it."""
     start = np.array([np.datetime64("2020-03-02", "ns")])
-    repairs = (Repair("backlog", "cases: 1 day with a <backlog>.", 1, "cases"),)
+    repairs = (Finding("cases", "cases: 1 day with a <backlog>.", kind="backlog"),)
     panel = Panel.from_arrays(
         [WAVE],
         ids=["</script>town"],

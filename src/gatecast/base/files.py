@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and whether a file to read exists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gatecast.base.errors import DataError
+from gatecast.base.text import nearest
 
 
 @contextmanager
@@ -31,3 +34,28 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Check that the path is that of a file; asked before anything heavy is loaded to read it.
+
+    Raises:
+        DataError: it is an address, a folder or missing; with the name that may have been meant.
+    """
+    name = path.name or str(path)
+    if "://" in str(path) or str(path).startswith(("http:/", "https:/")):
+        raise DataError("addresses on the network are not read", "download the file first", place=name)
+    if path.is_dir():
+        inside = ", ".join(sorted(child.name for child in path.iterdir())[:8])
+        raise DataError("this is a folder", f"name one of its files: {inside}", place=name)
+    if not path.exists():
+        near = _near(path)
+        remedy = f"did you mean {near!r}?" if near else "check the path"
+        raise DataError(f"no such file in {path.parent}", remedy, place=name)
+
+
+def _near(path: Path) -> str | None:
+    """A file in the same folder whose name is much alike."""
+    beside = {child.stem: child.name for child in path.parent.iterdir()} if path.parent.is_dir() else {}
+    stem = nearest(path.stem, beside, cutoff=0.75)
+    return beside[stem] if stem else None

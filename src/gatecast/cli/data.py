@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DataFlags, ShowFlags
-from gatecast.cli.frames import summary
+from gatecast.cli.frames import message, summary
 from gatecast.cli.reading import read
-from gatecast.cli.speech import typed
+from gatecast.cli.console import repair_line
 
 MOST_SERIES = 10
 
@@ -40,7 +40,7 @@ def data(
         console.say(f"{'names':<{width}}  {names}")
     console.say(f"\n{len(panel.repairs) or 'No'} repair{'' if len(panel.repairs) == 1 else 's'} and decisions")
     for one in panel.repairs:
-        console.say(f"  {one.kind}: {typed(one.message)}")
+        console.say(f"  {repair_line(one)}")
     console.document({"command": "data", **facts, "ids": [str(name) for name in panel.ids]})
 
 

@@ -247,7 +247,7 @@ def _case_column(file: Path, flags: DataFlags) -> dict[str, Any]:
 def _column_names(file: Path, flags: DataFlags) -> list[str]:
     import pandas as pd
 
-    from gatecast.data.read.paths import require_file
+    from gatecast.base.files import require_file
 
     require_file(file)
     if ".parquet" in file.suffixes or flags.header is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from gatecast.base.findings import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,9 +70,14 @@ def summary(panel: Panel) -> dict[str, Any]:
         "missing": missing(panel),
         "future_rows": int((panel.stop - panel.end).max(initial=0)),
         "repairs": [
-            {"kind": one.kind, "message": one.message, "count": one.count, "place": one.place} for one in panel.repairs
+            {"kind": one.kind, "message": message(one), "count": one.count, "place": one.place} for one in panel.repairs
         ],
     }
+
+
+def message(finding: Finding) -> str:
+    """What was done, and how to have it otherwise."""
+    return str(replace(finding, place=""))
 
 
 def missing(panel: Panel) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from gatecast.base.errors import ModelFileError
+from gatecast.base.files import require_file
 from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read, roles_of
-from gatecast.data.read.paths import require_file
 
 if TYPE_CHECKING:
     from gatecast.evaluation import Forecast

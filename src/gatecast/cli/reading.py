@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(file: Path, flags: DataFlags, roles: dict[str, Any] | None = None) -> Panel:
     """The file as a panel; flags override the roles given."""
-    from gatecast.data.read.paths import require_file
+    from gatecast.base.files import require_file
 
     require_file(file)  # before pandas is loaded
     from gatecast.data import read_panel

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table
 from gatecast.data.frequency import Frequency
-from gatecast.data.panel import Panel, Repair
+from gatecast.data.panel import Panel
 
 if TYPE_CHECKING:
     import gatecast.data.datasets as datasets
-    from gatecast.data.read import read_panel
+    from gatecast.data.read import add_future, read_panel
 
 __all__ = [
+    "add_future",
     "Frequency",
     "Panel",
-    "Repair",
     "calendar_cycles",
     "calendar_names",
     "calendar_table",
@@ -27,8 +27,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Reading brings pandas; it is loaded when it is asked for."""
-    if name == "read_panel":
-        return importlib.import_module("gatecast.data.read").read_panel
+    if name in {"add_future", "read_panel"}:
+        return getattr(importlib.import_module("gatecast.data.read"), name)
     if name == "datasets":
         return importlib.import_module("gatecast.data.datasets")
     raise AttributeError(f"module 'gatecast.data' has no attribute {name!r}")

@@ -11,31 +11,18 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gatecast.base.errors import UnknownNameError
+from gatecast.base.findings import Finding
+from gatecast.base.text import nearest, shorten
+from gatecast.data import frames
 from gatecast.data.frequency import Frequency
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Repair:
-    """One thing that was changed or decided while the data was read.
-
-    Args:
-        kind: short stable word, e.g. ``"sorted"``, ``"gap"``, ``"duplicates"``, ``"column dropped"``.
-        message: one sentence for people, with counts and the first place.
-        count: number of cells, rows or columns touched.
-        place: series, column or row it happened in; empty for the whole source.
-    """
-
-    kind: str
-    message: str
-    count: int = 1
-    place: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +71,7 @@ class Panel:
     time_name: str = "ds"
     id_name: str = ""
     tz: str | None = None
-    repairs: tuple[Repair, ...] = ()
+    repairs: tuple[Finding, ...] = ()
     source: str = "arrays"
     layout: str = ""
     missing_codes: tuple[object, ...] = ()
@@ -160,12 +147,17 @@ class Panel:
         return ((str(self.ids[i]), self.series(i)) for i in range(len(self)))
 
     def select(self, ids: Sequence[str]) -> Panel:
-        """The panel with these series only, in this order (views). Raises KeyError with the nearest known names."""
+        """The panel with these series only, in this order (views).
+
+        Raises:
+            UnknownNameError: naming the nearest series.
+        """
         rows = {name: row for row, name in enumerate(self.ids)}
         missing = [name for name in ids if name not in rows]
         if missing:
-            known = ", ".join(map(str, self.ids[:8]))
-            raise KeyError(f"no series named {missing[0]!r}; the panel has {len(self)} series: {known} …")
+            near = nearest(str(missing[0]), map(str, self.ids))
+            remedy = f"did you mean {near!r}?" if near else f"the series are {shorten(list(self.ids))}"
+            raise UnknownNameError(f"the panel has no series {missing[0]!r}", remedy, place=self.source)
         return self.take(np.array([rows[name] for name in ids], dtype=np.int64))
 
     def take(self, index: np.ndarray) -> Panel:
@@ -231,24 +223,8 @@ class Panel:
 
     def to_frame(self) -> pd.DataFrame:
         """Long pandas frame of all stored rows in the user's own column names, in the panel's time zone."""
-        from gatecast.data.read.future import to_frame
-
-        return to_frame(self)
+        return frames.to_frame(self)
 
     def future_frame(self, horizon: int) -> pd.DataFrame:
         """Frame to fill in with the known covariates: id, time and one row a series and step ahead."""
-        from gatecast.data.read.future import future_frame
-
-        return future_frame(self, horizon)
-
-    def with_future(self, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
-        """The panel with the known covariates of the future from a filled-in :meth:`future_frame`.
-
-        Rows after ``horizon`` steps are left aside; None takes all.
-
-        Raises:
-            DataError: naming the columns, series and dates that are missing.
-        """
-        from gatecast.data.read.future import with_future
-
-        return with_future(self, frame, date_format=date_format, horizon=horizon)
+        return frames.future_frame(self, horizon)

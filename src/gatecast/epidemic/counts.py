@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.data.panel import Panel, Repair
+from gatecast.base.findings import Finding
+from gatecast.data.panel import Panel
 
 _SILENT = 13  # zeros in a row that may be missing reports; longer ones are an end of the epidemic or of reporting
 _LEVEL = 10.0  # counts a day from which a zero is no chance (Poisson: 1 in 20,000)
@@ -77,7 +78,7 @@ def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool 
         if sums:
             how = "never falls, or hardly ever, and is" if cumulative == "auto" else "is"
             text = f"{name} {how} read as cumulative; new counts are the differences of two days"
-            repairs.append(Repair("cumulative", text, len(panel), name))
+            repairs.append(Finding(name, text, kind="cumulative", count=len(panel)))
         for index in range(len(panel)):
             found = _Found({}, {})
             rows = slice(panel.begin[index], panel.end[index])
@@ -220,11 +221,11 @@ def _shares(weights: np.ndarray, total: float) -> np.ndarray:
     return np.diff(sums, prepend=0.0)
 
 
-def _listed(found: _Found, panel: Panel, index: int, name: str) -> Iterator[Repair]:
+def _listed(found: _Found, panel: Panel, index: int, name: str) -> Iterator[Finding]:
     place = name if len(panel) == 1 else f"{name} of {panel.ids[index]}"
     for kind, rows in found.rows.items():
         first = panel.times(index)[rows[0]]
         day = str(first)[:10] if not panel.freq.is_integer else f"row {first}"
         days = "1 day" if len(rows) == 1 else f"{len(rows)} days"
         text = _WORDS[kind].format(days=days, cases=found.cases[kind], first=day, back=_BACK)
-        yield Repair(kind, f"{place}: {text}.", len(rows), place)
+        yield Finding(place, f"{place}: {text}.", kind=kind, count=len(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gatecast.base.text import shorten
 from gatecast.data.panel import Panel
 
 
@@ -42,8 +43,6 @@ def notes_of(panel: Panel, still: np.ndarray, blind: np.ndarray, context: int) -
     notes = [f"{which} never changed and is forecast to stay as it is"] if count else []
     if not blind.any():
         return notes
-    from gatecast.data.read.table import shorten  # brings pandas, which most forecasts do without
-
     for name, series in zip(panel.target_names, blind.T, strict=True):
         if series.any():
             of = f" of {shorten(list(panel.ids[series]), 5)}" if len(panel) > 1 else ""

@@ -391,7 +391,9 @@ class LSTMForecaster(Forecaster):
         else:
             panel = self.contract_.adapt(panel)
         if future is not None:
-            panel = panel.with_future(future, horizon=self.horizon)
+            from gatecast.data.read.future import add_future  # brings pandas
+
+            panel = add_future(panel, future, horizon=self.horizon)
         self.contract_.require_future(panel, self.horizon)
         return panel
 

@@ -98,7 +98,7 @@ def test_whole_days_in_a_zone_become_dates() -> None:
     days = pd.date_range("2024-03-29", periods=5, tz="Europe/Berlin")  # one of them has 23 hours
     panel = read_panel(pd.DataFrame({"ds": days, "y": range(5)}))
     assert (panel.tz, panel.freq.alias, len(panel.series(0))) == (None, "D", 5)
-    assert any("whole days in Europe/Berlin" in repair.message for repair in panel.repairs)
+    assert any("whole days in Europe/Berlin" in repair.problem for repair in panel.repairs)
 
 
 def test_a_clean_array_is_not_copied() -> None:

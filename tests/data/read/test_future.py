@@ -8,7 +8,7 @@ import pytest
 
 from gatecast.base.errors import DataError, SettingError
 from gatecast.data import Panel
-from gatecast.data.read import read_panel
+from gatecast.data.read import add_future, read_panel
 
 
 def shops(tz: str | None = None) -> Panel:
@@ -55,7 +55,7 @@ def test_filled_in_future_is_appended(tz: str | None) -> None:
     panel = shops(tz)
     frame = panel.future_frame(2)
     frame["holiday"] = [1.0, 2.0, 3.0, 4.0]
-    extended = panel.with_future(frame)
+    extended = add_future(panel, frame)
     assert (extended.stop - extended.end).tolist() == [2, 2]
     for k in range(2):
         np.testing.assert_array_equal(extended.series(k), panel.series(k))
@@ -69,7 +69,7 @@ def test_filled_in_future_is_appended(tz: str | None) -> None:
 def test_future_of_a_cut_panel_hides_what_came_after() -> None:
     panel = shops().cut(1)
     frame = panel.future_frame(2).assign(holiday=7.0)
-    extended = panel.with_future(frame)
+    extended = add_future(panel, frame)
     assert np.isnan(extended.target[extended.end[0] : extended.stop[0]]).all()
     assert extended.lengths.tolist() == [4, 2]
 
@@ -100,21 +100,21 @@ def _without(frame: pd.DataFrame, **drop: Any) -> pd.DataFrame:
 def test_incomplete_future_names_column_series_and_dates(spoil: Any, words: str) -> None:
     frame = shops().future_frame(2).assign(holiday=1.0)
     with pytest.raises(DataError, match=words):
-        shops().with_future(spoil(frame))
+        add_future(shops(), spoil(frame))
 
 
 def test_rows_up_to_the_origin_are_left_aside_and_listed() -> None:
     panel = shops()
     frame = pd.concat([panel.to_frame(), panel.future_frame(1).assign(holiday=1.0)])
-    extended = panel.with_future(frame)
+    extended = add_future(panel, frame)
     assert (extended.stop - extended.end).tolist() == [1, 1]
-    assert "8 rows up to the origin left aside" in extended.repairs[-1].message
+    assert "8 rows up to the origin left aside" in extended.repairs[-1].problem
 
 
 def test_future_needs_known_covariates_and_a_horizon() -> None:
     panel = read_panel(np.arange(5.0))
     with pytest.raises(DataError, match="the panel has no known covariates"):
-        panel.with_future({"step": [5], "k": [1]})
+        add_future(panel, {"step": [5], "k": [1]})
     with pytest.raises(SettingError, match="horizon must be 1 or more steps, got 0"):
         panel.future_frame(0)
     assert panel.future_frame(2).to_dict("list") == {"step": [5, 6]}
@@ -125,7 +125,7 @@ def test_the_future_is_read_as_the_panel_was() -> None:
     table = {"ds": days, "y": np.arange(12.0), "price": [f"{k},5" for k in range(12)]}
     panel = read_panel(table, target="y", known="price", missing=-9999, decimal=",")
     ahead = {"ds": ["2024-01-13", "2024-01-14"], "price": ["1,234", "2,5"]}
-    assert panel.with_future(ahead).known[-2:, 0].tolist() == pytest.approx([1.234, 2.5])
+    assert add_future(panel, ahead).known[-2:, 0].tolist() == pytest.approx([1.234, 2.5])
     for code in ("-9999", -9999):
         with pytest.raises(DataError, match=r"'price'.*has no value at 2024-01-14"):
-            panel.with_future({**ahead, "price": [1, code]})
+            add_future(panel, {**ahead, "price": [1, code]})

@@ -284,7 +284,7 @@ def test_odd_input_is_read_and_repairs_are_listed(case: Good, tmp_path: Path) ->
     assert panel.starts[0] == wanted
     if case.repair is not None:
         kind, words = case.repair
-        messages = [repair.message for repair in panel.repairs if repair.kind == kind]
+        messages = [repair.problem for repair in panel.repairs if repair.kind == kind]
         assert any(words in message for message in messages), panel.repairs
 
 
@@ -510,7 +510,7 @@ def test_long_table_with_series_of_unequal_lengths(tmp_path: Path) -> None:
     assert panel.lengths.tolist() == [3, 2]
     assert panel.series(1)[:, 0].tolist() == [5, 6]
     assert panel.starts[1] == np.datetime64("2024-01-02")
-    assert any("shop tells 2 series apart" in repair.message for repair in panel.repairs)
+    assert any("shop tells 2 series apart" in repair.problem for repair in panel.repairs)
 
 
 def test_the_series_column_is_the_one_that_has_each_time_once(tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_the_series_column_is_the_one_that_has_each_time_once(tmp_path: Path) ->
     text = "d,kind,shop,y\n" + "".join(f"2024-01-0{day},{kind},{shop},{day}\n" for day, kind, shop in rows)
     panel = read(tmp_path, text)
     assert (panel.id_name, len(panel)) == ("shop", 3)
-    assert any("shop" not in r.message and "kind could be category=" in r.message for r in panel.repairs)
+    assert any("shop" not in r.problem and "kind could be category=" in r.problem for r in panel.repairs)
 
 
 def test_frequency_is_inferred_over_all_series(tmp_path: Path) -> None:
@@ -575,7 +575,7 @@ def test_rows_with_known_covariates_and_no_target_are_the_future(tmp_path: Path)
     assert (panel.end - panel.begin).tolist() == [2]
     assert (panel.stop - panel.end).tolist() == [2]
     assert panel.known[:, 0].tolist() == [0, 1, 0, 1]
-    assert any(repair.kind == "future" and "2 rows" in repair.message for repair in panel.repairs)
+    assert any(repair.kind == "future" and "2 rows" in repair.problem for repair in panel.repairs)
 
 
 def test_categories_become_codes_with_their_names(tmp_path: Path) -> None:
@@ -611,7 +611,7 @@ def test_doubled_hours_of_a_newest_first_file_are_not_swapped(tmp_path: Path) ->
     assert [values[:, 0].tolist() for _, values in panel] == [[0, 1, 2, 3, 4, 5]] * 3
     alone = read(tmp_path, "t,s,y\n" + "".join(rows["a"][::-1]), id="s", tz="Europe/Berlin")
     assert alone.series(0)[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
-    note = next(one.message for one in alone.repairs if one.kind == "clock change")
+    note = next(one.problem for one in alone.repairs if one.kind == "clock change")
     assert note.endswith("the last counts as summer time")
 
 

@@ -29,6 +29,7 @@ from gatecast.data.read.columns import (
     series_names,
 )
 from gatecast.data.read.files import load_table
+from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import DUPLICATE_RULES, Grid, Long, stack, to_grid
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.numbers import require_finite, to_float
@@ -325,4 +326,4 @@ def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -
     return _panel(grid, table, codes, ("y",), wishes, rules, time=step, ids=ids or ("series",), tz=tz, layout="rows")
 
 
-__all__ = ["read_panel"]
+__all__ = ["add_future", "read_panel"]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gatecast.base.text import plural
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.assemble import assemble
 from gatecast.data.read.files import as_series_list
 from gatecast.data.read.numbers import looks_like_number
-from gatecast.data.read.table import Log, plural
+from gatecast.data.read.table import Log
 
 _EPOCH = np.datetime64("2000-01-01", "ns")
 

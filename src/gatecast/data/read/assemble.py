@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.text import plural, shorten
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.data.read.table import Log, plural, shorten
+from gatecast.data.read.table import Log
 
 _CHUNK = 1 << 22  # rows looked at in one go, so that a large panel is not copied to be checked
 _SENTINELS = np.array(

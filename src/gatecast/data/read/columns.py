@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gatecast.base.text import plural, shorten
 from gatecast.data.read.numbers import is_numeric_text
-from gatecast.data.read.table import Table, plural, shorten
+from gatecast.data.read.table import Table
 
 _ID_NAMES = frozenset(
     {

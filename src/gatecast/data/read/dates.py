@@ -10,8 +10,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from gatecast.base.text import plural
 from gatecast.data.read.day_order import assemble, prove_order
-from gatecast.data.read.table import Log, Table, plural
+from gatecast.data.read.table import Log, Table
 
 _CLOCK = r"(?:[T ,]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d+))?)?(?:\s*([AaPp][Mm]))?)?"
 _OFFSET = r"\s*(Z|UTC|[+-]\d{2}:?\d{2})?"

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gatecast.base.text import shorten
 from gatecast.data.read.numbers import count_numbers, looks_like_number
-from gatecast.data.read.table import MISSING_CODES, Log, shorten
+from gatecast.data.read.table import MISSING_CODES, Log
 
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 300

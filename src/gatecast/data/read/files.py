@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError, require
+from gatecast.base.files import require_file
+from gatecast.base.text import plural
 from gatecast.data.read.dialect import Dialect, distinct, fail_binary, open_binary, sniff
 from gatecast.data.read.numbers import Style, count_numbers, number_style
-from gatecast.data.read.paths import require_file
-from gatecast.data.read.table import MISSING_CODES, Log, Table, plural
+from gatecast.data.read.table import MISSING_CODES, Log, Table
 
 # What the fast parser takes as missing by itself; other spellings are met, and listed, by numbers.to_float.
 _FAST_CODES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]

@@ -1,72 +1,26 @@
-"""Panels as frames in the user's own column names: what is known, and what is to be filled in for the future."""
+"""The known covariates of the future, from a filled-in frame or a file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from gatecast.base.errors import DataError, SettingError
-from gatecast.data.panel import Repair
+from gatecast.base.errors import DataError
+from gatecast.base.findings import Finding
+from gatecast.base.text import plural, shorten, time_text
+from gatecast.data.panel import Panel
 from gatecast.data.read.dates import parse_times
 from gatecast.data.read.files import load_table
-from gatecast.data.read.infer_frequency import show
 from gatecast.data.read.numbers import to_float
-from gatecast.data.read.table import Table, plural, shorten
+from gatecast.data.read.table import Table
 from gatecast.data.read.timezones import check_zone, to_utc
 
-if TYPE_CHECKING:
-    from gatecast.data.panel import Panel
 
-
-def to_frame(panel: Panel) -> pd.DataFrame:
-    """Long frame of all stored rows: id (where there is one), time, targets and covariates.
-
-    Rows after the forecast origin hold the known covariates; their targets and past covariates are missing.
-    """
-    lengths = panel.stop - panel.begin
-    series = np.repeat(np.arange(len(panel)), lengths)
-    offset = np.arange(len(series)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rows = panel.begin[series] + offset
-    future = rows >= panel.end[series]
-    columns = _keys(panel, series, _all_times(panel, lengths))
-    for names, block, hidden in (
-        (panel.target_names, panel.target, True),
-        (panel.past_names, panel.past, True),
-        (panel.known_names, panel.known, False),
-    ):
-        for k, name in enumerate(names):
-            values = block[rows, k]
-            columns[name] = np.where(future, np.nan, values).astype(values.dtype) if hidden else values
-    for k, name in enumerate(panel.static_names):
-        columns[name] = panel.static[series, k]
-    for k, name in enumerate(panel.category_names):
-        columns[name] = np.array([*panel.levels[k], None], dtype=object)[panel.category[series, k]]
-    return pd.DataFrame(columns)
-
-
-def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
-    """Frame to fill in: one row a series and step ahead, known covariates as far as they are there already.
-
-    Args:
-        panel: the panel to forecast from.
-        horizon: number of steps ahead.
-    """
-    if horizon < 1:
-        raise SettingError(f"horizon must be 1 or more steps, got {horizon}")
-    series = np.repeat(np.arange(len(panel)), horizon)
-    columns = _keys(panel, series, panel.future_times(horizon).reshape(-1))
-    rows = (panel.end[:, None] + np.arange(horizon)).reshape(-1)
-    stored = rows < panel.stop[series]
-    for k, name in enumerate(panel.known_names):
-        columns[name] = np.where(stored, panel.known[np.where(stored, rows, 0), k], np.nan)
-    return pd.DataFrame(columns)
-
-
-def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
-    """The panel with known covariates of the future from a frame like :func:`future_frame`, filled in.
+def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
+    """The panel with the known covariates of the future from a filled-in :meth:`gatecast.Panel.future_frame`.
 
     Args:
         panel: the panel to forecast from.
@@ -100,24 +54,7 @@ def with_future(panel: Panel, frame: Any, *, date_format: str | None = None, hor
     if not ahead.all():
         note += f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
         note += "left aside"
-    return _extended(panel, future, lengths, Repair("future", note, int(lengths.sum())))
-
-
-# ── keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _keys(panel: Panel, series: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    columns: dict[str, Any] = {panel.id_name: panel.ids[series]} if panel.id_name else {}
-    return {**columns, panel.time_name: _shown(times, panel)}
-
-
-def _shown(times: np.ndarray, panel: Panel) -> Any:
-    if panel.freq.is_integer:
-        return times
-    stamps = pd.DatetimeIndex(times)
-    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
-
-
-def _all_times(panel: Panel, lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([panel.freq.times(panel.starts[i], 0, int(lengths[i])) for i in range(len(panel))])
+    return _extended(panel, future, lengths, Finding("", note, kind="future", count=int(lengths.sum())))
 
 
 # ── reading the future ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +107,7 @@ def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarr
     if len(off):
         row = int(off[0])
         table.log.fail(
-            f"{show(times[row])} lies between the steps ({panel.freq}) of series {panel.ids[series[row]]!r}",
+            f"{time_text(times[row])} lies between the steps ({panel.freq}) of series {panel.ids[series[row]]!r}",
             "use the times of panel.future_frame(horizon)",
             column=panel.time_name,
             row=row,
@@ -185,8 +122,8 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
     if not len(without):
         return
     names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
-    expected = show(wanted[0]) + (f" to {show(wanted[-1])}" if horizon > 1 else "")
-    came = f"the rows given are from {show(times.min())} to {show(times.max())}"
+    expected = time_text(wanted[0]) + (f" to {time_text(wanted[-1])}" if horizon > 1 else "")
+    came = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
     table.log.fail(
         f"no rows after the origin for series {names}: expected {expected}, but {came}",
         "fill in panel.future_frame(horizon)",
@@ -205,7 +142,7 @@ def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) 
     if len(gap):
         k = int(gap[0])
         absent = np.setdiff1d(np.arange(lengths[k]), steps[series == k])
-        dates = shorten([show(time) for time in panel.future_times(int(lengths[k]))[k][absent]])
+        dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][absent]])
         table.log.fail(f"no rows for series {panel.ids[k]!r} at {dates}", "fill in panel.future_frame(horizon)")
     return lengths
 
@@ -217,7 +154,7 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray) -> No
         return
     k, _, column = missing[0]
     steps = missing[(missing[:, 0] == k) & (missing[:, 2] == column), 1]
-    dates = shorten([show(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
+    dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
     others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
     more = f" (missing values also in {', '.join(others)})" if others else ""
     _fail_missing(panel, str(panel.ids[k]), panel.known_names[column], dates, more)
@@ -230,7 +167,7 @@ def _fail_missing(panel: Panel, series: str, column: str, dates: str, more: str)
     )
 
 
-def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Repair) -> Panel:
+def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Finding) -> Panel:
     """New flat arrays: the past of each series, then its future."""
     past = panel.end - panel.begin
     begin = np.concatenate([[0], np.cumsum(past + lengths)[:-1]]).astype(np.int64)

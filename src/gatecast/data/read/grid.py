@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
+from gatecast.base.text import plural, time_text
 from gatecast.data.frequency import Frequency
-from gatecast.data.read.infer_frequency import check_given, infer_frequency, show
-from gatecast.data.read.table import Log, plural
+from gatecast.data.read.infer_frequency import check_given, infer_frequency
+from gatecast.data.read.table import Log
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
 DUPLICATE_RULES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
@@ -147,7 +148,7 @@ def _fail_duplicates(long: Long, same: np.ndarray, log: Log) -> None:
     doubled = long.times[1:][same]
     series = f" of series {long.ids[long.codes[where]]!r}" if len(long.ids) > 1 else ""
     problem = (
-        f"{plural(int(same.sum()), 'row')} with a time that was there already: {show(long.times[where])}{series} "
+        f"{plural(int(same.sum()), 'row')} with a time that was there already: {time_text(long.times[where])}{series} "
         f"at {log.word}s {log.line(rows[0])} and {log.line(rows[1])}"
     )
     zone = doubled_hour(doubled) if long.times.dtype.kind == "M" else None
@@ -189,7 +190,7 @@ def _positions(
         origin = f"freq={given!r}" if given is not None else f"the frequency {freq}"
         count = plural(int(off.sum()), "row")
         log.fail(
-            f"{count} lie between the steps of {origin}, first {show(long.times[where])}{series}",
+            f"{count} lie between the steps of {origin}, first {time_text(long.times[where])}{series}",
             "leave freq out to have it found, or resample the data",
             column=long.time_name,
             row=int(long.rows[where]),
@@ -212,7 +213,8 @@ def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, g
     if total > max(_MAX_FILL * len(position), 5000):
         where = int(jumps.argmax()) + 1
         log.fail(
-            f"{show(long.times[where])} comes {int(jumps.max()):,} steps ({freq}) after {show(long.times[where - 1])}",
+            f"{time_text(long.times[where])} comes {int(jumps.max()):,} steps ({freq}) after "
+            f"{time_text(long.times[where - 1])}",
             "is one of the dates wrong? mend it or leave the row out",
             column=long.time_name,
             row=int(long.rows[where]),
@@ -252,8 +254,8 @@ def _note_gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz
     series = f" in {plural(len(np.unique(long.codes[gaps])), 'series', 'series')}" if len(long.ids) > 1 else ""
     message = (
         f"{plural(total - len(position), 'missing row')}{series} added as missing values: {plural(len(gaps), 'gap')}, "
-        f"the first after {show(long.times[first])}, the longest of {plural(int(jumps[longest]), 'row')} "
-        f"after {show(long.times[longest])}"
+        f"the first after {time_text(long.times[first])}, the longest of {plural(int(jumps[longest]), 'row')} "
+        f"after {time_text(long.times[longest])}"
     )
     if tz is None and freq.nanoseconds is not None and freq.nanoseconds <= 3600 * 10**9:
         after = (

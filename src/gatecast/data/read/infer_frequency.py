@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import SettingError
+from gatecast.base.text import time_text
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.table import Log
 
@@ -117,8 +118,8 @@ def _common_step(
     if times.dtype.kind == "i":
         remedy = "number the rows regularly, or use time=False to take them as they come"
     log.fail(
-        f"the times are not regular: {share:.0f} % of the steps are {mode}, but {show(times[where])} follows "
-        f"{show(times[where - 1])} (off the grid at {len(off):,} places)",
+        f"the times are not regular: {share:.0f} % of the steps are {mode}, but {time_text(times[where])} follows "
+        f"{time_text(times[where - 1])} (off the grid at {len(off):,} places)",
         remedy,
         column=column,
         row=int(rows[where]),
@@ -183,11 +184,3 @@ def check_given(freq: str, times: np.ndarray, codes: np.ndarray, column: str, lo
 def _months(freq: Frequency) -> int:
     multiple, unit = freq._parts
     return multiple * {"M": 1, "Q": 3, "Y": 12}.get(unit[0], 0) if unit in {"ME", "MS", "QE", "QS", "YE", "YS"} else 0
-
-
-def show(time: object) -> str:
-    """A time as people write it: no clock at midnight."""
-    if isinstance(time, np.datetime64):
-        text = str(time.astype("datetime64[s]")).replace("T", " ")
-        return text.removesuffix(" 00:00:00").removesuffix(":00") if text.endswith(":00") else text
-    return str(time)

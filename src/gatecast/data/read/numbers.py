@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gatecast.data.read.table import Log, Table, is_missing_text, plural, shorten
+from gatecast.base.text import plural, shorten
+from gatecast.data.read.table import Log, Table, is_missing_text
 
 _SPACES = str.maketrans("", "", "\u00a0\u202f\u2009'")  # no-break, narrow and thin spaces, Swiss apostrophe
 _MINUS = str.maketrans({"\u2212": "-"})

@@ -7,10 +7,11 @@ import re
 import numpy as np
 import pandas as pd
 
+from gatecast.base.text import plural
 from gatecast.data.read.columns import Wishes
 from gatecast.data.read.dates import Moments, is_time_text, parse_texts
 from gatecast.data.read.numbers import to_float
-from gatecast.data.read.table import Table, plural
+from gatecast.data.read.table import Table
 
 _LEAST = 5  # columns of values from which on a table may be recognised by its header alone
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
-from gatecast.data.panel import Repair
+from gatecast.base.findings import Finding
 
 # Spellings of "no value" that need no telling. Anything else is told by ``missing=``.
 MISSING_CODES = frozenset(
@@ -31,11 +31,11 @@ class Log:
     source: str
     word: str = "row"
     lines: np.ndarray | None = None
-    repairs: list[Repair] = field(default_factory=list)
+    repairs: list[Finding] = field(default_factory=list)
 
     def note(self, kind: str, message: str, count: int = 1, place: str = "") -> None:
         """List one repair or decision."""
-        self.repairs.append(Repair(kind, message, int(count), place))
+        self.repairs.append(Finding(place, message, kind=kind, count=int(count)))
 
     def line(self, row: int) -> int:
         """Number by which the user finds this row (1-based line of the file, or 1-based row)."""
@@ -114,14 +114,3 @@ def is_missing_text(texts: pd.Series, codes: Sequence[object] = ()) -> np.ndarra
     """Which texts are a spelling of "no value", or one of the codes told by the user."""
     told = {str(code).strip().lower() for code in codes}
     return texts.str.lower().isin(MISSING_CODES | told).to_numpy()
-
-
-def shorten(names: Sequence[object], limit: int = 8) -> str:
-    """Comma-separated list of at most ``limit`` names."""
-    shown = ", ".join(str(name) for name in names[:limit])
-    return f"{shown} … ({len(names)} in all)" if len(names) > limit else shown
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from gatecast.base.text import shorten
 from gatecast.data.read.columns import Wishes, plain, whole_numbers
 from gatecast.data.read.dates import TIME_OF_DAY, Moments, looks_like_compact, looks_like_time, parse_texts, parse_times
 from gatecast.data.read.numbers import is_numeric_text
-from gatecast.data.read.table import Table, is_missing_text, shorten
+from gatecast.data.read.table import Table, is_missing_text
 
 _TIME_NAMES = frozenset(
     {

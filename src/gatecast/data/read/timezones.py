@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import SettingError
+from gatecast.base.text import plural
 from gatecast.data.calendar import local_times
-from gatecast.data.read.table import Log, plural
+from gatecast.data.read.table import Log
 
 # The zone to propose for (month, local hour) of the hours that came twice.
 _PROPOSALS = {
