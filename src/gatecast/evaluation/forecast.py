@@ -114,11 +114,25 @@ class Forecast:
             columns[f"{self.model}-hi-{level:g}"] = high.reshape(-1)
         return pd.DataFrame(columns)
 
-    def plot(self, ids: Sequence[str] | None = None, *, history: int | None = None, ax: Any = None) -> Any:
-        """Fan chart by matplotlib; returns the axes. Needs ``pip install "gatecast[plot]"``."""
-        from gatecast.plots.draw import plot_forecast
+    def plot(self, ids: str | Sequence[str] | None = None, *, history: int | None = None, ax: Any = None) -> Any:
+        """History, forecast and shaded intervals by matplotlib (extra ``plot``).
 
-        return plot_forecast(self, ids=ids, history=history, ax=ax)
+        Args:
+            ids: series to draw, one below the other; None takes the first.
+            history: rows of history before the forecast; None takes four horizons, two seasons or 30, whichever is
+                most.
+            ax: matplotlib axes for a single series and target; None makes a figure.
+
+        Returns:
+            The axes; an array of them where several series or targets are drawn.
+
+        Raises:
+            MissingExtraError: without matplotlib.
+            KeyError: for an id that the forecast does not have.
+        """
+        from gatecast.evaluation.plotted import plot_forecast
+
+        return plot_forecast(self, ids, history, ax)
 
 
 def _percent(level: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -141,6 +141,27 @@ class Backtest:
             covariates_used=bool(self.panel.past_names or self.panel.known_names),
             remarks=self._unscaled(),
         )
+
+    def plot(
+        self, ids: str | Sequence[str] | None = None, *, models: Sequence[str] | None = None, ax: Any = None
+    ) -> Any:
+        """Forecasts from every past origin over the actual values, by matplotlib (extra ``plot``).
+
+        Args:
+            ids: series to draw, one below the other; None takes the first.
+            models: names of the models to draw; None takes all.
+            ax: matplotlib axes for a single series and target; None makes a figure.
+
+        Returns:
+            The axes; an array of them where several series or targets are drawn.
+
+        Raises:
+            MissingExtraError: without matplotlib.
+            SettingError: for a model that the backtest does not have.
+        """
+        from gatecast.forecasters.backtest_plot import plot_backtest
+
+        return plot_backtest(self, ids, models, ax)
 
     def _unscaled(self) -> list[str]:
         missing = ~np.isfinite(self.scales[..., 0])

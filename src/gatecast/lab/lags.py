@@ -52,10 +52,10 @@ class LagGradients:
         return float((values[last] / values[first]) ** (1 / (last - first)))
 
     def plot(self, *, ax: Any = None) -> Any:
-        """One line a layer and state on a logarithmic scale; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.plots.draw import plot_lags
+        """One line for each layer and state on a logarithmic scale; returns the axes (matplotlib, extra ``plot``)."""
+        from gatecast.plots import plot_lags
 
-        return plot_lags(self, ax=ax)
+        return plot_lags(self.lags, self.norms, ax=ax)
 
 
 def gradient_by_lag(

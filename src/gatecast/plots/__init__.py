@@ -1,5 +1,10 @@
-"""Static plots by matplotlib, loaded when a plot is drawn."""
+"""Static plots by matplotlib on plain arrays; matplotlib loads when a plot is drawn.
 
-from gatecast.plots.draw import plot_backtest, plot_forecast
+Whatever can be plotted has a method ``plot`` that gathers its arrays and calls these functions.
+"""
 
-__all__ = ["plot_backtest", "plot_forecast"]
+from gatecast.plots.axes import label_lines, make_axes
+from gatecast.plots.curves import plot_lags, plot_losses, plot_rates
+from gatecast.plots.forecasts import ACTUAL, draw_fan, draw_origins
+
+__all__ = ["ACTUAL", "draw_fan", "draw_origins", "label_lines", "make_axes", "plot_lags", "plot_losses", "plot_rates"]

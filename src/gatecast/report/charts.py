@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from gatecast.data.panel import Panel
+from gatecast.data.wall_clock import wall_times
 from gatecast.evaluation.forecast import Forecast
-from gatecast.report.format import decimals_for, hover_format, time_texts, wall_times
+from gatecast.report.format import decimals_for, hover_format, time_texts
 
 MOST_SERIES = 50
 MOST_POINTS = 5_000
@@ -39,7 +40,7 @@ def time_numbers(times: np.ndarray, panel: Panel) -> np.ndarray:
     """Wall-clock milliseconds since 1970, as plotly.js reads them, or the integer index."""
     if panel.freq.is_integer:
         return times.astype(np.int64)
-    return wall_times(times, panel).astype("datetime64[ms]").astype(np.int64)
+    return wall_times(times, panel.tz).astype("datetime64[ms]").astype(np.int64)
 
 
 def pack_times(numbers: np.ndarray) -> Json:

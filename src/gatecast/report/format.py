@@ -8,6 +8,7 @@ import numpy as np
 
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
+from gatecast.data.wall_clock import wall_times
 
 NOTHING = "–"
 
@@ -60,22 +61,12 @@ def _plural(word: str, count: int) -> str:
     return word if count == 1 else word + "s"
 
 
-def wall_times(times: np.ndarray, panel: Panel) -> np.ndarray:
-    """Times as the clock on the wall shows them in the panel's zone: naive datetime64[ns], or the plain integers."""
-    if panel.freq.is_integer or not panel.tz:
-        return times
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex(times.reshape(-1)).tz_localize("UTC").tz_convert(panel.tz).tz_localize(None)
-    return np.asarray(stamps.to_numpy()).astype("datetime64[ns]").reshape(times.shape)
-
-
 def time_texts(times: np.ndarray, panel: Panel) -> list[str]:
     """Times of one series for a table, as fine as the frequency and no finer."""
     if panel.freq.is_integer:
         return [str(int(time)) for time in times]
     pattern = _unit(panel.freq)[1][0]
-    moments = wall_times(times, panel).astype("datetime64[us]").tolist()
+    moments = wall_times(times, panel.tz).astype("datetime64[us]").tolist()
     return [moment.strftime(pattern) for moment in moments]
 
 

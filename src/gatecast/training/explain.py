@@ -43,10 +43,13 @@ class Explanation:
     history: tuple[Entry, ...]
 
     def plot(self, *, ax: Any = None) -> Any:
-        """Both losses by step, with the kept weights marked; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.plots.draw import plot_training
+        """Both losses by step, with the kept weights marked; returns the axes (matplotlib, extra ``plot``)."""
+        from gatecast.plots import plot_losses
 
-        return plot_training(self, ax=ax)
+        steps, training, held = (
+            [entry.get(key) for entry in self.history] for key in ("step", "train_loss", "val_loss")
+        )
+        return plot_losses(steps, training, None if None in held else held, self.kept, self.state, ax=ax)
 
 
 def explain_training(model: Any) -> Explanation:

@@ -48,10 +48,10 @@ class RateSearch:
         return f"RateSearch(suggestion={self.suggestion:.3g}; diverged {end}; {span})"
 
     def plot(self, *, ax: Any = None) -> Any:
-        """The loss over the rate, with the suggestion marked; gives the axes (matplotlib, extra ``plot``)."""
-        from gatecast.plots.draw import plot_rates
+        """The loss over the rate, with the suggestion marked; returns the axes (matplotlib, extra ``plot``)."""
+        from gatecast.plots import plot_rates
 
-        return plot_rates(self, ax=ax)
+        return plot_rates(self.rates, self.losses, self.suggestion, ax=ax)
 
 
 def find_lr(
