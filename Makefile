@@ -11,7 +11,7 @@ TORCH   := $(VENV)/.torch
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
-.PHONY: demo test check types pages style coverage format bench docs install constraints clean
+.PHONY: demo test check types pages style words coverage format bench docs install constraints clean
 
 demo: $(RUNTIME)  ## forecast of bundled real data, from a fresh clone
 	$(BIN)/gatecast demo --out $(DEMO)
@@ -20,7 +20,7 @@ test: $(DEV)  ## all tests
 	$(PYTEST)
 
 check: $(DEV)  ## what CI runs; pytest last, so that its own lines close the output
-	$(MAKE) --no-print-directory --output-sync --jobs 2 types pages style
+	$(MAKE) --no-print-directory --output-sync --jobs 2 types pages style words
 	$(PYTEST)
 
 types: $(DEV)
@@ -33,6 +33,9 @@ style: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+
+words: $(DEV)  ## expressions that are not plain technical English
+	$(BIN)/python docs/check_words.py
 
 coverage: $(DEV)  ## all tests with the lines and branches that they reach; half as long again
 	$(PYTEST) --cov --cov-report=term

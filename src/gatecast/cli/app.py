@@ -20,8 +20,8 @@ from typing import get_args
 from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Toml
 
-from gatecast import __version__
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
+from gatecast.base.version import VERSION
 from gatecast.cli import words
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -34,7 +34,7 @@ def build(config: Path | None = None) -> App:
         name="gatecast",
         help=words.MAIN,
         help_format="plaintext",
-        version=__version__,
+        version=VERSION,
         config=[*([toml] if toml else []), _refuse_parts],
         exit_on_error=False,
         print_error=False,

@@ -7,11 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gatecast.cli.console import Console
+from gatecast.cli.console import Console, repair_line
 from gatecast.cli.flags import BASIC, DataFlags, ShowFlags
-from gatecast.cli.frames import message, summary
+from gatecast.cli.frames import summary
 from gatecast.cli.reading import read
-from gatecast.cli.console import repair_line
 
 MOST_SERIES = 10
 

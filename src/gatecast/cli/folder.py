@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast import __version__
 from gatecast.base.errors import SettingError
 from gatecast.base.files import whole
+from gatecast.base.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ class Folder:
             (self.path / stale).unlink(missing_ok=True)
         others = sorted(self._ours - {*self.names, *self.written, RECORD})
         files = [*self.written, *(name for name in others if (self.path / name).exists())]
-        record = {"written_by": f"gatecast {__version__}", "command": command, "files": files, "run": run}
+        record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "run": run}
         self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
         return [str(self.path / name) for name in self.written]
 

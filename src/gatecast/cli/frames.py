@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gatecast.base.findings import Finding
+from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +70,10 @@ def summary(panel: Panel) -> dict[str, Any]:
         "missing": missing(panel),
         "future_rows": int((panel.stop - panel.end).max(initial=0)),
         "repairs": [
-            {"kind": one.kind, "message": message(one), "count": one.count, "place": one.place} for one in panel.repairs
+            {"kind": one.kind, "message": in_shell(replace(one, place="")), "count": one.count, "place": one.place}
+            for one in panel.repairs
         ],
     }
-
-
-def message(finding: Finding) -> str:
-    """What was done, and how to have it otherwise."""
-    return str(replace(finding, place=""))
 
 
 def missing(panel: Panel) -> int:

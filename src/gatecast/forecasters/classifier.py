@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-import gatecast
 from gatecast.base.errors import NotFittedError, SettingError
 from gatecast.base.named import from_text
 from gatecast.base.options import call_text
+from gatecast.base.version import VERSION
 from gatecast.batches.sequences import LabelledSequences, places
 from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.labels import classes_of, labels_of, sequences_of, weights_of
@@ -254,7 +254,7 @@ class LSTMClassifier:
             "seed": self.seed,
             "seconds": round(self.fit_seconds_, 3),
             "versions": {
-                "gatecast": gatecast.__version__,
+                "gatecast": VERSION,
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },

@@ -22,9 +22,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-import gatecast
 from gatecast.base.errors import ModelFileError, NotFittedError
 from gatecast.base.files import whole
+from gatecast.base.version import VERSION
 from gatecast.batches.scalers import SCALERS, Scaler
 from gatecast.batches.windows import InputScales, Standardizer
 from gatecast.data.calendar import calendar_cycles
@@ -75,7 +75,7 @@ def save(model: LSTMForecaster | LSTMClassifier, path: str | Path) -> Path:
     }
     manifest = {
         "format": FORMAT,
-        "gatecast": gatecast.__version__,
+        "gatecast": VERSION,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
     }
     with whole(path) as draft, zipfile.ZipFile(draft, "w") as file:
@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, bytes]:
             if int(manifest.get("format", 0)) > FORMAT:
                 raise ModelFileError(
                     f"{path} has format {manifest['format']}, written by gatecast {manifest.get('gatecast')}; this is "
-                    f"gatecast {gatecast.__version__}, which reads up to {FORMAT}: upgrade with pip install -U gatecast"
+                    f"gatecast {VERSION}, which reads up to {FORMAT}: upgrade with pip install -U gatecast"
                 )
             missing = [name for name in _ENTRIES if name not in names]
             if missing:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import gatecast
 from gatecast.base.errors import DataError, NotFittedError, SettingError
 from gatecast.base.named import from_text
+from gatecast.base.version import VERSION
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.windows import InputScales, Origins, Windows
 from gatecast.data.calendar import calendar_cycles
@@ -439,7 +439,7 @@ class LSTMForecaster(Forecaster):
             "seconds": round(self.fit_seconds_, 3),
             "threads": torch.get_num_threads(),
             "versions": {
-                "gatecast": gatecast.__version__,
+                "gatecast": VERSION,
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },
