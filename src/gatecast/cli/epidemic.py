@@ -29,7 +29,7 @@ from gatecast.cli.flags import (
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import forecast_frame, records, summary
 from gatecast.cli.reading import read
-from gatecast.cli.speech import typed
+from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
     from gatecast.data import Panel
@@ -397,7 +397,7 @@ def _compare(result: Result, reported: Panel, study: Study, console: Console, su
                 progress=False,
             )
     except DataError as error:
-        result.notes.append(f"No backtest: {typed(str(error))}")
+        result.notes.append(f"No backtest: {in_shell(str(error))}")
         return
     result.backtest, result.origins = tested, by_origin(tested)
 
@@ -412,7 +412,7 @@ def _forecast(result: Result, study: Study, console: Console) -> None:
                 fitted = model if name == "seir" else model.fit(result.panel)
                 made = fitted.predict(study.horizon, levels=study.levels, samples=_PATHS)
         except DataError as error:
-            result.notes.append(f"No forecast by {model.name}: {typed(str(error))}")
+            result.notes.append(f"No forecast by {model.name}: {in_shell(str(error))}")
             continue
         result.forecasts[made.model] = made
     if not result.forecasts:
@@ -455,7 +455,7 @@ def _print_scores(tested: Backtest, console: Console) -> None:
     heads = [f"in {name.partition('-')[2]} %" if name.startswith("coverage") else name for name in shown]
     console.table(["model", *heads], [[str(cell) for cell in row] for row in rows])
     for model, reason in tested.failed.items():
-        console.say(f"  {model} failed: {typed(reason)}")
+        console.say(f"  {model} failed: {in_shell(reason)}")
 
 
 def _print_origins(origins: Origins, console: Console) -> None:
