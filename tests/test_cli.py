@@ -208,7 +208,7 @@ def test_a_foreign_file_is_never_overwritten_silently(run: Run, sales: Path, tmp
     arguments = ["forecast", sales, "--horizon", 3, "--model", "naive", "--windows", 2, "--out", folder]
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert "mine/forecast.csv is there already and was not written by gatecast" in err
+    assert "mine/forecast.csv exists and was not written by gatecast" in err
     assert "--overwrite" in err
     assert (folder / "forecast.csv").read_text() == "precious"
     assert run(*arguments, "--overwrite")[0] == 0
@@ -253,7 +253,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(run: Run, co
     files = ["no.gatecast", "nowhere.csv"] if command == "predict" else ["nowhere.csv", "--horizon", 3]
     code, _, err = run(command, *files, "--out", "/proc/xx")
     assert code == 2
-    assert err.startswith("gatecast: --out /proc/xx cannot be written (")
+    assert err.startswith("gatecast: --out /proc/xx is not writable (")
     assert err.endswith("): choose another folder\n")
 
 
@@ -433,7 +433,7 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     settings.write_text("horizon = = 4\n")
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2
-    assert f"--config {settings} is no TOML: Invalid value (at line 1" in err
+    assert f"--config {settings} is not valid TOML: Invalid value (at line 1" in err
     settings.write_text("horizn = 4\n")
     code, _, err = run("forecast", sales, "--config", settings)
     assert code == 2
@@ -474,16 +474,16 @@ def test_flags_do_not_collide() -> None:
         (["forecast", "sales.csv"], "--horizon"),
         (["forecast", "sales.csv", "--horizn", "3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
         (["backtest", "sales.csv", "--horizn=3"], "gatecast: Unknown option: --horizn. Did you mean --horizon? See"),
-        (["forecast", "sales.csv", "--horizon", "0"], "--horizon counts steps ahead and must be at least 1, got 0"),
+        (["forecast", "sales.csv", "--horizon", "0"], "--horizon must be at least 1, got 0"),
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
-        (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "between 0 and 100; got 120"),
+        (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "--levels must be above 0 and below 100, got 120"),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
         (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "--net.hidden-size must be"),
-        (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "needs a backtest"),
+        (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "--model auto chooses by a backtest"),
         (["forecast", "sales.csv", "--horizon", "3", "--nonsense"], "--nonsense"),
         (["forecast", "sales.csv", "--horizon", "3", "--config", "no.toml"], "--config no.toml: no such file"),
-        (["backtest", "sales.csv", "--horizon", "3", "--windows", "0"], "--windows counts origins"),
+        (["backtest", "sales.csv", "--horizon", "3", "--windows", "0"], "--windows must be at least 1"),
         (["demo", "--dataset", "nothing"], "nothing"),
         (["predict", "no.gatecast", "sales.csv"], "no.gatecast"),
         (["nonsense"], "nonsense"),
@@ -552,7 +552,7 @@ def test_ctrl_c_is_130_and_a_fault_of_ours_is_1(run: Run, sales: Path, monkeypat
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(Stopped(Path("run.ckpt"))))
     code, _, err = run("data", sales)
     assert (code, err.splitlines()[1]) == (130, "interrupted")
-    assert err.splitlines()[-1] == "run.ckpt holds the state: add --fit.resume to the same command to go on"
+    assert err.splitlines()[-1] == "run.ckpt holds the state: add --fit.resume to the same command to resume"
     monkeypatch.setattr("gatecast.cli.data.read", _fail_with(Terminated(Path("run.ckpt"))))
     code, _, err = run("data", sales)
     assert (code, err.splitlines()[0]) == (143, "terminated")
@@ -631,7 +631,7 @@ def test_tune_chooses_its_fields_and_keeps_the_loss(run: Run, sales: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--model", "theta"], "tune searches the settings of the LSTM; --model theta has none"),
+        (["--model", "theta"], "tune searches the settings of the LSTM; leave --model theta out"),
         (["--fields", "net.x"], "no field named 'net.x' can be searched"),
         (["--workers", "dask"], "workers must be None, a number of processes of at least 1, or 'ray'; got 'dask'"),
         (["--trials", 0], "trials must be at least 1"),
@@ -650,4 +650,4 @@ def test_a_search_that_is_interrupted_says_where_it_is(run: Run, sales: Path, mo
     monkeypatch.setattr("gatecast.tuning.tune", stop)
     code, _, err = run("tune", sales, *SEARCH)
     assert code == 130
-    assert "tuning.sqlite3 holds the trials so far: the same command goes on from there" in err
+    assert "tuning.sqlite3 holds the trials so far: run the same command again to resume" in err

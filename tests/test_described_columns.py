@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import gatecast
 from gatecast import Panel, read_panel
 
 Run = Callable[..., tuple[int, str, str]]
@@ -22,7 +23,7 @@ DAYS = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")
 
 def with_future(panel: Panel, frame: Any) -> Panel:
     """The panel with the known covariates of the steps ahead."""
-    return panel.with_future(frame)
+    return gatecast.add_future(panel, frame)
 
 
 def series(days: pd.Index, **columns: Any) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import gatecast
 from gatecast import Panel
 
 ROLES = ("target", "past", "known", "static", "category")
@@ -14,7 +15,7 @@ ROLES = ("target", "past", "known", "static", "category")
 
 def with_future(panel: Panel, frame: Any) -> Panel:
     """The panel with the known covariates of the steps ahead."""
-    return panel.with_future(frame)
+    return gatecast.add_future(panel, frame)
 
 
 def names(panel: Panel) -> dict[str, list[str]]:
