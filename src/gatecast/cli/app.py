@@ -149,11 +149,11 @@ def _stop(error: Exception, code: int, as_json: bool) -> int:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    text = str(error).strip()
     if isinstance(error, GatecastError):
-        from gatecast.cli.speech import typed
+        from gatecast.cli.shell import in_shell
 
-        return typed(text)
+        return in_shell(error)
+    text = str(error).strip()
     if isinstance(error, CycloptsError):
         text = _unknown_option(error) or text
         return f"{' '.join(text.split())} See gatecast --help."
