@@ -78,19 +78,19 @@ def _epidemic(
     """SEIR and LSTM on a bundled epidemic, with fewer contacts as scenario."""
     from gatecast.cli import epidemic
     from gatecast.data import datasets
+    from gatecast.epidemic import Cases, StudyConfig
 
     if dataset not in EPIDEMICS:
         raise SettingError(f"--dataset must be one of {', '.join(EPIDEMICS)} for an epidemic, got {dataset!r}")
-    study = epidemic.Study(
-        horizon=check_horizon(horizon),
-        population=EPIDEMICS[dataset],
+    config = StudyConfig(
+        horizon=horizon,
         scenarios=("name=30 % fewer contacts from now on contacts=-0.3",),
         windows=windows,
         step=7 if dataset == "covid_china" else 28,
-        fit=epidemic.training(fit),
+        fit=fit_config(fit, progress=False),
         seed=seed,
     )
     folder = Folder(out, epidemic.FILES, overwrite=overwrite)
-    panel = datasets.load(dataset).cut(DEMO_ENDS.get(dataset, 0))
-    epidemic.run_study(panel, study, console, folder, cumulative="auto", command="demo epidemic")
+    cases = Cases.of(datasets.load(dataset).cut(DEMO_ENDS.get(dataset, 0)))
+    epidemic.run_study(cases, EPIDEMICS[dataset], config, console, folder, command="demo epidemic")
     console.say(f"Open {folder.path / 'report.html'} in a browser.")

@@ -28,9 +28,10 @@ from gatecast.cli.flags import (
     net_config,
 )
 from gatecast.cli.folder import Folder
-from gatecast.cli.frames import forecast_frame, records, summary
+from gatecast.cli.frames import records, summary
 from gatecast.cli.reading import read
 from gatecast.cli.run import Outcome, Task, run_forecast
+from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
     from gatecast.data import Panel
@@ -101,7 +102,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
 
     record = {"command": command, **outcome.record()}
     history = getattr(outcome.forecaster, "history_", None)
-    folder.write_frame("forecast.csv", forecast_frame(outcome.forecast))
+    folder.write_frame("forecast.csv", output_frame(outcome.forecast))
     if outcome.backtest is not None:
         folder.write_frame("backtest.csv", outcome.backtest.frame)
     write_report(
@@ -130,7 +131,7 @@ def _document(outcome: Outcome, command: str, paths: list[str]) -> dict[str, Any
         "model": outcome.forecast.model,
         "verdict": outcome.verdict.to_dict() if outcome.verdict else None,
         "scores": scores_json(tested) if tested is not None else None,
-        "forecast": records(forecast_frame(outcome.forecast)),
+        "forecast": records(output_frame(outcome.forecast)),
         "notes": [*outcome.notes, *outcome.forecast.notes],
         "run": outcome.record(),
         "files": paths,

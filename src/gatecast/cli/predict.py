@@ -12,8 +12,9 @@ from gatecast.base.files import require_file
 from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
-from gatecast.cli.frames import forecast_frame, records, summary
+from gatecast.cli.frames import records, summary
 from gatecast.cli.reading import read, roles_of
+from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
     from gatecast.evaluation import Forecast
@@ -52,7 +53,7 @@ def predict(
     if paths:
         console.files(paths)
     facts = {"command": "predict", "data": summary(panel), "model": forecast.model}
-    rows = records(forecast_frame(forecast))
+    rows = records(output_frame(forecast))
     console.document({**facts, "forecast": rows, "notes": list(forecast.notes), "files": paths})
 
 
@@ -69,6 +70,6 @@ def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:
     from gatecast.report import write_report
 
     record = {"command": "predict", "model": model, "horizon": forecast.horizon, "levels": list(forecast.levels)}
-    folder.write_frame("forecast.csv", forecast_frame(forecast))
+    folder.write_frame("forecast.csv", output_frame(forecast))
     write_report(folder.file("report.html"), panel=forecast.panel, forecast=forecast, run=record)
     return folder.close("predict", record)

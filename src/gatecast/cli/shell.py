@@ -12,14 +12,19 @@ from gatecast.base.errors import GatecastError
 from gatecast.base.findings import UNSET, Arg, Call, Finding, InPython, Part, Words, render
 
 _GROUPS = {"NetConfig": "net.", "FitConfig": "fit."}
-_OTHERS = (
+_OTHERS = (  # options declared by the commands themselves
+    "cumulative",
     "future",
+    "history",
     "horizon",
     "levels",
+    "models",
     "population",
+    "scenario",
     "step",
+    "transmission",
     "windows",
-)  # options declared by the commands themselves
+)
 _CALLS: dict[str, Callable[..., str]] = {
     "panel.future_frame": lambda *_: "a file with a row for each series and step ahead",
     "LSTMForecaster": lambda horizon=..., **_: f"gatecast forecast FILE --horizon {_shown(horizon)}",

@@ -19,7 +19,7 @@ _GREW, _FELL = 1.25, 0.8  # cases of one week over those two weeks before
 
 
 @dataclass(frozen=True, eq=False)
-class Origins:
+class OriginScores:
     """A backtest by origin.
 
     Args:
@@ -41,7 +41,7 @@ class Origins:
         return str(self.means.loc["all"].idxmin())
 
 
-def by_origin(backtest: Backtest) -> Origins:
+def by_origin(backtest: Backtest) -> OriginScores:
     """Score every model at every origin by the weighted interval score, and say who wins when.
 
     Whether cases grow or fall at an origin is told from the two weeks before it: what could be known there.
@@ -58,7 +58,7 @@ def by_origin(backtest: Backtest) -> Origins:
     means = pd.DataFrame({phase: table[np.array(phases) == phase].mean() for phase in wins} | {"all": table.mean()}).T
     flat = table.reset_index()
     flat.insert(1, "phase", phases)
-    return Origins(flat.assign(best=best.to_numpy()), wins, means, _words(wins, means, len(table)))
+    return OriginScores(flat.assign(best=best.to_numpy()), wins, means, _words(wins, means, len(table)))
 
 
 def phase_of(panel: Panel) -> str:

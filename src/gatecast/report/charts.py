@@ -116,12 +116,17 @@ def _history(values: np.ndarray, times: np.ndarray, panel: Panel, most: int) -> 
 
 def _fan(forecast: Forecast, place: int, target: int) -> Json:
     middle = forecast.quantile(0.5) if 0.5 in forecast.probabilities else forecast.mean
-    bands = []
+    point = values_list(forecast.mean[place, :, target])
+    return {"middle": values_list(middle[place, :, target]), "point": point, "bands": bands(forecast, place, target)}
+
+
+def bands(forecast: Forecast, place: int, target: int) -> list[Json]:
+    """Intervals of one series and target, the widest first."""
+    found = []
     for level in sorted(forecast.levels, reverse=True):
         low, high = (values_list(end[place, :, target]) for end in forecast.interval(level))
-        bands.append({"level": level, "low": low, "high": high})
-    point = values_list(forecast.mean[place, :, target])
-    return {"middle": values_list(middle[place, :, target]), "point": point, "bands": bands}
+        found.append({"level": level, "low": low, "high": high})
+    return found
 
 
 def _actual(panel: Panel, row: int, target: int, horizon: int) -> list[float | None] | None:

@@ -1,8 +1,8 @@
-"""The page about an epidemic: daily and cumulative cases, R_t, scenarios, and who wins at which origin."""
+"""The page about an epidemic: daily and cumulative cases, R_t, scenarios, and scores by origin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,81 +11,57 @@ import numpy as np
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report import facts
-from gatecast.report.charts import Json, pack_times, time_numbers, values_list
+from gatecast.report.charts import Json, bands, pack_times, time_numbers, values_list
 from gatecast.report.format import NOTHING, hover_format, number, time_texts
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:
-    from gatecast.epidemic.origins import Origins
-    from gatecast.epidemic.seir import Scenario, SEIRForecaster
+    from gatecast.base.findings import Finding
+    from gatecast.epidemic import OriginScores, SEIRForecaster, Study
     from gatecast.forecasters.backtest import Backtest
 
 MOST_SERIES = 12
 
 
-def write_epidemic_report(
-    path: str | Path,
-    *,
-    panel: Panel,
-    forecasts: Sequence[Forecast],
-    chosen: str,
-    seir: SEIRForecaster,
-    backtest: Backtest | None = None,
-    origins: Origins | None = None,
-    scenarios: Sequence[Scenario] = (),
-    notes: Sequence[str] = (),
-    before: Sequence[float] = (),
-    run: Mapping[str, Any] | None = None,
-) -> Path:
+def write_epidemic_report(path: str | Path, study: Study, *, words: Callable[[Finding], str] = str) -> Path:
     """Write a self-contained HTML page about an epidemic, and return its path.
 
     Args:
-        path: file to write; its folder is made. An older file is replaced at once, never left half written.
-        panel: daily new cases (:func:`gatecast.data.daily_counts`); its repairs are listed.
-        forecasts: one a model, from the panel's origin; with samples the cumulative chart has bands.
-        chosen: model whose bands are drawn.
-        seir: fitted on the panel; gives R_t, parameters, the fitted course and the scenarios.
-        backtest, origins: past forecasts, and :func:`gatecast.evaluation.by_origin` of them.
-        scenarios: what is run again under other conditions.
-        notes: sentences to show.
-        before: cases of each series before its first row, where the file counted them.
-        run: settings to show.
+        path: file to write; its folder is created. An older file is replaced only when the page is complete.
+        study: from :func:`gatecast.epidemic.study`.
+        words: renders the findings of the study.
 
     Raises:
         MissingExtraError: when plotly or jinja2 is not installed.
     """
-    shown = [name for name in map(str, panel.ids) if name in seir.fits_][:MOST_SERIES]
+    panel, backtest, origins = study.panel, study.backtest, study.origins
+    shown = [name for name in map(str, panel.ids) if name in study.seir.fits_][:MOST_SERIES]
     page = {
-        "title": _title(panel, forecasts),
+        "title": _title(panel, study.config.horizon),
         "source": panel.source,
-        "verdict": origins.text if origins else "No backtest was run, so how good these forecasts are is not known.",
-        "cards": _cards(seir, shown[0]),
-        "chosen": chosen,
+        "verdict": study.verdict or "No backtest was run, so how good these forecasts are is not known.",
+        "cards": _cards(study, shown[0]),
+        "chosen": study.best.model,
         "series": shown,
         "left_out": len(panel) - len(shown),
         "scores": _scores(backtest) if backtest is not None else None,
         "origins": _origins(origins, panel) if origins else None,
-        "horizon": forecasts[0].horizon,
-        "parameters": _parameters(seir, shown),
-        "scenarios": bool(scenarios),
-        "notes": [*notes, *(note for one in forecasts for note in one.notes)],
+        "horizon": study.config.horizon,
+        "parameters": _parameters(study.seir, shown),
+        "scenarios": bool(study.curves),
+        "notes": [*map(words, study.findings), *(note for one in study.forecasts.values() for note in one.notes)],
         "failed": backtest.failed if backtest is not None else {},
         "repairs": panel.repairs,
-        "facts": [
-            ("Data", facts.data_facts(panel)),
-            ("Versions and machine", facts.machine_facts()),
-            ("Settings", facts.run_facts(run or {})),
-        ],
+        "facts": facts.all_facts(panel, study.record()),
     }
-    data = _data(panel, forecasts, chosen, seir, origins, scenarios, shown, before)
-    return write_page(path, fill("epidemic", page, data))
+    return write_page(path, fill("epidemic", page, _data(study, shown)))
 
 
 # ── words and tables ──────────────────────────────────────────────────────────────────────────────────────────────────
-def _title(panel: Panel, forecasts: Sequence[Forecast]) -> str:
+def _title(panel: Panel, horizon: int) -> str:
     name = f"{panel.target_names[0]} of {panel.ids[0]}" if len(panel) == 1 and panel.id_name else panel.target_names[0]
     last = time_texts(panel.cutoffs[:1], panel)[0]
-    return f"{name[:1].upper()}{name[1:]}: {forecasts[0].horizon} days from {last}"
+    return f"{name[:1].upper()}{name[1:]}: {horizon} days from {last}"
 
 
 _CARDS = {
@@ -97,11 +73,11 @@ _CARDS = {
 }
 
 
-def _cards(seir: SEIRForecaster, name: str) -> list[dict[str, str]]:
-    table = seir.summary()
+def _cards(study: Study, name: str) -> list[dict[str, str]]:
+    table = study.summary
     rows = table[table["unique_id"] == name].set_index("quantity")
     cards = [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
-    if (day := seir.fitted_from(name)) is not None:  # the summit may lie in the days that are left out
+    if (day := study.seir.fitted_from(name)) is not None:  # the peak may lie in the days before
         next(card for card in cards if card["label"] == "Peak")["label"] += f" since {_cell(day)}"
     return cards
 
@@ -118,7 +94,7 @@ def _card(label: str, quantity: str, row: Any) -> dict[str, str]:
 
 
 def _around_zero(low: float, high: float) -> str:
-    """The interval of a doubling time; growth and decline together have none in one line."""
+    """The interval of a doubling time, which is not an interval where it spans growth and decline."""
     if low * high < 0:
         return "growth and decline are both possible"
     return f"95 %: {number(min(abs(low), abs(high)), 1)} to {number(max(abs(low), abs(high)), 1)}"
@@ -148,7 +124,7 @@ def _scores(backtest: Backtest) -> Json:
     return {"columns": labels, "rows": rows, "origins": len(backtest.cutoffs)}
 
 
-def _origins(origins: Origins, panel: Panel) -> Json:
+def _origins(origins: OriginScores, panel: Panel) -> Json:
     models = [str(name) for name in origins.means.columns]
     days = time_texts(origins.table["cutoff"].to_numpy(), panel)
     rows = [
@@ -178,65 +154,56 @@ def _parameters(seir: SEIRForecaster, shown: Sequence[str]) -> list[Json]:
 
 
 # ── numbers behind the charts ─────────────────────────────────────────────────────────────────────────────────────────
-def _data(
-    panel: Panel,
-    forecasts: Sequence[Forecast],
-    chosen: str,
-    seir: SEIRForecaster,
-    origins: Origins | None,
-    scenarios: Sequence[Scenario],
-    shown: Sequence[str],
-    before: Sequence[float],
-) -> Json:
-    base = dict(zip(map(str, panel.ids), before, strict=True)) if len(before) else {}
-    horizon = forecasts[0].horizon
+def _data(study: Study, shown: Sequence[str]) -> Json:
+    panel = study.panel
     rows = {str(name): row for row, name in enumerate(panel.ids)}
-    frames = {
-        "fitted": seir.curve(horizon=horizon),
-        "reproduction": seir.reproduction(horizon),
-        "scenarios": [(one.title, seir.curve(one, horizon)) for one in scenarios],
-    }
+    before = study.cases.before
     return {
         "numeric": panel.freq.is_integer,
         "hover": hover_format(panel.freq),
         "target": panel.target_names[0],
-        "chosen": chosen,
-        "models": [one.model for one in forecasts],
-        "series": [_series(panel, rows[name], name, forecasts, frames, base.get(name, 0.0)) for name in shown],
-        "origins": _origin_lines(origins, panel) if origins else None,
+        "chosen": study.best.model,
+        "models": list(study.forecasts),
+        "series": [_series(study, rows[name], name, before[rows[name]]) for name in shown],
+        "origins": _origin_lines(study.origins, panel) if study.origins else None,
     }
 
 
-def _series(panel: Panel, row: int, name: str, forecasts: Sequence[Forecast], frames: Json, base: float) -> Json:
+def _series(study: Study, row: int, name: str, before: float) -> Json:
+    """One series; ``before`` are its cases before the first row."""
+    panel = study.panel
     values = panel.series(row)[:, 0]
-    future = panel.future_times(forecasts[0].horizon)[row]
-    fitted = frames["fitted"][frames["fitted"]["unique_id"] == name]
-    reproduction = frames["reproduction"][frames["reproduction"]["unique_id"] == name]
+    fitted, reproduction = (_of_series(frame, name) for frame in (study.fitted_curve, study.reproduction))
     return {
         "id": name,
         "time": pack_times(time_numbers(panel.times(row), panel)),
         "new": values_list(values),
-        "cumulative": values_list(base + np.nancumsum(values)),
-        "future": pack_times(time_numbers(future, panel)),
-        "models": {one.model: _model(one, row, base + float(np.nansum(values))) for one in forecasts},
-        "course": {
-            "time": _frame_times(fitted, panel),
-            "new": values_list(fitted["new"].to_numpy()),
-            "cumulative": values_list(base + fitted["cumulative"].to_numpy()),
+        "cumulative": values_list(before + np.nancumsum(values)),
+        "future": pack_times(time_numbers(panel.future_times(study.config.horizon)[row], panel)),
+        "models": {
+            model: _model(one, row, before + float(np.nansum(values))) for model, one in study.forecasts.items()
         },
+        "course": {"time": _frame_times(fitted, panel), **_course(fitted, before)},
         "reproduction": {
             "time": _frame_times(reproduction, panel),
             **{key: values_list(reproduction[key].to_numpy(), 3) for key in ("estimate", *_BANDS)},
             "origin": int((~reproduction["future"]).sum()),
         },
         "scenarios": [
-            {
-                "name": title,
-                "new": values_list(one[one["unique_id"] == name]["new"].to_numpy()),
-                "cumulative": values_list(base + one[one["unique_id"] == name]["cumulative"].to_numpy()),
-            }
-            for title, one in frames["scenarios"]
+            {"name": title, **_course(_of_series(curve, name), before)} for title, curve in study.curves.items()
         ],
+    }
+
+
+def _of_series(frame: Any, name: str) -> Any:
+    return frame[frame["unique_id"] == name]
+
+
+def _course(curve: Any, before: float) -> Json:
+    """New and cumulative cases of a fitted course."""
+    return {
+        "new": values_list(curve["new"].to_numpy()),
+        "cumulative": values_list(before + curve["cumulative"].to_numpy()),
     }
 
 
@@ -250,14 +217,7 @@ def _frame_times(frame: Any, panel: Panel) -> Json:
 def _model(forecast: Forecast, row: int, total: float) -> Json:
     """Median and bands of new and of cumulative cases."""
     levels = sorted(forecast.levels, reverse=True)
-    new = {
-        "middle": values_list(forecast.mean[row, :, 0]),
-        "bands": [
-            {"level": level, "low": values_list(low[row, :, 0]), "high": values_list(high[row, :, 0])}
-            for level in levels
-            for low, high in [forecast.interval(level)]
-        ],
-    }
+    new = {"middle": values_list(forecast.mean[row, :, 0]), "bands": bands(forecast, row, 0)}
     cumulative: Json = {"middle": values_list(total + forecast.mean[row, :, 0].cumsum()), "bands": []}
     if forecast.samples is not None:
         paths = total + forecast.samples[row, :, :, 0].cumsum(axis=1)
@@ -269,7 +229,7 @@ def _model(forecast: Forecast, row: int, total: float) -> Json:
     return {"new": new, "cumulative": cumulative}
 
 
-def _origin_lines(origins: Origins, panel: Panel) -> Json:
+def _origin_lines(origins: OriginScores, panel: Panel) -> Json:
     models = [str(name) for name in origins.means.columns]
     return {
         "time": time_numbers(origins.table["cutoff"].to_numpy(), panel).tolist(),

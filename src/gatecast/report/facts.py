@@ -16,6 +16,11 @@ from gatecast.report.format import duration, time_texts
 Facts = list[tuple[str, str]]
 
 
+def all_facts(panel: Panel, run: Mapping[str, Any]) -> list[tuple[str, Facts]]:
+    """Facts of the data, the machine and the run, with their headings."""
+    return [("Data", data_facts(panel)), ("Versions and machine", machine_facts()), ("Settings", run_facts(run))]
+
+
 def data_hash(panel: Panel) -> str:
     """First 16 digits of the panel's SHA-256."""
     return panel.digest()[:16]

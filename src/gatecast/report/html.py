@@ -80,11 +80,7 @@ def render(
         "notes": forecast.notes,
         "selection": selection,
         "repairs": panel.repairs,
-        "facts": [
-            ("Data", facts.data_facts(panel)),
-            ("Versions and machine", facts.machine_facts()),
-            ("Settings", facts.run_facts(run)),
-        ],
+        "facts": facts.all_facts(panel, run),
         "series": list(zip(shown, labels, strict=True)),
         "targets": panel.target_names,
         "training": charts.training_chart(training),

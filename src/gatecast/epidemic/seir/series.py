@@ -11,7 +11,7 @@ from gatecast.base.errors import DataError, SettingError
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir.likelihood import Likelihood
 from gatecast.epidemic.seir.problem import Given, Problem
-from gatecast.epidemic.seir.transmission import Dates, Piecewise, Transmission
+from gatecast.epidemic.seir.transmission import DayOf, Piecewise, Transmission
 from gatecast.forecasters.contract import moment
 
 LEAST_DAYS = 14
@@ -75,7 +75,7 @@ def population_of(panel: Panel, population: Population) -> np.ndarray:
     return found
 
 
-def day_of(panel: Panel, index: int) -> Dates:
+def day_of(panel: Panel, index: int) -> DayOf:
     """A function from a date to the row of a series (rows before the first have negative numbers).
 
     Raises:

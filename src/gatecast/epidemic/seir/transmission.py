@@ -12,7 +12,7 @@ import numpy as np
 from gatecast.base.errors import SettingError
 from gatecast.base.named import from_text
 
-Dates = Callable[[Any], int]
+DayOf = Callable[[Any], int]
 Values = dict[str, np.ndarray]
 Spec = tuple[str, float, float, float]  # name, lower bound, upper bound, where the search begins
 
@@ -27,7 +27,7 @@ class Transmission(ABC):
         """The parameters to be fitted, all positive."""
 
     @abstractmethod
-    def changes(self, day_of: Dates) -> tuple[int, ...]:
+    def changes(self, day_of: DayOf) -> tuple[int, ...]:
         """Days on which something changes, as numbers of rows."""
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Constant(Transmission):
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA),)
 
-    def changes(self, day_of: Dates) -> tuple[int, ...]:
+    def changes(self, day_of: DayOf) -> tuple[int, ...]:
         return ()
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
@@ -68,7 +68,7 @@ class Exponential(Transmission):
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA), ("decay", 1e-4, 1.0, 0.05))
 
-    def changes(self, day_of: Dates) -> tuple[int, ...]:
+    def changes(self, day_of: DayOf) -> tuple[int, ...]:
         return () if self.start is None else (day_of(self.start),)
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
@@ -100,7 +100,7 @@ class Piecewise(Transmission):
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return tuple((f"beta_{k}", *BETA) for k in range(len(changes) + 1))
 
-    def changes(self, day_of: Dates) -> tuple[int, ...]:
+    def changes(self, day_of: DayOf) -> tuple[int, ...]:
         return tuple(sorted(day_of(date) for date in self.at))
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
