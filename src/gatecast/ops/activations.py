@@ -11,7 +11,7 @@ from torch.nn import functional
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
-from gatecast.ops.spec import Activation
+from gatecast.ops.lstm_cell.spec import Activation
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gatecast.ops import kernel, transforms
-from gatecast.ops.checks import NO_MASKS, check_layers
+from gatecast.ops.lstm_cell import kernel, transforms
+from gatecast.ops.lstm_cell.checks import NO_MASKS, check_layers
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks
 from gatecast.ops.select import kernel_for
-from gatecast.ops.spec import CellSpec, LSTMMasks
 
 NONE = torch.empty(0)  # in the place of a weight that is missing
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.ops.spec import LSTMMasks
+from gatecast.ops.lstm_cell.spec import LSTMMasks
 
 State = tuple[Tensor, ...]  # the first is the output h; the second, where there is one, the cell c
 # Gates of the input, h on its way to W_hh (perhaps dropped; None: zeros), state → new state

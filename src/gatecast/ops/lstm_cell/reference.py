@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
 NORM_EPSILON = 1e-5
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights
-from gatecast.ops.reference import lstm
+from gatecast.ops.lstm_cell.reference import lstm
 
 T, B, INPUT, H, P = 4, 2, 3, 5, 2
 

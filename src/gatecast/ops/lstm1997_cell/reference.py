@@ -22,9 +22,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.spec import LSTMMasks
 from gatecast.ops.scan import State, scan
-from gatecast.ops.spec import LSTMMasks
 
 FEEDBACK = ("all", "cells", "none")
 

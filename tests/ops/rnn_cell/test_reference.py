@@ -7,7 +7,7 @@ import torch
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.rnn import RNNSpec, RNNWeights, reference, rnn
+from gatecast.ops.rnn_cell.reference import RNNSpec, RNNWeights, reference, rnn
 
 T, B, INPUT, H = 5, 2, 3, 4
 

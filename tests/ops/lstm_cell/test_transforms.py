@@ -15,8 +15,8 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gatecast import ops, testing
-from gatecast.ops import reference
 from gatecast.ops.library import library
+from gatecast.ops.lstm_cell import reference
 from gatecast.testing import OPTIONS, SHAPES, TOLERANCE, Arguments, LSTMCase
 
 pytestmark = pytest.mark.skipif(not library().isa, reason="no kernel")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.gru import GRUSpec, GRUWeights, gru, reference
+from gatecast.ops.gru_cell.reference import GRUSpec, GRUWeights, gru, reference
 
 T, B, INPUT, H = 5, 2, 3, 4
 

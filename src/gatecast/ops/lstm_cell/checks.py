@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gatecast.base.errors import SettingError
 from gatecast.ops.activations import activation_of
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMWeights
 
 State = tuple[Tensor, Tensor]
 

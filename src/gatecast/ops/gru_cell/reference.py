@@ -20,9 +20,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.spec import Activation, LSTMMasks
 from gatecast.ops.scan import ScanOutput, State, Step, pytorch_runs, run_pytorch, scan
-from gatecast.ops.spec import Activation, LSTMMasks
 
 Function = Callable[[Tensor], Tensor]
 Gates = tuple[Tensor, Tensor]  # z, and n before its activation

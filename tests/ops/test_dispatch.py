@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gatecast import ops, testing
-from gatecast.ops import kernel, reference
 from gatecast.ops.library import find, library
+from gatecast.ops.lstm_cell import kernel, reference
 from gatecast.testing import OPTIONS, SHAPES, TOLERANCE, Arguments, LSTMCase
 
 CASE = LSTMCase("base")

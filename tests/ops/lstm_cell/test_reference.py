@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from gatecast import ops, testing
-from gatecast.ops import LSTMWeights, reference
-from gatecast.ops.gru import GRUWeights, gru
-from gatecast.ops.rnn import RNNWeights, rnn
+from gatecast.ops import LSTMWeights
+from gatecast.ops.gru_cell.reference import GRUWeights, gru
+from gatecast.ops.lstm_cell import reference
+from gatecast.ops.rnn_cell.reference import RNNWeights, rnn
 from gatecast.testing import OPTIONS, LSTMCase
 
 SMOOTH = [case for case in OPTIONS if "relu" not in str(case.spec) and not case.poison and "gradient" not in case.name]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gatecast.ops.library import library
-from gatecast.ops.spec import CellSpec
+from gatecast.ops.lstm_cell.spec import CellSpec
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_sigmoid", "softsign", "linear", "hard_tanh")  # order of csrc/lstm.h
 _STATE = "Tensor? h0, Tensor? c0"

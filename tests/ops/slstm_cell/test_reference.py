@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.ops.slstm import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
-from gatecast.ops.spec import LSTMMasks
+from gatecast.ops.lstm_cell.spec import LSTMMasks
+from gatecast.ops.slstm_cell.reference import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
 
 FORGET = pytest.mark.parametrize("exponential_forget", [False, True])
 

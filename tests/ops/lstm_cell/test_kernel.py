@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from gatecast import ops, testing
-from gatecast.ops import operators
 from gatecast.ops.library import library
+from gatecast.ops.lstm_cell import operators
 from gatecast.testing import LSTMCase
 
 pytestmark = pytest.mark.skipif(not library().isa, reason="no kernel")

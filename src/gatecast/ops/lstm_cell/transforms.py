@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch._C import _functorch as inner
 
-from gatecast.ops import reference
-from gatecast.ops.operators import (
+from gatecast.ops.lstm_cell import reference
+from gatecast.ops.lstm_cell.operators import (
     BACKWARD,
     FORWARD,
     INPUTS,
@@ -29,7 +29,7 @@ from gatecast.ops.operators import (
     ready,
     ready_gradients,
 )
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMWeights
 
 Call = Callable[..., Any]
 Given = Sequence[Any]  # tensors, or None where there is none

@@ -24,9 +24,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.spec import LSTMMasks
 from gatecast.ops.scan import State, scan
-from gatecast.ops.spec import LSTMMasks
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.ops import transforms
-from gatecast.ops.operators import (
+from gatecast.ops.lstm_cell import transforms
+from gatecast.ops.lstm_cell.operators import (
     BACKWARD,
     FORWARD,
     INPUTS,
@@ -25,7 +25,7 @@ from gatecast.ops.operators import (
     ready,
     ready_gradients,
 )
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
 
 def lstm(

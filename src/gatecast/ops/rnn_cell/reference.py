@@ -13,16 +13,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.spec import Activation, LSTMMasks
 from gatecast.ops.scan import ScanOutput, State, Step, pytorch_runs, run_pytorch, scan
-from gatecast.ops.spec import Activation, LSTMMasks
 
 OPERATORS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
 
 
 @dataclass(frozen=True)
 class RNNSpec:
-    """Options of the cell that are not tensors; as in :class:`gatecast.ops.spec.CellSpec`."""
+    """Options of the cell that are not tensors; as in :class:`gatecast.ops.lstm_cell.spec.CellSpec`."""
 
     activation: Activation = "tanh"
     reverse: bool = False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gatecast.ops import kernel, reference
-from gatecast.ops.checks import DEFAULT, NO_MASKS, State, check_lstm
+from gatecast.ops.lstm_cell import kernel, reference
+from gatecast.ops.lstm_cell.checks import DEFAULT, NO_MASKS, State, check_lstm
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 from gatecast.ops.select import announce, kernel_for
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
 
 def lstm(
@@ -19,7 +19,7 @@ def lstm(
     masks: LSTMMasks | None = None,
     cells: bool = False,
 ) -> LSTMOutput:
-    """Run an LSTM cell over the time axis; :mod:`gatecast.ops.reference` defines what it computes.
+    """Run an LSTM cell over the time axis; :mod:`gatecast.ops.lstm_cell.reference` defines what it computes.
 
     Args:
         x: input ``(time, batch, input)``, any strides: a batch-first tensor goes in as ``x.transpose(0, 1)``.

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
+from gatecast.ops.lstm_cell.spec import Activation, LSTMMasks
 from gatecast.ops.scan import State, scan
-from gatecast.ops.spec import Activation, LSTMMasks
 
 CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
