@@ -2,7 +2,8 @@
 
 from gatecast.ops.activations import ACTIVATIONS, activation_of
 from gatecast.ops.dispatch import lstm
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
+from gatecast.ops.masks import LSTMMasks
 from gatecast.ops.select import SlowPathWarning, explain
 
 __all__ = [

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from gatecast.ops.convlstm_cell.reference import ConvSpec, ConvWeights, convlstm, convolve, result_space
-from gatecast.ops.lstm_cell.spec import LSTMMasks
+from gatecast.ops.convlstm_cell.reference import convlstm, convolve, result_space
+from gatecast.ops.convlstm_cell.spec import ConvSpec, ConvWeights
+from gatecast.ops.masks import LSTMMasks
 
 SHAPES: dict[int, tuple[int, ...]] = {1: (7,), 2: (7, 5), 3: (4, 5, 3)}
 

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.gru_cell.reference import GRUSpec, GRUWeights, gru, reference
+from gatecast.ops.gru_cell import reference
+from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
 
 T, B, INPUT, H = 5, 2, 3, 4
 
@@ -33,7 +35,7 @@ def by_hand(x: Tensor, weights: GRUWeights, h: Tensor, before: Tensor, *, reset_
 @pytest.mark.parametrize("reset_after", [True, False])
 def test_the_equations(reset_after: bool) -> None:
     x, weights, h = case()
-    out = reference(x, weights, h, GRUSpec(reset_after=reset_after), LSTMMasks())
+    out = reference.gru(x, weights, h, GRUSpec(reset_after=reset_after), LSTMMasks())
     for t in range(T):
         h = by_hand(x[t], weights, h, h, reset_after=reset_after)
         torch.testing.assert_close(out.y[t], h)
@@ -99,7 +101,7 @@ def test_pytorchs_operator_computes_what_the_reference_does(reverse: bool, bias:
     x, weights, h = case()
     weights, spec = weights if bias else GRUWeights(*weights[:2]), GRUSpec(reverse=reverse)
     given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
-    runs = gru(x, weights, h, spec=spec), reference(x, weights, h, spec, LSTMMasks())
+    runs = gru(x, weights, h, spec=spec), reference.gru(x, weights, h, spec, LSTMMasks())
     gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
     torch.testing.assert_close(*runs)
     torch.testing.assert_close(*gradients)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.ops.lstm1997_cell.reference import Spec1997, State1997, Weights1997, lstm1997, units_of
-from gatecast.ops.lstm_cell.spec import LSTMMasks
+from gatecast.ops.lstm1997_cell.reference import lstm1997, units_of
+from gatecast.ops.lstm1997_cell.spec import Spec1997, State1997, Weights1997
+from gatecast.ops.masks import LSTMMasks
 
 
 def weights_of(spec: Spec1997, *, inputs: int = 3) -> Weights1997:

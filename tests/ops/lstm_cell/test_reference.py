@@ -11,9 +11,11 @@ from torch import nn
 
 from gatecast import ops, testing
 from gatecast.ops import LSTMWeights
-from gatecast.ops.gru_cell.reference import GRUWeights, gru
+from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.spec import GRUWeights
 from gatecast.ops.lstm_cell import reference
-from gatecast.ops.rnn_cell.reference import RNNWeights, rnn
+from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.spec import RNNWeights
 from gatecast.testing import OPTIONS, LSTMCase
 
 SMOOTH = [case for case in OPTIONS if "relu" not in str(case.spec) and not case.poison and "gradient" not in case.name]

@@ -7,7 +7,9 @@ import torch
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
-from gatecast.ops.rnn_cell.reference import RNNSpec, RNNWeights, reference, rnn
+from gatecast.ops.rnn_cell import reference
+from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 
 T, B, INPUT, H = 5, 2, 3, 4
 
@@ -21,7 +23,7 @@ def case() -> tuple[torch.Tensor, RNNWeights, torch.Tensor]:
 
 def test_the_equation() -> None:
     x, weights, h = case()
-    out = reference(x, weights, h, RNNSpec(), LSTMMasks())
+    out = reference.rnn(x, weights, h, RNNSpec(), LSTMMasks())
     for t in range(T):
         h = (weights.w_ih @ x[t].T + weights.bias[:, None] + weights.w_hh @ h.T).tanh().T
         torch.testing.assert_close(out.y[t], h)
@@ -86,7 +88,7 @@ def test_pytorchs_operator_computes_what_the_reference_does(activation: str, rev
     x, weights, h = case()
     weights, spec = weights if bias else RNNWeights(*weights[:2]), RNNSpec(activation, reverse)
     given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
-    runs = rnn(x, weights, h, spec=spec), reference(x, weights, h, spec, LSTMMasks())
+    runs = rnn(x, weights, h, spec=spec), reference.rnn(x, weights, h, spec, LSTMMasks())
     gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
     torch.testing.assert_close(*runs)
     torch.testing.assert_close(*gradients)

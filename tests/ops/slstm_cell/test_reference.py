@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.ops.lstm_cell.spec import LSTMMasks
-from gatecast.ops.slstm_cell.reference import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
+from gatecast.ops.masks import LSTMMasks
+from gatecast.ops.slstm_cell.reference import slstm
+from gatecast.ops.slstm_cell.spec import SLSTMSpec, SLSTMState, SLSTMWeights
 
 FORGET = pytest.mark.parametrize("exponential_forget", [False, True])
 

@@ -12,92 +12,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.lstm_cell.reference import clip_gradient, without_masked
-from gatecast.ops.lstm_cell.spec import Activation, LSTMMasks
-from gatecast.ops.scan import ScanOutput, State, Step, pytorch_runs, run_pytorch, scan
+from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
+from gatecast.ops.masks import LSTMMasks
+from gatecast.ops.scan import ScanOutput, State, Step, clip_gradient, scan_rows
 
 Function = Callable[[Tensor], Tensor]
 Gates = tuple[Tensor, Tensor]  # z, and n before its activation
 
 
-@dataclass(frozen=True)
-class GRUSpec:
-    """Options of the cell that are not tensors.
-
-    Args:
-        activation: of the candidate.
-        recurrent_activation: of the gates.
-        reset_after: the reset gate multiplies ``W_hn h + b_hn``; else it multiplies ``h``.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through the gates; None for none.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
-    """
-
-    activation: Activation = "tanh"
-    recurrent_activation: Activation = "sigmoid"
-    reset_after: bool = True
-    reverse: bool = False
-    gradient_clip: float | None = None
-    zero_output: bool = True
-
-
-class GRUWeights(NamedTuple):
-    """Weights of one layer and direction; rows of the gates in the order r, z, n."""
-
-    w_ih: Float[Tensor, "gates input"]
-    w_hh: Float[Tensor, "gates hidden"]
-    bias_ih: Float[Tensor, " gates"] | None = None
-    bias_hh: Float[Tensor, " gates"] | None = None
-
-
 def gru(
-    x: Float[Tensor, "time batch input"],
-    weights: GRUWeights,
-    h: Float[Tensor, "batch hidden"] | None = None,
-    *,
-    spec: GRUSpec | None = None,
-    masks: LSTMMasks | None = None,
-) -> ScanOutput:
-    """Run the cell over the time axis: by PyTorch's operator where the cell is its own, else by :func:`reference`.
-
-    Args:
-        x: input of every step.
-        weights: of the layer.
-        h: state before the first step; None: zeros.
-        spec: options of the cell.
-        masks: of steps, recurrent dropout and zoneout.
-    """
-    spec, masks = spec or GRUSpec(), masks or LSTMMasks()
-    h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
-    own = (spec.activation, spec.recurrent_activation, spec.reset_after, spec.gradient_clip)
-    if own == ("tanh", "sigmoid", True, None) and pytorch_runs(x, masks):
-        return run_pytorch(torch.gru, x, h, [weight for weight in weights if weight is not None], reverse=spec.reverse)
-    return reference(x, weights, h, spec, masks)
-
-
-def reference(
     x: Float[Tensor, "time batch input"],
     weights: GRUWeights,
     h: Float[Tensor, "batch hidden"],
     spec: GRUSpec,
     masks: LSTMMasks,
 ) -> ScanOutput:
-    """The definition: a loop over time with every option."""
-    gates_x = without_masked(x, masks.steps) @ weights.w_ih.T
-    if weights.bias_ih is not None:
-        gates_x = gates_x + weights.bias_ih
-    # unbind, not gates_x[t]: the gradient of each index would be a tensor of all steps
-    each, step = gates_x.unbind(0), _step_of(weights, spec)
-    y, (h,) = scan(each, (h,), step, masks, reverse=spec.reverse, zero_output=spec.zero_output)
-    return ScanOutput(y, h)
+    """Run the cell over the time axis, with every option."""
+    step = _step_of(weights, spec)
+    return scan_rows(
+        x, weights.w_ih, weights.bias_ih, h, step, masks, reverse=spec.reverse, zero_output=spec.zero_output
+    )
 
 
 def _step_of(weights: GRUWeights, spec: GRUSpec) -> Step:

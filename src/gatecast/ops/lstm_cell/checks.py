@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gatecast.base.errors import SettingError
 from gatecast.ops.activations import activation_of
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMWeights
+from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMWeights
+from gatecast.ops.masks import NO_MASKS, LSTMMasks
 
 State = tuple[Tensor, Tensor]
 
@@ -82,7 +83,6 @@ def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, la
 
 
 LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole", "norm_x", "norm_h", "norm_c", "w_proj")
-DEFAULT, NO_MASKS = CellSpec(), LSTMMasks()
 
 
 def is_number(value: Any) -> bool:

@@ -25,7 +25,8 @@ from gatecast.ops.lstm_cell.operators import (
     ready,
     ready_gradients,
 )
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
+from gatecast.ops.masks import LSTMMasks
 
 
 def lstm(
@@ -62,7 +63,7 @@ def lstm_layers(
     layers: int,
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run checked layers in one call: :func:`gatecast.ops.layers.lstm_layers`."""
+    """Run checked layers in one call: :func:`gatecast.ops.dispatch.lstm_layers`."""
     if x.dtype != torch.float32:
         start = None if state is None else [*map(_wide, state)]
         wide = [_wide(t) for t in weights]

@@ -15,11 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
+from gatecast.ops.masks import LSTMMasks
 
 NORM_EPSILON = 1e-5
 
@@ -114,31 +115,3 @@ def _peepholes(weights: LSTMWeights, spec: CellSpec) -> tuple[Tensor | None, Ten
 def _norm(x: Tensor, gain: Tensor, bias: Tensor | None = None) -> Tensor:
     """Layer normalisation over the last axis."""
     return torch.nn.functional.layer_norm(x, x.shape[-1:], gain, bias, NORM_EPSILON)
-
-
-def without_masked(
-    x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
-) -> Float[Tensor, "time batch *feature"]:
-    """``x`` with zeros at masked steps: there NaN times a gradient of zero would reach the gradients of the weights."""
-    return x if steps is None else torch.where(steps[(..., *[None] * (x.dim() - 2))], x, 0.0)
-
-
-def clip_gradient(x: Tensor, bound: float) -> Tensor:
-    """The argument itself; each entry of its gradient cut to ``[-bound, bound]``."""
-    return _ClippedGradient.apply(x, bound)
-
-
-class _ClippedGradient(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, bound: float) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.bound = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        return grads[0].clamp(-ctx.bound, ctx.bound), None

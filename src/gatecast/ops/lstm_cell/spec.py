@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-Activation = str | Callable[[Tensor], Tensor]
+from gatecast.ops.activations import Activation
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ class CellSpec:
         return 3 if self.coupled else 4
 
 
+DEFAULT = CellSpec()
+
+
 class LSTMWeights(NamedTuple):
     """Weights of one layer and direction; rows of the gates in the order i, f, g, o (coupled: f, g, o).
 
@@ -61,19 +63,6 @@ class LSTMWeights(NamedTuple):
     norm_h: Float[Tensor, " gates"] | None = None
     norm_c: Float[Tensor, "2 hidden"] | None = None  # gain and bias
     w_proj: Float[Tensor, "projection hidden"] | None = None
-
-
-class LSTMMasks(NamedTuple):
-    """Masks of one layer, drawn or given once for a call. Axes may be expanded (stride 0).
-
-    A masked step leaves the state as it was. ``zone_h`` and ``zone_c`` hold the share of the *old* value that is kept:
-    drawn zeros and ones in training, the probability itself otherwise (Krueger et al. 2017).
-    """
-
-    steps: Bool[Tensor, "time batch"] | None = None  # True where the step counts
-    recurrent: Float[Tensor, "time batch output"] | None = None  # multiplies h before W_hh (Gal & Ghahramani 2016)
-    zone_h: Float[Tensor, "time batch output"] | None = None
-    zone_c: Float[Tensor, "time batch hidden"] | None = None
 
 
 class LSTMOutput(NamedTuple):

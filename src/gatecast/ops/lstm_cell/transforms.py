@@ -29,7 +29,8 @@ from gatecast.ops.lstm_cell.operators import (
     ready,
     ready_gradients,
 )
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMMasks, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMWeights
+from gatecast.ops.masks import LSTMMasks
 
 Call = Callable[..., Any]
 Given = Sequence[Any]  # tensors, or None where there is none
