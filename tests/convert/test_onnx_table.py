@@ -19,7 +19,7 @@ from gatecast import ops
 from gatecast.base.errors import MissingExtraError, SettingError
 from gatecast.convert import onnx_table
 from gatecast.convert.onnx_table import Call, translated
-from gatecast.ops.operators import choices
+from gatecast.ops.lstm_cell.operators import choices
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

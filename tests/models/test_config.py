@@ -20,7 +20,7 @@ from gatecast.nn import GRU, LSTM, RNN
 from gatecast.ops import activations
 from gatecast.training.config import FitConfig
 
-pytestmark = pytest.mark.filterwarnings("ignore::gatecast.ops.select.SlowPathWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::gatecast.ops.SlowPathWarning")
 
 CONTEXT, HORIZON = 12, 5
 KINDS = tuple(NETWORKS)

@@ -16,8 +16,8 @@ from torch.nn.utils import parametrize, prune
 from gatecast import ops
 from gatecast.base.errors import SettingError
 from gatecast.nn import GRU, LSTM, LSTMCell
-from gatecast.ops import kernel
 from gatecast.ops.library import library
+from gatecast.ops.lstm_cell import kernel
 
 KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
 

@@ -14,8 +14,9 @@ from gatecast.base.errors import SettingError
 from gatecast.convert import conv_from_keras_arrays, conv_to_keras_arrays
 from gatecast.nn import ConvLSTM1d, ConvLSTM2d, ConvLSTM3d, Spread
 from gatecast.nn.convlstm import ConvLSTM
-from gatecast.ops.convlstm import ConvSpec, convlstm
-from gatecast.ops.spec import LSTMMasks
+from gatecast.ops.convlstm_cell.reference import convlstm
+from gatecast.ops.convlstm_cell.spec import ConvSpec
+from gatecast.ops.masks import LSTMMasks
 
 SPACES = {1: (6,), 2: (6, 5), 3: (3, 4, 5)}
 KERAS = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gatecast.base.errors import SettingError
 from gatecast.nn import sLSTM
-from gatecast.ops.slstm import SLSTMWeights, slstm
+from gatecast.ops.slstm_cell.reference import slstm
+from gatecast.ops.slstm_cell.spec import SLSTMWeights
 
 
 def layer_of(num_layers: int = 2, **options: Any) -> sLSTM:

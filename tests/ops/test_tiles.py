@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from gatecast import ops, testing
 from gatecast.nn import LSTM
-from gatecast.ops import reference
 from gatecast.ops.library import find, library
+from gatecast.ops.lstm_cell import reference
 from gatecast.testing import OPTIONS, SHAPES, LSTMCase
 
 pytestmark = pytest.mark.skipif(not library().tiles, reason="this processor has no AMX, or it was not asked for")

@@ -20,7 +20,7 @@ from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reord
 from gatecast.convert.layer import GATES, Kind, LayerWeights
 from gatecast.convert.onnx_activations import check_symmetric, read_activations
 from gatecast.convert.onnx_nodes import Node, nodes_of
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 ATTRIBUTES = (

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatecast.base.errors import SettingError
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
 
 # Name: defaults of the parameters that it reads, and the function. None: ONNX leaves the default open.
 FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Tensor]]] = {

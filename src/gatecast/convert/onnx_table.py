@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from gatecast.base.errors import SettingError, require
 from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH
 from gatecast.convert.onnx_activations import check_symmetric, write_activation
-from gatecast.ops.operators import ACTIVATIONS, FORWARD
+from gatecast.ops.lstm_cell.operators import ACTIVATIONS, FORWARD
 
 Value = Any  # of the graph: a tensor that the model has when it runs
 LABEL = "gatecast's LSTM"

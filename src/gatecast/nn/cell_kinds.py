@@ -14,11 +14,13 @@ from torch import Tensor
 from gatecast.nn.checks import check_projection, check_sizes, check_switches
 from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
-from gatecast.ops.checks import DEFAULT
-from gatecast.ops.gru import GRUSpec, GRUWeights, gru
-from gatecast.ops.layers import lstm_layers
-from gatecast.ops.rnn import RNNSpec, RNNWeights, rnn
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
+from gatecast.ops.dispatch import lstm_layers
+from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
+from gatecast.ops.lstm_cell.spec import DEFAULT
+from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 
 State = tuple[Tensor, ...]
 Weights = Mapping[str, Tensor]

@@ -24,7 +24,7 @@ from gatecast.nn.options import (
 )
 from gatecast.nn.parameters import Recurrent
 from gatecast.nn.states import given_state, state_out
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
 
 
 class Cell(Recurrent):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
-from gatecast.ops.checks import is_number
+from gatecast.ops.lstm_cell.checks import is_number
 
 Lengths = Tensor | np.ndarray | Sequence[int] | int  # a tensor, or what torch.tensor takes
 Mask = Tensor | np.ndarray | Sequence[Any]

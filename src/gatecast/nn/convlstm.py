@@ -29,7 +29,8 @@ from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_
 from gatecast.nn.sizes import AXES, Sizes, check_input, padding_of, sizes, space_of
 from gatecast.nn.states import WithState, state_out
 from gatecast.ops import LSTMMasks
-from gatecast.ops.convlstm import ConvSpec, ConvWeights, Shape, convlstm, result_space
+from gatecast.ops.convlstm_cell.reference import convlstm, result_space
+from gatecast.ops.convlstm_cell.spec import ConvSpec, ConvWeights, Shape
 
 PEEPHOLES = ("none", "channel", "pixel")
 
@@ -94,8 +95,8 @@ class ConvDesign(Design):
 class ConvLSTM(WithState):
     """What ``ConvLSTM1d``, ``ConvLSTM2d`` and ``ConvLSTM3d`` share: a stack of convolutional LSTM layers.
 
-    The equations are those of :mod:`gatecast.ops.convlstm`. Stride and padding belong to the first layer's input
-    convolution; recurrent convolutions, and the layers above, keep the size. It is called as ``LSTM`` is: the output is
+    :mod:`gatecast.ops.convlstm_cell.reference` has the equations. Stride and padding apply to the first layer's input
+    convolution; recurrent convolutions and the layers above keep the size. Call it like ``LSTM``: the output is
     ``(time, batch, hidden_channels * directions, *space)``, h and c are ``(num_layers * directions, batch,
     hidden_channels, *space)``.
 

@@ -25,7 +25,7 @@ from gatecast.base.named import from_text, to_text
 from gatecast.base.options import option
 from gatecast.nn.losses import LOSSES, Loss, check_power
 from gatecast.nn.tweedie import TweedieDistribution
-from gatecast.ops.checks import is_number
+from gatecast.ops.lstm_cell.checks import is_number
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]

@@ -18,7 +18,7 @@ from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
 from gatecast.nn.checks import check_numbers
-from gatecast.ops.checks import is_number
+from gatecast.ops.lstm_cell.checks import is_number
 
 
 class GateInitializer(ABC):

@@ -19,7 +19,7 @@ from torch.nn.functional import log_softmax, softplus
 from gatecast.base.errors import SettingError
 from gatecast.base.options import option
 from gatecast.nn.checks import check_sizes
-from gatecast.ops.checks import is_number
+from gatecast.ops.lstm_cell.checks import is_number
 
 _LARGE = 50.0  # from here on Stirling's series is exact to float32
 EPSILON = 1e-7  # Keras's least divisor and least argument of a logarithm

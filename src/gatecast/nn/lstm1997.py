@@ -15,8 +15,9 @@ from gatecast.nn.checks import check_numbers, check_sizes, one_of
 from gatecast.nn.options import LSTM1997CellOptions, StackOptions, differences, read_options, shown, signed_with
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks
-from gatecast.ops.checks import is_number
-from gatecast.ops.lstm1997 import Spec1997, State1997, Weights1997, lstm1997
+from gatecast.ops.lstm1997_cell.reference import lstm1997
+from gatecast.ops.lstm1997_cell.spec import Spec1997, State1997, Weights1997
+from gatecast.ops.lstm_cell.checks import is_number
 
 BIASES = ("all", "gates", "none")
 
@@ -101,10 +102,9 @@ class Design1997(Design):
 class LSTM1997(Stack):
     """Memory cell blocks without a forget gate, learnt by the truncated gradient: the layer of the paper's experiments.
 
-    The equations are those of :mod:`gatecast.ops.lstm1997`. It is called as ``LSTM`` is; its output is ``(time, batch,
-    blocks * block_size)``, its state the tuple ``(h, c, gates)``: what the cells gave at the last step, the cells, and
-    what the gates gave, each ``(layers*directions, batch, width)``. A readout, such as ``torch.nn.Linear``, is not part
-    of it.
+    :mod:`gatecast.ops.lstm1997_cell.reference` has the equations. Call it like ``LSTM``: its output is ``(time, batch,
+    blocks * block_size)``, its state the tuple ``(h, c, gates)``: cell outputs of the last step, cell states and gate
+    outputs, each ``(layers*directions, batch, width)``. A readout, such as ``torch.nn.Linear``, is not included.
 
     Args:
         input_size: features of each step.

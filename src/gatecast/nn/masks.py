@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from gatecast.nn.options import CellOptions
 from gatecast.ops import LSTMMasks
-from gatecast.ops.checks import NO_MASKS
+from gatecast.ops.masks import NO_MASKS
 
 
 def dropped(

@@ -21,9 +21,9 @@ from gatecast.nn.checks import check_probability, check_sizes, check_switches, o
 from gatecast.nn.init import Initializer, Spread, initializer_of
 from gatecast.nn.regularizers import Constraint, Regularizer, check_regularizer, constraint_of
 from gatecast.ops import activation_of
-from gatecast.ops.checks import is_number
-from gatecast.ops.lstm1997 import FEEDBACK
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
+from gatecast.ops.lstm1997_cell.spec import FEEDBACK
+from gatecast.ops.lstm_cell.checks import is_number
 
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)

@@ -14,7 +14,7 @@ from gatecast.nn.checks import check_dtype
 from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.masks import weights_dropped
 from gatecast.nn.regularizers import constraint_of
-from gatecast.ops.layers import NONE
+from gatecast.ops.dispatch import NONE
 
 KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_ih", "bias_hh")}
 

@@ -29,7 +29,7 @@ from gatecast.nn.options import (
     signed_with,
 )
 from gatecast.nn.stack import Stack
-from gatecast.ops.spec import Activation
+from gatecast.ops.activations import Activation
 
 State = tuple[Float[Tensor, "layers batch hidden"], ...]  # h, and c where the cell has one
 

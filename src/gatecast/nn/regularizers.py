@@ -12,7 +12,7 @@ from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
 from gatecast.nn.checks import check_numbers
-from gatecast.ops.checks import is_number
+from gatecast.ops.lstm_cell.checks import is_number
 
 EPSILON = 1e-7  # Keras's: a row of zeros stays a row of zeros
 

@@ -15,7 +15,8 @@ from gatecast.nn.init import Spread
 from gatecast.nn.options import SLSTMCellOptions, StackOptions, read_options, signed_with
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks
-from gatecast.ops.slstm import SLSTMSpec, SLSTMState, SLSTMWeights, slstm
+from gatecast.ops.slstm_cell.reference import slstm
+from gatecast.ops.slstm_cell.spec import SLSTMSpec, SLSTMState, SLSTMWeights
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class SLSTMDesign(Design):
 class sLSTM(Stack):
     """A stack of LSTM layers with exponential gates: a step can outweigh all that came before it.
 
-    The equations are those of :mod:`gatecast.ops.slstm`. It is called as ``LSTM`` is; its state is the tuple
+    :mod:`gatecast.ops.slstm_cell.reference` has the equations. Call it like ``LSTM``: its state is the tuple
     ``(h, c, n, m)``, each ``(layers*directions, batch, hidden_size)``. In half precision c, n and m are float32. A
-    learned state, or that of a static context, is h and c, with n = 1 and m = 0.
+    learned initial state, or one from a static context, consists of h and c, with n = 1 and m = 0.
 
     Args:
         input_size: features of each step.

@@ -13,7 +13,7 @@ from gatecast.nn.cell_kinds import Design, State
 from gatecast.nn.checks import check_static, checked_part, checked_state, same_kind, wrong_number
 from gatecast.nn.options import StackOptions
 from gatecast.nn.parameters import Recurrent
-from gatecast.ops import transforms
+from gatecast.ops.lstm_cell import transforms
 
 Space = tuple[Any, ...]  # sizes of the state beside its width; one may be symbolic while torch.export traces
 

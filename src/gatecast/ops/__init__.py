@@ -1,9 +1,10 @@
 """Tensor functions: the reference that defines each cell, the kernels, and the choice between them."""
 
 from gatecast.ops.activations import ACTIVATIONS, activation_of
-from gatecast.ops.lstm import lstm
+from gatecast.ops.dispatch import lstm
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
+from gatecast.ops.masks import LSTMMasks
 from gatecast.ops.select import SlowPathWarning, explain
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMOutput, LSTMWeights
 
 __all__ = [
     "ACTIVATIONS",

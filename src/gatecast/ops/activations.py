@@ -11,16 +11,17 @@ from torch.nn import functional
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
-from gatecast.ops.spec import Activation
+
+Activation = str | Callable[[Tensor], Tensor]
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
-    """``clip(x / 6 + 1/2, 0, 1)``; at the corners -3 and 3 its derivative is 0."""
+    """``clip(x / 6 + 1/2, 0, 1)``; its derivative at the corners -3 and 3 is 0."""
     return functional.hardsigmoid(x)
 
 
 def linear(x: Tensor) -> Tensor:
-    """The argument itself."""
+    """Identity."""
     return x
 
 
@@ -42,14 +43,14 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def activation_of(activation: Activation, name: str = "activation") -> Callable[[Tensor], Tensor]:
-    """The function of a name; a function as it is.
+    """The activation function with this name; a function is returned unchanged.
 
     Args:
         activation: a name or a function of a tensor.
         name: of the argument, for the message.
 
     Raises:
-        SettingError: no activation has that name, or it is no function.
+        SettingError: there is no such activation, or the value is not callable.
     """
     if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]

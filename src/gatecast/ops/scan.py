@@ -1,4 +1,4 @@
-"""The loop over time that the cells beside the LSTM share, with its masks."""
+"""The loop over time with its masks, which all cells except the LSTM share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.ops.spec import LSTMMasks
+from gatecast.ops.masks import LSTMMasks, without_masked
 
-State = tuple[Tensor, ...]  # the first is the output h; the second, where there is one, the cell c
-# Gates of the input, h on its way to W_hh (perhaps dropped; None: zeros), state → new state
+State = tuple[Tensor, ...]  # the output h first, then the cell c if there is one
+# The input's part of the gates, h as W_hh reads it (after dropout; None: zeros), state → new state
 Step = Callable[[Tensor, Any, State], State]
-Zone = Callable[[State, State, LSTMMasks, int], State]  # new state, old state, masks, t → what is kept of both
+Zone = Callable[[State, State, LSTMMasks, int], State]  # new state, old state, masks, t → state after zoneout
 
 
 class ScanOutput(NamedTuple):
@@ -25,7 +25,7 @@ class ScanOutput(NamedTuple):
 
 
 def zoned(new: State, old: State, masks: LSTMMasks, t: int) -> State:
-    """The new state, of h and of c with their shares of the old one (Krueger et al. 2017)."""
+    """Zoneout: h and c as means of old and new value, weighted by the masks (Krueger et al. 2017)."""
     if masks.zone_h is None and masks.zone_c is None:
         return new
     kept = list(new)
@@ -50,15 +50,15 @@ def scan(
     """Run ``step`` over the time axis: outputs of every step, and the last state.
 
     Args:
-        gates_x: the input's share of the gates, a tensor for each step.
+        gates_x: the input's part of the gates, a tensor for each step.
         state: before the first step.
         step: one step of the cell.
         masks: of steps, recurrent dropout and zoneout.
         reverse: read the time axis from its end; outputs stay at their own time.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
-        zone: how the old state and the new one are joined.
+        zone: combines the old and the new state.
         batch_axis: of the tensors of the state.
-        fresh: h is all zeros before the first step, which gets None for it: nothing to multiply.
+        fresh: h is zero before the first step, which then receives None in its place and saves a product.
     """
     length = len(gates_x)
     behind = [1] * (state[0].dim() - batch_axis - 1)
@@ -72,10 +72,30 @@ def scan(
     return (torch.stack(outputs) if outputs else state[0].new_zeros(0, *state[0].shape)), state
 
 
-def pytorch_runs(x: Tensor, masks: LSTMMasks) -> bool:
-    """PyTorch's own operator of the plain cell can take the call: on a CPU it is about twice as fast as the loop.
+def scan_rows(
+    x: Float[Tensor, "time batch input"],
+    w_ih: Float[Tensor, "gates input"],
+    bias: Float[Tensor, " gates"] | None,
+    h: Float[Tensor, "batch hidden"],
+    step: Step,
+    masks: LSTMMasks,
+    *,
+    reverse: bool,
+    zero_output: bool,
+) -> ScanOutput:
+    """:func:`scan` for a cell whose state is h alone, from the input and its weights."""
+    gates_x = without_masked(x, masks.steps) @ w_ih.T
+    if bias is not None:
+        gates_x = gates_x + bias
+    # unbind, not gates_x[t]: the gradient of each index would be a tensor of all steps
+    y, (h,) = scan(gates_x.unbind(0), (h,), step, masks, reverse=reverse, zero_output=zero_output)
+    return ScanOutput(y, h)
 
-    It has no rule for vmap and refuses an empty sequence.
+
+def pytorch_runs(x: Tensor, masks: LSTMMasks) -> bool:
+    """Whether PyTorch's own operator of the plain cell can run: on a CPU it is about twice as fast as the loop.
+
+    It has no rule for vmap and rejects empty sequences.
     """
     if any(mask is not None for mask in masks) or x.device.type != "cpu" or x.shape[0] == 0:
         return False
@@ -85,15 +105,36 @@ def pytorch_runs(x: Tensor, masks: LSTMMasks) -> bool:
 def run_pytorch(
     operator: Callable[..., tuple[Tensor, Tensor]], x: Tensor, h: Tensor, weights: list[Tensor], *, reverse: bool
 ) -> ScanOutput:
-    """One layer and direction by ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``."""
+    """Run one layer and direction with ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``."""
     x = x.flip(0) if reverse else x
     y, last = operator(x, h[None].contiguous(), weights, len(weights) == 4, 1, 0.0, False, False, False)
     return ScanOutput(y.flip(0) if reverse else y, last[0])
 
 
 def _masked(new: State, old: State, on: Tensor | None, *, zero_output: bool) -> tuple[Tensor, State]:
-    """Output and state where the step counts; else nothing, or the last output, and the state as it was."""
+    """Output and state after a step; where the step is masked: zeros or the last output, and the old state."""
     if on is None:
         return new[0], new
     kept = tuple(torch.where(on, a, b) for a, b in zip(new, old, strict=True))
     return (torch.where(on, new[0], 0.0) if zero_output else kept[0]), kept
+
+
+def clip_gradient(x: Tensor, bound: float) -> Tensor:
+    """Identity whose gradient is clipped to ``[-bound, bound]``, entry by entry."""
+    return _ClippedGradient.apply(x, bound)
+
+
+class _ClippedGradient(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, bound: float) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.bound = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0].clamp(-ctx.bound, ctx.bound), None

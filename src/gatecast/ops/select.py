@@ -17,11 +17,12 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.base.errors import SettingError
-from gatecast.ops import transforms
-from gatecast.ops.checks import DEFAULT, NO_MASKS, check_lstm
 from gatecast.ops.library import INSTRUCTION_SETS, Library, library, takes_tiles
-from gatecast.ops.operators import ACTIVATIONS
-from gatecast.ops.spec import CellSpec, LSTMMasks, LSTMWeights
+from gatecast.ops.lstm_cell import transforms
+from gatecast.ops.lstm_cell.checks import check_lstm
+from gatecast.ops.lstm_cell.operators import ACTIVATIONS
+from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMWeights
+from gatecast.ops.masks import NO_MASKS, LSTMMasks
 
 
 class Choice(NamedTuple):

@@ -1,0 +1,1 @@
+"""The LSTM as first published, without a forget gate."""

@@ -1,0 +1,1 @@
+"""The LSTM cell: its options and weights, the reference that defines it, and the compiled kernels."""

@@ -1,0 +1,1 @@
+"""The sLSTM: an LSTM with exponential gates."""
