@@ -25,7 +25,7 @@ using torch::stable::Tensor;
 using Optional = std::optional<Tensor>;
 using Sizes = std::initializer_list<int64_t>;
 
-const gatecast::Kernels *chosen = nullptr, *chosen_for_halves = nullptr;
+const gatecast::Kernels *float_kernels = nullptr, *bf16_kernels = nullptr;
 const int32_t FLOAT = aoti_torch_dtype_float32(), BOOL = aoti_torch_dtype_bool(), CPU = aoti_torch_device_type_cpu();
 
 bool holds(const Tensor& t, int32_t wanted) {
@@ -152,13 +152,13 @@ gatecast::Threads torch_threads() {
 
 // Whether products of halves are quicker: few rows leave the tiles empty, few units have hardly any products, and in
 // few steps packing takes longer than it saves. Measured on Emerald Rapids.
-bool takes_halves(int64_t time, int64_t batch, int64_t hidden) {
+bool takes_bf16(int64_t time, int64_t batch, int64_t hidden) {
   const bool enough = time >= 4 && batch >= 4 && hidden >= 32 && batch * hidden >= 256;
-  return chosen_for_halves && enough && chosen_for_halves->allowed();
+  return bf16_kernels && enough && bf16_kernels->allowed();
 }
 
 const gatecast::Kernels& kernels_for(const gatecast::Layer& p) {
-  return p.options.halves && takes_halves(p.time, p.batch, p.hidden) ? *chosen_for_halves : *chosen;
+  return p.options.bf16 && takes_bf16(p.time, p.batch, p.hidden) ? *bf16_kernels : *float_kernels;
 }
 
 // Each thread takes members alone, as many as all of them; those left over share their batch out among the threads.
@@ -194,14 +194,14 @@ void describe(gatecast::Layer& p, const Tensor& x, const Tensor& w_hh, const Cho
   const std::vector<int64_t>& kinds = choices.kinds;
   constexpr int64_t last = static_cast<int64_t>(gatecast::Activation::hard_tanh);
   const auto known = [](int64_t kind) { return kind >= 0 && kind <= last; };
-  STD_TORCH_CHECK(chosen, "no kernel runs on this processor");
+  STD_TORCH_CHECK(float_kernels, "no kernel runs on this processor");
   STD_TORCH_CHECK(kinds.size() == 6 && known(kinds[0]) && known(kinds[1]), "choices holds what no kernel has");
   p.options.activation = static_cast<gatecast::Activation>(kinds[0]);
   p.options.recurrent_activation = static_cast<gatecast::Activation>(kinds[1]);
   p.options.coupled = kinds[2];
   p.options.reverse = kinds[3];
   p.options.zero_output = kinds[4];
-  p.options.halves = kinds[5];
+  p.options.bf16 = kinds[5];
   p.options.cell_clip = static_cast<float>(choices.cell_clip);
   p.options.gradient_clip = static_cast<float>(choices.gradient_clip);
   STD_TORCH_CHECK(x.dim() == 3 + grouped, "x must be (time, batch, input), for each member of a group");
@@ -265,7 +265,7 @@ Eight lstm_forward(
                         norm_h, norm_c, w_proj, steps, recurrent, zone_h, zone_c};
   gatecast::Forward p{};
   describe(p, x, w_hh, {choices, cell_clip, gradient_clip}, group.grouped);
-  const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
+  const int64_t lanes = float_kernels->lanes, blocks = (p.hidden + lanes - 1) / lanes;
   const bool all = keep >= GRADIENT, with_states = all && steps && p.options.zero_output, with_gates = keep == GRADIENT;
   const bool normed = norm_x || norm_h, with_norms = all && normed, with_moments = all && (normed || norm_c);
   Tensor y = empty(group, {p.time, p.batch, p.output});
@@ -302,7 +302,7 @@ struct Kept {
 };
 
 void take_kept(gatecast::Backward& p, const Kept& kept, const Member& member) {
-  const int64_t lanes = chosen->lanes, blocks = (p.hidden + lanes - 1) / lanes;
+  const int64_t lanes = float_kernels->lanes, blocks = (p.hidden + lanes - 1) / lanes;
   p.states = member.packed("states", kept.states, {p.time, p.batch, p.output}).at;
   p.cells = member.packed("cells", kept.cells, {p.time, p.batch, p.hidden}).at;
   const bool with_gates = p.normed() || kept.gates.numel();
@@ -491,13 +491,13 @@ EXPORTED int64_t gatecast_lanes(const char* name) {
 }
 
 // Whether a call that may round its factors does so.
-EXPORTED bool gatecast_takes_halves(int64_t time, int64_t batch, int64_t hidden) {
-  return takes_halves(time, batch, hidden);
+EXPORTED bool gatecast_takes_bf16(int64_t time, int64_t batch, int64_t hidden) {
+  return takes_bf16(time, batch, hidden);
 }
 
 // To be called once, before the first operator: gates kept by one instruction set cannot be read by another of another
 // width. `halves`: the kernels for products of halves, of the same width (null: none).
 EXPORTED void gatecast_choose(const char* name, const char* halves) {
-  chosen = gatecast::kernels_named(name);
-  chosen_for_halves = halves ? gatecast::kernels_named(halves) : nullptr;
+  float_kernels = gatecast::kernels_named(name);
+  bf16_kernels = halves ? gatecast::kernels_named(halves) : nullptr;
 }

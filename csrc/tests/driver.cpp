@@ -152,7 +152,7 @@ static void compare_forward(const Problem& p) {
       }
     }
   }
-  check(worst < (isa::HALF ? 0.1 : 3e-6), "forward", worst);
+  check(worst < (isa::BF16_TILES ? 0.1 : 3e-6), "forward", worst);
 }
 
 static void compare_backward(Problem& p, const gatecast::Threads& threads) {
@@ -180,7 +180,7 @@ static void compare_backward(Problem& p, const gatecast::Threads& threads) {
   for (auto [value, grad] : pairs) {
     if (value->empty() || (value == &p.peephole && !c.options)) continue;
     for (float v : *grad) check(std::isfinite(v), "gradient", v);
-    if (isa::HALF) continue;  // the differences are of rounded values
+    if (isa::BF16_TILES) continue;  // the differences are of rounded values
     for (int n = 0; n < 3; n++) {
       const size_t k = generator() % value->size();
       const float old = (*value)[k], width = c.normed ? 2e-3f : 1e-2f;  // normalisation bends the loss
@@ -202,7 +202,7 @@ static void measure(const char* name, Kernel kernel, Exact exact, uint32_t strid
     float x;
     std::memcpy(&x, &word, 4);
     if (!(std::fabs(x) < 80) || std::fabs(x) < 1e-30f) continue;
-    isa::Vec v[1] = {isa::all(x)};
+    isa::Vec v[1] = {isa::broadcast(x)};
     kernel(v);
     const double wanted = exact(double(x)), size = std::fabs(float(wanted));
     worst = std::max(worst, std::fabs(v[0][0] - wanted) / (std::nextafter(float(size), INFINITY) - size));
