@@ -137,4 +137,6 @@ def call(command: list[str]) -> None:
         raise RuntimeError(f"{shlex.join(command)}\n{done.stderr[-1500:]}")
 
 
-setup(ext_modules=[Extension("gatecast.ops.kernels", [])], cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel})
+if __name__ == "__main__":
+    extension = Extension("gatecast.ops.kernels", [])
+    setup(ext_modules=[extension], cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel})

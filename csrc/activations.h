@@ -18,7 +18,7 @@ const float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer,
 template <int N>
 INLINE void sigmoid(Vec (&x)[N]) {
   Vec shifted[N], k[N], p[N];
-  EACH x[n] = clamp(x[n], all(-87.0f), all(87.0f));
+  EACH x[n] = clamp(x[n], broadcast(-87.0f), broadcast(87.0f));
   EACH shifted[n] = x[n] * -1.44269504088896341f + MAGIC;
   EACH k[n] = shifted[n] - MAGIC;
   EACH x[n] = k[n] * -0.693145751953125f - x[n];  // ln 2 in two parts, the first of few bits
@@ -37,7 +37,7 @@ INLINE void sigmoid(Vec (&x)[N]) {
 template <int N>
 INLINE void tanh(Vec (&x)[N]) {
   Vec shifted[N], k[N], p[N];
-  EACH x[n] = clamp(x[n], all(-9.1f), all(9.1f));
+  EACH x[n] = clamp(x[n], broadcast(-9.1f), broadcast(9.1f));
   EACH shifted[n] = x[n] * 2.88539008177792681f + MAGIC;
   EACH k[n] = shifted[n] - MAGIC;
   EACH x[n] = x[n] - k[n] * 0.3465728759765625f;
@@ -60,17 +60,17 @@ INLINE void activate(Activation kind, Vec (&x)[N]) {
     case Activation::tanh: return tanh(x);
     case Activation::sigmoid: return sigmoid(x);
     case Activation::relu: EACH x[n] = at_least(x[n], Vec{}); return;
-    case Activation::hard_sigmoid: EACH x[n] = clamp(x[n] * (1.0f / 6) + 0.5f, Vec{}, all(1)); return;
+    case Activation::hard_sigmoid: EACH x[n] = clamp(x[n] * (1.0f / 6) + 0.5f, Vec{}, broadcast(1)); return;
     case Activation::softsign: EACH x[n] = x[n] / (1.0f + magnitude(x[n])); return;
-    case Activation::hard_tanh: EACH x[n] = clamp(x[n], all(-1), all(1)); return;
+    case Activation::hard_tanh: EACH x[n] = clamp(x[n], broadcast(-1), broadcast(1)); return;
     case Activation::linear: return;
   }
 }
 
 // grad[n] *= derivative of the activation where its value is y[n].
 template <int N>
-INLINE void times_slope(Activation kind, Vec (&grad)[N], const Vec (&y)[N]) {
-  const Vec one = all(1), none = Vec{};
+INLINE void times_derivative(Activation kind, Vec (&grad)[N], const Vec (&y)[N]) {
+  const Vec one = broadcast(1), none = Vec{};
   switch (kind) {
     case Activation::tanh: EACH grad[n] *= 1.0f - y[n] * y[n]; return;
     case Activation::sigmoid: EACH grad[n] *= y[n] - y[n] * y[n]; return;

@@ -63,7 +63,7 @@ INLINE Peephole load_peephole(const Layer& p, int64_t unit, int64_t count) {
 
 template <int N>
 INLINE void clip(Vec (&x)[N], float bound) {
-  if (bound > 0) EACH x[n] = clamp(x[n], all(-bound), all(bound));
+  if (bound > 0) EACH x[n] = clamp(x[n], broadcast(-bound), broadcast(bound));
 }
 
 INLINE Vec next_cell(Vec f, Vec before, Vec i, Vec g) { return fused(f, before, i * g); }
@@ -71,7 +71,7 @@ INLINE Vec next_cell(Vec f, Vec before, Vec i, Vec g) { return fused(f, before, 
 // From the gates before activation and the cell state before: the gates after, the cell state and h; with a normed cell
 // the output gate alone in place of h.
 template <bool plain, int N>
-INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gates, const Vec (&before)[N],
+INLINE void cell_forward(const Options& options, const Peephole& peephole, Gates<N>& gates, const Vec (&before)[N],
                  Vec (&cell)[N], Vec (&h)[N]) {
   if constexpr (plain) {
     tanh(gates.g);
@@ -91,7 +91,7 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
     clip(cell, options.cell_clip);
     EACH gates.o[n] += peephole.o * cell[n];
     activate(gate, gates.o);
-    EACH h[n] = options.normed_cell ? all(1) : cell[n];
+    EACH h[n] = options.normed_cell ? broadcast(1) : cell[n];
     if (!options.normed_cell) activate(options.activation, h);
   }
   EACH h[n] *= gates.o[n];
@@ -99,7 +99,7 @@ INLINE void step(const Options& options, const Peephole& peephole, Gates<N>& gat
 
 // The cell state of a step once more, from its gates after activation.
 template <int N>
-INLINE void cell_again(const Options& options, const Gates<N>& v, const Vec (&before)[N], Vec (&cell)[N]) {
+INLINE void recompute_cell(const Options& options, const Gates<N>& v, const Vec (&before)[N], Vec (&cell)[N]) {
   EACH cell[n] = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
   clip(cell, options.cell_clip);
 }
@@ -108,7 +108,7 @@ INLINE void cell_again(const Options& options, const Gates<N>& v, const Vec (&be
 // grad_c that of the cell state before. `cell` and `squashed` are computed again. A normed cell is given squashed, and
 // what passes through its normalisation to the cell in through_h.
 template <bool plain, int N>
-INLINE void step_back(const Options& options, const Peephole& peephole, const Gates<N>& v, const Vec (&before)[N],
+INLINE void cell_backward(const Options& options, const Peephole& peephole, const Gates<N>& v, const Vec (&before)[N],
                       const Vec (&grad_h)[N], Vec (&grad_c)[N], Gates<N>& grad, Vec (&cell)[N], Vec (&squashed)[N],
                       Vec (&through_h)[N]) {
   const Activation gate = plain ? Activation::sigmoid : options.recurrent_activation;
@@ -117,17 +117,17 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
   if constexpr (plain) {
     EACH cell[n] = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
   } else {
-    cell_again(options, v, before, cell);
+    recompute_cell(options, v, before, cell);
   }
   if (!given) {
     EACH squashed[n] = cell[n];
     activate(activation, squashed);
   }
   EACH grad.o[n] = grad_h[n] * squashed[n];
-  times_slope(gate, grad.o, v.o);
+  times_derivative(gate, grad.o, v.o);
   if (!given) {
     EACH through_h[n] = grad_h[n] * v.o[n];
-    times_slope(activation, through_h, squashed);
+    times_derivative(activation, through_h, squashed);
   }
   EACH grad_c[n] += through_h[n];
   if constexpr (!plain) {
@@ -135,7 +135,7 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
     if (options.cell_clip > 0) {
       EACH {
         const Vec unclipped = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
-        grad_c[n] = magnitude(unclipped) <= all(options.cell_clip) ? grad_c[n] : Vec{};
+        grad_c[n] = magnitude(unclipped) <= broadcast(options.cell_clip) ? grad_c[n] : Vec{};
       }
     }
   }
@@ -143,16 +143,16 @@ INLINE void step_back(const Options& options, const Peephole& peephole, const Ga
   EACH grad.i[n] = !plain && options.coupled ? Vec{} : grad_c[n] * v.g[n];
   EACH grad.g[n] = grad_c[n] * v.i[n];
   EACH grad_c[n] *= v.f[n];
-  times_slope(gate, grad.f, v.f);
-  times_slope(gate, grad.i, v.i);
-  times_slope(activation, grad.g, v.g);
+  times_derivative(gate, grad.f, v.f);
+  times_derivative(gate, grad.i, v.i);
+  times_derivative(activation, grad.g, v.g);
   if constexpr (!plain) EACH grad_c[n] = fused(grad.f[n], peephole.f, fused(grad.i[n], peephole.i, grad_c[n]));
 }
 
 // The values of a mask for one row and block.
 INLINE Vec mask_values(const Mask<float>& mask, int64_t t, int64_t row, int64_t unit, int64_t count) {
   const float* at = mask.at + t * mask.time + row * mask.batch;
-  return mask.unit ? load(at + unit, count) : all(*at);
+  return mask.unit ? load(at + unit, count) : broadcast(*at);
 }
 
 INLINE bool masked(const Mask<bool>& steps, int64_t t, int64_t row) {

@@ -22,28 +22,28 @@ struct GateProduct {
     Vec sum[M][N];
     load_tile<M, N>(sum, init + first * init_row, init_row);
     add_product<M, N>(sum, x + first * x_row, x_row, 1, panel, x_count);
-    add_product<M, N>(sum, h + first * h_row, h_row, 1, panel + x_count * SLOTS, h_count);
-    store_tile<M, N>(sum, to + first * SLOTS, SLOTS);
+    add_product<M, N>(sum, h + first * h_row, h_row, 1, panel + x_count * BLOCK_GATES, h_count);
+    store_tile<M, N>(sum, to + first * BLOCK_GATES, BLOCK_GATES);
   }
 };
 
 // The same over all k, in pieces whose panel stays in L1 while the rows pass. `then`: the panel that is read after the
 // last piece; null where the weights are near anyway.
-inline void gate_product(GateProduct work, int64_t rows, const float* then) {
+inline void gate_product(GateProduct work, int64_t rows, const float* next_panel) {
   int64_t x_left = work.x_count, h_left = work.h_count;
   do {
-    const int64_t piece = next_rows(larger(1, x_left + h_left), PANEL_FLOATS / SLOTS);
-    work.x_count = smaller(piece, x_left);
-    work.h_count = smaller(piece - work.x_count, h_left);
+    const int64_t piece = next_rows(max(1, x_left + h_left), PANEL_FLOATS / BLOCK_GATES);
+    work.x_count = min(piece, x_left);
+    work.h_count = min(piece - work.x_count, h_left);
     x_left -= work.x_count;
     h_left -= work.h_count;
-    const float* next = x_left + h_left > 0 ? work.panel + piece * SLOTS : then;
-    for_tiles<4>(rows, work, then ? Ahead{next, piece * SLOTS} : Ahead{});
+    const float* next = x_left + h_left > 0 ? work.panel + piece * BLOCK_GATES : next_panel;
+    for_tiles<4>(rows, work, next_panel ? Prefetch{next, piece * BLOCK_GATES} : Prefetch{});
     work.x += work.x_count;
     work.h += work.h_count;
-    work.panel += (work.x_count + work.h_count) * SLOTS;
+    work.panel += (work.x_count + work.h_count) * BLOCK_GATES;
     work.init = work.to;
-    work.init_row = SLOTS;
+    work.init_row = BLOCK_GATES;
   } while (x_left + h_left > 0);
 }
 

@@ -17,9 +17,9 @@ constexpr int64_t PANEL_FLOATS = 4608;
 // Weights of more floats than this may not stay in L2 from step to step. Then those that are read next are fetched
 // while the rows pass: where rows are few, the instructions for it would take longer than they save.
 constexpr int64_t NEAR_FLOATS = 64 << 10;
-constexpr int64_t FETCH_ROWS = 32;
+constexpr int64_t PREFETCH_ROWS = 32;
 
-INLINE bool fetched_ahead(int64_t floats, int64_t rows) { return floats > NEAR_FLOATS && rows >= FETCH_ROWS; }
+INLINE bool prefetch_pays(int64_t floats, int64_t rows) { return floats > NEAR_FLOATS && rows >= PREFETCH_ROWS; }
 
 // Rows of a tile with so many column vectors.
 constexpr int tile_rows(int count) { return LANES == 8 ? (count == 4 ? 3 : count == 3 ? 4 : 6) : 6; }
@@ -32,7 +32,7 @@ template <int M, int N>
 INLINE void multiply(Vec (&sum)[M][N], const float* a, int64_t row, int64_t step, const float* b, int64_t count) {
   UNROLL4 for (int64_t k = 0; k < count; k++, a += step, b += N * LANES) {
     Vec left[M];
-    UNROLL for (int m = 0; m < M; m++) left[m] = all(a[m * row]);
+    UNROLL for (int m = 0; m < M; m++) left[m] = broadcast(a[m * row]);
     UNROLL for (int n = 0; n < N; n++) {
       Vec right = load(b + n * LANES);
       UNROLL for (int m = 0; m < M; m++) sum[m][n] += left[m] * right;
@@ -46,7 +46,7 @@ INLINE void multiply_row(Vec (&sum)[1][N], const float* a, int64_t step, const f
   Vec other[1][N] = {};
   int64_t k = 0;
   for (; k + 1 < count; k += 2, a += 2 * step, b += 2 * N * LANES) {
-    Vec even = all(a[0]), odd = all(a[step]);
+    Vec even = broadcast(a[0]), odd = broadcast(a[step]);
     UNROLL for (int n = 0; n < N; n++) {
       sum[0][n] += even * load(b + n * LANES);
       other[0][n] += odd * load(b + (N + n) * LANES);
@@ -90,20 +90,20 @@ INLINE void call_tile(int64_t rows, int64_t first, const Work& work) {
 }
 
 // Weights that are read next; while the tiles of one panel are worked on they come nearer, to L2.
-struct Ahead {
+struct Prefetch {
   const float* at = nullptr;
   int64_t floats = 0;
 
   INLINE void fetch(int64_t begin, int64_t end) const {
-    for (int64_t k = begin / 16 * 16; k < smaller(end, floats); k += 16) __builtin_prefetch(at + k, 0, 2);
+    for (int64_t k = begin / 16 * 16; k < min(end, floats); k += 16) __builtin_prefetch(at + k, 0, 2);
   }
 };
 
 template <int N, class Work>
-INLINE void for_tiles(int64_t rows, const Work& work, const Ahead& ahead = {}) {
-  const int64_t share = ahead.floats / larger(1, rows / tile_rows(N)) + 16;
-  for (int64_t first = 0, begin = 0; first < rows; begin += share) {
-    if (ahead.floats) ahead.fetch(begin, begin + share);
+INLINE void for_tiles(int64_t rows, const Work& work, const Prefetch& prefetch = {}) {
+  const int64_t floats_per_tile = prefetch.floats / max(1, rows / tile_rows(N)) + 16;
+  for (int64_t first = 0, begin = 0; first < rows; begin += floats_per_tile) {
+    if (prefetch.floats) prefetch.fetch(begin, begin + floats_per_tile);
     const int64_t count = next_rows(rows - first, tile_rows(N));
     call_tile<tile_rows(N), N>(count, first, work);
     first += count;
@@ -133,13 +133,13 @@ struct BlockedProduct {
 };
 
 template <int N>
-inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, bool far) {
-  const int64_t most = larger(1, PANEL_FLOATS / (4 * LANES * N * LANES));
+inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, bool prefetch) {
+  const int64_t most = max(1, PANEL_FLOATS / (4 * LANES * N * LANES));
   for (int64_t done = 0; done < blocks; done += work.blocks) {
     work.blocks = next_rows(blocks - done, most);
     work.add = done > 0;
     const int64_t floats = work.blocks * 4 * LANES * N * LANES;
-    for_tiles<N>(rows, work, far ? Ahead{work.panel + floats, floats} : Ahead{});
+    for_tiles<N>(rows, work, prefetch ? Prefetch{work.panel + floats, floats} : Prefetch{});
     work.from += work.blocks * work.block;
     work.panel += work.blocks * 4 * LANES * N * LANES;
   }
@@ -151,16 +151,16 @@ constexpr int64_t PANEL_VECTORS = 4;  // column vectors side by side in a panel
 // is the first of a panel.
 inline void blocked_product(
     BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors, int64_t begin, int64_t end) {
-  const bool far = fetched_ahead(blocks * 4 * LANES * vectors * LANES, rows);
+  const bool prefetch = prefetch_pays(blocks * 4 * LANES * vectors * LANES, rows);
   work.panel += blocks * 4 * LANES * begin * LANES;
   work.to += begin * LANES;
   for (int64_t v = begin; v < end; v += PANEL_VECTORS) {
-    int64_t count = smaller(PANEL_VECTORS, vectors - v);
+    int64_t count = min(PANEL_VECTORS, vectors - v);
     switch (count) {
-      case 4: blocked_columns<4>(work, rows, blocks, far); break;
-      case 3: blocked_columns<3>(work, rows, blocks, far); break;
-      case 2: blocked_columns<2>(work, rows, blocks, far); break;
-      default: blocked_columns<1>(work, rows, blocks, far);
+      case 4: blocked_columns<4>(work, rows, blocks, prefetch); break;
+      case 3: blocked_columns<3>(work, rows, blocks, prefetch); break;
+      case 2: blocked_columns<2>(work, rows, blocks, prefetch); break;
+      default: blocked_columns<1>(work, rows, blocks, prefetch);
     }
     work.panel += blocks * 4 * LANES * count * LANES;
     work.to += count * LANES;
@@ -184,7 +184,7 @@ struct NarrowProduct {
     constexpr int M = LANES / N;
     constexpr int64_t K = 4 * LANES;
     const float* rows[M];
-    UNROLL for (int m = 0; m < M; m++) rows[m] = from + (first + smaller(m, count - 1)) * K;
+    UNROLL for (int m = 0; m < M; m++) rows[m] = from + (first + min(m, count - 1)) * K;
     Vec sum[LANES] = {};
     for (int64_t b = 0; b < blocks; b++) {
       for (int64_t k = 0; k < K; k += LANES) {
@@ -207,7 +207,7 @@ template <int N>
 inline void narrow_product(const NarrowProduct& work, int64_t rows, int64_t columns) {
   if (columns == N) {
     constexpr int64_t M = LANES / N;
-    for (int64_t first = 0; first < rows; first += M) work.tile<N>(first, smaller(M, rows - first));
+    for (int64_t first = 0; first < rows; first += M) work.tile<N>(first, min(M, rows - first));
   } else if constexpr (N > 1) {
     narrow_product<N - 1>(work, rows, columns);
   }
@@ -231,7 +231,7 @@ struct RowProduct {
 
 inline void row_product(RowProduct work, int64_t rows, int64_t vectors) {
   for (int64_t v = 0; v < vectors; v += 4) {
-    const int64_t count = smaller(4, vectors - v);
+    const int64_t count = min(4, vectors - v);
     switch (count) {
       case 4: for_tiles<4>(rows, work); break;
       case 3: for_tiles<3>(rows, work); break;

@@ -17,7 +17,7 @@ struct Options {
   bool coupled = false;      // the weights hold f, g, o, and i = 1 - f
   bool reverse = false;      // read the time axis from its end
   bool zero_output = true;   // outputs of masked steps are 0
-  bool halves = false;       // products may round their factors to bfloat16
+  bool bf16 = false;         // products may round their factors to bfloat16
   bool normed_cell = false;  // the cell state is normalised before it is squashed
   float cell_clip = 0;       // 0: none
   float gradient_clip = 0;   // 0: none
@@ -57,14 +57,14 @@ struct Layer {
   bool plain() const {
     return options.activation == Activation::tanh && options.recurrent_activation == Activation::sigmoid &&
            !options.coupled && options.cell_clip == 0 && !peephole && !steps.at && !recurrent.at && !zone_h.at &&
-           !zone_c.at && !normed() && !late();
+           !zone_c.at && !normed() && !deferred_h();
   }
 
   // Gates need the sums over all units of a row.
   bool normed() const { return norm_x || norm_h; }
 
   // h needs the cells of all units of a row.
-  bool late() const { return norm_c || w_proj; }
+  bool deferred_h() const { return norm_c || w_proj; }
 };
 
 struct Forward : Layer {

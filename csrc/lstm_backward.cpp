@@ -15,7 +15,7 @@
 // and the gradient to x, is shared out by steps of the chunk. Products of halves (half.h) go without.
 #include "cell.h"
 #include "chunk.h"
-#include "crew.h"
+#include "thread_group.h"
 #include "gemm.h"
 #include "norm.h"
 #include "products.h"
@@ -29,15 +29,15 @@ namespace {
 template <bool plain>
 class Slice {
  public:
-  Slice(const Backward& p, const Weights& weights, const Sums& sums, Pieces pieces, int64_t first, int64_t rows,
-        Member member = {})
+  Slice(const Backward& p, const Weights& weights, const Sums& sums, Arena arena, int64_t first, int64_t rows,
+        GroupThread thread = {})
       : p_(p),
         weights_(weights),
         sums_(sums),
-        buffers_(pieces, p, rows),
-        member_(member),
-        begin_(first_block(p, member.place, member.count)),
-        end_(first_block(p, member.place + 1, member.count)),
+        buffers_(arena, p, rows),
+        thread_(thread),
+        begin_(first_block(p, thread.rank, thread.size)),
+        end_(first_block(p, thread.rank + 1, thread.size)),
         products_{p, weights, sums, buffers_, first, rows, begin_, end_},
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
         first_(first),
@@ -48,25 +48,25 @@ class Slice {
     const Tiles tiles;
     start();
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
-      const int64_t begin = larger(0, end - buffers_.steps);
+      const int64_t begin = max(0, end - buffers_.steps);
       const int64_t own = own_step(begin, end, 0), own_end = own_step(begin, end, 1), own_row = (own - begin) * rows_;
-      products_.operands(own, own_end, own_row);
+      products_.gather_operands(own, own_end, own_row);
       if (p_.recompute()) {
-        wait();  // for the operands
-        gates_again(begin, end);
+        barrier();  // for the operands
+        recompute_gates(begin, end);
       }
       for (int64_t step = end - 1; step >= begin; step--) {
         const int64_t row = (step - begin) * rows_;
-        if (!plain && p_.late()) outputs(step, row);
+        if (!plain && p_.deferred_h()) outputs(step, row);
         cells(step, row);
-        if (!plain && p_.normed()) shares(step, row);
-        if constexpr (HALF) products_.half().round_gates(row);
-        wait();  // for the gradients of all gates
+        if (!plain && p_.normed()) norm_backward(step, row);
+        if constexpr (BF16_TILES) products_.bf16().round_gates(row);
+        barrier();  // for the gradients of all gates
         if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
       products_.weight_gradients(end - begin, add || end < p_.time);
       if (p_.grad_x) products_.input_gradient(own, own_end, own_row);
-      wait();  // until nobody needs this chunk
+      barrier();  // until nobody needs this chunk
     }
     finish();
   }
@@ -76,32 +76,32 @@ class Slice {
   const Weights& weights_;
   const Sums& sums_;
   const Buffers buffers_;
-  const Member member_;
+  const GroupThread thread_;
   const int64_t begin_, end_;  // blocks of this member
   const ChunkProducts products_;
   const bool masks_;  // without them nothing passes by a step
   const int64_t first_, rows_;
   int64_t round_ = 0;
 
-  void wait() { member_.wait(round_++); }
+  void barrier() { thread_.barrier(round_++); }
 
   // Members have whole panels of w_hh.
-  static int64_t first_block(const Backward& p, int64_t place, int64_t count) {
+  static int64_t first_block(const Backward& p, int64_t rank, int64_t size) {
     const int64_t blocks = blocks_of(p.hidden);
-    return smaller(blocks, first_of_part(ceil_div(blocks, PANEL_VECTORS), place, count) * PANEL_VECTORS);
+    return min(blocks, part_begin(ceil_div(blocks, PANEL_VECTORS), rank, size) * PANEL_VECTORS);
   }
 
   // First step of this member, or of the next, in two and two: a row alone is added up in another order than several
   // (gemm.h), and a crew must give the bits that one thread gives.
   int64_t own_step(int64_t begin, int64_t end, int64_t next) const {
-    if (member_.place + next == member_.count) return end;
-    return begin + 2 * first_of_part((end - begin) / 2, member_.place + next, member_.count);
+    if (thread_.rank + next == thread_.size) return end;
+    return begin + 2 * part_begin((end - begin) / 2, thread_.rank + next, thread_.size);
   }
 
   // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
   int64_t first_unit() const { return begin_ * LANES; }
-  int64_t end_unit() const { return smaller(p_.hidden, end_ * LANES); }
-  int64_t end_output() const { return member_.count == 1 ? p_.output : end_unit(); }
+  int64_t end_unit() const { return min(p_.hidden, end_ * LANES); }
+  int64_t end_output() const { return thread_.size == 1 ? p_.output : end_unit(); }
 
   static Vec given(const float* from, int64_t at, int64_t count) { return from ? load(from + at, count) : Vec{}; }
 
@@ -110,21 +110,21 @@ class Slice {
       for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
         const Vec grad_h = given(p_.grad_h, (first_ + row) * p_.output + unit, p_.output - unit);
         store(buffers_.grad_h + row * buffers_.width + unit, masks_ ? Vec{} : grad_h);
-        store(buffers_.kept_h + row * buffers_.width + unit, grad_h);
+        store(buffers_.bypass_h + row * buffers_.width + unit, grad_h);
       }
       for (int64_t unit = first_unit(); unit < end_unit(); unit += LANES) {
         const Vec grad_c = given(p_.grad_c, (first_ + row) * p_.hidden + unit, p_.hidden - unit);
         store(buffers_.grad_c + row * buffers_.units + unit, grad_c);
       }
     }
-    if constexpr (HALF) fill_zero(buffers_.halves.zeros, buffers_.halves.zero_floats);
+    if constexpr (BF16_TILES) fill_zero(buffers_.bf16.zeros, buffers_.bf16.zero_floats);
     if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 
   void finish() {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = first_unit(); p_.grad_h0 && unit < end_output(); unit += LANES) {
-        store(p_.grad_h0 + (first_ + row) * p_.output + unit, state_back(0, row, unit), p_.output - unit);
+        store(p_.grad_h0 + (first_ + row) * p_.output + unit, grad_h_after(0, row, unit), p_.output - unit);
       }
       for (int64_t unit = first_unit(); p_.grad_c0 && unit < end_unit(); unit += LANES) {
         const Vec grad_c = load(buffers_.grad_c + row * buffers_.units + unit);
@@ -134,25 +134,25 @@ class Slice {
   }
 
   // Gradient to h before `step`, as that step has left it.
-  Vec state_back(int64_t step, int64_t row, int64_t unit) const {
+  Vec grad_h_after(int64_t step, int64_t row, int64_t unit) const {
     const int64_t at = row * buffers_.width + unit;
     Vec grad = load(buffers_.grad_h + at);
     if constexpr (plain) return grad;
     if (step < p_.time) {
       const float bound = p_.options.gradient_clip;
-      if (bound > 0) grad = clamp(grad, all(-bound), all(bound));
+      if (bound > 0) grad = clamp(grad, broadcast(-bound), broadcast(bound));
       if (masks_ && p_.recurrent.at) {
         grad *= mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
       }
     }
-    return masks_ ? grad + load(buffers_.kept_h + at) : grad;
+    return masks_ ? grad + load(buffers_.bypass_h + at) : grad;
   }
 
   // Gradient to h of a step, before zoneout and masks; what passes by goes to the step before, by way of kept_h.
-  Vec state_gradient_of(int64_t step, int64_t row, int64_t unit) {
+  Vec grad_h_of(int64_t step, int64_t row, int64_t unit) {
     const int64_t t = p_.time_of(step), count = p_.output - unit;
     const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row) * p_.grad_y_batch + unit, count);
-    Vec grad = state_back(step + 1, row, unit), kept = {};
+    Vec grad = grad_h_after(step + 1, row, unit), kept = {};
     if (plain || !masks_) return grad + from_y;
     if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
       kept = p_.options.zero_output ? grad : grad + from_y;
@@ -162,12 +162,12 @@ class Slice {
       if (p_.zone_h.at) kept = grad * mask_values(p_.zone_h, t, first_ + row, unit, count);
       grad -= kept;
     }
-    store(buffers_.kept_h + row * buffers_.width + unit, kept);
+    store(buffers_.bypass_h + row * buffers_.width + unit, kept);
     return grad;
   }
 
   // The same for c.
-  Vec cell_gradient_of(int64_t t, int64_t row, int64_t unit) {
+  Vec grad_c_of(int64_t t, int64_t row, int64_t unit) {
     const int64_t at = row * buffers_.units + unit, count = p_.hidden - unit;
     Vec grad = load(buffers_.grad_c + at), kept = {};
     if (p_.grad_cells) grad += load(p_.grad_cells + (t * p_.batch + first_ + row) * p_.hidden + unit, count);
@@ -177,7 +177,7 @@ class Slice {
     } else if (p_.zone_c.at) {
       kept = grad * mask_values(p_.zone_c, t, first_ + row, unit, count);
     }
-    store(buffers_.kept_c + at, kept);
+    store(buffers_.bypass_c + at, kept);
     return grad - kept;
   }
 
@@ -187,21 +187,21 @@ class Slice {
     return p_.cells + (p_.time_of(step - 1) * p_.batch + first_) * p_.hidden;
   }
 
-  const float* kept_gates(int64_t t, int64_t block, int64_t row, int64_t chunk_row) const {
-    if (p_.recompute()) return buffers_.again + block * buffers_.block + chunk_row * SLOTS;
-    return p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS;
+  const float* gates_of(int64_t t, int64_t block, int64_t row, int64_t chunk_row) const {
+    if (p_.recompute()) return buffers_.recomputed + block * buffers_.block + chunk_row * BLOCK_GATES;
+    return p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * BLOCK_GATES;
   }
 
   // The gates of a chunk once more, from x, the states and the cells before.
-  void gates_again(int64_t begin, int64_t end) const {
-    if constexpr (HALF) products_.half().round_operands((end - begin) * rows_);
+  void recompute_gates(int64_t begin, int64_t end) const {
+    if constexpr (BF16_TILES) products_.bf16().round_operands((end - begin) * rows_);
     for (int64_t block = begin_; block < end_; block++) {
-      float* gates = buffers_.again + block * buffers_.block;
+      float* gates = buffers_.recomputed + block * buffers_.block;
       products_.gates(block, (end - begin) * rows_, gates);
       for (int64_t step = begin; step < end; step++) {
         int64_t row = 0;
-        for (; row + ROWS <= rows_; row += ROWS, gates += ROWS * SLOTS) activate_gates<ROWS>(step, block, row, gates);
-        for (; row < rows_; row++, gates += SLOTS) activate_gates<1>(step, block, row, gates);
+        for (; row + ROWS <= rows_; row += ROWS, gates += ROWS * BLOCK_GATES) activate_gates<ROWS>(step, block, row, gates);
+        for (; row < rows_; row++, gates += BLOCK_GATES) activate_gates<1>(step, block, row, gates);
       }
     }
   }
@@ -215,21 +215,21 @@ class Slice {
     Vec before[N], cell[N], h[N];
     load_gates(values, gates);
     EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
-    gatecast::GATECAST_ISA::step<plain>(p_.options, peephole, values, before, cell, h);
+    cell_forward<plain>(p_.options, peephole, values, before, cell, h);
     store_gates(gates, values);
   }
 
   // Gradients of h of all rows, through the projection, and what a normed cell asks of all units.
   void outputs(int64_t step, int64_t chunk_row) {
-    float* grads = p_.w_proj ? buffers_.projected + chunk_row * buffers_.projected_depth : buffers_.late;
-    const int64_t stride = p_.w_proj ? buffers_.projected_depth : buffers_.units;
+    float* grads = p_.w_proj ? buffers_.projected + chunk_row * buffers_.projected_row : buffers_.grad_deferred;
+    const int64_t stride = p_.w_proj ? buffers_.projected_row : buffers_.units;
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = 0; unit < p_.output; unit += LANES) {
-        store(grads + row * stride + unit, state_gradient_of(step, row, unit));
+        store(grads + row * stride + unit, grad_h_of(step, row, unit));
       }
     }
     if (p_.w_proj) {
-      const RowProduct work{grads, stride, p_.output, weights_.projection, buffers_.late, buffers_.units};
+      const RowProduct work{grads, stride, p_.output, weights_.projection, buffers_.grad_deferred, buffers_.units};
       row_product(work, rows_, blocks_of(p_.hidden));
     }
     for (int64_t row = 0; p_.norm_c && row < rows_; row++) {
@@ -246,14 +246,14 @@ class Slice {
       const int64_t unit = block * LANES, count = p_.hidden - unit;
       const Vec gain = load(p_.norm_c + unit, count), bias = load(p_.norm_c + p_.hidden + unit, count);
       Gates<1> values;
-      load_gates(values, kept_gates(t, block, row, chunk_row));
+      load_gates(values, gates_of(t, block, row, chunk_row));
       Vec old[1] = {given(before, row * p_.hidden + unit, count)}, z[1], grad[1], y;
-      cell_again(p_.options, values, old, z);
+      recompute_cell(p_.options, values, old, z);
       y = (z[0] - kept[2]) * kept[3];
       z[0] = y * gain + bias;
       activate(p_.options.activation, z);
-      grad[0] = load(buffers_.late + base + unit) * values.o[0];
-      times_slope(p_.options.activation, grad, z);
+      grad[0] = load(buffers_.grad_deferred + base + unit) * values.o[0];
+      times_derivative(p_.options.activation, grad, z);
       add_to(sums_.norm_c + unit, grad[0] * y);
       add_to(sums_.norm_c + buffers_.units + unit, grad[0]);
       grad[0] *= gain;
@@ -261,12 +261,12 @@ class Slice {
       product += grad[0] * y;
       store(buffers_.squashed + base + unit, z[0]);
       store(buffers_.through + base + unit, grad[0]);
-      store(buffers_.kept_c + base + unit, y);
+      store(buffers_.bypass_c + base + unit, y);
     }
     const float mean = sum_of(sum) / p_.hidden, slope = sum_of(product) / p_.hidden;
     for (int64_t unit = 0; unit < p_.hidden; unit += LANES) {
       float* through = buffers_.through + base + unit;
-      store(through, (load(through) - mean - load(buffers_.kept_c + base + unit) * slope) * kept[3]);
+      store(through, (load(through) - mean - load(buffers_.bypass_c + base + unit) * slope) * kept[3]);
     }
   }
 
@@ -285,24 +285,24 @@ class Slice {
     const float* cells = cells_before(step);
     Gates<N> values, grads;
     Vec before[N], grad_h[N], grad_c[N], cell[N], squashed[N] = {}, through[N] = {};
-    load_gates(values, kept_gates(t, block, row, chunk_row));
+    load_gates(values, gates_of(t, block, row, chunk_row));
     EACH before[n] = given(cells, (row + n) * p_.hidden + unit, count);
-    EACH grad_c[n] = cell_gradient_of(t, row + n, unit);
-    if (!plain && p_.late()) {
-      EACH grad_h[n] = load(buffers_.late + at + n * buffers_.units);
+    EACH grad_c[n] = grad_c_of(t, row + n, unit);
+    if (!plain && p_.deferred_h()) {
+      EACH grad_h[n] = load(buffers_.grad_deferred + at + n * buffers_.units);
     } else {
-      EACH grad_h[n] = state_gradient_of(step, row + n, unit);
+      EACH grad_h[n] = grad_h_of(step, row + n, unit);
     }
     if (!plain && p_.norm_c) {
       EACH squashed[n] = load(buffers_.squashed + at + n * buffers_.units);
       EACH through[n] = load(buffers_.through + at + n * buffers_.units);
     }
     const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
-    step_back<plain>(p_.options, peephole, values, before, grad_h, grad_c, grads, cell, squashed, through);
+    cell_backward<plain>(p_.options, peephole, values, before, grad_h, grad_c, grads, cell, squashed, through);
     EACH {
       if constexpr (!plain) {
         Vec unprojected = values.o[n] * squashed[n];
-        const Vec kept = masks_ ? load(buffers_.kept_c + at + n * buffers_.units) : Vec{};
+        const Vec kept = masks_ ? load(buffers_.bypass_c + at + n * buffers_.units) : Vec{};
         grad_c[n] += kept;
         if (masks_ && masked(p_.steps, t, first_ + row + n)) {  // its values may be NaN
           grads.i[n] = grads.f[n] = grads.g[n] = grads.o[n] = unprojected = Vec{};
@@ -313,40 +313,40 @@ class Slice {
           add_to(sums_.peephole + 2 * buffers_.units + unit, grads.o[n] * cell[n]);
         }
         if (p_.w_proj) {
-          float* to = buffers_.unprojected + block / 4 * buffers_.block + (chunk_row + n) * SLOTS;
+          float* to = buffers_.unprojected + block / 4 * buffers_.block + (chunk_row + n) * BLOCK_GATES;
           store(to + block % 4 * LANES, unprojected);
         }
       }
       store(buffers_.grad_c + at + n * buffers_.units, grad_c[n]);
     }
-    store_gates(buffers_.gates + block * buffers_.block + chunk_row * SLOTS, grads);
+    store_gates(buffers_.gates + block * buffers_.block + chunk_row * BLOCK_GATES, grads);
   }
 
   // From the gradients of the gates those of their two shares, before normalisation.
-  void shares(int64_t step, int64_t chunk_row) {
+  void norm_backward(int64_t step, int64_t chunk_row) {
     const int64_t t = p_.time_of(step), blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden;
     const Gains& gains = weights_.gains;
     for (int64_t row = 0; row < rows_; row++) {
-      float* grads = buffers_.gates + (chunk_row + row) * SLOTS;
-      float* to_x = buffers_.gates_x + (chunk_row + row) * SLOTS;
+      float* grads = buffers_.gates + (chunk_row + row) * BLOCK_GATES;
+      float* to_x = buffers_.gates_x + (chunk_row + row) * BLOCK_GATES;
       if (masked(p_.steps, t, first_ + row)) {
-        for (int64_t block = 0; block < blocks; block++) fill_zero(to_x + block * buffers_.block, SLOTS);
+        for (int64_t block = 0; block < blocks; block++) fill_zero(to_x + block * buffers_.block, BLOCK_GATES);
         continue;
       }
       const float* scales = p_.moments + (t * p_.batch + first_ + row) * 4;
-      const float* norms = p_.norms + (t * blocks * p_.batch + first_ + row) * SLOTS;
-      const int64_t stride = p_.batch * SLOTS;
-      ShareBack x{norms, gains.x, stride, scales[0]};
-      ShareBack h{norms + p_.time * blocks * stride, gains.h, stride, scales[1]};
+      const float* norms = p_.norms + (t * blocks * p_.batch + first_ + row) * BLOCK_GATES;
+      const int64_t stride = p_.batch * BLOCK_GATES;
+      NormBackward x{norms, gains.x, stride, scales[0]};
+      NormBackward h{norms + p_.time * blocks * stride, gains.h, stride, scales[1]};
       if (p_.norm_x) x.sum_up(grads, buffers_.block, blocks, count, sums_.norm_x);
       if (p_.norm_h) h.sum_up(grads, buffers_.block, blocks, count, sums_.norm_h);
       for (int64_t block = 0; block < blocks; block++) {
         UNROLL for (int64_t slot = 0; slot < 4; slot++) {
-          const int64_t at = block * SLOTS + slot * LANES, here = block * buffers_.block + slot * LANES;
-          const Vec grad = load(grads + here), there = load(gains.there + at);
+          const int64_t at = block * BLOCK_GATES + slot * LANES, here = block * buffers_.block + slot * LANES;
+          const Vec grad = load(grads + here), mask = load(gains.mask + at);
           add_to(sums_.bias + at, grad);
-          store(to_x + here, x.back(grad, block, slot, there));
-          store(grads + here, h.back(grad, block, slot, there));
+          store(to_x + here, x.gradient(grad, block, slot, mask));
+          store(grads + here, h.gradient(grad, block, slot, mask));
         }
       }
     }
@@ -355,52 +355,52 @@ class Slice {
   static void add_to(float* sum, Vec value) { store(sum, load(sum) + value); }
 };
 
-Crowd crowd;
+Backoff backoff;
 
 template <bool plain>
 void run(const Backward& p, const Threads& threads) {
-  Teams teams = HALF ? Teams{parts_of(p, threads), 1} : teams_of(p, threads, PANEL_VECTORS);
-  if (teams.members > 1 && crowd.avoids_crews()) teams.members = 1;  // the same parts: the same result to the bit
-  const int64_t blocks = blocks_of(p.hidden), parts = teams.parts;
-  const int64_t rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
-  Pieces one(nullptr);
+  Partition partition = BF16_TILES ? Partition{part_count(p, threads), 1} : partition_of(p, threads, PANEL_VECTORS);
+  if (partition.group_size > 1 && backoff.active()) partition.group_size = 1;  // the same parts: the same result to the bit
+  const int64_t blocks = blocks_of(p.hidden), parts = partition.parts;
+  const int64_t rows = min(SLICE_ROWS, ceil_div(p.batch, parts));
+  Arena one(nullptr);
   const Sums sizes_of_sums(one, p);
   const int64_t slice_floats = most_floats(rows, [&](int64_t count) {
-    Pieces slice(nullptr);
+    Arena slice(nullptr);
     Buffers(slice, p, count);
     return slice.used();
   });
   const int64_t part_floats = one.used() + slice_floats;
 
-  Pieces sizes(nullptr);
+  Arena sizes(nullptr);
   Weights(sizes, p);
-  sizes.take(parts * CREW_FLOATS);
-  Pieces pieces(workspace(sizes.used() + parts * part_floats));
-  const Weights weights(pieces, p);
-  Crew* crews = reinterpret_cast<Crew*>(pieces.take(parts * CREW_FLOATS));
-  float* memory = pieces.take(parts * part_floats);
+  sizes.take(parts * GROUP_FLOATS);
+  Arena arena(workspace(sizes.used() + parts * part_floats));
+  const Weights weights(arena, p);
+  ThreadGroup* groups = reinterpret_cast<ThreadGroup*>(arena.take(parts * GROUP_FLOATS));
+  float* memory = arena.take(parts * part_floats);
   weights.pack(p);
 
   for (int64_t part = 0; part < parts; part++) {
-    Pieces own(memory + part * part_floats);
+    Arena own(memory + part * part_floats);
     Sums(own, p).start(p.time == 0 || p.batch == 0);
   }
-  in_teams(p, threads, teams, crews, crowd, [&](int64_t part, const Member& member) {
-    Pieces own(memory + part * part_floats);
+  in_groups(p, threads, partition, groups, backoff, [&](int64_t part, const GroupThread& thread) {
+    Arena own(memory + part * part_floats);
     const Sums sums(own, p);
     bool add = false;
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain>(p, weights, sums, own, first, count, member).run(add);
+      Slice<plain>(p, weights, sums, own, first, count, thread).run(add);
       add = true;
     });
   });
-  Pieces first(memory);
+  Arena first(memory);
   const Sums sums(first, p);
   const Gather gather{p, sums, parts, part_floats};
   const int64_t floats = sums.depth * sums.slots;
-  const int64_t gatherers = floats < 100000 ? 1 : smaller(threads.run ? threads.count : 1, blocks);
-  in_parallel(threads, gatherers, [&](int64_t part) {
-    for (int64_t b = first_of_part(blocks, part, gatherers); b < first_of_part(blocks, part + 1, gatherers); b++) {
+  const int64_t gatherers = floats < 100000 ? 1 : min(threads.run ? threads.count : 1, blocks);
+  parallel_for(threads, gatherers, [&](int64_t part) {
+    for (int64_t b = part_begin(blocks, part, gatherers); b < part_begin(blocks, part + 1, gatherers); b++) {
       gather.block(b);
     }
   });

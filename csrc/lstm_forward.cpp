@@ -9,7 +9,7 @@
 //
 // Fewer rows than threads: a crew of threads (crew.h) shares a slice, each with hidden units of its own.
 #include "cell.h"
-#include "crew.h"
+#include "thread_group.h"
 #include "direct.h"
 #include "gates.h"
 #include "gemm.h"
@@ -27,35 +27,35 @@ constexpr int64_t STREAM_FLOATS = 2 << 20;
 template <bool plain, bool keep>
 class Slice {
  public:
-  Slice(const Forward& p, const Plan& plan, const ForwardWeights& weights, Pieces pieces, int64_t first, int64_t rows,
-        Member member)
+  Slice(const Forward& p, const Plan& plan, const ForwardWeights& weights, Arena arena, int64_t first, int64_t rows,
+        GroupThread thread)
       : p_(p),
         plan_(plan),
         weights_(weights),
-        buffers_(pieces, p, plan, rows, member),
-        member_(member),
-        begin_(first_of_part(blocks_of(p.hidden), member.place, member.count)),
-        end_(first_of_part(blocks_of(p.hidden), member.place + 1, member.count)),
+        buffers_(arena, p, plan, rows, thread),
+        thread_(thread),
+        begin_(part_begin(blocks_of(p.hidden), thread.rank, thread.size)),
+        end_(part_begin(blocks_of(p.hidden), thread.rank + 1, thread.size)),
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
-        streamed_(keep && aligned(p.gates_out) && p.time * blocks_of(p.hidden) * p.batch * SLOTS >= STREAM_FLOATS),
+        streamed_(keep && aligned(p.gates_out) && p.time * blocks_of(p.hidden) * p.batch * BLOCK_GATES >= STREAM_FLOATS),
         first_(first),
         rows_(rows) {}
 
   void run() {
     const Tiles tiles;
     start();
-    member_.wait(0);
+    thread_.barrier(0);
     for (int64_t step = 0; step < p_.time; step++) {
-      if constexpr (HALF) round_operands(step);
-      if (buffers_.ahead && step % buffers_.ahead == 0) shares(step, smaller(step + buffers_.ahead, p_.time));
-      for (int64_t begin = begin_; begin < end_; begin += buffers_.group) {
-        const int64_t end = smaller(end_, begin + buffers_.group);
+      if constexpr (BF16_TILES) round_operands(step);
+      if (buffers_.x_steps && step % buffers_.x_steps == 0) precompute_x(step, min(step + buffers_.x_steps, p_.time));
+      for (int64_t begin = begin_; begin < end_; begin += buffers_.blocks_at_once) {
+        const int64_t end = min(end_, begin + buffers_.blocks_at_once);
         for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
         if (!plain && p_.normed()) normalise(step);
         for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
       }
-      if (!plain && p_.late()) outputs(step);
-      member_.wait(step + 1);
+      if (!plain && p_.deferred_h()) outputs(step);
+      thread_.barrier(step + 1);
     }
     if (streamed_) end_stream();
     finish();
@@ -66,7 +66,7 @@ class Slice {
   const Plan plan_;
   const ForwardWeights weights_;
   ForwardBuffers buffers_;
-  const Member member_;
+  const GroupThread thread_;
   const int64_t begin_, end_;  // blocks of this member
   const bool masks_;
   const bool streamed_;  // the gates are too many to find them in the caches when the gradient reads them
@@ -76,7 +76,7 @@ class Slice {
   int64_t block_at(int64_t step, int64_t k) const {
     return step % 2 && (plain || !p_.normed()) ? begin_ + end_ - 1 - k : k;
   }
-  float* gates_at(int64_t k) const { return buffers_.gates + k * buffers_.gate_rows * SLOTS; }
+  float* gates_at(int64_t k) const { return buffers_.gates + k * buffers_.gate_rows * BLOCK_GATES; }
   float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
   float* state(int64_t step) const { return buffers_.state ? buffers_.state : operand(step); }
   Vec initial(const float* from, int64_t row, int64_t unit, int64_t width) const {
@@ -85,8 +85,8 @@ class Slice {
 
   // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
   int64_t first_unit() const { return begin_ * LANES; }
-  int64_t end_unit() const { return smaller(p_.hidden, end_ * LANES); }
-  int64_t end_output() const { return member_.count == 1 ? p_.output : end_unit(); }
+  int64_t end_unit() const { return min(p_.hidden, end_ * LANES); }
+  int64_t end_output() const { return thread_.size == 1 ? p_.output : end_unit(); }
 
   void start() {
     for (int64_t row = 0; row < rows_; row++) {
@@ -121,7 +121,7 @@ class Slice {
   const float* panel(int64_t step, int64_t k) const { return weights_.panel(block_at(step, k)); }
 
   // Shares of x and the bias, of the steps begin .. end.
-  void shares(int64_t begin, int64_t end) {
+  void precompute_x(int64_t begin, int64_t end) {
     float* to = buffers_.input;
     for (int64_t step = begin; step < end; step++) {
       const float* x = x_of(step);
@@ -131,30 +131,30 @@ class Slice {
     }
     for (int64_t block = begin_; block < end_; block++) {
       GateProduct work{};
-      work.init = weights_.bias + block * SLOTS;
+      work.init = weights_.bias + block * BLOCK_GATES;
       work.x = work.h = buffers_.input;
       work.x_row = work.x_count = p_.input;
       work.panel = weights_.panel(block);
-      work.to = share_of(block, 0);
+      work.to = gates_x(block, 0);
       gate_product(work, (end - begin) * rows_, nullptr);
     }
   }
 
-  float* share_of(int64_t block, int64_t step) const {
-    return buffers_.shares + (block * buffers_.ahead + step % buffers_.ahead) * rows_ * SLOTS;
+  float* gates_x(int64_t block, int64_t step) const {
+    return buffers_.gates_x + (block * buffers_.x_steps + step % buffers_.x_steps) * rows_ * BLOCK_GATES;
   }
 
   const float* x_of(int64_t step) const { return p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch; }
 
   void gates(int64_t step, int64_t k, float* to) {
     const int64_t block = block_at(step, k);
-    if constexpr (HALF) return half_gates(block, to);
+    if constexpr (BF16_TILES) return bf16_gates(block, to);
     if (!plan_.packed_h) return direct_gates(step, block, to);
     const int64_t blocks = blocks_of(p_.hidden);
-    const bool far = fetched_ahead(blocks * (weights_.x_floats + weights_.h_floats), rows_);
-    const float* then = far && k + 1 < end_ ? panel(step, k + 1) : nullptr;
+    const bool prefetch = prefetch_pays(blocks * (weights_.x_floats + weights_.h_floats), rows_);
+    const float* next = prefetch && k + 1 < end_ ? panel(step, k + 1) : nullptr;
     GateProduct work;
-    work.init = weights_.bias + block * SLOTS;
+    work.init = weights_.bias + block * BLOCK_GATES;
     work.init_row = 0;
     work.x = x_of(step);
     work.x_row = p_.x_batch;
@@ -164,76 +164,76 @@ class Slice {
     work.h_count = step || p_.h0 ? p_.output : 0;
     work.panel = panel(step, k);
     work.to = to;
-    if (buffers_.ahead) {
-      work.init = share_of(block, step);
-      work.init_row = SLOTS;
+    if (buffers_.x_steps) {
+      work.init = gates_x(block, step);
+      work.init_row = BLOCK_GATES;
       work.x_count = 0;
       work.panel += weights_.x_floats;
     }
-    if (plain || !p_.normed()) return gate_product(work, rows_, then);
-    GateProduct share = work;  // of h, and then of x, both without the bias
-    work.init = share.init = weights_.bias + blocks * SLOTS;
-    work.h_count = share.x_count = 0;
-    share.panel += p_.input * SLOTS;
-    share.to = buffers_.gates_h + k * buffers_.gate_rows * SLOTS;
+    if (plain || !p_.normed()) return gate_product(work, rows_, next);
+    GateProduct of_h = work;  // of h, and then of x, both without the bias
+    work.init = of_h.init = weights_.bias + blocks * BLOCK_GATES;
+    work.h_count = of_h.x_count = 0;
+    of_h.panel += p_.input * BLOCK_GATES;
+    of_h.to = buffers_.gates_h + k * buffers_.gate_rows * BLOCK_GATES;
     gate_product(work, rows_, nullptr);
-    gate_product(share, rows_, then);
+    gate_product(of_h, rows_, next);
   }
 
   void round_operands(int64_t step) {
-    const GateHalves shape(p_);
+    const Bf16Gates shape(p_);
     const float *x = x_of(step), *h = operand(step);
     for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, h += buffers_.row) {
-      shape.round(buffers_.halves + row * shape.row, p_, x, h);
+      shape.round(buffers_.xh + row * shape.row, p_, x, h);
     }
   }
 
-  void half_gates(int64_t block, float* to) const {
-    const GateHalves shape(p_);
-    HalfProduct work = shape.product(buffers_.halves, as_halves(weights_.panel(block)), to);
-    work.init = weights_.bias + block * SLOTS;
-    if (plain || !p_.normed()) return work.run(rows_, PANELS);
-    work.init = weights_.bias + blocks_of(p_.hidden) * SLOTS;  // both shares without the bias
+  void bf16_gates(int64_t block, float* to) const {
+    const Bf16Gates shape(p_);
+    Bf16Product work = shape.product(buffers_.xh, as_bf16(weights_.panel(block)), to);
+    work.init = weights_.bias + block * BLOCK_GATES;
+    if (plain || !p_.normed()) return work.run(rows_, BLOCK_PANELS);
+    work.init = weights_.bias + blocks_of(p_.hidden) * BLOCK_GATES;  // both shares without the bias
     work.depth = shape.x;
-    work.run(rows_, PANELS);
+    work.run(rows_, BLOCK_PANELS);
     work.from += shape.x;
     work.panel += shape.x * PANEL_COLUMNS;
     work.depth = shape.h;
-    work.to = buffers_.gates_h + block * buffers_.gate_rows * SLOTS;
-    work.run(rows_, PANELS);
+    work.to = buffers_.gates_h + block * buffers_.gate_rows * BLOCK_GATES;
+    work.run(rows_, BLOCK_PANELS);
   }
 
   void direct_gates(int64_t step, int64_t block, float* to) const {
-    const int64_t unit = block * LANES, units = smaller(LANES, p_.hidden - unit);
-    const float* init = buffers_.ahead ? share_of(block, step) : weights_.bias + block * SLOTS;
+    const int64_t unit = block * LANES, units = min(LANES, p_.hidden - unit);
+    const float* init = buffers_.x_steps ? gates_x(block, step) : weights_.bias + block * BLOCK_GATES;
     for (int64_t slot = 0; slot < 4; slot++) {
       const int64_t first = first_row(p_, slot) + unit;
       for (int64_t row = 0; row < rows_; row++) {
         RowSums sums;
-        sums.across = load(init + (buffers_.ahead ? row * SLOTS : 0) + slot * LANES);
+        sums.across = load(init + (buffers_.x_steps ? row * BLOCK_GATES : 0) + slot * LANES);
         if (first_row(p_, slot) >= 0) {
-          if (!buffers_.ahead) sums.add(p_.w_ih + first * p_.input, p_.input, units, x_of(step) + row * p_.x_batch);
+          if (!buffers_.x_steps) sums.add(p_.w_ih + first * p_.input, p_.input, units, x_of(step) + row * p_.x_batch);
           const float* h = operand(step) + row * buffers_.row;
           if (step || p_.h0) sums.add(p_.w_hh + first * p_.output, p_.output, units, h);
         }
-        store(to + row * SLOTS + slot * LANES, sums.total());
+        store(to + row * BLOCK_GATES + slot * LANES, sums.total());
       }
     }
   }
 
   // The gates from the shares of x and h: each normalised, times its gain, and the bias.
   void normalise(int64_t step) {
-    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = buffers_.gate_rows * SLOTS;
-    const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * SLOTS;
+    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = buffers_.gate_rows * BLOCK_GATES;
+    const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * BLOCK_GATES;
     const Gains& gains = weights_.gains;
     for (int64_t row = 0; row < rows_; row++) {
-      float *x = buffers_.gates + row * SLOTS, *h = buffers_.gates_h + row * SLOTS;
-      const Moments of_x = p_.norm_x ? moments<4>(x, stride, blocks, gains.there, count) : Moments{};
-      const Moments of_h = p_.norm_h ? moments<4>(h, stride, blocks, gains.there, count) : Moments{};
+      float *x = buffers_.gates + row * BLOCK_GATES, *h = buffers_.gates_h + row * BLOCK_GATES;
+      const Moments of_x = p_.norm_x ? moments<4>(x, stride, blocks, gains.mask, count) : Moments{};
+      const Moments of_h = p_.norm_h ? moments<4>(h, stride, blocks, gains.mask, count) : Moments{};
       for (int64_t block = 0; block < blocks; block++, x += stride, h += stride) {
-        float* norms = keep ? p_.norms + ((t * blocks + block) * p_.batch + first_ + row) * SLOTS : nullptr;
-        UNROLL for (int64_t k = 0; k < SLOTS; k += LANES) {
-          const int64_t at = block * SLOTS + k;
+        float* norms = keep ? p_.norms + ((t * blocks + block) * p_.batch + first_ + row) * BLOCK_GATES : nullptr;
+        UNROLL for (int64_t k = 0; k < BLOCK_GATES; k += LANES) {
+          const int64_t at = block * BLOCK_GATES + k;
           const Vec x_hat = (load(x + k) - of_x.mean) * of_x.scale, h_hat = (load(h + k) - of_h.mean) * of_h.scale;
           store(x + k, x_hat * load(gains.x + at) + h_hat * load(gains.h + at) + load(weights_.bias + at));
           if constexpr (keep) {
@@ -268,22 +268,22 @@ class Slice {
     const Peephole peephole = plain ? Peephole{} : load_peephole(p_, unit, count);
     Gates<N> values;
     Vec before[N], c[N], h[N];
-    load_gates(values, gates + row * SLOTS);
+    load_gates(values, gates + row * BLOCK_GATES);
     EACH before[n] = load(buffers_.cell + at + n * buffers_.row);
-    gatecast::GATECAST_ISA::step<plain>(p_.options, peephole, values, before, c, h);
+    cell_forward<plain>(p_.options, peephole, values, before, c, h);
     if constexpr (keep) {
-      float* kept = p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * SLOTS;
+      float* kept = p_.gates_out + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * BLOCK_GATES;
       streamed ? stream_gates(kept, values) : store_gates(kept, values);
     }
     if constexpr (plain) return store_plain<N>(step, row, unit, c, h);
     EACH {
       const int64_t here = at + n * buffers_.row;
-      if (p_.norm_c) store(buffers_.fresh + here, c[n]);
-      c[n] = kept_cell(t, row + n, unit, before[n], c[n]);
+      if (p_.norm_c) store(buffers_.new_c + here, c[n]);
+      c[n] = masked_cell(t, row + n, unit, before[n], c[n]);
       store(buffers_.cell + here, c[n]);
       if (p_.cells) store(p_.cells + (t * p_.batch + first_ + row + n) * p_.hidden + unit, c[n], count);
-      if (p_.late()) {
-        store(buffers_.late + here, h[n]);
+      if (p_.deferred_h()) {
+        store(buffers_.deferred + here, h[n]);
       } else {
         put_state(step, row + n, unit, h[n]);
       }
@@ -308,7 +308,7 @@ class Slice {
 
   // h of a step whose cells are all there.
   void outputs(int64_t step) {
-    const float* h = buffers_.late;
+    const float* h = buffers_.deferred;
     if (p_.norm_c) {
       int64_t row = 0;
       for (; row + ROWS <= rows_; row += ROWS) squash<ROWS>(step, row);
@@ -332,8 +332,8 @@ class Slice {
     const int64_t blocks = blocks_of(p_.hidden);
     Moments of_c[N];
     EACH {
-      const float* there = weights_.gains.there + 3 * LANES;
-      of_c[n] = moments<1>(buffers_.fresh + (row + n) * buffers_.row, LANES, blocks, there, p_.hidden);
+      const float* mask = weights_.gains.mask + 3 * LANES;
+      of_c[n] = moments<1>(buffers_.new_c + (row + n) * buffers_.row, LANES, blocks, mask, p_.hidden);
       if (p_.moments) {
         float* kept = p_.moments + (p_.time_of(step) * p_.batch + first_ + row + n) * 4;
         kept[2] = of_c[n].mean;
@@ -345,17 +345,17 @@ class Slice {
       const Vec bias = load(p_.norm_c + p_.hidden + unit, p_.hidden - unit);
       const int64_t at = row * buffers_.row + unit;
       Vec c[N];
-      EACH c[n] = (load(buffers_.fresh + at + n * buffers_.row) - of_c[n].mean) * of_c[n].scale * gain + bias;
+      EACH c[n] = (load(buffers_.new_c + at + n * buffers_.row) - of_c[n].mean) * of_c[n].scale * gain + bias;
       activate(p_.options.activation, c);
       EACH {
-        float* late = buffers_.late + at + n * buffers_.row;
-        store(late, load(late) * c[n]);
+        float* deferred = buffers_.deferred + at + n * buffers_.row;
+        store(deferred, load(deferred) * c[n]);
       }
     }
   }
 
   // Zoneout and masked steps: a choice for masks, not a product, so that NaN of a padded step stays where it is.
-  Vec kept_cell(int64_t t, int64_t row, int64_t unit, Vec before, Vec c) const {
+  Vec masked_cell(int64_t t, int64_t row, int64_t unit, Vec before, Vec c) const {
     if (!masks_) return c;
     if (p_.zone_c.at) {
       const Vec zone = mask_values(p_.zone_c, t, first_ + row, unit, p_.hidden - unit);
@@ -388,43 +388,43 @@ class Slice {
 };
 
 int64_t slice_floats(const Forward& p, const Plan& plan, int64_t rows, int64_t members) {
-  Pieces pieces(nullptr);
-  ForwardBuffers(pieces, p, plan, rows, Member{nullptr, 0, members});
-  return pieces.used();
+  Arena arena(nullptr);
+  ForwardBuffers(arena, p, plan, rows, GroupThread{nullptr, 0, members});
+  return arena.used();
 }
 
-Crowd crowd;
+Backoff backoff;
 
 template <bool plain, bool keep>
 void run(const Forward& p, const Threads& threads) {
   const int64_t blocks = blocks_of(p.hidden);
-  Teams teams = teams_of(p, threads, 1);
-  const Plan plan(p, smaller(SLICE_ROWS, ceil_div(p.batch, teams.parts)));
-  if (teams.members > 1 && crowd.avoids_crews()) {
-    teams = {larger(1, smaller(threads.count, p.batch / 2)), 1};  // the same bits: only a row alone would have others
+  Partition partition = partition_of(p, threads, 1);
+  const Plan plan(p, min(SLICE_ROWS, ceil_div(p.batch, partition.parts)));
+  if (partition.group_size > 1 && backoff.active()) {
+    partition = {max(1, min(threads.count, p.batch / 2)), 1};  // the same bits: only a row alone would have others
   }
-  const int64_t parts = teams.parts, rows = smaller(SLICE_ROWS, ceil_div(p.batch, parts));
-  const auto floats = [&](int64_t count) { return slice_floats(p, plan, count, teams.members); };
+  const int64_t parts = partition.parts, rows = min(SLICE_ROWS, ceil_div(p.batch, parts));
+  const auto floats = [&](int64_t count) { return slice_floats(p, plan, count, partition.group_size); };
   const int64_t part_floats = most_floats(rows, floats);
-  Pieces sizes(nullptr);
+  Arena sizes(nullptr);
   ForwardWeights(sizes, p, plan);
-  sizes.take(parts * CREW_FLOATS + parts * part_floats);
-  Pieces pieces(workspace(sizes.used()));
-  const ForwardWeights weights(pieces, p, plan);
-  Crew* crews = reinterpret_cast<Crew*>(pieces.take(parts * CREW_FLOATS));
-  float* slices = pieces.take(parts * part_floats);
+  sizes.take(parts * GROUP_FLOATS + parts * part_floats);
+  Arena arena(workspace(sizes.used()));
+  const ForwardWeights weights(arena, p, plan);
+  ThreadGroup* groups = reinterpret_cast<ThreadGroup*>(arena.take(parts * GROUP_FLOATS));
+  float* slices = arena.take(parts * part_floats);
 
   const bool alone = !plan.packed_h || Plan::weight_floats(p) < 100000;
-  const int64_t packers = alone ? 1 : smaller(threads.run ? threads.count : 1, blocks);
-  in_parallel(threads, packers, [&](int64_t part) {
-    for (int64_t b = first_of_part(blocks, part, packers); b < first_of_part(blocks, part + 1, packers); b++) {
+  const int64_t packers = alone ? 1 : min(threads.run ? threads.count : 1, blocks);
+  parallel_for(threads, packers, [&](int64_t part) {
+    for (int64_t b = part_begin(blocks, part, packers); b < part_begin(blocks, part + 1, packers); b++) {
       weights.pack(p, b);
     }
   });
   weights.pack_rest(p);
-  in_teams(p, threads, teams, crews, crowd, [&](int64_t part, const Member& member) {
+  in_groups(p, threads, partition, groups, backoff, [&](int64_t part, const GroupThread& thread) {
     for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain, keep>(p, plan, weights, Pieces(slices + part * part_floats), first, count, member).run();
+      Slice<plain, keep>(p, plan, weights, Arena(slices + part * part_floats), first, count, thread).run();
     });
   });
 }

@@ -29,18 +29,18 @@ struct Moments {
 };
 
 template <int S>
-inline Moments moments(const float* row, int64_t block, int64_t blocks, const float* there, int64_t count) {
+inline Moments moments(const float* row, int64_t block, int64_t blocks, const float* mask, int64_t count) {
   Vec sum[S] = {}, squares[S] = {};
   for (int64_t b = 0; b < blocks; b++) {
     UNROLL for (int s = 0; s < S; s++) {
-      sum[s] += load(row + b * block + s * LANES) * load(there + b * SLOTS + s * LANES);
+      sum[s] += load(row + b * block + s * LANES) * load(mask + b * BLOCK_GATES + s * LANES);
     }
   }
   Moments found;
   found.mean = sum_of(sum) / count;
   for (int64_t b = 0; b < blocks; b++) {
     UNROLL for (int s = 0; s < S; s++) {
-      const Vec off = (load(row + b * block + s * LANES) - found.mean) * load(there + b * SLOTS + s * LANES);
+      const Vec off = (load(row + b * block + s * LANES) - found.mean) * load(mask + b * BLOCK_GATES + s * LANES);
       squares[s] += off * off;
     }
   }
@@ -50,27 +50,27 @@ inline Moments moments(const float* row, int64_t block, int64_t blocks, const fl
 
 // Packed once per call, [block][SLOTS] each. Without a gain a share of the gates is not normalised: its gain is 1.
 struct Gains {
-  float *x = nullptr, *h = nullptr, *there = nullptr;
+  float *x = nullptr, *h = nullptr, *mask = nullptr;
 
-  Gains(Pieces& pieces, const Layer& p) {
+  Gains(Arena& arena, const Layer& p) {
     if (!p.norm_x && !p.norm_h && !p.norm_c) return;
-    const int64_t floats = blocks_of(p.hidden) * SLOTS;
-    x = pieces.take(floats);
-    h = pieces.take(floats);
-    there = pieces.take(floats);
+    const int64_t floats = blocks_of(p.hidden) * BLOCK_GATES;
+    x = arena.take(floats);
+    h = arena.take(floats);
+    mask = arena.take(floats);
   }
 
   void pack(const Layer& p) const {
-    if (!there) return;
+    if (!mask) return;
     for (int64_t block = 0; block < blocks_of(p.hidden); block++) {
-      float* one = there + block * SLOTS;
-      for (int64_t k = 0; k < SLOTS; k++) {
+      float* one = mask + block * BLOCK_GATES;
+      for (int64_t k = 0; k < BLOCK_GATES; k++) {
         one[k] = first_row(p, k / LANES) >= 0 && block * LANES + k % LANES < p.hidden ? 1.0f : 0.0f;
       }
-      pack_bias(p, p.norm_x, nullptr, block, x + block * SLOTS);
-      pack_bias(p, p.norm_h, nullptr, block, h + block * SLOTS);
-      if (!p.norm_x) std::memcpy(x + block * SLOTS, one, SLOTS * sizeof(float));
-      if (!p.norm_h) std::memcpy(h + block * SLOTS, one, SLOTS * sizeof(float));
+      pack_bias(p, p.norm_x, nullptr, block, x + block * BLOCK_GATES);
+      pack_bias(p, p.norm_h, nullptr, block, h + block * BLOCK_GATES);
+      if (!p.norm_x) std::memcpy(x + block * BLOCK_GATES, one, BLOCK_GATES * sizeof(float));
+      if (!p.norm_h) std::memcpy(h + block * BLOCK_GATES, one, BLOCK_GATES * sizeof(float));
     }
   }
 };
@@ -78,15 +78,15 @@ struct Gains {
 // One row of one share of the gates on its way back: the gradient of x from that of gain * y.
 //
 //   grad_x = scale (g - mean(g) - y mean(g y)),  g = gain * grad
-struct ShareBack {
+struct NormBackward {
   const float *y, *gain;
   int64_t y_block;
   float scale, mean = 0, slope = 0;
 
   Vec scaled(Vec grad, int64_t at) const { return grad * load(gain + at); }
-  Vec back(Vec grad, int64_t b, int64_t s, Vec there) const {
+  Vec gradient(Vec grad, int64_t b, int64_t s, Vec mask) const {
     const Vec values = load(y + b * y_block + s * LANES);
-    return (scaled(grad, b * SLOTS + s * LANES) - mean - values * slope) * scale * there;
+    return (scaled(grad, b * BLOCK_GATES + s * LANES) - mean - values * slope) * scale * mask;
   }
 
   // The two means over the row; `gains` += grad * y.
@@ -94,7 +94,7 @@ struct ShareBack {
     Vec sum[4] = {}, product[4] = {};
     for (int64_t b = 0; b < blocks; b++) {
       UNROLL for (int s = 0; s < 4; s++) {
-        const int64_t at = b * SLOTS + s * LANES;
+        const int64_t at = b * BLOCK_GATES + s * LANES;
         const Vec grad = load(grads + b * block + s * LANES), values = load(y + b * y_block + s * LANES);
         const Vec g = scaled(grad, at);
         sum[s] += g;

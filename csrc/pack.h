@@ -9,7 +9,7 @@
 
 namespace gatecast::GATECAST_ISA {
 
-constexpr int64_t SLOTS = 4 * LANES;  // gate values of a block
+constexpr int64_t BLOCK_GATES = 4 * LANES;  // gate values of a block
 
 INLINE int64_t blocks_of(int64_t units) { return ceil_div(units, LANES); }
 
@@ -20,7 +20,7 @@ INLINE int64_t first_row(const Layer& p, int64_t slot) {
 
 // to[k][slot][lane] = w[row of (slot, lane)][k] for one block.
 inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t block, float* to) {
-  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++, to += LANES) {
     const int64_t row = first_row(p, slot) < 0 ? -1 : first_row(p, slot) + block * LANES;
     int64_t k = 0;
@@ -29,12 +29,12 @@ inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t 
         Vec rows[LANES];
         UNROLL for (int u = 0; u < LANES; u++) rows[u] = load(w + (row + u) * columns + k);
         transpose(rows);
-        UNROLL for (int u = 0; u < LANES; u++) store(to + (k + u) * SLOTS, rows[u]);
+        UNROLL for (int u = 0; u < LANES; u++) store(to + (k + u) * BLOCK_GATES, rows[u]);
       }
     }
     for (; k < columns; k++) {
       for (int64_t u = 0; u < LANES; u++) {
-        to[k * SLOTS + u] = row >= 0 && u < units ? w[(row + u) * columns + k] : 0.0f;
+        to[k * BLOCK_GATES + u] = row >= 0 && u < units ? w[(row + u) * columns + k] : 0.0f;
       }
     }
   }
@@ -42,7 +42,7 @@ inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t 
 
 // The sum of the biases that are there, for one block.
 inline void pack_bias(const Layer& p, const float* bias, const float* second, int64_t block, float* to) {
-  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
     const int64_t row = first_row(p, slot), at = row + block * LANES;
     Vec sum = bias && row >= 0 ? load(bias + at, units) : Vec{};
@@ -55,14 +55,14 @@ inline void pack_bias(const Layer& p, const float* bias, const float* second, in
 inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to) {
   const int64_t vectors = blocks_of(columns), blocks = blocks_of(p.hidden);
   for (int64_t v = 0; v < vectors; v += 4) {
-    const int64_t count = smaller(4, vectors - v);
+    const int64_t count = min(4, vectors - v);
     for (int64_t block = 0; block < blocks; block++) {
       for (int64_t slot = 0; slot < 4; slot++) {
         for (int64_t unit = block * LANES; unit < (block + 1) * LANES; unit++) {
           const int64_t row = unit < p.hidden ? first_row(p, slot) + unit : -1;
-          const bool there = unit < p.hidden && first_row(p, slot) >= 0;
+          const bool valid = unit < p.hidden && first_row(p, slot) >= 0;
           for (int64_t n = v; n < v + count; n++, to += LANES) {
-            store(to, there ? load(w + row * columns + n * LANES, columns - n * LANES) : Vec{});
+            store(to, valid ? load(w + row * columns + n * LANES, columns - n * LANES) : Vec{});
           }
         }
       }
@@ -76,23 +76,23 @@ inline void pack_columns(const Layer& p, const float* w, int64_t columns, float*
     for (int64_t block = 0; block < blocks_of(p.hidden); block++) {
       for (int64_t slot = 0; slot < 4; slot++) {
         for (int64_t unit = block * LANES; unit < (block + 1) * LANES; unit++) {
-          const bool there = unit < p.hidden && first_row(p, slot) >= 0;
-          *to++ = there ? w[(first_row(p, slot) + unit) * columns + column] : 0.0f;
+          const bool valid = unit < p.hidden && first_row(p, slot) >= 0;
+          *to++ = valid ? w[(first_row(p, slot) + unit) * columns + column] : 0.0f;
         }
       }
     }
   }
 }
 
-// Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`turned`), and for gradients @ w_proj.
-inline void pack_projection(const Layer& p, bool turned, float* to) {
-  const int64_t columns = turned ? p.output : p.hidden, depth = turned ? p.hidden : p.output;
+// Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`transposed`), and for gradients @ w_proj.
+inline void pack_projection(const Layer& p, bool transposed, float* to) {
+  const int64_t columns = transposed ? p.output : p.hidden, depth = transposed ? p.hidden : p.output;
   for (int64_t first = 0; first < columns; first += 4 * LANES) {
-    const int64_t width = smaller(4 * LANES, blocks_of(columns - first) * LANES);
+    const int64_t width = min(4 * LANES, blocks_of(columns - first) * LANES);
     for (int64_t k = 0; k < depth; k++, to += width) {
       for (int64_t n = 0; n < width; n += LANES) {
         const int64_t column = first + n;
-        if (!turned) {
+        if (!transposed) {
           store(to + n, load(p.w_proj + k * p.hidden + column, p.hidden - column));
           continue;
         }
@@ -108,7 +108,7 @@ inline void pack_projection(const Layer& p, bool turned, float* to) {
 // `parts` copies lie `part` floats apart and are added in their order.
 inline void unpack_block(
     const Layer& p, const float* from, int64_t parts, int64_t part, int64_t columns, int64_t block, float* w) {
-  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+  const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 4 - p.gates(); slot < 4; slot++) {
     float* rows = w + (first_row(p, slot) + block * LANES) * columns;
     for (int64_t k = 0; k < columns; k += LANES) {
@@ -116,7 +116,7 @@ inline void unpack_block(
       for (int64_t u = 0; u < LANES; u++) {
         sums[u] = Vec{};
         if (k + u >= columns) continue;
-        const float* at = from + (k + u) * SLOTS + slot * LANES;
+        const float* at = from + (k + u) * BLOCK_GATES + slot * LANES;
         sums[u] = load(at);
         for (int64_t n = 1; n < parts; n++) sums[u] += load(at + n * part);
       }

@@ -5,7 +5,7 @@
 #include "chunk.h"
 #include "gates.h"
 #include "gemm.h"
-#include "half_products.h"
+#include "bf16_products.h"
 #include "sums.h"
 
 namespace gatecast::GATECAST_ISA {
@@ -18,33 +18,33 @@ struct ChunkProducts {
   int64_t first, rows;
   int64_t begin_block, end_block;  // hidden units of this thread
 
-  HalfChunkProducts half() const { return {p, weights, sums, buffers, rows, begin_block, end_block}; }
+  Bf16ChunkProducts bf16() const { return {p, weights, sums, buffers, rows, begin_block, end_block}; }
 
   // Gradient to h before the step whose rows begin at `row` of the chunk.
   void state_gradient(int64_t row) const {
-    if constexpr (HALF) return half().state_gradient(row);
-    const float* gates = buffers.gates + row * SLOTS;
+    if constexpr (BF16_TILES) return bf16().state_gradient(row);
+    const float* gates = buffers.gates + row * BLOCK_GATES;
     const int64_t blocks = blocks_of(p.hidden), vectors = blocks_of(p.output);
     const BlockedProduct work{gates, buffers.block, blocks, weights.hh, buffers.grad_h, buffers.width, false};
-    const bool all = end_block - begin_block == blocks;  // of a projection h has another width
-    blocked_product(work, rows, blocks, vectors, all ? 0 : begin_block, all ? vectors : end_block);
+    const bool whole = end_block - begin_block == blocks;  // of a projection h has another width
+    blocked_product(work, rows, blocks, vectors, whole ? 0 : begin_block, whole ? vectors : end_block);
   }
 
   // Of the steps begin .. end, the first of which has its rows from `row` of the chunk on.
   void input_gradient(int64_t begin, int64_t end, int64_t row) const {
     const int64_t vectors = blocks_of(p.input), blocks = blocks_of(p.hidden);
-    const float* gates = (p.normed() ? buffers.gates_x : buffers.gates) + row * SLOTS;
+    const float* gates = (p.normed() ? buffers.gates_x : buffers.gates) + row * BLOCK_GATES;
     if (narrow(p)) {
-      for (int64_t step = begin; step < end; step++, gates += rows * SLOTS) {
+      for (int64_t step = begin; step < end; step++, gates += rows * BLOCK_GATES) {
         float* to = p.grad_x + (p.time_of(step) * p.batch + first) * p.input;
         narrow_product<NARROW>(NarrowProduct{gates, buffers.block, blocks, weights.ih, to}, rows, p.input);
       }
       return;
     }
-    const int64_t width = half_input(p) ? padded(p.input) : vectors * LANES;
+    const int64_t width = bf16_input(p) ? padded(p.input) : vectors * LANES;
     float* from = buffers.grad_x + row * width;
-    if (half_input(p)) {
-      half().gradient(row, weights.ih, from, width).run((end - begin) * rows, width / PANEL_COLUMNS);
+    if (bf16_input(p)) {
+      bf16().gradient(row, weights.ih, from, width).run((end - begin) * rows, width / PANEL_COLUMNS);
     } else {
       const BlockedProduct work{gates, buffers.block, blocks, weights.ih, from, width, false};
       blocked_product(work, (end - begin) * rows, blocks, vectors, 0, vectors);
@@ -56,9 +56,9 @@ struct ChunkProducts {
   }
 
   void weight_gradients(int64_t steps, bool add) const {
-    const WeightProduct work{buffers.rows, buffers.depth, buffers.gates, steps * rows, sums.weights, add};
-    if (half_weights(p)) {
-      half().weight_gradients(steps * rows, add);
+    const WeightProduct work{buffers.operands, buffers.operand_row, buffers.gates, steps * rows, sums.weights, add};
+    if (bf16_weights(p)) {
+      bf16().weight_gradients(steps * rows, add);
     } else if (p.normed()) {
       WeightProduct of_x = work;
       of_x.gates = buffers.gates_x;
@@ -68,7 +68,7 @@ struct ChunkProducts {
       products(work, begin_block, end_block, sums.depth, 0, sums.depth);
     }
     if (p.w_proj) {
-      const int64_t across = buffers.projected_depth;
+      const int64_t across = buffers.projected_row;
       const WeightProduct last{buffers.projected, across, buffers.unprojected, steps * rows, sums.projection, add};
       products(last, 0, wide_blocks(p), p.output, 0, p.output);
     }
@@ -83,37 +83,37 @@ struct ChunkProducts {
         WeightProduct work = all;
         work.rows += first + done;
         work.gates += block * buffers.block;
-        work.to += (block * depth + first + done) * SLOTS;
-        for_tiles<4>(smaller(COLUMNS, count - done), work);
+        work.to += (block * depth + first + done) * BLOCK_GATES;
+        for_tiles<4>(min(COLUMNS, count - done), work);
       }
     }
   }
 
   // Of the steps begin .. end, from `row` of the chunk on.
-  void operands(int64_t begin, int64_t end, int64_t row) const {
-    float* to = buffers.rows + row * buffers.depth;
-    for (int64_t step = begin; step < end; step++, to += rows * buffers.depth) operands_of(step, to);
+  void gather_operands(int64_t begin, int64_t end, int64_t row) const {
+    float* to = buffers.operands + row * buffers.operand_row;
+    for (int64_t step = begin; step < end; step++, to += rows * buffers.operand_row) gather_operands_of(step, to);
   }
 
   // The gates of a block before activation, of `count` rows of the chunk, from their operands.
   void gates(int64_t block, int64_t count, float* to) const {
-    if constexpr (HALF) return half().gates(block, count, to);
+    if constexpr (BF16_TILES) return bf16().gates(block, count, to);
     GateProduct work{};
-    work.init = weights.bias + block * SLOTS;
-    work.x = work.h = buffers.rows;
-    work.x_row = work.h_row = buffers.depth;
+    work.init = weights.bias + block * BLOCK_GATES;
+    work.x = work.h = buffers.operands;
+    work.x_row = work.h_row = buffers.operand_row;
     work.x_count = p.input + p.output;
-    work.panel = weights.panels + block * (p.input + p.output) * SLOTS;
+    work.panel = weights.panels + block * (p.input + p.output) * BLOCK_GATES;
     work.to = to;
     gate_product(work, count, nullptr);
   }
 
   // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
-  void operands_of(int64_t step, float* to) const {
+  void gather_operands_of(int64_t step, float* to) const {
     const int64_t t = p.time_of(step);
     const float* h = step ? p.states + (p.time_of(step - 1) * p.batch + first) * p.output
                           : (p.h0 ? p.h0 + first * p.output : nullptr);
-    for (int64_t row = 0; row < rows; row++, to += buffers.depth) {
+    for (int64_t row = 0; row < rows; row++, to += buffers.operand_row) {
       float* end = to + p.input + p.output;
       if (masked(p.steps, t, first + row)) {
         fill_zero(to, p.input + p.output + 1);

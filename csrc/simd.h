@@ -29,7 +29,7 @@ typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_a
 INLINE Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 INLINE void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
 INLINE bool aligned(const float* p) { return reinterpret_cast<uintptr_t>(p) % (4 * LANES) == 0; }
-INLINE Vec all(float value) { return value - Vec{}; }
+INLINE Vec broadcast(float value) { return value - Vec{}; }
 
 // The first n values; zeros after them.
 INLINE Vec load(const float* p, int64_t n) {
@@ -105,12 +105,12 @@ INLINE Vec fused(Vec a, Vec b, Vec c) {
 INLINE Vec clamp(Vec v, Vec low, Vec high) { return at_least(at_most(v, high), low); }
 INLINE Vec magnitude(Vec v) { return (Vec)((Bits)v & 0x7fffffff); }
 
-INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // An odd number of cache lines: rows of so many floats do not fall on the same ones.
-INLINE int64_t odd_lines(int64_t floats) {
+INLINE int64_t odd_cache_lines(int64_t floats) {
   const int64_t lines = ceil_div(floats, 16);
   return (lines + (lines % 2 == 0)) * 16;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gemm.h"
-#include "half.h"
+#include "bf16.h"
 #include "pack.h"
 #include "workspace.h"
 
@@ -13,7 +13,7 @@ INLINE void fill_zero(float* to, int64_t count) {
 }
 
 // Wide blocks of hidden units: SLOTS units side by side.
-INLINE int64_t wide_blocks(const Layer& p) { return ceil_div(p.hidden, SLOTS); }
+INLINE int64_t wide_blocks(const Layer& p) { return ceil_div(p.hidden, BLOCK_GATES); }
 
 // Of one part of the batch. `weights`: [block][input + output + 1][SLOTS], `projection`: [wide block][output][SLOTS];
 // the others are summed row by row, one after the other in `small`.
@@ -22,15 +22,15 @@ struct Sums {
   float *weights, *projection, *small, *peephole, *norm_c;  // [slot i, f, o][units], [gain, bias][units]
   float *norm_x, *norm_h, *bias;                            // [block][SLOTS], where gates are normalised
 
-  Sums(Pieces& pieces, const Backward& p)
-      : depth(HALF ? round_up(p.input + p.output + 1, TILE_ROWS) : p.input + p.output + 1),
+  Sums(Arena& arena, const Backward& p)
+      : depth(BF16_TILES ? round_up(p.input + p.output + 1, TILE_ROWS) : p.input + p.output + 1),
         units(blocks_of(p.hidden) * LANES),
-        slots(blocks_of(p.hidden) * SLOTS),
+        slots(blocks_of(p.hidden) * BLOCK_GATES),
         small_floats(5 * units + (p.normed() ? 3 * slots : 0)),
-        projection_floats(p.w_proj ? wide_blocks(p) * p.output * SLOTS : 0),
-        weights(pieces.take(depth * slots)),
-        projection(pieces.take(projection_floats)),
-        small(pieces.take(small_floats)),
+        projection_floats(p.w_proj ? wide_blocks(p) * p.output * BLOCK_GATES : 0),
+        weights(arena.take(depth * slots)),
+        projection(arena.take(projection_floats)),
+        small(arena.take(small_floats)),
         peephole(small),
         norm_c(small ? small + 3 * units : nullptr),
         norm_x(small ? small + 5 * units : nullptr),
@@ -60,17 +60,17 @@ struct WeightProduct {
   template <int M, int N>
   __attribute__((noinline)) void tile(int64_t first) const {
     Vec sum[M][N] = {};
-    float* out = to + first * SLOTS;
+    float* out = to + first * BLOCK_GATES;
     if (add) {
-      for (int64_t k = 0; k < M * SLOTS; k += 16) __builtin_prefetch(out + k, 1);
+      for (int64_t k = 0; k < M * BLOCK_GATES; k += 16) __builtin_prefetch(out + k, 1);
     }
     add_product<M, N>(sum, rows + first, 1, depth, gates, count);
     if (add) {
       UNROLL for (int m = 0; m < M; m++) {
-        UNROLL for (int n = 0; n < N; n++) sum[m][n] += load(out + m * SLOTS + n * LANES);
+        UNROLL for (int n = 0; n < N; n++) sum[m][n] += load(out + m * BLOCK_GATES + n * LANES);
       }
     }
-    store_tile<M, N>(sum, out, SLOTS);
+    store_tile<M, N>(sum, out, BLOCK_GATES);
   }
 };
 
@@ -88,12 +88,12 @@ struct Gather {
 
   // What belongs to one block of hidden units, in the layout of the weights.
   void block(int64_t b) const {
-    const float* from = sums.weights + b * sums.depth * SLOTS;
+    const float* from = sums.weights + b * sums.depth * BLOCK_GATES;
     unpack_block(p, from, parts, part, p.input, b, p.grad_w_ih);
-    unpack_block(p, from + p.input * SLOTS, parts, part, p.output, b, p.grad_w_hh);
-    gates(p.normed() ? sums.bias + b * SLOTS : from + (p.input + p.output) * SLOTS, b, p.grad_bias);
-    if (p.grad_norm_x) gates(sums.norm_x + b * SLOTS, b, p.grad_norm_x);
-    if (p.grad_norm_h) gates(sums.norm_h + b * SLOTS, b, p.grad_norm_h);
+    unpack_block(p, from + p.input * BLOCK_GATES, parts, part, p.output, b, p.grad_w_hh);
+    gates(p.normed() ? sums.bias + b * BLOCK_GATES : from + (p.input + p.output) * BLOCK_GATES, b, p.grad_bias);
+    if (p.grad_norm_x) gates(sums.norm_x + b * BLOCK_GATES, b, p.grad_norm_x);
+    if (p.grad_norm_h) gates(sums.norm_h + b * BLOCK_GATES, b, p.grad_norm_h);
     if (p.grad_peephole) {
       units(sums.peephole + p.options.coupled * sums.units, 3 - p.options.coupled, b, p.grad_peephole);
     }
@@ -114,9 +114,9 @@ struct Gather {
   }
 
   void projection(int64_t b) const {
-    const float* from = sums.projection + b / 4 * p.output * SLOTS + b % 4 * LANES;
+    const float* from = sums.projection + b / 4 * p.output * BLOCK_GATES + b % 4 * LANES;
     for (int64_t k = 0; k < p.output; k++) {
-      store(p.grad_w_proj + k * p.hidden + b * LANES, total(from + k * SLOTS), p.hidden - b * LANES);
+      store(p.grad_w_proj + k * p.hidden + b * LANES, total(from + k * BLOCK_GATES), p.hidden - b * LANES);
     }
   }
 };

@@ -14,9 +14,9 @@ float* workspace(int64_t floats);
 void prefer_huge_pages(void* start, int64_t bytes);
 
 // Hands out pieces of a workspace, each aligned to 64 bytes.
-class Pieces {
+class Arena {
  public:
-  explicit Pieces(float* start) : start_(start), used_(0) {}
+  explicit Arena(float* start) : start_(start), used_(0) {}
 
   float* take(int64_t floats) {
     float* piece = start_ ? start_ + used_ : nullptr;

@@ -1,6 +1,8 @@
-// The kernels without PyTorch, for sanitizers and other processors: every array has exactly its size, so that an
-// address sanitizer sees any step beyond it; forward is compared with plain loops in double, backward with finite
-// differences of it. Prints what it did; ends with 1 where something is wrong.
+// Runs the kernels without PyTorch, for sanitizers and other processors. Every array has exactly the size it needs, so
+// that the address sanitizer sees any access beyond it.
+//
+// The plain cell is compared with the loops of lstm_plain.h, outputs and all gradients; the gradients of every case are
+// compared with finite differences of the forward pass. Prints a summary; exits with 1 where something is wrong.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -11,8 +13,9 @@
 #include <vector>
 
 #include "../activations.h"
-#include "../half.h"
+#include "../bf16.h"
 #include "../lstm.h"
+#include "../lstm_plain.h"
 
 using gatecast::Backward;
 using gatecast::Forward;
@@ -54,6 +57,7 @@ struct Case {
   bool normed = false, recompute = false;
 
   int64_t output() const { return projection ? projection : hidden; }
+  bool plain() const { return !options && !projection && !normed; }
 };
 
 // One layer with all its arrays.
@@ -104,7 +108,7 @@ struct Problem {
     p.recurrent = {recurrent.data(), 0, c.output(), 1};
     p.options.coupled = p.options.reverse = true;
     p.options.recurrent_activation = gatecast::Activation::softsign;
-    p.options.cell_clip = 5, p.options.gradient_clip = 100;
+    p.options.cell_clip = 5, p.options.gradient_clip = 1e6f;  // never reached: a clipped gradient is no slope
   }
 
   void forward(const gatecast::Threads& threads, bool keep) {
@@ -126,70 +130,121 @@ struct Problem {
     for (size_t k = 0; k < cell.size(); k++) sum += cell[k] * std::sin(double(k));
     return sum;
   }
+
+  // The derivatives of the loss by y and c.
+  Array weights_of_y() const {
+    Array weights(y.size());
+    for (size_t k = 0; k < y.size(); k++) weights[k] = std::cos(double(k));
+    return weights;
+  }
+  Array weights_of_c() const {
+    Array weights(cell.size());
+    for (size_t k = 0; k < cell.size(); k++) weights[k] = std::sin(double(k));
+    return weights;
+  }
 };
 
-static double squash(double x) { return 1 / (1 + std::exp(-x)); }
+// Gradients of Problem::loss, one array for each array of the problem.
+struct Gradients {
+  Array x, w_ih, w_hh, bias, h0, c0, peephole, norm_x, norm_h, norm_c, w_proj;
 
-// The plain cell in double.
-static void compare_forward(const Problem& p) {
-  const Case& c = p.c;
-  double worst = 0;
-  for (int64_t b = 0; b < c.batch; b++) {
-    std::vector<double> h(c.hidden), cell(c.hidden), gates(4 * c.hidden);
-    for (int64_t u = 0; u < c.hidden; u++) h[u] = p.h0[b * c.hidden + u], cell[u] = p.c0[b * c.hidden + u];
-    for (int64_t t = 0; t < c.time; t++) {
-      for (int64_t r = 0; r < 4 * c.hidden; r++) {
-        gates[r] = p.bias[r];
-        for (int64_t k = 0; k < c.input; k++) gates[r] += p.w_ih[r * c.input + k] * p.x[(t * c.batch + b) * c.input + k];
-        for (int64_t k = 0; k < c.hidden; k++) gates[r] += p.w_hh[r * c.hidden + k] * h[k];
-      }
-      for (int64_t u = 0; u < c.hidden; u++) {
-        const double i = squash(gates[u]), f = squash(gates[c.hidden + u]), g = std::tanh(gates[2 * c.hidden + u]);
-        cell[u] = f * cell[u] + i * g;
-        h[u] = squash(gates[3 * c.hidden + u]) * std::tanh(cell[u]);
-        const double off = std::fabs(h[u] - p.y[(t * c.batch + b) * c.hidden + u]);
-        if (!(off <= worst)) worst = off;  // NaN as well
-      }
-    }
-  }
-  check(worst < (isa::HALF ? 0.1 : 3e-6), "forward", worst);
-}
+  explicit Gradients(const Problem& p)
+      : x(p.x.size()),
+        w_ih(p.w_ih.size()),
+        w_hh(p.w_hh.size()),
+        bias(p.bias.size()),
+        h0(p.h0.size()),
+        c0(p.c0.size()),
+        peephole(p.c.options ? p.peephole.size() : 0),
+        norm_x(p.norm_x.size()),
+        norm_h(p.norm_h.size()),
+        norm_c(p.norm_c.size()),
+        w_proj(p.w_proj.size()) {}
+};
 
-static void compare_backward(Problem& p, const gatecast::Threads& threads) {
+// The gradients of the loss by the kernels. The loss is linear in y and c, with these weights.
+static Gradients backward(Problem& p, const gatecast::Threads& threads) {
   p.forward(threads, true);
   const Case& c = p.c;
-  Array grad_y(p.y.size()), grad_c(p.cell.size());
-  for (size_t k = 0; k < grad_y.size(); k++) grad_y[k] = std::cos(double(k));
-  for (size_t k = 0; k < grad_c.size(); k++) grad_c[k] = std::sin(double(k));
-  Array dx(p.x.size()), dw_ih(p.w_ih.size()), dw_hh(p.w_hh.size()), db(p.bias.size()), dh(p.h0.size()), dc(p.c0.size());
-  Array dp(p.peephole.size()), dn_x(p.norm_x.size()), dn_h(p.norm_h.size()), dn_c(p.norm_c.size()), dw(p.w_proj.size());
+  const Array grad_y = p.weights_of_y(), grad_c = p.weights_of_c();
+  Gradients grad(p);
   Backward q{};
   p.fill(q);
-  q.states = c.options ? p.states.data() : p.y.data();
-  q.cells = p.cells.data(), q.gates_in = c.recompute ? nullptr : p.gates.data(), q.bias = p.bias.data(), q.norms = p.norms.data(), q.moments = p.moments.data();
-  q.grad_y = grad_y.data(), q.grad_y_time = c.batch * c.output(), q.grad_y_batch = c.output(), q.grad_c = grad_c.data();
-  q.grad_x = dx.data(), q.grad_w_ih = dw_ih.data(), q.grad_w_hh = dw_hh.data(), q.grad_bias = db.data();
-  q.grad_h0 = dh.data(), q.grad_c0 = dc.data(), q.grad_peephole = c.options ? dp.data() : nullptr;
-  if (c.normed) q.grad_norm_x = dn_x.data(), q.grad_norm_h = dn_h.data(), q.grad_norm_c = dn_c.data();
-  q.grad_w_proj = c.projection ? dw.data() : nullptr;
+  q.states = c.options ? p.states.data() : p.y.data(), q.cells = p.cells.data();
+  q.gates_in = c.recompute ? nullptr : p.gates.data(), q.bias = p.bias.data();
+  q.norms = p.norms.data(), q.moments = p.moments.data();
+  q.grad_y = grad_y.data(), q.grad_y_time = c.batch * c.output(), q.grad_y_batch = c.output();
+  q.grad_c = grad_c.data();
+  q.grad_x = grad.x.data(), q.grad_w_ih = grad.w_ih.data(), q.grad_w_hh = grad.w_hh.data();
+  q.grad_bias = grad.bias.data(), q.grad_h0 = grad.h0.data(), q.grad_c0 = grad.c0.data();
+  q.grad_peephole = c.options ? grad.peephole.data() : nullptr;
+  if (c.normed) {
+    q.grad_norm_x = grad.norm_x.data(), q.grad_norm_h = grad.norm_h.data(), q.grad_norm_c = grad.norm_c.data();
+  }
+  q.grad_w_proj = c.projection ? grad.w_proj.data() : nullptr;
   isa::kernels.backward(q, threads);
-  const std::pair<Array*, Array*> pairs[] = {{&p.x, &dx},      {&p.w_ih, &dw_ih}, {&p.w_hh, &dw_hh}, {&p.bias, &db},
-                                             {&p.h0, &dh},     {&p.c0, &dc},      {&p.peephole, &dp},
-                                             {&p.norm_x, &dn_x}, {&p.norm_h, &dn_h}, {&p.norm_c, &dn_c},
-                                             {&p.w_proj, &dw}};
-  for (auto [value, grad] : pairs) {
-    if (value->empty() || (value == &p.peephole && !c.options)) continue;
-    for (float v : *grad) check(std::isfinite(v), "gradient", v);
-    if (isa::HALF) continue;  // the differences are of rounded values
+  return grad;
+}
+
+// The norm of the difference over the norm; NaN counts as infinite.
+static void check_near(const Array& found, const std::vector<double>& exact, double bound, const char* what) {
+  double off = 0, size = 0;
+  for (size_t k = 0; k < exact.size(); k++) {
+    off += (found[k] - exact[k]) * (found[k] - exact[k]);
+    size += exact[k] * exact[k];
+  }
+  check(off <= bound * bound * size, what, std::sqrt(off / size));
+}
+
+// The plain cell: outputs and gradients of the kernels against those of lstm_plain.h.
+static void compare_with_plain(const Problem& p, const Gradients& grad) {
+  const auto wide = [](const Array& a) { return std::vector<double>(a.begin(), a.end()); };
+  const auto zeros = [](const Array& a) { return std::vector<double>(a.size()); };
+  const int T = p.c.time, B = p.c.batch, I = p.c.input, H = p.c.hidden;
+  const auto x = wide(p.x), w_ih = wide(p.w_ih), w_hh = wide(p.w_hh), bias = wide(p.bias);
+  const auto h0 = wide(p.h0), c0 = wide(p.c0), dout = wide(p.weights_of_y());
+  std::vector<double> out(T * B * H), cells(T * B * H), gates(T * B * 4 * H);
+  lstm_forward_plain(
+      out.data(), cells.data(), gates.data(), x.data(), w_ih.data(), w_hh.data(), bias.data(), h0.data(), c0.data(), T,
+      B, I, H);
+  for (size_t k = 0; k < out.size(); k++) {
+    const double off = std::fabs(out[k] - p.y[k]);
+    check(off < (isa::BF16_TILES ? 0.1 : 3e-6), "forward", off);  // NaN fails as well
+  }
+  auto dx = zeros(p.x), dw_ih = zeros(p.w_ih), dw_hh = zeros(p.w_hh), dbias = zeros(p.bias), dh = zeros(p.h0);
+  auto dc = wide(p.weights_of_c());
+  lstm_backward_plain(
+      dx.data(), dw_ih.data(), dw_hh.data(), dbias.data(), dh.data(), dc.data(), dout.data(), out.data(), cells.data(),
+      gates.data(), x.data(), w_ih.data(), w_hh.data(), h0.data(), c0.data(), T, B, I, H);
+  const double bound = isa::BF16_TILES ? 0.1 : 1e-5;
+  check_near(grad.x, dx, bound, "gradient of x");
+  check_near(grad.w_ih, dw_ih, bound, "gradient of w_ih");
+  check_near(grad.w_hh, dw_hh, bound, "gradient of w_hh");
+  check_near(grad.bias, dbias, bound, "gradient of bias");
+  check_near(grad.h0, dh, bound, "gradient of h0");
+  check_near(grad.c0, dc, bound, "gradient of c0");
+}
+
+// Every case: three values of each gradient against the slope of the loss.
+static void compare_with_differences(Problem& p, const Gradients& grad, const gatecast::Threads& threads) {
+  const std::pair<Array*, const Array*> pairs[] = {
+      {&p.x, &grad.x},           {&p.w_ih, &grad.w_ih},         {&p.w_hh, &grad.w_hh},     {&p.bias, &grad.bias},
+      {&p.h0, &grad.h0},         {&p.c0, &grad.c0},             {&p.peephole, &grad.peephole},
+      {&p.norm_x, &grad.norm_x}, {&p.norm_h, &grad.norm_h},     {&p.norm_c, &grad.norm_c},
+      {&p.w_proj, &grad.w_proj}};
+  for (auto [value, slopes] : pairs) {
+    if (slopes->empty()) continue;
+    for (float v : *slopes) check(std::isfinite(v), "gradient", v);
+    if (isa::BF16_TILES) continue;  // the forward pass rounds the differences away
     for (int n = 0; n < 3; n++) {
       const size_t k = generator() % value->size();
-      const float old = (*value)[k], width = c.normed ? 2e-3f : 1e-2f;  // normalisation bends the loss
+      const float old = (*value)[k], width = 2e-3f;
       (*value)[k] = old + width;
       const double up = p.loss(threads);
       (*value)[k] = old - width;
       const double down = p.loss(threads), slope = (up - down) / (2 * width);
       (*value)[k] = old;
-      check(std::fabs(slope - (*grad)[k]) < 1e-2 * (1 + std::fabs(slope)), "gradient", slope - (*grad)[k]);
+      check(std::fabs(slope - (*slopes)[k]) < 1e-2 * (1 + std::fabs(slope)), "gradient", slope - (*slopes)[k]);
     }
   }
 }
@@ -202,7 +257,7 @@ static void measure(const char* name, Kernel kernel, Exact exact, uint32_t strid
     float x;
     std::memcpy(&x, &word, 4);
     if (!(std::fabs(x) < 80) || std::fabs(x) < 1e-30f) continue;
-    isa::Vec v[1] = {isa::all(x)};
+    isa::Vec v[1] = {isa::broadcast(x)};
     kernel(v);
     const double wanted = exact(double(x)), size = std::fabs(float(wanted));
     worst = std::max(worst, std::fabs(v[0][0] - wanted) / (std::nextafter(float(size), INFINITY) - size));
@@ -212,28 +267,58 @@ static void measure(const char* name, Kernel kernel, Exact exact, uint32_t strid
 }
 
 int main(int count, char** arguments) {
-  if (!isa::kernels.supported() || !isa::kernels.allowed()) return std::printf("0 cases, 0 wrong: not on this processor\n"), 0;
+  if (!isa::kernels.supported() || !isa::kernels.allowed()) {
+    std::printf("0 cases, 0 wrong: not on this processor\n");
+    return 0;
+  }
   const uint32_t stride = count > 1 ? std::atoi(arguments[1]) : 40009;
   measure("tanh", [](isa::Vec(&v)[1]) { isa::tanh(v); }, [](double x) { return std::tanh(x); }, stride);
-  measure("sigmoid", [](isa::Vec(&v)[1]) { isa::sigmoid(v); }, squash, stride);
-  const Case cases[] = {{5, 2, 3, 90, false},  // of few rows and many units: a crew shares them
-                        {5, 4, 3, 9, false},  {1, 1, 1, 1, false},   {6, 1, 2, 16, false},  {4, 67, 3, 20, false},
-                        {3, 7, 70, 33, false}, {2, 3, 0, 8, false},  {70, 3, 150, 40, false}, {0, 2, 3, 8, false},
-                        {3, 0, 2, 8, false},   {5, 4, 3, 9, true},   {4, 67, 3, 20, true},  {30, 5, 2, 64, true},
-                        {3, 2, 9, 17, false},  {2, 1, 5, 70, false}, {5, 4, 3, 9, false, 7}, {4, 67, 9, 20, true, 33},
-                        {3, 1, 12, 40, false, 1}, {5, 4, 12, 9, false, 0, true}, {4, 67, 12, 20, true, 0, true},
-                        {3, 70, 12, 34, true, 5, true}, {0, 2, 3, 8, true, 5, true}, {3, 0, 2, 8, true, 5, true},
-                        {5, 4, 3, 9, false, 0, false, true}, {4, 67, 3, 20, true, 7, false, true},
-                        {70, 1, 40, 48, false}, {20, 1, 8, 260, false}, {45, 3, 33, 40, true},  // shares of x ahead
-                        {30, 31, 3, 64, false},  // parts of 16 and of 15 rows
-                        {12, 3, 20, 150, true}, {12, 3, 20, 150, true, 0, false, true}};  // a crew with all options
+  measure("sigmoid", [](isa::Vec(&v)[1]) { isa::sigmoid(v); }, sigmoid_plain, stride);
+  const Case cases[] = {
+      // plain
+      {5, 2, 3, 90, false},  // few rows and many units: a group of threads shares them
+      {5, 4, 3, 9, false},
+      {1, 1, 1, 1, false},
+      {6, 1, 2, 16, false},
+      {4, 67, 3, 20, false},
+      {3, 7, 70, 33, false},
+      {2, 3, 0, 8, false},
+      {70, 3, 150, 40, false},
+      {0, 2, 3, 8, false},
+      {3, 0, 2, 8, false},
+      {3, 2, 9, 17, false},
+      {2, 1, 5, 70, false},
+      {70, 1, 40, 48, false},  // the terms of x are computed for several steps at once
+      {20, 1, 8, 260, false},
+      {30, 31, 3, 64, false},  // parts of 16 and of 15 rows
+      // peephole, masks, zoneout, coupled gates and bounds
+      {5, 4, 3, 9, true},
+      {4, 67, 3, 20, true},
+      {30, 5, 2, 64, true},
+      {45, 3, 33, 40, true},
+      {12, 3, 20, 150, true},  // a group of threads with all options
+      {12, 3, 20, 150, true, 0, false, true},
+      // projection
+      {5, 4, 3, 9, false, 7},
+      {4, 67, 9, 20, true, 33},
+      {3, 1, 12, 40, false, 1},
+      // layer normalisation
+      {5, 4, 12, 9, false, 0, true},
+      {4, 67, 12, 20, true, 0, true},
+      {3, 70, 12, 34, true, 5, true},
+      {0, 2, 3, 8, true, 5, true},
+      {3, 0, 2, 8, true, 5, true},
+      // gates computed again
+      {5, 4, 3, 9, false, 0, false, true},
+      {4, 67, 3, 20, true, 7, false, true}};
   for (const Case& c : cases) {
     for (int64_t n : {1, 2, 3}) {
       const gatecast::Threads threads{n, run_threads};
       Problem p(c);
+      const Gradients grad = backward(p, threads);
       p.forward(threads, false);
-      if (!c.options && !c.projection && !c.normed) compare_forward(p);
-      compare_backward(p, threads);
+      if (c.plain()) compare_with_plain(p, grad);
+      compare_with_differences(p, grad, threads);
     }
   }
   std::printf("%zu cases, %d wrong\n", sizeof(cases) / sizeof(cases[0]), failures);

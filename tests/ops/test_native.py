@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import re
@@ -10,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from gatecast.ops.library import LIBRARY, library
 
@@ -25,7 +27,16 @@ ADDRESS += ["-fno-sanitize=null,object-size,alignment,pointer-overflow"]  # thes
 # In functions of more accesses than this, checks are calls: they compile in two thirds of the time.
 ADDRESS += ["--param", "asan-instrumentation-with-call-threshold=100"]
 THREAD = ["-O1", "-fsanitize=thread"]
-FEW = "5000011"  # of all float32 numbers, one in so many goes through the activations
+FEW = "5000011"  # the activations are measured at every 5,000,011th float32 number
+CPP_TYPES = {
+    "Tensor": "Tensor",
+    "OptionalTensor": "Optional[Tensor]",
+    "Tensors": "List[Tensor]",
+    "Integers": "List[int]",
+    "int64_t": "int",
+    "double": "float",
+    "bool": "bool",
+}
 
 HERE = {"x86_64": AVX2, "aarch64": NEON}.get(platform.machine())
 pytestmark = pytest.mark.skipif(HERE is None or shutil.which("g++") is None, reason="no g++ for this processor")
@@ -80,3 +91,17 @@ def test_the_library_keeps_each_instruction_set_to_its_namespace() -> None:
     assert any("gatecast::avx512::" in name for name in users)
     homes = ("gatecast::avx2::", "gatecast::avx512::", "gatecast::amx::")
     assert not [name for name in users if not any(home in name for home in homes)]
+
+
+@pytest.mark.skipif(not LIBRARY.exists(), reason="no kernels")
+def test_the_arguments_in_c_have_the_order_of_the_schemas() -> None:
+    """Names and types of csrc/arguments.h; the operators read their arguments by position."""
+    signatures = ctypes.CDLL(str(LIBRARY)).gatecast_signatures
+    signatures.restype = ctypes.c_char_p
+    found = dict(line.split(":") for line in signatures().decode().splitlines())
+    assert set(found) == {"lstm_forward", "lstm_backward", "lstm_layers"}
+    for name, signature in found.items():
+        schema = getattr(torch.ops.gatecast, name).default._schema
+        for values, text in zip((schema.arguments, schema.returns), signature.split("->"), strict=True):
+            in_c = [part.split() for part in text.rstrip(",").split(",")]
+            assert [(CPP_TYPES[kind], name) for kind, name in in_c] == [(str(v.type), v.name) for v in values]

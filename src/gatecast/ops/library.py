@@ -90,7 +90,7 @@ def takes_tiles(time: int, batch: int, hidden: int) -> bool:
 
 @functools.cache
 def _ask_for_tiles() -> Any:
-    function = ctypes.CDLL(str(LIBRARY)).gatecast_takes_halves
+    function = ctypes.CDLL(str(LIBRARY)).gatecast_takes_bf16
     function.restype, function.argtypes = ctypes.c_bool, [ctypes.c_int64] * 3
     return function
 

@@ -13,19 +13,19 @@
 
 namespace gatecast::GATECAST_ISA {
 
-typedef uint16_t Half;  // a bfloat16
+typedef uint16_t Bf16;  // a bfloat16
 
 constexpr int64_t TILE_ROWS = 16, TILE_DEPTH = 32, TILE = 512;  // the last: halves
 constexpr int64_t PANEL_COLUMNS = 32;                           // two tiles side by side
-constexpr int64_t PANELS = SLOTS / PANEL_COLUMNS;               // of a block of gates
+constexpr int64_t BLOCK_PANELS = BLOCK_GATES / PANEL_COLUMNS;               // of a block of gates
 
 INLINE int64_t round_up(int64_t count, int64_t unit) { return ceil_div(count, unit) * unit; }
 
 // Halves from row to row of `depth` values.
-INLINE int64_t half_row(int64_t depth) { return 2 * odd_lines(ceil_div(depth, 2)); }
+INLINE int64_t bf16_row(int64_t depth) { return 2 * odd_cache_lines(ceil_div(depth, 2)); }
 
 #if defined(__AMX_BF16__)
-constexpr bool HALF = true;
+constexpr bool BF16_TILES = true;
 
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start = 0, reserved[14] = {};
@@ -45,45 +45,45 @@ class Tiles {
 };
 
 // 32 values, rounded to the nearest.
-INLINE Vec halves_of(Vec low, Vec high) { return (Vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
+INLINE Vec to_bf16(Vec low, Vec high) { return (Vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
 
 // 16 pairs of the values of two rows.
-INLINE Vec pairs_of(Vec first, Vec second) {
+INLINE Vec bf16_pairs(Vec first, Vec second) {
   const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
   const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
   return (Vec)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 #else
-constexpr bool HALF = false;
+constexpr bool BF16_TILES = false;
 
 class Tiles {
  public:
   ~Tiles() {}
 };
 
-INLINE Vec halves_of(Vec low, Vec) { return low; }
-INLINE Vec pairs_of(Vec first, Vec) { return first; }
+INLINE Vec to_bf16(Vec low, Vec) { return low; }
+INLINE Vec bf16_pairs(Vec first, Vec) { return first; }
 #endif
 
-INLINE Half* as_halves(float* memory) { return reinterpret_cast<Half*>(memory); }
-INLINE const Half* as_halves(const float* memory) { return reinterpret_cast<const Half*>(memory); }
+INLINE Bf16* as_bf16(float* memory) { return reinterpret_cast<Bf16*>(memory); }
+INLINE const Bf16* as_bf16(const float* memory) { return reinterpret_cast<const Bf16*>(memory); }
 
-INLINE void store_halves(Half* to, Vec halves) { store(reinterpret_cast<float*>(to), halves); }
+INLINE void store_bf16(Bf16* to, Vec values) { store(reinterpret_cast<float*>(to), values); }
 
 // A row of values, and zeros up to a multiple of 32.
-INLINE void round_row(Half* to, const float* from, int64_t count) {
+INLINE void round_row(Bf16* to, const float* from, int64_t count) {
   for (int64_t k = 0; k < count; k += 2 * LANES) {
-    store_halves(to + k, halves_of(load(from + k, count - k), load(from + k + LANES, count - k - LANES)));
+    store_bf16(to + k, to_bf16(load(from + k, count - k), load(from + k + LANES, count - k - LANES)));
   }
 }
 
 // to[r][column] = init[r][column] + sum over k of from[r][k] panel(k, column). A panel has 32 columns:
 // [k / 32][tile of 16 columns][16 pairs][16 columns][2].
-struct HalfProduct {
-  const Half* from;
+struct Bf16Product {
+  const Bf16* from;
   int64_t from_row, depth;
-  const Half* panel;
-  int64_t panel_halves;  // from panel to panel
+  const Bf16* panel;
+  int64_t panel_stride;  // from panel to panel
   const float* init;
   int64_t init_row;  // 0: the same for all
   float* to;
@@ -106,7 +106,7 @@ struct HalfProduct {
     const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
     const float *start = init + row * init_row + p * PANEL_COLUMNS, *later = start + TILE_ROWS * init_row;
     float *end = to + row * to_row + p * PANEL_COLUMNS, *last = end + TILE_ROWS * to_row;
-    const Half *a = from + row * from_row, *b = panel + p * panel_halves;
+    const Bf16 *a = from + row * from_row, *b = panel + p * panel_stride;
     asm volatile("" ::: "memory");  // what was stored is there: not every compiler knows what a load of a tile reads
     _tile_loadd(0, start, in);
     _tile_loadd(1, start + LANES, in);

@@ -1,7 +1,7 @@
 // Weights as panels of halves (half.h).
 #pragma once
 
-#include "half.h"
+#include "bf16.h"
 #include "pack.h"
 
 namespace gatecast::GATECAST_ISA {
@@ -12,69 +12,69 @@ INLINE int64_t pair_at(int64_t k, int64_t tile) {
 }
 
 // The panels of one block for x @ w^T or h @ w^T, `panel_halves` apart.
-inline void pack_half_block(
-    const Layer& p, const float* w, int64_t columns, int64_t block, Half* to, int64_t panel_halves) {
-  const int64_t units = smaller(LANES, p.hidden - block * LANES);
+inline void pack_bf16_block(
+    const Layer& p, const float* w, int64_t columns, int64_t block, Bf16* to, int64_t panel_stride) {
+  const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
     const float* rows = w + (first_row(p, slot) + block * LANES) * columns;
     for (int64_t k = 0; k < columns; k += TILE_DEPTH) {
       Vec words[LANES] = {};  // of a row: pairs of its values
       for (int64_t u = 0; u < units && first_row(p, slot) >= 0; u++) {
         const float* from = rows + u * columns + k;
-        words[u] = halves_of(load(from, columns - k), load(from + LANES, columns - k - LANES));
+        words[u] = to_bf16(load(from, columns - k), load(from + LANES, columns - k - LANES));
       }
       transpose(words);
-      Half* tile = to + slot / 2 * panel_halves + pair_at(k, slot % 2);
-      for (int64_t n = 0; n < LANES; n++) store_halves(tile + n * 2 * LANES, words[n]);
+      Bf16* tile = to + slot / 2 * panel_stride + pair_at(k, slot % 2);
+      for (int64_t n = 0; n < LANES; n++) store_bf16(tile + n * 2 * LANES, words[n]);
     }
   }
 }
 
 // The product of [x | h] with w_ih and w_hh: both are padded by themselves.
-struct GateHalves {
+struct Bf16Gates {
   int64_t x, h, row;
 
-  explicit GateHalves(const Layer& p)
-      : x(round_up(p.input, TILE_DEPTH)), h(round_up(p.output, TILE_DEPTH)), row(half_row(x + h)) {}
+  explicit Bf16Gates(const Layer& p)
+      : x(round_up(p.input, TILE_DEPTH)), h(round_up(p.output, TILE_DEPTH)), row(bf16_row(x + h)) {}
 
   int64_t panel() const { return (x + h) * PANEL_COLUMNS; }
 
   // One row of the left side.
-  void round(Half* to, const Layer& p, const float* from_x, const float* from_h) const {
+  void round(Bf16* to, const Layer& p, const float* from_x, const float* from_h) const {
     round_row(to, from_x, p.input);
     round_row(to + x, from_h, p.output);
   }
 
   // Without `init`.
-  HalfProduct product(const Half* from, const Half* panels, float* to) const {
-    return {from, row, x + h, panels, panel(), nullptr, 0, to, SLOTS};
+  Bf16Product product(const Bf16* from, const Bf16* panels, float* to) const {
+    return {from, row, x + h, panels, panel(), nullptr, 0, to, BLOCK_GATES};
   }
 };
 
 // Of so many columns of w_ih or w_hh, in a block's panel or in its panels of halves.
 INLINE int64_t gate_panel_floats(int64_t columns) {
-  return HALF ? round_up(columns, TILE_DEPTH) * SLOTS / 2 : columns * SLOTS;
+  return BF16_TILES ? round_up(columns, TILE_DEPTH) * BLOCK_GATES / 2 : columns * BLOCK_GATES;
 }
 
-inline void pack_gate_panels(const Layer& p, int64_t block, Half* to) {
-  const GateHalves shape(p);
-  pack_half_block(p, p.w_ih, p.input, block, to, shape.panel());
-  pack_half_block(p, p.w_hh, p.output, block, to + shape.x * PANEL_COLUMNS, shape.panel());
+inline void pack_gate_panels(const Layer& p, int64_t block, Bf16* to) {
+  const Bf16Gates shape(p);
+  pack_bf16_block(p, p.w_ih, p.input, block, to, shape.panel());
+  pack_bf16_block(p, p.w_hh, p.output, block, to + shape.x * PANEL_COLUMNS, shape.panel());
 }
 
 // The panels for gradients of the gates, in the order of the blocks, @ w.
-inline void pack_half_rows(const Layer& p, const float* w, int64_t columns, Half* to) {
-  const int64_t depth = blocks_of(p.hidden) * SLOTS;
+inline void pack_bf16_rows(const Layer& p, const float* w, int64_t columns, Bf16* to) {
+  const int64_t depth = blocks_of(p.hidden) * BLOCK_GATES;
   for (int64_t column = 0; column < columns; column += PANEL_COLUMNS, to += depth * PANEL_COLUMNS) {
     for (int64_t k = 0; k < depth; k += 2) {
-      const int64_t row = first_row(p, k % SLOTS / LANES), unit = k / SLOTS * LANES + k % LANES;
+      const int64_t row = first_row(p, k % BLOCK_GATES / LANES), unit = k / BLOCK_GATES * LANES + k % LANES;
       for (int64_t tile = 0; tile < 2; tile++) {
         const int64_t first = column + tile * LANES;
         Vec rows[2] = {};
         for (int64_t n = 0; n < 2 && row >= 0 && unit + n < p.hidden; n++) {
           rows[n] = load(w + (row + unit + n) * columns + first, columns - first);
         }
-        store_halves(to + pair_at(k, tile), pairs_of(rows[0], rows[1]));
+        store_bf16(to + pair_at(k, tile), bf16_pairs(rows[0], rows[1]));
       }
     }
   }
