@@ -477,10 +477,16 @@ def test_flags_do_not_collide() -> None:
         (["forecast", "sales.csv", "--horizon", "0"], "--horizon must be at least 1, got 0"),
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
-        (["forecast", "sales.csv", "--horizon", "3", "--levels", "120"], "--levels must be above 0 and below 100, got 120"),
+        (
+            ["forecast", "sales.csv", "--horizon", "3", "--levels", "120"],
+            "--levels must be above 0 and below 100",
+        ),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
         (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "--net.hidden-size must be"),
-        (["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"], "--model auto chooses by a backtest"),
+        (
+            ["forecast", "sales.csv", "--horizon", "3", "--model", "auto", "--windows", "0"],
+            "--model auto chooses by a backtest",
+        ),
         (["forecast", "sales.csv", "--horizon", "3", "--nonsense"], "--nonsense"),
         (["forecast", "sales.csv", "--horizon", "3", "--config", "no.toml"], "--config no.toml: no such file"),
         (["backtest", "sales.csv", "--horizon", "3", "--windows", "0"], "--windows must be at least 1"),

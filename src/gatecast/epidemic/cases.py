@@ -118,7 +118,7 @@ def _columns(source: Any, reading: Mapping[str, Any]) -> list[str]:
     """Column names of a frame or text file; empty where only reading it shows them."""
     if not isinstance(source, str | Path):
         return [str(name) for name in getattr(source, "columns", ())]
-    from gatecast.data.read.paths import require_file
+    from gatecast.base.files import require_file
 
     file = Path(source)
     require_file(file)  # before pandas is loaded
