@@ -1,7 +1,7 @@
 // The only file that knows PyTorch: tensors in, pointers and sizes to the kernels, tensors out.
 //
 // Written against the stable ABI of libtorch, so that one library serves every PyTorch >= 2.10 and every Python. The
-// schemas are declared in gatecast/ops/operators.py. gatecast.ops gives the words for what does not fit; here it is
+// schemas are declared in gatecast/ops/lstm_cell/operators.py. gatecast.ops gives the words for what does not fit; here it is
 // refused once more, so that no call of an operator reads memory that is not its own.
 //
 // A call may hold a group of members, each a layer with its own tensors: then every tensor has a first axis of members,
@@ -403,7 +403,7 @@ struct Runs {
     p.options.reverse = run % directions;
   }
 
-  // The caller gives the words: gatecast.ops.checks.check_layers.
+  // The caller gives the words: gatecast.ops.lstm_cell.checks.check_layers.
   const float* weight(int64_t run, Place place, Sizes sizes) {
     if (place >= each) return nullptr;
     Tensor& t = weights[run * each + place];
