@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gatecast.ops import LSTMMasks, LSTMWeights
+from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights
 from gatecast.ops.lstm_cell import operators
 from gatecast.ops.lstm_cell.operators import Call
 
@@ -78,3 +78,12 @@ def test_the_kinds_of_tensors_of_a_call() -> None:
     assert Call._fields[: len(operators.TENSORS)] == operators.TENSORS
     assert set(operators.INPUTS) == {"x", "h0", "c0", *LSTMWeights._fields}
     assert operators.wants([name in ("x", "c0") for name in operators.INPUTS]) == [True, False, True]
+
+
+def test_options_are_in_the_order_of_the_flags() -> None:
+    given = {"activation": "relu", "recurrent_activation": "softsign"}
+    for name in ("coupled", "reverse", "zero_output", "bfloat16_products"):
+        flags, *_ = operators.options_of(CellSpec(**{**given, "zero_output": False, name: True}))
+        found = operators.Flags(*flags)._asdict()
+        assert {name for name, on in found.items() if on is True} == {name}
+        assert [operators.ACTIVATIONS[found[kind]] for kind in given] == list(given.values())

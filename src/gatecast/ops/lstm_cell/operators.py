@@ -169,16 +169,10 @@ def _layers_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     return x.new_empty(y), x.new_empty(h), x.new_empty(c)
 
 
-def options_of(spec: CellSpec) -> tuple[Flags, float, float]:
-    """``flags``, ``cell_clip`` and ``gradient_clip``."""
-    flags = Flags(
-        ACTIVATIONS.index(spec.activation),
-        ACTIVATIONS.index(spec.recurrent_activation),
-        spec.coupled,
-        spec.reverse,
-        spec.zero_output,
-        spec.bfloat16_products is True,
-    )
+def options_of(spec: CellSpec) -> tuple[list[int], float, float]:
+    """``flags`` (in the order of :class:`Flags`; a list costs 1 µs less), ``cell_clip`` and ``gradient_clip``."""
+    kinds = [ACTIVATIONS.index(spec.activation), ACTIVATIONS.index(spec.recurrent_activation)]
+    flags = [*kinds, spec.coupled, spec.reverse, spec.zero_output, spec.bfloat16_products is True]
     return flags, spec.cell_clip or 0.0, spec.gradient_clip or 0.0
 
 
