@@ -2,7 +2,7 @@
 // code that knows PyTorch.
 //
 // Written against the stable ABI of libtorch, so that one library serves every PyTorch >= 2.10 and every Python. The
-// schemas are declared in gatecast/ops/operators.py. gatecast.ops checks the arguments and explains what does not fit;
+// schemas are declared in gatecast/ops/lstm_cell/operators.py. gatecast.ops checks the arguments and explains what does not fit;
 // the checks here only make sure that no call of an operator reads memory outside its tensors.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
@@ -268,7 +268,7 @@ struct Runs {
     p.options.reverse = run % directions;
   }
 
-  // gatecast.ops.checks.check_layers has the full error messages.
+  // gatecast.ops.lstm_cell.checks.check_layers has the full error messages.
   const float* weight(int64_t run, RunWeight which, Sizes sizes) {
     if (which >= each) return nullptr;
     Tensor& t = weights[run * each + which];

@@ -18,8 +18,8 @@ from torch import Tensor
 from gatecast import ops
 from gatecast.base.errors import MissingExtraError, SettingError
 from gatecast.convert import onnx_table
-from gatecast.convert.onnx_table import Call, translated
-from gatecast.ops.lstm_cell.operators import choices
+from gatecast.convert.onnx_table import translated
+from gatecast.ops.lstm_cell.operators import Call, options_of
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -73,8 +73,8 @@ def arguments(
 
 def call_of(spec: ops.CellSpec, given: dict[str, Tensor]) -> Call:
     values = {name: Named(name, tuple(t.shape)) for name, t in given.items()}
-    kinds, clip, bound = choices(spec)
-    rest = {"choices": [int(kind) for kind in kinds], "cell_clip": clip, "gradient_clip": bound, "keep": 2}
+    kinds, clip, bound = options_of(spec)
+    rest = {"flags": [int(kind) for kind in kinds], "cell_clip": clip, "gradient_clip": bound, "keep": 2}
     return Call(**{**dict.fromkeys(Call._fields), **values, **rest})  # type: ignore[arg-type]
 
 
@@ -132,8 +132,8 @@ def test_a_sequence_whose_mask_has_a_gap_is_nan_and_no_other() -> None:
         ({"zone_h": Named("z")}, "zoneout"),
         ({"recurrent": Named("r")}, "recurrent_dropout in training"),
         ({"cell_clip": 3.0}, "cell_clip=3.0"),
-        ({"steps": Named("s"), "choices": [0, 1, 0, 0, 0]}, "zero_output_for_mask=False"),
-        ({"choices": [6, 1, 0, 0, 1]}, "the activation 'hard_tanh'"),
+        ({"steps": Named("s"), "flags": [0, 1, 0, 0, 0, 0]}, "zero_output_for_mask=False"),
+        ({"flags": [6, 1, 0, 0, 1, 0]}, "the activation 'hard_tanh'"),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )

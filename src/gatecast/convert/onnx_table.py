@@ -9,50 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from gatecast.base.errors import SettingError, require
 from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH
 from gatecast.convert.onnx_activations import check_symmetric, write_activation
-from gatecast.ops.lstm_cell.operators import ACTIVATIONS, FORWARD
+from gatecast.ops.lstm_cell.operators import ACTIVATIONS, FORWARD, Call
 
 Value = Any  # of the graph: a tensor that the model has when it runs
 LABEL = "gatecast's LSTM"
 INT32, BOOL = 6, 9  # as ONNX numbers its types
-
-
-class Call(NamedTuple):
-    """The arguments of the operator, by its schema."""
-
-    x: Value
-    w_ih: Value
-    w_hh: Value
-    bias: Value | None
-    h0: Value | None
-    c0: Value | None
-    peephole: Value | None
-    norm_x: Value | None
-    norm_h: Value | None
-    norm_c: Value | None
-    w_proj: Value | None
-    steps: Value | None
-    recurrent: Value | None
-    zone_h: Value | None
-    zone_c: Value | None
-    choices: list[int]
-    cell_clip: float
-    gradient_clip: float  # acts in training alone
-    keep: int
-
-    @property
-    def coupled(self) -> bool:
-        """The input gate is 1 - f."""
-        return bool(self.choices[2])
-
-    @property
-    def hidden(self) -> int:
-        """Units of the cell."""
-        return int(self.w_hh.shape[-1])
 
 
 class Outputs(tuple[Value, ...]):
@@ -97,7 +63,7 @@ def translated(call: Call, op: Any) -> Outputs:
     """
     check(call)
     lengths = None if call.steps is None else steps_of(call.steps, op)
-    y, h, c = op.LSTM(*inputs(call, lengths, op), hidden_size=call.hidden, **attributes(call))
+    y, h, c = op.LSTM(*inputs(call, lengths, op), hidden_size=hidden_of(call), **attributes(call))
     first = op.Constant(value_ints=[0])
     found = op.Squeeze(y, op.Constant(value_ints=[1])), op.Squeeze(h, first), op.Squeeze(c, first)
     return Outputs(found if lengths is None else masked(found, call, lengths, op))
@@ -114,15 +80,20 @@ def masked(found: tuple[Value, Value, Value], call: Call, lengths: Value, op: An
         yield op.Where(right, part, nan)
 
 
+def hidden_of(call: Call) -> int:
+    """Units of the cell; without a projection, which ONNX lacks, the width of h."""
+    return int(call.w_hh.shape[-1])
+
+
 def check(call: Call) -> None:
     """Raise a SettingError that names an option which ONNX's operator lacks."""
     lacking = {
         "layer_norm=True": call.norm_x is not None or call.norm_h is not None or call.norm_c is not None,
-        f"proj_size={call.hidden}": call.w_proj is not None,
+        f"proj_size={hidden_of(call)}": call.w_proj is not None,
         "recurrent_dropout in training": call.recurrent is not None,
         "zoneout": call.zone_h is not None or call.zone_c is not None,
         f"cell_clip={call.cell_clip}": bool(call.cell_clip),
-        "zero_output_for_mask=False": call.steps is not None and not call.choices[4],
+        "zero_output_for_mask=False": call.steps is not None and not call.options.zero_output,
     }
     for option, there in lacking.items():
         if there:
@@ -151,18 +122,18 @@ def inputs(call: Call, lengths: Value | None, op: Any) -> list[Value | None]:
 
 def rows(matrix: Value, call: Call, op: Any) -> Value:
     """Blocks of rows, one for each unit, in the order of ONNX's gates."""
-    return in_order(matrix, TORCH["LSTM"], ONNX["LSTM"], call.hidden, call, op)
+    return in_order(matrix, TORCH["LSTM"], ONNX["LSTM"], hidden_of(call), call, op)
 
 
 def in_order(matrix: Value, have: str, want: str, size: int, call: Call, op: Any) -> Value:
     """Blocks along the first axis in another order; coupled, those of i are -f, and f's are not read."""
-    have = have.replace("i", "") if call.coupled else have
+    have = have.replace("i", "") if call.options.coupled else have
     axis = op.Constant(value_ints=[0])
     blocks = {}
     for k, gate in enumerate(have):
         ends = (op.Constant(value_ints=[at * size]) for at in (k, k + 1))
         blocks[gate] = op.Slice(matrix, *ends, axis)
-    if call.coupled:
+    if call.options.coupled:
         blocks["i"] = op.Neg(blocks["f"])
     return op.Concat(*(blocks[gate] for gate in want), axis=0)
 
@@ -199,13 +170,13 @@ def has_no_gap(mask: Value, lengths: Value, op: Any) -> Value:
 
 def attributes(call: Call) -> dict[str, Any]:
     """Activations, direction and coupling."""
-    activation, gate = (write_activation(ACTIVATIONS[k], LABEL) for k in call.choices[:2])
+    activation, gate = (write_activation(ACTIVATIONS[kind], LABEL) for kind in call.options[:2])
     functions = [gate, activation, activation]
     found: dict[str, Any] = {"activations": [f.name for f in functions]}
     for k, name in enumerate(("activation_alpha", "activation_beta")):
         if values := [f.parameters[k] for f in functions if len(f.parameters) > k]:
             found[name] = values
-    if call.coupled:
-        check_symmetric(ACTIVATIONS[call.choices[1]], LABEL)
+    if call.options.coupled:
+        check_symmetric(ACTIVATIONS[call.options.recurrent_activation], LABEL)
         found["input_forget"] = 1
-    return found | ({"direction": "reverse"} if call.choices[3] else {})
+    return found | ({"direction": "reverse"} if call.options.reverse else {})

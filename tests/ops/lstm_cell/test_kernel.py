@@ -36,8 +36,8 @@ class Layer(nn.Module):
 
 def forward_arguments(case: LSTMCase, keep: int) -> tuple[Any, ...]:
     x, weights, state, masks = testing.arguments(case)
-    tensors = (x, *weights[:3], *(state or (None, None)), *weights[3:])
-    return *operators.ready(tensors, tuple(masks)), *operators.choices(case.spec), keep
+    tensors = operators.tensors_of(x, weights, state)
+    return *operators.ready(tensors, tuple(masks)), *operators.options_of(case.spec), keep
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2, 3])
@@ -52,7 +52,8 @@ def test_opcheck_of_the_backward_operator(case: LSTMCase) -> None:
     given = forward_arguments(case, 2)
     y, _, _, cells, gates, states, norms, moments = torch.ops.gatecast.lstm_forward(*given)
     kept = (states if states.numel() else y, cells, gates, norms, moments)
-    arguments = (torch.ones_like(y), None, None, None, *given[:15], *kept, *given[15:18])
+    tensors, options = given[: len(operators.TENSORS)], given[len(operators.TENSORS) : -1]
+    arguments = (torch.ones_like(y), None, None, None, *tensors, *kept, *options)
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_backward.default, (*arguments, True, True, False), test_utils=tests)
 
@@ -65,7 +66,7 @@ def test_opcheck_of_the_operator_of_all_layers(one: bool) -> None:
     h, c = (part.expand(2, -1, -1).contiguous() for part in state)
     above = torch.randn(weights.w_ih.shape[0], weights.w_hh.shape[1])
     x, steps = (x[0], None) if one else (x, torch.ones(4, 3, dtype=torch.bool))
-    arguments = (x, [*run, above, *run[1:]], h, c, steps, 2, 1, *operators.choices(CASE.spec))
+    arguments = (x, [*run, above, *run[1:]], h, c, steps, 2, 1, *operators.options_of(CASE.spec))
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.gatecast.lstm_layers.default, arguments, test_utils=tests)
 
@@ -87,7 +88,7 @@ SPOILED = {
     "recurrent": [lambda m: m[:, :1], lambda m: m.bool(), lambda m: with_gaps(m)],
     "zone_h": [lambda m: m[..., :1], lambda m: with_gaps(m)],
     "zone_c": [lambda m: m[:1]],
-    "choices": [lambda c: [7, *c[1:]], lambda c: [-1, *c[1:]], lambda c: c[:4]],
+    "flags": [lambda c: [7, *c[1:]], lambda c: [-1, *c[1:]], lambda c: c[:4]],
 }
 KEPT = {
     "grad_y": [lambda g: g[:1], lambda g: g.double()],
@@ -121,7 +122,7 @@ def test_forward_refuses_what_does_not_fit(name: str, spoil: Any, grouped: bool)
     given[name] = spoil(given[name])
     if grouped:
         given = {key: _twice(value) for key, value in given.items()}
-    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be"):
+    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be|holds what no kernel has"):
         operator(**given)
 
 
@@ -136,7 +137,7 @@ def test_backward_refuses_what_does_not_fit(name: str, spoil: Any) -> None:
     del given["keep"]
     operator(**given)
     given[name] = spoil(given[name])
-    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be"):
+    with pytest.raises((RuntimeError, NotImplementedError), match=rf"{name}|w_hh must be|holds what no kernel has"):
         operator(**given)
 
 
@@ -171,8 +172,8 @@ def _twice(value: Any) -> Any:
 def test_all_layers_refuse_what_does_not_fit(change: dict[str, Any]) -> None:
     none, (x, weights, *_) = torch.empty(0), testing.arguments(CASE)
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
-    kinds, *clips = operators.choices(CASE.spec)
-    given = {"x": x, "weights": run, "h0": None, "c0": None, "steps": None, "choices": kinds}
+    kinds, *clips = operators.options_of(CASE.spec)
+    given = {"x": x, "weights": run, "h0": None, "c0": None, "steps": None, "flags": kinds}
     given |= {"layers": 1, "directions": 1, "cell_clip": clips[0], "gradient_clip": clips[1]}
     torch.ops.gatecast.lstm_layers(**given)
     with pytest.raises(RuntimeError):

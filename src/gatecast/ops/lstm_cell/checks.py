@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gatecast.base.errors import SettingError
 from gatecast.ops.activations import activation_of
+from gatecast.ops.lstm_cell.operators import LAYER_WEIGHTS
 from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMWeights
 from gatecast.ops.masks import NO_MASKS, LSTMMasks
 
@@ -80,9 +81,6 @@ def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, la
             _fits(f"{name} of layer {layer}", given.get(name), shape, x)
         if given.get("w_proj") is None and output != hidden:
             _fits(f"w_hh of layer {layer}", given["w_hh"], (gates, hidden), x)
-
-
-LAYER_WEIGHTS = ("w_ih", "w_hh", "bias", "second bias", "peephole", "norm_x", "norm_h", "norm_c", "w_proj")
 
 
 def is_number(value: Any) -> bool:

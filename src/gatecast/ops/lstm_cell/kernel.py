@@ -1,6 +1,6 @@
-"""The LSTM on the CPU kernels: one layer with its gradient, and all layers without.
+"""The LSTM on the CPU kernels: one layer with its gradient, or stacked layers without.
 
-The gradient is an ``autograd.Function`` outside of the operators: a cheaper call than a gradient registered with them.
+The gradient is an ``autograd.Function`` outside the operators: a call costs less than with a registered gradient.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from gatecast.ops.lstm_cell.operators import (
     FORWARD,
     INPUTS,
     LAYERS,
-    MASKS,
-    choices,
+    TENSORS,
     even,
     kept,
+    options_of,
     ready,
     ready_gradients,
+    tensors_of,
+    wants,
 )
 from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
 from gatecast.ops.masks import LSTMMasks
+
+_INPUTS, _TENSORS = len(INPUTS), len(TENSORS)
 
 
 def lstm(
@@ -37,20 +41,19 @@ def lstm(
     masks: LSTMMasks,
     cells: bool,
 ) -> LSTMOutput:
-    """Run the kernel; :func:`gatecast.ops.select.kernel_for` has said that it can."""
+    """Run a checked call on the kernel that :func:`gatecast.ops.select.kernel_for` chose."""
     if x.dtype != torch.float32:
         start = None if state is None else (_wide(state[0]), _wide(state[1]))
         wide = LSTMMasks(masks.steps, *map(_wide, masks[1:]))
         output = lstm(_wide(x), LSTMWeights(*map(_wide, weights)), start, spec, wide, cells)
         return LSTMOutput(*(t if t is None else t.to(x.dtype) for t in output))  # type: ignore[arg-type]
-    h0, c0 = state if state is not None else (None, None)
-    tensors = (x, *weights[:3], h0, c0, *weights[3:])
+    tensors = tensors_of(x, weights, state)
     if transforms.active() and not torch.compiler.is_compiling():
         y, h, c, every = transforms.lstm(tensors, masks, spec, cells)
     elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         y, h, c, every = _LSTM.apply(*tensors, *masks, spec)
     else:
-        y, h, c, every, *_ = FORWARD(*ready(tensors, masks), *choices(spec), int(cells))
+        y, h, c, every, *_ = FORWARD(*ready(tensors, masks), *options_of(spec), int(cells))
     return LSTMOutput(y, h, c, every if cells else None)
 
 
@@ -63,19 +66,19 @@ def lstm_layers(
     layers: int,
     directions: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run checked layers in one call: :func:`gatecast.ops.dispatch.lstm_layers`."""
+    """Run checked layers in one call; see :func:`gatecast.ops.dispatch.lstm_layers`."""
     if x.dtype != torch.float32:
         start = None if state is None else [*map(_wide, state)]
         wide = [_wide(t) for t in weights]
         y, h, c = lstm_layers(_wide(x), wide, start, spec, steps, layers, directions)
         return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
     h0, c0 = (None, None) if state is None else (state[0].contiguous(), state[1].contiguous())
-    y, h, c = LAYERS(x if x.is_contiguous() else even(x), weights, h0, c0, steps, layers, directions, *choices(spec))
+    y, h, c = LAYERS(x if x.is_contiguous() else even(x), weights, h0, c0, steps, layers, directions, *options_of(spec))
     return y, h, c
 
 
 def _wide(t: Tensor | None) -> Any:
-    """Half precision as float32: what goes in is exact, and each result is rounded once. Expanded axes stay so."""
+    """Cast half precision to float32, which is exact; expanded axes stay expanded."""
     if t is None:
         return None
     once = t[tuple(slice(1) if stride == 0 else slice(None) for stride in t.stride())] if 0 in t.stride() else t
@@ -83,13 +86,13 @@ def _wide(t: Tensor | None) -> Any:
 
 
 class _LSTM(torch.autograd.Function):
-    """The operator with its gradient. A gradient of the gradient runs the reference."""
+    """The operator with its gradient; second gradients run the reference."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         *tensors, spec = arguments
-        given = ready(tensors[:INPUTS], tensors[INPUTS:])
-        y, h, c, every, gates, states, norms, moments = FORWARD(*given, *choices(spec), kept(spec, tensors))
+        given = ready(tensors[:_INPUTS], tensors[_INPUTS:])
+        y, h, c, every, gates, states, norms, moments = FORWARD(*given, *options_of(spec), kept(spec, tensors))
         ctx.spec = spec
         ctx.save_for_backward(*tensors, states if states.numel() else y, every, gates, norms, moments)
         ctx.set_materialize_grads(False)
@@ -100,9 +103,7 @@ class _LSTM(torch.autograd.Function):
         saved, needs = ctx.saved_tensors, ctx.needs_input_grad
         if transforms.active() or (torch.is_grad_enabled() and not torch.compiler.is_compiling()):
             return transforms.gradient(grads, saved, ctx.spec, needs)
-        given = ready(saved[:INPUTS], saved[INPUTS : INPUTS + MASKS])
-        found = BACKWARD(
-            *ready_gradients(grads), *given, *saved[INPUTS + MASKS :],
-            *choices(ctx.spec), needs[0], needs[4], needs[5],
-        )  # fmt: skip
-        return *(g if need else None for g, need in zip(found, needs, strict=False)), *[None] * (MASKS + 1)
+        given = ready(saved[:_INPUTS], saved[_INPUTS:_TENSORS])
+        found = BACKWARD(*ready_gradients(grads), *given, *saved[_TENSORS:], *options_of(ctx.spec), *wants(needs))
+        none = [None] * (len(needs) - _INPUTS)  # for masks and options
+        return *(g if need else None for g, need in zip(found, needs, strict=False)), *none

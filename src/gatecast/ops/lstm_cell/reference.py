@@ -20,7 +20,8 @@ from torch import Tensor
 
 from gatecast.ops.activations import activation_of
 from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
-from gatecast.ops.masks import LSTMMasks
+from gatecast.ops.masks import LSTMMasks, without_masked
+from gatecast.ops.scan import clip_gradient
 
 NORM_EPSILON = 1e-5
 

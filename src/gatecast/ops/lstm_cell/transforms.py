@@ -1,10 +1,10 @@
-"""The kernels under ``torch.func``: vmap runs all its members in one call, gradients go through every level.
+"""The kernels under ``torch.func``: vmap runs all its members in one call, gradients pass through every level.
 
-Members that share their weights become rows of one larger batch. Members with weights of their own become a group:
-every tensor gets a first axis of members, expanded where they share it, and one call of the operator runs them all.
+Members that share their weights become rows of one larger batch. Members with separate weights become a group: every
+tensor gets a first axis of members, expanded where they share it, and one call of the operator runs them all.
 
-The two classes are the operators as PyTorch's transforms want them. The gradient is a function with a gradient of its
-own, since a transform always makes gradients that can be differentiated again; that second one runs the reference.
+The two classes are the operators in the form that PyTorch's transforms need. The gradient is itself a differentiable
+function, since transforms always build gradients of gradients; that second gradient runs the reference.
 """
 
 from __future__ import annotations
@@ -20,53 +20,55 @@ from gatecast.ops.lstm_cell import reference
 from gatecast.ops.lstm_cell.operators import (
     BACKWARD,
     FORWARD,
+    GRADS,
     INPUTS,
-    MASKS,
     OPERATORS,
-    choices,
+    PLACES,
+    TENSORS,
     even,
     kept,
+    operands_of,
+    options_of,
     ready,
     ready_gradients,
+    wants,
 )
 from gatecast.ops.lstm_cell.spec import CellSpec, LSTMWeights
-from gatecast.ops.masks import LSTMMasks
 
-Call = Callable[..., Any]
-Given = Sequence[Any]  # tensors, or None where there is none
-GRADS = 4  # of y, h, c and the cells
-TENSORS = INPUTS + MASKS  # arguments of forward that are tensors
-STEPS = INPUTS  # place of the mask of steps: batch is its last axis, and the last but one of all others
-WEIGHTS = (1, 2, 3, *range(6, INPUTS))
-active = torch._C._are_functorch_transforms_active  # a transform of torch.func is at work
+Operator = Callable[..., Any]
+Given = Sequence[Any]  # tensors, None for those that are missing
+_GRADS, _INPUTS, _TENSORS = len(GRADS), len(INPUTS), len(TENSORS)
+_STEPS = PLACES["steps"]  # batch is the last axis of this mask, and the last but one of all other tensors
+_WEIGHTS = tuple(PLACES[name] for name in LSTMWeights._fields)
+active = torch._C._are_functorch_transforms_active  # whether a transform of torch.func is active
 
 
 def supported() -> bool:
-    """No other transform than vmap and grad (vjp, jacrev) is at work."""
+    """Whether only vmap and grad (also vjp, jacrev) are active."""
     return _levels() <= {inner.TransformType.Vmap, inner.TransformType.Grad}
 
 
 def _levels() -> set[Any]:
-    """The kinds of transforms at work."""
+    """Kinds of the active transforms."""
     return {level.key() for level in inner.get_interpreter_stack() or ()}
 
 
 def in_vmap() -> bool:
-    """A vmap is at work, alone or among others; while a graph is traced, any transform counts as one."""
+    """Whether a vmap is active; while a graph is traced, whether any transform is."""
     if not active():
         return False
     return torch.compiler.is_compiling() or inner.TransformType.Vmap in _levels()
 
 
 def plain(t: Tensor) -> Tensor:
-    """The tensor that the transforms at work have wrapped."""
+    """The tensor inside the wrappers of the active transforms."""
     while inner.is_functorch_wrapped_tensor(t):
         t = inner.get_unwrapped(t)
     return t
 
 
 def needs_gradient(t: Tensor | None) -> bool:
-    """A gradient is asked for at any level: a tensor that vmap hands on does not tell."""
+    """Whether a gradient is needed at any level; a tensor wrapped by vmap hides it."""
     if t is None:
         return False
     while active() and not torch.compiler.is_compiling() and inner.is_functorch_wrapped_tensor(t):
@@ -77,19 +79,19 @@ def needs_gradient(t: Tensor | None) -> bool:
 
 
 def lstm(tensors: Given, masks: Given, spec: CellSpec, cells: bool) -> tuple[Tensor, ...]:
-    """y, h, c and, where asked for, the cells, inside a transform."""
+    """y, h, c and the cells (empty without ``cells``) inside a transform."""
     wanted = torch.is_grad_enabled() or inner.TransformType.Grad in _levels()
     keep = kept(spec, tensors) if wanted and any(map(needs_gradient, tensors)) else int(cells)
     return Forward.apply(*tensors, *masks, spec, keep)[:4]
 
 
 class Forward(torch.autograd.Function):
-    """The forward operator, of x, w_ih, w_hh, bias, h0, c0, the other weights, the masks, options and what is kept."""
+    """The forward operator of ``TENSORS``, the options and what to keep."""
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, ...]:
         *tensors, spec, keep = arguments
-        return FORWARD(*_ready(tensors), *choices(spec), keep)
+        return FORWARD(*_ready(tensors), *options_of(spec), keep)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -101,30 +103,30 @@ class Forward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        return gradient(grads[:GRADS], ctx.saved_tensors, ctx.spec, ctx.needs_input_grad)
+        return gradient(grads[:_GRADS], ctx.saved_tensors, ctx.spec, ctx.needs_input_grad)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
         return _forward_of_members(Forward.apply, info.batch_size, in_dims, arguments)
 
 
-def _forward_of_members(call: Call, size: int, in_dims: Given, arguments: Given) -> tuple[Any, Any]:
-    """Forward of all members, as rows of one batch or as a group."""
-    if any(in_dims[place] is not None for place in WEIGHTS):
-        return _in_group(call, size, in_dims, arguments, 0, TENSORS)
+def _forward_of_members(call: Operator, size: int, in_dims: Given, arguments: Given) -> tuple[Any, Any]:
+    """Run all members as rows of one batch, or as a group."""
+    if any(in_dims[place] is not None for place in _WEIGHTS):
+        return _in_group(call, size, in_dims, arguments, 0, _TENSORS)
     rows = list(arguments)
-    for place in range(TENSORS):
-        if place not in WEIGHTS and rows[place] is not None:
-            rows[place] = _merged(rows[place], in_dims[place], -1 if place == STEPS else -2, size)
+    for place in range(_TENSORS):
+        if place not in _WEIGHTS and rows[place] is not None:
+            rows[place] = _merged(rows[place], in_dims[place], -1 if place == _STEPS else -2, size)
     found = call(*rows)
     return _apart(found, -2, size), tuple(None if _missing(t) else t.dim() - 2 for t in found)
 
 
 def _operator_of_members(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
-    """The same for the operator alone, as a compiled graph holds it."""
+    """The vmap rule of the plain operator in a compiled graph."""
 
     def call(*given: Any) -> Any:
-        return FORWARD(*_ready(given[:TENSORS]), *given[TENSORS:])
+        return FORWARD(*_ready(given[:_TENSORS]), *given[_TENSORS:])
 
     return _forward_of_members(call, info.batch_size, in_dims, arguments)
 
@@ -133,13 +135,13 @@ torch.library.register_vmap("gatecast::lstm_forward", _operator_of_members, lib=
 
 
 def gradient(grads: Given, saved: Given, spec: CellSpec, needs: Given) -> tuple[Any, ...]:
-    """Gradients of the arguments of :class:`Forward`, which can be differentiated again."""
-    found = Gradient.apply(*grads, *saved, spec, needs[0], needs[4], needs[5])
-    return *(g if need else None for g, need in zip(found, needs, strict=False)), *[None] * (len(needs) - INPUTS)
+    """Differentiable gradients of the arguments of :class:`Forward`."""
+    found = Gradient.apply(*grads, *saved, spec, *wants(needs))
+    return *(g if need else None for g, need in zip(found, needs, strict=False)), *[None] * (len(needs) - _INPUTS)
 
 
 class Gradient(torch.autograd.Function):
-    """The backward operator, of the gradients of what forward gave, forward's tensors, and what it kept."""
+    """The backward operator of the gradients of ``GRADS``, ``TENSORS`` and what forward kept."""
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, ...]:
@@ -149,7 +151,7 @@ class Gradient(torch.autograd.Function):
             grads, found = [even(grads[0]), *map(_gapless, grads[1:])], [*map(_gapless, found)]
         else:
             grads = ready_gradients(grads)
-        return BACKWARD(*grads, *_ready(given), *found, *choices(spec), want_x, want_h0, want_c0)
+        return BACKWARD(*grads, *_ready(given), *found, *options_of(spec), want_x, want_h0, want_c0)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -165,72 +167,81 @@ class Gradient(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
-        return _in_group(Gradient.apply, info.batch_size, in_dims, arguments, GRADS, len(arguments) - 4)
+        return _in_group(Gradient.apply, info.batch_size, in_dims, arguments, _GRADS, len(arguments) - 4)
 
 
 def second_gradient(tensors: Given, seconds: Given, spec: CellSpec) -> tuple[Any, ...]:
-    """Gradients of the arguments of :class:`Gradient` but what was kept, through the reference.
+    """Gradients of the arguments of :class:`Gradient`, except of what was kept, through the reference.
 
     Args:
         tensors: gradients of y, h, c and the cells, then forward's tensors.
         seconds: gradients of the gradients.
         spec: options of the cell.
     """
-    floats = [place for place, t in enumerate(tensors[: GRADS + INPUTS]) if t is not None]
-    masks = [place for place in range(GRADS + INPUTS, GRADS + TENSORS) if tensors[place] is not None]
-    asked = [place for place, second in enumerate(seconds) if second is not None and tensors[GRADS + place] is not None]
+    floats = [place for place, t in enumerate(tensors[: _GRADS + _INPUTS]) if t is not None]
+    masks = [place for place in range(_GRADS + _INPUTS, _GRADS + _TENSORS) if tensors[place] is not None]
+    places = [
+        place for place, second in enumerate(seconds) if second is not None and tensors[_GRADS + place] is not None
+    ]
 
     def first(*given: Tensor) -> tuple[Tensor, ...]:
         by_place = dict(zip([*floats, *masks], given, strict=True))
-        return _first_gradient([by_place.get(place) for place in range(len(tensors))], asked, spec)
+        return _first_gradient([by_place.get(place) for place in range(len(tensors))], places, spec)
 
-    call: Call = torch.func.vmap(first) if _grouped(tensors[GRADS:]) else first
+    call: Operator = torch.func.vmap(first) if _grouped(tensors[_GRADS:]) else first
     fixed = [tensors[place] for place in masks]
     pull = torch.func.vjp(lambda *given: call(*given, *fixed), *(tensors[place] for place in floats))[1]
-    by_place = dict(zip(floats, pull(tuple(seconds[place] for place in asked)), strict=True))
+    by_place = dict(zip(floats, pull(tuple(seconds[place] for place in places)), strict=True))
     return tuple(by_place.get(place) for place in range(len(tensors)))
 
 
-def _first_gradient(tensors: Given, asked: Sequence[int], spec: CellSpec) -> tuple[Tensor, ...]:
-    """What :class:`Gradient` computes, through the reference: of the inputs that are asked for."""
-    grads, given = tensors[:GRADS], list(tensors[GRADS:])
-    told = [place for place, grad in enumerate(grads) if grad is not None]
+def _first_gradient(tensors: Given, places: Sequence[int], spec: CellSpec) -> tuple[Tensor, ...]:
+    """What :class:`Gradient` computes for the inputs at ``places``, through the reference."""
+    grads, given = tensors[:_GRADS], list(tensors[_GRADS:])
+    given_grads = [place for place, grad in enumerate(grads) if grad is not None]
 
     def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-        for place, t in zip(asked, inputs, strict=True):
+        for place, t in zip(places, inputs, strict=True):
             given[place] = t
-        x, w_ih, w_hh, bias, h0, c0, *rest = given
-        weights, masks = LSTMWeights(w_ih, w_hh, bias, *rest[:-MASKS]), LSTMMasks(*rest[-MASKS:])
-        state = None if h0 is None or c0 is None else (h0, c0)
+        x, weights, state, masks = operands_of(given)
         output = reference.lstm(x, weights, state, spec=spec, masks=masks, cells=True)
-        return tuple(output[place] for place in told)  # type: ignore[misc]
+        return tuple(output[place] for place in given_grads)  # type: ignore[misc]
 
-    pull = torch.func.vjp(run, *(given[place] for place in asked))[1]
-    return pull(tuple(grads[place] for place in told))
+    pull = torch.func.vjp(run, *(given[place] for place in places))[1]
+    return pull(tuple(grads[place] for place in given_grads))
 
 
 # ── members as a group ───────────────────────────────────────────────────────────────────────────────────────────────
 def _in_group(
-    call: Call, size: int, in_dims: Given, arguments: Given, x: int, tensors: int
+    call: Operator, size: int, in_dims: Given, arguments: Given, x: int, tensors: int
 ) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
-    """A call for all members at once; so many of the arguments are tensors, and at place ``x`` is x."""
+    """Call once for all members.
+
+    Args:
+        call: the operator.
+        size: members.
+        in_dims: axis of the members in each argument; None: shared.
+        arguments: of the operator.
+        x: place of x among them.
+        tensors: how many of them are tensors, in front.
+    """
     nested = arguments[x].dim() - (in_dims[x] is not None) > 3
     members = [_member_first(t, dim, size) for t, dim in zip(arguments[:tensors], in_dims, strict=False)]
-    if nested:  # the members of a group: all on one axis
+    if nested:  # members of a group: all on one axis
         members = [t if t is None or _missing(t) else t.flatten(0, 1) for t in members]
     found = call(*members, *arguments[tensors:])
     return _apart(found, 0, size) if nested else tuple(found), tuple(None if _missing(t) else 0 for t in found)
 
 
 def _member_first(t: Tensor | None, dim: int | None, size: int) -> Tensor | None:
-    """The axis of members in front: expanded where they share the tensor."""
+    """Move the axis of members to the front, or expand a shared tensor."""
     if t is None or (dim is None and _missing(t)):
         return t
     return t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0)
 
 
 def _merged(t: Tensor, dim: int | None, axis: int, size: int) -> Tensor:
-    """Members as rows of the batch, which is the axis ``axis`` counted from the end."""
+    """Merge the members into the batch, the axis ``axis`` counted from the end."""
     if dim is None:
         t = t.unsqueeze(axis - 1)
         t = t.expand(*t.shape[: axis - 1], size, *t.shape[axis:])
@@ -240,12 +251,12 @@ def _merged(t: Tensor, dim: int | None, axis: int, size: int) -> Tensor:
 
 
 def _apart(found: Sequence[Tensor], axis: int, size: int) -> tuple[Tensor, ...]:
-    """An axis of members and what they hold as two."""
+    """Split the merged axis into members and their rows."""
     return tuple(t if _missing(t) else t.unflatten(axis, (size, t.shape[axis] // size)) for t in found)
 
 
 def _missing(t: Tensor) -> bool:
-    """What an operator gives for a tensor that is not wanted."""
+    """Whether it is the empty tensor that an operator returns for an unwanted output."""
     return t.shape == (0,)
 
 
@@ -254,22 +265,22 @@ def _grouped(given: Given) -> bool:
 
 
 def _split(tensors: Given) -> tuple[list[Any], list[Any], list[Any]]:
-    """Gradients, forward's tensors, and what it kept."""
-    end = GRADS + TENSORS
-    return list(tensors[:GRADS]), list(tensors[GRADS:end]), list(tensors[end:])
+    """Gradients, ``TENSORS``, and what forward kept."""
+    end = _GRADS + _TENSORS
+    return list(tensors[:_GRADS]), list(tensors[_GRADS:end]), list(tensors[end:])
 
 
 def _ready(tensors: Given) -> list[Any]:
-    """As the kernels read them."""
+    """Tensors as the kernels read them."""
     if not _grouped(tensors):
-        return ready(tensors[:INPUTS], tensors[INPUTS:])
-    x, *others = tensors[:INPUTS]
-    steps, *factors = tensors[INPUTS:]
+        return ready(tensors[:_INPUTS], tensors[_INPUTS:])
+    x, *others = tensors[:_INPUTS]
+    steps, *factors = tensors[_INPUTS:]
     return [even(x), *map(_gapless, others), steps, *(even(t, expanded=True) for t in factors)]
 
 
 def _gapless(t: Tensor | None) -> Tensor | None:
-    """Each member without gaps; members that share a tensor go on sharing it."""
+    """Make each member contiguous; a shared tensor stays shared."""
     if t is None or _missing(t) or t.shape[0] == 0:
         return t
     if t.stride(0) == 0:
