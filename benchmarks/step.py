@@ -82,7 +82,7 @@ def trained(steps: int, clocked: Any) -> tuple[ForecastModel, list[float], dict[
     config = FitConfig(batch_size=BATCH, evaluations=1, progress=False)
     stamps: list[float] = []
     clocks: dict[str, list[float]] = defaultdict(list)
-    kept = {name: getattr(loop, name) for name in ("learning_rate", "optimizer_of", "engine_of", "cut")}
+    kept = {name: getattr(loop, name) for name in ("learning_rate", "optimizer_of", "engine_of", "clip_gradients")}
 
     def stamp(*given: Any) -> float:
         stamps.append(time.process_time())
@@ -109,7 +109,11 @@ def trained(steps: int, clocked: Any) -> tuple[ForecastModel, list[float], dict[
 
     loop.learning_rate = stamp
     if clocked:
-        loop.optimizer_of, loop.engine_of, loop.cut = optimizer_of, engine_of, clock(PARTS[-1], kept["cut"])
+        loop.optimizer_of, loop.engine_of, loop.clip_gradients = (
+            optimizer_of,
+            engine_of,
+            clock(PARTS[-1], kept["clip_gradients"]),
+        )
         model.forward = clock("forward", model.forward)  # type: ignore[method-assign]
         windows.gather = clock("gather", windows.gather)  # type: ignore[method-assign]
     try:

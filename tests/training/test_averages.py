@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gatecast.training.averages import Average, Equal, Exponential, average_of
+from gatecast.training.averages import Average, EqualAverage, ExponentialAverage, average_of
 from gatecast.training.config import FitConfig
 
 
@@ -30,7 +30,7 @@ def scalar() -> nn.Module:
 
 
 def test_an_exponential_average() -> None:
-    expected, seen = 0.0, walked(Exponential(scalar(), 0.3), 5)
+    expected, seen = 0.0, walked(ExponentialAverage(scalar(), 0.3), 5)
     for step, value in enumerate(seen):
         keep = min(0.3, (1 + step) / (10 + step))
         expected = keep * expected + (1 - keep) * (step + 1)
@@ -38,16 +38,17 @@ def test_an_exponential_average() -> None:
 
 
 def test_an_equal_average_is_the_mean_from_its_first_step_on() -> None:
-    assert walked(Equal(scalar(), 2), 6) == pytest.approx([1, 2, 3, 3.5, 4, 4.5])
+    assert walked(EqualAverage(scalar(), 2), 6) == pytest.approx([1, 2, 3, 3.5, 4, 4.5])
 
 
 @pytest.mark.parametrize(
-    ("settings", "kind"), [({"ema": 0.9}, Exponential), ({"swa": 0.25}, Equal), ({}, Average), ({"swa": 1e-9}, Equal)]
+    ("settings", "kind"),
+    [({"ema": 0.9}, ExponentialAverage), ({"swa": 0.25}, EqualAverage), ({}, Average), ({"swa": 1e-9}, EqualAverage)],
 )
 def test_the_settings_choose_the_average(settings: dict[str, float], kind: type) -> None:
     average = average_of(scalar(), FitConfig(**settings), steps=20)  # type: ignore[arg-type]
     assert type(average) is kind
-    if isinstance(average, Equal):
+    if isinstance(average, EqualAverage):
         assert average.first == (15 if settings["swa"] == 0.25 else 19)
 
 

@@ -50,28 +50,28 @@ def stop(kind: str = "loss", **settings: Any) -> str:
 
 def test_a_loss_names_step_series_and_what_to_try() -> None:
     assert stop() == (
-        "the loss is inf at step 3; it comes from series second. Try a lower FitConfig.learning_rate (it is 0.01), "
-        "a lower clip (it is 1), or scaler='robust' (the largest value is 1.3e+08)."
+        "the loss is inf at step 3, from series second; try a lower FitConfig.learning_rate (it is 0.01), "
+        'a lower FitConfig.clip (it is 1), or scaler="robust" (the largest value is 1.3e+08)'
     )
 
 
 @pytest.mark.parametrize("settings", [{}, {"clip": 0}, {"clip_value": 0.1}, {"accumulate": 2, "batch_size": 16}])
-def test_a_gradient_is_guarded_however_it_is_cut(settings: dict[str, Any]) -> None:
-    said = stop("gradient", **settings)
-    assert said.startswith("the gradient's norm is nan at step ")
-    assert "the batch holds series " in said
-    assert ("clip=1," in said) == ("clip" in settings)
+def test_a_gradient_is_checked_with_any_clipping(settings: dict[str, Any]) -> None:
+    message = stop("gradient", **settings)
+    assert message.startswith("the gradient norm is nan at step ")
+    assert "in a batch with series " in message
+    assert ("FitConfig(clip=1)," in message) == ("clip" in settings)
 
 
 def test_other_precision_is_something_to_try() -> None:
-    assert "precision='32'" in stop(precision="bf16")
+    assert 'FitConfig(precision="32")' in stop(precision="bf16")
 
 
 @pytest.mark.parametrize("where", ["log_dir", "checkpoint"])
 def test_the_batch_is_saved_where_the_run_has_a_folder(tmp_path: Path, where: str) -> None:
-    said = stop("gradient", **{where: tmp_path / "a" if where == "log_dir" else tmp_path / "a" / "run.ckpt"})
+    message = stop("gradient", **{where: tmp_path / "a" if where == "log_dir" else tmp_path / "a" / "run.ckpt"})
     file = tmp_path / "a" / "trial-not-finite-step-3.safetensors"
-    assert said.endswith(f" The batch is in {file}.")
+    assert f" (the batch is saved in {file}); " in message
     tensors, facts = load_file(file), json.loads(file.with_suffix(".json").read_text())
     assert tensors["batch.past"].shape == (32, 12, 1)
     assert tensors["model.weight"].isfinite().all()

@@ -18,13 +18,15 @@ import torch
 from fixtures import processes
 from fixtures.cases import panel_of, wave
 from fixtures.processes import CASES, DIES, PROCESSES
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError, TrainingError
+from gatecast.base.findings import Arg
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import NetConfig
 from gatecast.training.checkpoint import checkpoint_facts
 from gatecast.training.config import FitConfig
-from gatecast.training.launch import World, launch, settled, to_launch
+from gatecast.training.launch import World, launch, needs_launch, resolve_world
 
 pytestmark = pytest.mark.slow
 PLACE = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "x"}
@@ -60,8 +62,8 @@ def test_two_processes_are_one_with_the_doubled_batch(answers: dict[str, Any], n
 
 
 def test_a_killed_process_ends_the_run_with_a_word_and_a_checkpoint(folder: Path, lost: str) -> None:
-    assert "process 1 of 2 was ended by SIGKILL; process 0 of 2 lost another one, at step 6; " in lost
-    assert f"{folder / 'run.ckpt'} holds the state: go on with FitConfig(resume=True)" in lost
+    assert "process 1 of 2 was ended by SIGKILL; process 0 of 2 lost the connection to another one, at step 6; " in lost
+    assert f"{folder / 'run.ckpt'} holds the state: resume with FitConfig(resume=True)" in lost
     assert checkpoint_facts(folder / "run.ckpt")["step"] == processes.STEPS
 
 
@@ -77,10 +79,10 @@ def test_the_first_process_alone_writes(folder: Path, answers: dict[str, Any]) -
     assert written == [{"run.ckpt", "training.csv"}, set()]
 
 
-def test_an_error_in_one_process_is_told_by_it(folder: Path, answers: dict[str, Any]) -> None:
+def test_an_error_in_one_process_is_reported_by_it(folder: Path, answers: dict[str, Any]) -> None:
     first, second = ((folder / f"error-{rank}").read_text() for rank in range(PROCESSES))
     assert first.startswith("ProcessLost: the loss of another process is not finite, at step 1")
-    assert second.startswith("TrainingError: the loss is nan at step 1; the batch holds series")
+    assert second.startswith("TrainingError: the loss is nan at step 1, in a batch with series")
 
 
 def test_an_error_in_a_process_comes_back_with_its_traceback() -> None:
@@ -135,11 +137,11 @@ def test_ctrl_c_reaches_all_processes_and_leaves_a_checkpoint(tmp_path: Path) ->
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         try:
-            _, told = process.communicate(timeout=60)
+            _, printed = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 130, told
-    assert f"{tmp_path / 'run.ckpt'} holds the state: add --fit.resume to the same command to go on" in told
+    assert process.returncode == 130, printed
+    assert f"{tmp_path / 'run.ckpt'} holds the state: add --fit.resume to the same command to go on" in printed
     assert checkpoint_facts(tmp_path / "run.ckpt")["step"] >= 5
 
 
@@ -153,7 +155,7 @@ def test_torchrun_starts_the_command_with_one_voice(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "forecast.csv").exists()
 
 
-def test_a_script_that_is_not_guarded_is_told_so(tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_is_named_as_the_cause(tmp_path: Path) -> None:
     text = "from fixtures import processes\nfrom gatecast.training.launch import launch\n"
     file = script(tmp_path, text + "launch(processes.fails, processes=1, threads=1)\n")
     path = os.pathsep.join([str(Path(processes.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -165,7 +167,7 @@ def test_a_script_that_is_not_guarded_is_told_so(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": path},
         check=False,
     )
-    assert 'before it began; a script that trains in several processes does so under if __name__ == "__main__":' in (
+    assert 'process 0 of 1 ended with exit code 1 before it began; call it under if __name__ == "__main__":' in (
         done.stderr
     )
 
@@ -178,21 +180,24 @@ def test_the_place_that_torchrun_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     assert World.here() == World(0, 1, 1)  # without a port it is something else's
     monkeypatch.setenv("MASTER_PORT", "1")
     assert World.here() == World(3, 4, 2)
-    config = settled(FitConfig())
+    config = resolve_world(FitConfig())
     assert (config.devices, config.nodes) == (2, 2)
-    assert not to_launch(config)
-    with pytest.raises(SettingError, match=r"devices=3, nodes=1\) asks for 3 processes, torchrun started 4"):
-        settled(FitConfig(devices=3))
+    assert not needs_launch(config)
+    problem = "devices=3 and nodes=1 make 3 processes, torchrun started 4"
+    with refused(SettingError, problem=problem, remedy=Arg("devices", of="FitConfig")):
+        resolve_world(FitConfig(devices=3))
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(SettingError, match="torchrun --nnodes 2 --nproc-per-node 1"):
-        settled(FitConfig(nodes=2))
-    with pytest.raises(SettingError, match=r"FitConfig\.strategy must be one of auto, ddp"):
+    nodes = Arg("nodes", 2, of="FitConfig")
+    with refused(SettingError, problem=nodes, remedy="torchrun --nnodes 2 --nproc-per-node 1"):
+        resolve_world(FitConfig(nodes=2))
+    strategy = Arg("strategy", of="FitConfig")
+    with refused(SettingError, problem=[strategy, "must be one of auto, ddp", "got 'fsdp'"]):
         FitConfig(strategy="fsdp")
-    with pytest.raises(SettingError, match=r"FitConfig\.devices must be greater than 0"):
+    with refused(SettingError, problem=[Arg("devices", of="FitConfig"), "must be at least 1, got 0"]):
         FitConfig(devices=0)
-    own = FitConfig(devices=2, optimizer=lambda weights, lr: torch.optim.SGD(weights, lr=lr))
-    with pytest.raises(SettingError, match="must be defined at the top of a module"):
-        LSTMForecaster(4, fit=own).fit(panel_of(wave(60)))
+    custom = FitConfig(devices=2, optimizer=lambda weights, lr: torch.optim.SGD(weights, lr=lr))
+    with refused(SettingError, problem=Arg("devices"), remedy=["define", "at the top of a module"]):
+        LSTMForecaster(4, fit=custom).fit(panel_of(wave(60)))
     assert DIES < processes.STEPS

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from fixtures.cases import panel_of, wave
+from fixtures.refused import refused
 from torch import Tensor, nn
 
-from gatecast.base.errors import ModelFileError, SettingError
+from gatecast.base.errors import ModelFileError, SettingError, TrainingError
+from gatecast.base.findings import Arg
 from gatecast.batches.scalers import SCALERS
 from gatecast.batches.windows import Batch, InputScales, Origins, Windows, split_origins
 from gatecast.models.config import NetConfig, Shapes
@@ -24,8 +26,9 @@ from gatecast.nn.heads import Quantiles
 from gatecast.training import loop
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import OneCpu
-from gatecast.training.loop import Run, TrainingError, train
-from gatecast.training.run_fingerprint import identity_of
+from gatecast.training.history import History
+from gatecast.training.loop import train
+from gatecast.training.run_fingerprint import fingerprint_of
 
 CONTEXT, HORIZON, STEPS = 12, 4, 12
 CONFIG = FitConfig(batch_size=16, evaluations=4, progress=False)
@@ -43,7 +46,7 @@ def fresh() -> ForecastModel:
     return ForecastModel(Shapes(CONTEXT, HORIZON, outputs=13), config, SCALERS["standard"](), Quantiles())
 
 
-def run(config: FitConfig = CONFIG, model: nn.Module | None = None, steps: int = STEPS) -> tuple[nn.Module, Run]:
+def run(config: FitConfig = CONFIG, model: nn.Module | None = None, steps: int = STEPS) -> tuple[nn.Module, History]:
     model = fresh() if model is None else model
     torch.manual_seed(4)
     return model, train(model, *parts(), config, steps=steps, seed=1)
@@ -59,15 +62,15 @@ def facts(history: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 def test_the_loss_falls() -> None:
     _, result = run(steps=80)
-    losses = [entry["train_loss"] for entry in result.history]
+    losses = [entry["train_loss"] for entry in result.entries]
     assert losses[-1] < 0.9 * losses[0]
-    assert [entry["step"] for entry in result.history] == [20, 40, 60, 80]
+    assert [entry["step"] for entry in result.entries] == [20, 40, 60, 80]
 
 
 def test_a_run_is_a_function_of_its_seeds() -> None:
     first, second = run(), run()
     assert equal(first[0], second[0])
-    assert facts(first[1].history) == facts(second[1].history)
+    assert facts(first[1].entries) == facts(second[1].entries)
 
 
 class Interrupting(ForecastModel):
@@ -101,7 +104,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, s
     torch.manual_seed(99)  # the random state comes from the checkpoint
     result = train(other, *parts(), replace(config, resume=True), steps=STEPS, seed=1)
     assert equal(other, whole)
-    assert facts(result.history) == facts(expected.history)
+    assert facts(result.entries) == facts(expected.entries)
     assert (result.best_step, result.best_loss) == (expected.best_step, expected.best_loss)
 
 
@@ -122,12 +125,12 @@ def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypat
     monkeypatch.setattr(loop, "accumulate", original)
     model, result = run(replace(config, resume=True))
     assert equal(model, whole)
-    assert facts(result.history) == facts(expected.history)
+    assert facts(result.entries) == facts(expected.entries)
 
 
-def test_a_run_without_a_checkpoint_to_go_on_from_says_so_and_begins_anew(tmp_path: Path) -> None:
+def test_a_run_without_a_checkpoint_to_resume_from_warns_and_starts_anew(tmp_path: Path) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", resume=True)
-    with pytest.warns(UserWarning, match=r"there is no checkpoint .*run\.ckpt to go on from; the training begins anew"):
+    with pytest.warns(UserWarning, match=r"no checkpoint .*run\.ckpt to resume from; training starts anew"):
         model, _ = run(config)
     assert equal(model, run()[0])
     (tmp_path / "run.ckpt").unlink()
@@ -145,17 +148,17 @@ def test_a_checkpoint_of_another_network_and_a_foreign_file(tmp_path: Path) -> N
         SCALERS["standard"](),
         Quantiles(),
     )
-    with pytest.raises(
-        ModelFileError, match=r"the checkpoint .*run\.ckpt is of another run: it was made for hidden_size 8, this is 9;"
-    ):
+    another = "the checkpoint belongs to another run: it was written for "
+    file = "name another file"
+    with refused(ModelFileError, place="run.ckpt", problem=f"{another}hidden_size 8, this run has 9", remedy=file):
         run(config, other)
     panel = parts()[0].panel
     windows = Windows(panel, CONTEXT, 2, scales=InputScales.fit(panel))
-    with pytest.raises(ModelFileError, match="run: it was made for horizon 4, this is 2; name another file") as caught:
+    with refused(ModelFileError, problem=f"{another}horizon 4, this run has 2", remedy=file) as caught:
         train(fresh(), windows, *split_origins(panel, CONTEXT, 2, held_back=3), config, steps=STEPS, seed=1)
     assert "state_dict" not in str(caught.value)
     (tmp_path / "run.ckpt").write_bytes(b"not a checkpoint")
-    with pytest.raises(ModelFileError, match=r"no checkpoint can be read from .*run\.ckpt"):
+    with refused(ModelFileError, place="run.ckpt", problem="cannot read a checkpoint: ", remedy=file):
         run(config)
 
 
@@ -182,7 +185,7 @@ def test_the_weights_of_the_last_steps_are_averaged_and_kept() -> None:
 def test_a_gain_below_the_least_one_does_not_count(min_delta: float, last: int) -> None:
     config = replace(CONFIG, schedule="constant", learning_rate=0.1, weight_decay=0.0, evaluations=20, patience=3)
     _, result = run(replace(config, min_delta=min_delta), Scripted(0.52), steps=20)  # 0.42, 0.32 … 0.02, 0.08 …
-    assert result.history[-1]["step"] == last
+    assert result.entries[-1]["step"] == last
 
 
 def test_a_run_of_small_batches_is_that_of_large_ones() -> None:
@@ -192,7 +195,7 @@ def test_a_run_of_small_batches_is_that_of_large_ones() -> None:
     small.network.dropout.p = 0.0
     _, whole = run(replace(CONFIG, batch_size=16), plain)
     _, parts_ = run(replace(CONFIG, batch_size=4, accumulate=4), small)
-    for one, other in zip(whole.history, parts_.history, strict=True):
+    for one, other in zip(whole.entries, parts_.entries, strict=True):
         assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
         assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
         assert one["epoch"] == other["epoch"]
@@ -210,10 +213,10 @@ def test_bfloat16_learns_as_float32_does(accelerator: str) -> None:
 
 def test_gradient_norms_are_recorded_at_evaluations_where_asked_for() -> None:
     _, result = run(replace(CONFIG, gradients=True))
-    for entry in result.history:
+    for entry in result.entries:
         assert {"lstm", "out"} <= {name.partition(".")[0] for name in entry["gradients"]}
         assert all(norm >= 0 for norm in entry["gradients"].values())
-    assert "gradients" not in run()[1].history[0]
+    assert "gradients" not in run()[1].entries[0]
 
 
 def test_early_stopping_keeps_the_best_weights() -> None:
@@ -228,7 +231,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     )
     model, result = run(config, Scripted(0.52), steps=20)  # Adam adds 0.1 a step: best after 5 steps
     assert result.best_step == 5
-    assert result.history[-1]["step"] == 8
+    assert result.entries[-1]["step"] == 8
     assert model.weight.item() == pytest.approx(0.5, abs=0.01)
     assert result.best_loss == pytest.approx(0.02, abs=0.01)
 
@@ -239,7 +242,7 @@ def test_a_loss_that_is_not_a_number_names_the_series() -> None:
             return self.weight.sum() * math.nan
 
     with pytest.raises(
-        TrainingError, match=r"the loss is nan at step 1; the batch holds series (first|second).*learning_rate"
+        TrainingError, match=r"the loss is nan at step 1, in a batch with series (first|second).*learning_rate"
     ):
         run(model=Broken(0.0))
 
@@ -267,23 +270,23 @@ def test_a_run_with_an_average_keeps_the_averaged_weights() -> None:
     ("settings", "text"),
     [
         ({"steps": 0}, "FitConfig.steps must be at least 1, got 0"),
-        ({"batch_size": 0}, "FitConfig.batch_size must be greater than 0, got 0"),
+        ({"batch_size": 0}, "FitConfig.batch_size must be at least 1, got 0"),
         ({"epochs": 0}, "FitConfig.epochs must be at least 1, got 0"),
         ({"steps": 9, "epochs": 2}, r"takes steps or epochs, got both \(steps=9, epochs=2\); leave one out"),
-        ({"accumulate": 0}, "FitConfig.accumulate must be greater than 0, got 0"),
+        ({"accumulate": 0}, "FitConfig.accumulate must be at least 1, got 0"),
         ({"clip": -1}, "FitConfig.clip must be at least 0, got -1"),
         ({"clip_value": -1}, "FitConfig.clip_value must be at least 0, got -1"),
         ({"warm_up": -1}, "FitConfig.warm_up must be at least 0, got -1"),
         ({"min_delta": -1}, "FitConfig.min_delta must be at least 0, got -1"),
-        ({"swa": 1.0}, "FitConfig.swa is a share and must be 0 or less than 1; got 1.0"),
-        ({"ema": 0.9, "swa": 0.2}, "one average of the weights, got ema and swa"),
-        ({"precision": "16"}, "FitConfig.precision must be one of 32, bf16; got '16'"),
-        ({"log": "mlflow"}, r"FitConfig\(log='mlflow'\) needs log_dir="),
-        ({"origins": "x"}, "FitConfig.origins must be one of all, season; got 'x'"),
-        ({"resume": True}, "needs checkpoint="),
+        ({"swa": 1.0}, "FitConfig.swa must be at least 0 and below 1, got 1.0"),
+        ({"ema": 0.9, "swa": 0.2}, "one average of the weights, got both ema and swa; leave one out"),
+        ({"precision": "16"}, "FitConfig.precision must be one of 32, bf16, got '16'"),
+        ({"log": "mlflow"}, r'FitConfig\(log="mlflow"\) needs a folder; .*FitConfig\(log_dir=…\)'),
+        ({"origins": "x"}, "FitConfig.origins must be one of all, season, got 'x'"),
+        ({"resume": True}, r"FitConfig\(resume=True\) needs a checkpoint; .*FitConfig\(checkpoint=…\)"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, Any], text: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(SettingError, match=text):
         FitConfig(**settings)
 
@@ -300,7 +303,12 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str
         other = panel_of(2 * wave(80), wave(60, 5), ids=["first", "second"])
         windows = Windows(other, CONTEXT, HORIZON, scales=InputScales.fit(other))
     changed = replace(config, resume=True, **change)
-    with pytest.raises(ModelFileError, match=rf"run\.ckpt is of another run: .*{word}"):
+    with refused(
+        ModelFileError,
+        place="run.ckpt",
+        problem=["belongs to another run: ", word],
+        remedy=Arg("resume", of="FitConfig"),
+    ):
         train(fresh(), windows, training, held_back, changed, steps=STEPS + (word == "steps"), seed=1)
 
 
@@ -311,7 +319,7 @@ def test_a_run_is_known_by_its_covariates_as_well() -> None:
         past = np.full((len(windows.panel.target), 1), value, np.float32)
         panel = replace(windows.panel, past=past, past_names=("load",))
         other = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
-        digests.append(identity_of(fresh(), other, *origins, CONFIG, steps=STEPS, seed=1)["data"])
+        digests.append(fingerprint_of(fresh(), other, *origins, CONFIG, steps=STEPS, seed=1)["data"])
     assert digests[0] != digests[1]
 
 
@@ -344,8 +352,8 @@ def test_a_run_that_had_stopped_early_learns_nothing_more_when_resumed(
     config = replace(CONFIG, patience=1, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
     stopped, first = run(config)
     resumed, second = run(replace(config, resume=True))
-    assert len(second.history) == 2
-    assert facts(second.history) == facts(first.history)
+    assert len(second.entries) == 2
+    assert facts(second.entries) == facts(first.entries)
     assert equal(resumed, stopped)
 
 
@@ -390,7 +398,7 @@ def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: py
     monkeypatch.setattr(Batch, "to", to)
     monkeypatch.setattr(loop, "engine_of", lambda *_: Elsewhere())
     model, result = run(model=Follows(0.5))
-    assert len(seen) == STEPS + len(result.history)  # every step, and every evaluation's one batch
+    assert len(seen) == STEPS + len(result.entries)  # every step, and every evaluation's one batch
     assert set(seen) == {Elsewhere.device}
     assert model.moves == ("cpu",)
 
@@ -407,7 +415,7 @@ def test_seconds_go_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pyte
     later = iter(range(5, 10_000, 10))  # another process: its clock starts anew
     monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(later)))
     _, result = run(replace(config, resume=True))
-    seconds = [entry["seconds"] for entry in result.history]
+    seconds = [entry["seconds"] for entry in result.entries]
     assert len(seconds) == 4
     assert seconds == sorted(seconds)
     assert seconds[2] > seconds[1] + 10

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.training.config import FitConfig
 from gatecast.training.schedules import Constant, Cosine, OneCycle, Plateau, Schedule, learning_rate, schedule_text
 
@@ -81,10 +83,14 @@ def test_a_plateau_without_held_back_windows_goes_by_the_training_loss() -> None
 
 
 @pytest.mark.parametrize("patience", [6, 8])
-def test_a_plateau_that_early_stopping_forestalls_is_refused(patience: int) -> None:
+def test_a_plateau_that_early_stopping_preempts_is_refused(patience: int) -> None:
     schedule = f"plateau(patience={patience})"
-    told = rf"never cut the rate: .* FitConfig.patience=6 .*the plateau waits for {patience}; take a plateau\(patience="
-    with pytest.raises(SettingError, match=told):
+    waits = [
+        "never cut the rate: training stops after 6 evaluations without improvement",
+        f"and the plateau waits for {patience}",
+    ]
+    remedy = ["take a plateau(patience=…) below ", Arg("patience", of="FitConfig")]
+    with refused(SettingError, problem=[Arg("schedule", schedule, of="FitConfig"), *waits], remedy=remedy):
         FitConfig(schedule=schedule)
     assert FitConfig(schedule=schedule, patience=patience + 1).schedule == schedule
     assert FitConfig(schedule=schedule, validation=0).schedule == schedule  # nothing stops early
@@ -115,12 +121,14 @@ def test_a_schedule_is_kept_as_its_text(schedule: Any, text: str) -> None:
     ("schedule", "message"),
     [
         ("up", r"FitConfig.schedule must be one of one_cycle, cosine, constant, plateau or .*; got 'up'"),
-        ("plateau(factor=2)", r"factor of the schedule Plateau is a share between 0 and 1; got 2"),
-        ("plateau(patience=0)", r"plateau takes a patience of at least 1"),
+        ("plateau(factor=2)", r"Plateau.factor must be at least 0 and at most 1, got 2"),
+        ("plateau(patience=0)", r"Plateau.patience must be at least 1, got 0"),
+        ("plateau(min_delta=-1)", r"Plateau.min_delta must be at least 0, got -1"),
+        ("cosine(end=-0.1)", r"Cosine.end must be at least 0 and at most 1, got -0.1"),
         ("cosine(rise=0.1)", r"cosine takes the settings end"),
         (Schedule(), r"is none of one_cycle"),
     ],
 )
-def test_schedules_that_cannot_be(schedule: Any, message: str) -> None:
+def test_invalid_schedules_are_refused(schedule: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         FitConfig(schedule=schedule)

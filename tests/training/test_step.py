@@ -16,7 +16,7 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import OneCpu
-from gatecast.training.step import accumulate, cut, gradient_norms
+from gatecast.training.step import accumulate, clip_gradients, gradient_norms
 
 CONTEXT, HORIZON = 12, 4
 
@@ -71,7 +71,7 @@ def with_gradients(*values: float) -> list[nn.Parameter]:
 )
 def test_gradients_are_cut_by_value_and_by_norm(settings: dict[str, Any], expected: list[float]) -> None:
     weights = with_gradients(3.0, -4.0)
-    assert cut(weights, FitConfig(**settings)) == pytest.approx(5.0)
+    assert clip_gradients(weights, FitConfig(**settings)) == pytest.approx(5.0)
     assert [float(weight.grad) for weight in weights if weight.grad is not None] == pytest.approx(expected, rel=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
     both[1].load_state_dict(both[0].state_dict())
     for network in both:
         network(torch.ones(3, 7)).square().sum().backward()
-    ours = cut(list(both[0].parameters()), FitConfig(clip=clip))
+    ours = clip_gradients(list(both[0].parameters()), FitConfig(clip=clip))
     assert ours == float(nn.utils.clip_grad_norm_(both[1].parameters(), clip))
     for a, b in zip(both[0].parameters(), both[1].parameters(), strict=True):
         assert a.grad is not None
@@ -91,11 +91,11 @@ def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
 
 
 def test_nothing_to_cut() -> None:
-    assert cut([nn.Parameter(torch.zeros(1))], FitConfig()) == 0.0
+    assert clip_gradients([nn.Parameter(torch.zeros(1))], FitConfig()) == 0.0
 
 
 def test_an_infinite_gradient_shows_in_the_norm_though_it_is_cut() -> None:
-    assert cut(with_gradients(float("inf"), 1.0), FitConfig(clip_value=1.0)) == float("inf")
+    assert clip_gradients(with_gradients(float("inf"), 1.0), FitConfig(clip_value=1.0)) == float("inf")
 
 
 def test_gradient_norms_are_told_by_layer() -> None:

@@ -80,6 +80,9 @@ class Stopped(KeyboardInterrupt):
         super().__init__(f"stopped; {file} holds the state")
         self.file = file
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.file,)
+
 
 class Terminated(SystemExit):
     """SIGTERM during training, after a checkpoint was written to ``file``: the process ends with 128 + 15."""
@@ -87,6 +90,9 @@ class Terminated(SystemExit):
     def __init__(self, file: Path) -> None:
         super().__init__(128 + 15)
         self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.file,)
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

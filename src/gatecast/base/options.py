@@ -20,7 +20,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, Text
 from gatecast.base.text import nearest
 
 
@@ -156,11 +156,11 @@ def check_options(config: Any) -> None:
         check_value(Arg(one.name, of=type(config).__name__), value, kind, one.metadata.get("bounds", _ANY))
 
 
-def check_value(name: Arg, value: Any, kind: str, bounds: Bounds = _ANY) -> None:
+def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) -> None:
     """Validate one value against its type and bounds.
 
     Args:
-        name: the argument, for the message.
+        name: the argument, or words that name it.
         value: what was given.
         kind: "int", "float", "bool" or "str"; other names are not checked.
         bounds: what is accepted.

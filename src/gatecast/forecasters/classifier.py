@@ -30,8 +30,8 @@ from gatecast.nn.losses import (
     SparseCategoricalCrossentropy,
 )
 from gatecast.training.config import FitConfig
-from gatecast.training.history import Run
-from gatecast.training.launch import launch, settled, to_launch
+from gatecast.training.history import History
+from gatecast.training.launch import launch, needs_launch, resolve_world
 from gatecast.training.threads import threads_of
 
 CHUNK = 512  # sequences in one forward pass
@@ -101,21 +101,21 @@ class LSTMClassifier:
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        net, config, loss = self._net(), settled(self._config()), self._loss()
+        net, config, loss = self._net(), resolve_world(self._config()), self._loss()
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))
         classes = classes_of(labels)
         order = {label: number for number, label in enumerate(classes.tolist())}
         numbers = np.array([order[label] for label in labels])
         weights = weights_of(self.class_weight, classes, numbers)
-        if to_launch(config):
+        if needs_launch(config):
             return self._fit_in_processes(sequences, labels, config)
         training, held_back = split(numbers, config.validation, self.seed)
         self.classes_, self.n_features_in_ = classes, sequences[0].shape[1]
         self.scales_ = self._scales([sequences[k] for k in training.tolist()])
         data = LabelledSequences([self._scaled(one) for one in sequences], numbers, weights)
         self.model_, run = self._train(data, training, held_back, net, loss, config)
-        self.history_, self.best_step_ = run.history, run.best_step
+        self.history_, self.best_step_ = run.entries, run.best_step
         if config.refit and len(held_back):
             every, again = torch.arange(len(data)), replace(config, steps=run.best_step, epochs=None)
             self.model_, _ = self._train(data, every, held_back[:0], net, loss, _beside(again), name="training-refit")
@@ -133,7 +133,7 @@ class LSTMClassifier:
         loss: Loss,
         config: FitConfig,
         name: str = "training",
-    ) -> tuple[SequenceClassifier, Run]:
+    ) -> tuple[SequenceClassifier, History]:
         from gatecast.training.loop import train
 
         with threads_of(config.threads), torch.random.fork_rng(devices=[]):
@@ -246,7 +246,7 @@ class LSTMClassifier:
             "longest": self.longest_,
             "net": asdict(self._net()),
             "loss": self.loss if isinstance(self.loss, str) else repr(self.loss),
-            "fit": settled(self.fit_config or FitConfig()).to_dict(),
+            "fit": resolve_world(self.fit_config or FitConfig()).to_dict(),
             "parameters": self.parameters_,
             "sequences": self.sequences_,
             "held_back": self.held_back_,

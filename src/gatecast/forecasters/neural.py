@@ -34,8 +34,8 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Head, head_of
 from gatecast.nn.losses import Loss
 from gatecast.training.config import FitConfig
-from gatecast.training.history import Run
-from gatecast.training.launch import launch, settled, to_launch
+from gatecast.training.history import History
+from gatecast.training.launch import launch, needs_launch, resolve_world
 from gatecast.training.threads import threads_of
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = settled(self.fit_config or FitConfig())
-        if to_launch(config):
+        config = resolve_world(self.fit_config or FitConfig())
+        if needs_launch(config):
             self._check(panel)
             return self._fit_in_processes(panel, config)
         plan, windows = self._prepare(panel, config)
@@ -214,7 +214,7 @@ class LSTMForecaster(Forecaster):
             model, run = self._train_member(member, windows, training, held_back, own, refit=steps is not None)
             models.append(model)
             best.append(run.best_step)
-            self.history_ = self.history_ or run.history
+            self.history_ = self.history_ or run.entries
         return models, best
 
     def _train_member(
@@ -226,7 +226,7 @@ class LSTMForecaster(Forecaster):
         config: FitConfig,
         *,
         refit: bool,
-    ) -> tuple[ForecastModel, Run]:
+    ) -> tuple[ForecastModel, History]:
         from gatecast.training.loop import train
 
         seed = self.seed + 1000 * member
@@ -426,7 +426,7 @@ class LSTMForecaster(Forecaster):
             "seasons": list(self.seasons_),
             "net": asdict(self._net()),
             "input_size": self.models_[0].input_size,
-            "fit": settled(self.fit_config or FitConfig()).to_dict(),
+            "fit": resolve_world(self.fit_config or FitConfig()).to_dict(),
             "head": type(self._head()).__name__,
             "loss": self._head().minimised,
             "scaler": self._scaler().name,

@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps, which are evaluated and kept in the place of the last ones."""
+"""Averages of the weights over the steps, evaluated and kept instead of the last weights."""
 
 from __future__ import annotations
 
@@ -9,82 +9,82 @@ from gatecast.training.config import FitConfig
 
 
 class Average:
-    """An average of the weights; a context in which the model has them. This one averages nothing.
+    """No averaging: base of the averages. As a context manager, it puts the averaged weights into the model.
 
     Args:
-        model: whose weights are averaged.
+        model: the network whose weights are averaged.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.weights: dict[str, Tensor] = {}
 
-    def share(self, step: int) -> float | None:
-        """Share of the weights of step ``step`` in the average; None: no average yet."""
+    def weight(self, step: int) -> float | None:
+        """Weight of step ``step`` in the average; None: no average yet."""
         return None
 
     def update(self, step: int) -> None:
-        """Take the weights of this step in."""
-        share = self.share(step)
-        if share is None:
+        """Add the weights of this step to the average."""
+        weight = self.weight(step)
+        if weight is None:
             return
         current = self.model.state_dict()
         if not self.weights:
-            self.weights = copied(current)
+            self.weights = copy_weights(current)
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], share)
+            torch._foreach_lerp_(list(self.weights.values()), [current[name] for name in self.weights], weight)
 
     def __enter__(self) -> None:
         if self.weights:
-            self._own = copied(self.model.state_dict())
+            self._last = copy_weights(self.model.state_dict())
             self.model.load_state_dict(self.weights)
 
     def __exit__(self, *error: object) -> None:
         if self.weights:
-            self.model.load_state_dict(self._own)
+            self.model.load_state_dict(self._last)
 
 
-class Exponential(Average):
-    """``average = d * average + (1 - d) * weights``, with a smaller ``d`` in the first steps (Polyak & Juditsky 1992).
+class ExponentialAverage(Average):
+    """``average = d * average + (1 - d) * weights``, ``d`` smaller in the first steps (Polyak & Juditsky 1992).
 
     Args:
-        model: whose weights are averaged.
-        decay: ``d``, the share of the old average kept at each step.
+        model: the network whose weights are averaged.
+        decay: ``d``.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         super().__init__(model)
-        self.decay, self.weights = decay, copied(model.state_dict())
+        self.decay, self.weights = decay, copy_weights(model.state_dict())
 
-    def share(self, step: int) -> float:
+    def weight(self, step: int) -> float:
         return 1 - min(self.decay, (1 + step) / (10 + step))
 
 
-class Equal(Average):
-    """The plain mean over the last steps: stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407).
+class EqualAverage(Average):
+    """The mean over the last steps: stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407).
 
     Args:
-        model: whose weights are averaged.
-        first: first step (from 0) whose weights count.
+        model: the network whose weights are averaged.
+        first: first step (from 0) that counts.
     """
 
     def __init__(self, model: nn.Module, first: int) -> None:
         super().__init__(model)
         self.first = first
 
-    def share(self, step: int) -> float | None:
+    def weight(self, step: int) -> float | None:
         return None if step < self.first else 1 / (step - self.first + 1)
 
 
 def average_of(model: nn.Module, config: FitConfig, steps: int) -> Average:
-    """The average that the settings ask for."""
+    """The average that the settings name."""
     if config.ema:
-        return Exponential(model, config.ema)
+        return ExponentialAverage(model, config.ema)
     if config.swa:
-        return Equal(model, steps - max(1, round(config.swa * steps)))
+        return EqualAverage(model, steps - max(1, round(config.swa * steps)))
     return Average(model)
 
 
-def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights as they are now, safe from later steps."""
+def copy_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A copy that later steps do not change."""
     return {name: value.clone() for name, value in weights.items()}

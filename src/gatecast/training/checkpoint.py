@@ -1,4 +1,4 @@
-"""A checkpoint: weights, optimiser and best weights as tensors, everything else as JSON, in one safetensors file."""
+"""Checkpoints: one safetensors file with weights, optimizer state and best weights, and everything else as JSON."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from torch import Tensor, nn
 
 from gatecast.base.errors import ModelFileError
 from gatecast.base.files import whole
+from gatecast.base.findings import Arg, Text
 from gatecast.training.averages import Average
 from gatecast.training.config import FitConfig
-from gatecast.training.history import Run
+from gatecast.training.history import History
 from gatecast.training.launch import ProcessLost
-from gatecast.training.run_fingerprint import require_same
+from gatecast.training.run_fingerprint import check_same_run
 
 FORMAT = "gatecast-checkpoint-1"
+_OTHER_FILE = "name another file with " + Arg("checkpoint", ..., of="FitConfig")
 
 
 @dataclass
-class State:
-    """All that changes from one step to the next.
+class TrainingState:
+    """Everything that changes from one step to the next.
 
     Args:
-        model, optimizer, average: with weights of their own.
-        run: evaluations and the best of them.
+        model, optimizer, average: objects with tensors.
+        history: evaluations so far.
         best: best weights so far; empty before the first evaluation.
-        losses: of the steps since the last evaluation.
+        losses: training losses since the last evaluation.
         step: steps done.
-        seconds: of training so far.
+        seconds: training time so far.
     """
 
     model: nn.Module
     optimizer: Any
     average: Average
-    run: Run = field(default_factory=Run)
+    history: History = field(default_factory=History)
     best: dict[str, Tensor] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     step: int = 0
@@ -51,67 +53,75 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The checkpoint of a run; one without ``FitConfig.checkpoint`` does nothing.
+    """The checkpoint file of a run; without ``FitConfig.checkpoint`` it does nothing.
 
     Args:
-        config: names the file, and says whether to go on from it.
-        identity: of the run; a checkpoint of another one is refused.
-        device: where the run draws its random numbers (dropout), beside the CPU.
-        writes: False in the further processes of a run, which only read.
-        first: False in further runs of one fit (members, refit), which may not have begun when it was stopped.
+        config: file, and whether to resume from it.
+        fingerprint: of the run; the checkpoint of another run is refused.
+        device: device whose random state is saved in addition to the CPU's (dropout).
+        writes: False in ranks other than 0, which only read.
+        first: False in later runs of one fit (members, refit), which may not have begun when it was stopped.
     """
 
     config: FitConfig
-    identity: dict[str, Any]
+    fingerprint: dict[str, Any]
     device: torch.device
     writes: bool = True
     first: bool = True
 
-    def save(self, state: State) -> None:
-        """Write the state between two steps."""
+    def save(self, state: TrainingState) -> None:
+        """Write the state; call it between two steps."""
         if self.config.checkpoint is not None and self.writes:
-            facts = {"run": vars(state.run), "step": state.step, "losses": state.losses, "identity": self.identity}
-            save_checkpoint(self.config.checkpoint, state, {**facts, "seconds": state.seconds}, self.device)
+            facts = {
+                "history": vars(state.history),
+                "step": state.step,
+                "losses": state.losses,
+                "seconds": state.seconds,
+                "fingerprint": self.fingerprint,
+            }
+            save_checkpoint(self.config.checkpoint, state, facts, self.device)
 
-    def resume(self, state: State) -> None:
-        """Put the state of the file in place, where that is wanted; the run begins anew where there is no file.
+    def resume(self, state: TrainingState) -> None:
+        """Restore the state from the file if the settings say so; start anew if there is no file.
 
         Raises:
-            ModelFileError: the checkpoint is of another run.
+            ModelFileError: the checkpoint belongs to another run.
         """
         path = self.config.checkpoint
         if path is None or not self.config.resume:
             return
         if not path.exists():
             if self.first and self.writes:
-                warnings.warn(f"there is no checkpoint {path} to go on from; the training begins anew", stacklevel=3)
+                warnings.warn(f"no checkpoint {path} to resume from; training starts anew", stacklevel=3)
             return
         facts = checkpoint_facts(path)
-        require_same(path, facts.get("identity", {}), self.identity)
+        check_same_run(path, facts.get("fingerprint", {}), self.fingerprint)
         load_checkpoint(path, state, self.device)
-        state.run, state.losses = Run(**facts["run"]), facts["losses"]
+        state.history, state.losses = History(**facts["history"]), facts["losses"]
         state.step, state.seconds = facts["step"], facts["seconds"]
 
     @contextmanager
-    def kept(self, state: State) -> Iterator[None]:
-        """Between two steps: where another process is lost inside, the state is saved before the run ends."""
+    def saved_if_lost(self, state: TrainingState) -> Iterator[None]:
+        """Save the state if another process is lost in the block, which must not change it."""
         try:
             yield
         except ProcessLost as error:
             self.save(state)
-            file = self.config.checkpoint
-            goes_on = f"; {file} holds the state: go on with FitConfig(resume=True)" if file is not None else ""
-            raise ProcessLost(f"{error}, at step {state.step + 1}{goes_on}") from error
+            problem, file = Text(f"{error}, at step {state.step + 1}"), self.config.checkpoint
+            if file is None:
+                raise ProcessLost(problem) from error
+            remedy = f"{file} holds the state: resume with " + Arg("resume", True, of="FitConfig")
+            raise ProcessLost(problem, remedy) from error
 
 
-def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: torch.device) -> None:
-    """Write the file at once: a reader never meets half a checkpoint.
+def save_checkpoint(path: Path, state: TrainingState, facts: dict[str, Any], device: torch.device) -> None:
+    """Write a checkpoint atomically.
 
     Args:
         path: file to write.
-        state: whose tensors are written, with the random state of the process.
-        facts: step, history and whatever else fits JSON.
-        device: where random numbers are drawn, beside the CPU.
+        state: its tensors are written, with the random state of the process.
+        facts: step, history and other JSON values.
+        device: device whose random state is saved in addition to the CPU's.
     """
     tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
@@ -134,7 +144,7 @@ def save_checkpoint(path: Path, state: State, facts: dict[str, Any], device: tor
 
 
 def checkpoint_facts(path: Path) -> dict[str, Any]:
-    """Step, history and the identity of the run; no tensor is read.
+    """Step, history and fingerprint of the run; no tensor is read.
 
     Raises:
         ModelFileError: the file is missing or not a checkpoint.
@@ -142,17 +152,17 @@ def checkpoint_facts(path: Path) -> dict[str, Any]:
     return dict(json.loads(_read(path, tensors=False)[0]["facts"]))
 
 
-def load_checkpoint(path: Path, state: State, device: torch.device) -> None:
-    """Put weights, optimiser, average, best weights and random state back.
+def load_checkpoint(path: Path, state: TrainingState, device: torch.device) -> None:
+    """Restore weights, optimizer, average, best weights and random state.
 
     Raises:
-        ModelFileError: the file is missing, not a checkpoint, or of another network.
+        ModelFileError: the file is missing, not a checkpoint, or belongs to another network.
     """
     meta, tensors = _read(path)
     try:
         state.model.load_state_dict(_part(tensors, "model."))
-    except RuntimeError as error:  # its text names tensors of PyTorch, which tell the user nothing
-        raise ModelFileError(f"the checkpoint {path} is of another network; name another file") from error
+    except RuntimeError as error:  # PyTorch's message lists tensors, which do not help the user
+        raise ModelFileError("the checkpoint belongs to another network", _OTHER_FILE, place=str(path)) from error
     slots: dict[int, dict[str, Any]] = {}
     for key, value in (_part(tensors, "optimizer.") | json.loads(meta["scalars"])).items():
         index, name = key.split(".", 1)
@@ -166,7 +176,7 @@ def load_checkpoint(path: Path, state: State, device: torch.device) -> None:
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:
-    """Of the process, and of the GPU where dropout draws there."""
+    """Random state of the CPU, and of the GPU if dropout runs there."""
     states = {"random": torch.get_rng_state()}
     return states | {"random.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
 
@@ -178,10 +188,12 @@ def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str
             meta = file.metadata() or {}
             values = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"no checkpoint can be read from {path}: {error}") from error
+        raise ModelFileError(f"cannot read a checkpoint: {error}", _OTHER_FILE, place=str(path)) from error
     if meta.get("format") != FORMAT:
         raise ModelFileError(
-            f"{path} is not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})"
+            f"not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})",
+            _OTHER_FILE,
+            place=str(path),
         )
     return meta, values
 

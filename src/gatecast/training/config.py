@@ -1,4 +1,4 @@
-"""How a network is trained, as data: fields that Python, TOML, the command line and the report all read."""
+"""Settings of training; Python, TOML, the command line and the report read the same fields."""
 
 from __future__ import annotations
 
@@ -8,94 +8,104 @@ from pathlib import Path
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import did_you_mean
+from gatecast.base.findings import Arg, Text
 from gatecast.base.options import Float, Int, OneOf, check_options, option
-from gatecast.training.optimizers.choices import Optimizer, settled_optimizer, written_optimizer
+from gatecast.training.optimizers.specs import optimizer_setting, optimizer_text
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
-
-_CHOICES = {
-    "precision": ("32", "bf16"),
-    "origins": ("all", "season"),
-    "loss_weight": ("none", "seasonal"),
-    "strategy": ("auto", "ddp", "ddp_find_unused_parameters_true"),
-    "log": ("csv", "tensorboard", "mlflow"),
-}
-_POSITIVE = (
-    "batch_size",
-    "accumulate",
-    "devices",
-    "nodes",
-    "learning_rate",
-    "evaluations",
-    "patience",
-    "checkpoint_every",
-)
-_SHARES = ("ema", "swa")
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Settings of the training loop; every default can be left alone."""
+    """Settings of the training loop; the defaults suit most data."""
 
     steps: int | None = option(
-        None, "most optimiser steps; None: by the number of windows, 300 to 1500", search=Int(100, 1500, log=True)
+        None,
+        "Largest number of optimizer steps; None: 300 to 1500, by the number of windows.",
+        least=1,
+        search=Int(100, 1500, log=True),
     )
-    epochs: int | None = option(None, "most passes over the training windows, in the place of steps")
-    batch_size: int = option(64, "windows in one step", search=Int(16, 256, log=True))
-    accumulate: int = option(1, "batches whose gradients make one step: the step of a batch so many times as large")
-    learning_rate: float = option(3e-3, "highest learning rate of the schedule", search=Float(3e-4, 3e-2, log=True))
+    epochs: int | None = option(None, "Largest number of passes over the training windows, instead of steps.", least=1)
+    batch_size: int = option(64, "Windows per batch.", least=1, search=Int(16, 256, log=True))
+    accumulate: int = option(1, "Batches to accumulate gradients over before each step.", least=1)
+    learning_rate: float = option(3e-3, "Peak learning rate.", above=0, search=Float(3e-4, 3e-2, log=True))
     schedule: str | Schedule = option(
         "one_cycle",
-        "one_cycle: up over the first 15 %, down to nearly 0; cosine: down; constant; plateau: cut where the loss no "
-        "longer falls; settings as in plateau(factor=0.5, patience=3)",
+        "Learning-rate schedule: one_cycle (rises over the first 15 % of the steps, then falls to nearly 0), cosine, "
+        "constant or plateau (cut when the loss stops falling), with settings as in 'plateau(factor=0.5, patience=3)'.",
     )
-    warm_up: int = option(0, "steps of a straight rise before the schedule begins")
-    optimizer: str | Optimizer | Callable[..., Any] = option(
+    warm_up: int = option(0, "Steps of linear warm-up before the schedule starts.", least=0)
+    optimizer: str | Callable[..., Any] = option(
         "adamw",
-        "rule of the steps: adamw, adam, sgd, rmsprop, adadelta, adagrad, adamax, adafactor, nadam or ftrl; with "
-        "settings: 'sgd(momentum=0.9, nesterov=True)'",
+        "Optimizer: adamw, adam, sgd, rmsprop, adadelta, adagrad, adamax, adafactor, nadam or ftrl, with settings as "
+        "in 'sgd(momentum=0.9, nesterov=True)'.",
     )
     weight_decay: float | None = option(
         None,
-        "share of each weight, times the learning rate, that a step takes off; None: 0.01 for adamw, else 0",
+        "Decoupled weight decay; None: 0.01 for adamw, 0 for the others.",
+        least=0,
         search=Float(1e-4, 0.1, log=True),
     )
-    ema: float = option(0.0, "decay of an exponential average of the weights, which is evaluated and kept; 0: none")
-    swa: float = option(0.0, "last share of the steps whose weights are averaged, evaluated and kept; 0: none")
-    clip: float | None = option(1.0, "largest gradient norm; longer ones are cut to it; 0: not cut")
-    clip_value: float | None = option(None, "largest value of one gradient, either way; larger ones are cut to it")
+    ema: float = option(
+        0.0,
+        "Decay of an exponential moving average of the weights, used for evaluation and as the result; 0: off.",
+        least=0,
+        below=1,
+    )
+    swa: float = option(
+        0.0,
+        "Fraction of the steps, at the end, whose weights are averaged (stochastic weight averaging); 0: off.",
+        least=0,
+        below=1,
+    )
+    clip: float | None = option(1.0, "Largest gradient norm; longer gradients are rescaled; 0: no clipping.", least=0)
+    clip_value: float | None = option(None, "Largest magnitude of a gradient entry; larger ones are clipped.", least=0)
     precision: str = option(
-        "32", "32, or bf16: products in bfloat16, for processors with units for it; slower on others"
+        "32",
+        "32: float32; bf16: bfloat16 autocast, faster only on hardware with bfloat16 units.",
+        one_of=("32", "bf16"),
     )
-    validation: int | None = option(None, "windows of each series held back at the end; None: by the data; 0: none")
-    patience: int = option(6, "stop after this many evaluations without a better one")
-    min_delta: float = option(0.0, "an evaluation is better where its loss is lower by more than this")
-    evaluations: int = option(20, "evaluations on the held-back windows over all steps")
+    validation: int | None = option(
+        None, "Windows held back at the end of each series for validation; None: by the data; 0: none."
+    )
+    patience: int = option(6, "Early stopping: evaluations without improvement before training stops.", least=1)
+    min_delta: float = option(0.0, "Least decrease of the loss that counts as an improvement.", least=0)
+    evaluations: int = option(20, "Number of evaluations on the held-back windows over all steps.", least=1)
     refit: bool | None = option(
-        None, "train again on all windows for the best number of steps; None: where that is cheap (20,000 windows)"
+        None, "Train again on all windows for the best number of steps; None: up to 20,000 windows."
     )
-    origins: str = option("all", "all: windows at every row; season: only at whole seasons from the end")
+    origins: str = option(
+        "all",
+        "Forecast origins of the training windows; all: every row; season: every full season, counted from the end.",
+        one_of=("all", "season"),
+    )
     loss_weight: str = option(
         "none",
-        "seasonal: weight windows by their seasonal naive error, as MASE does; none",
+        "Window weights in the loss; seasonal: by the inverse seasonal-naive error, as in MASE; none: equal.",
+        one_of=("none", "seasonal"),
         search=OneOf("none", "seasonal"),
     )
-    threads: int | None = option(None, "CPU threads; None: PyTorch's setting")
-    accelerator: str = option("cpu", "cpu, cuda, mps or auto")
-    devices: int = option(
-        1, "processes on this machine, each with a batch of its own in every step (GPUs, or CPU cores)"
+    threads: int | None = option(None, "CPU threads; None: PyTorch's setting.", least=1)
+    accelerator: str = option("cpu", "Device: cpu, cuda, mps or auto.")
+    devices: int = option(1, "Processes on this machine (one per GPU, or on CPU cores); each takes a batch.", least=1)
+    nodes: int = option(1, "Machines; start the program with torchrun on each, which sets nodes and devices.", least=1)
+    strategy: str = option(
+        "auto",
+        "Parallel strategy: auto or ddp (DistributedDataParallel), or ddp_find_unused_parameters_true.",
+        one_of=("auto", "ddp", "ddp_find_unused_parameters_true"),
     )
-    nodes: int = option(1, "number of machines; each starts the program by torchrun, which sets this and devices")
-    strategy: str = option("auto", "auto, ddp: gradients are averaged; ddp_find_unused_parameters_true: see PyTorch")
-    checkpoint: Path | None = option(None, "file for checkpoints, written at intervals and when interrupted")
-    checkpoint_every: int = option(200, "steps between two checkpoints")
+    checkpoint: Path | None = option(None, "Checkpoint file, written at intervals and when training is interrupted.")
+    checkpoint_every: int = option(200, "Steps between checkpoints.", least=1)
     resume: bool = option(
-        False, "go on from the checkpoint, with identical results; anew, with a warning, where there is none"
+        False, "Resume from the checkpoint with bit-identical results; if it is missing, start anew with a warning."
     )
-    gradients: bool = option(False, "record the gradient norm of each layer at each evaluation")
-    log_dir: Path | None = option(None, "folder for the log of the evaluations (CSV)")
-    log: str = option("csv", "csv, or tensorboard or mlflow beside it; all write to log_dir")
-    progress: bool | None = option(None, "progress bar; None: on a terminal only")
+    gradients: bool = option(False, "Record the gradient norm of each layer at each evaluation.")
+    log_dir: Path | None = option(None, "Folder for the log of evaluations.")
+    log: str = option(
+        "csv",
+        "Log format: csv; tensorboard and mlflow are written in addition.",
+        one_of=("csv", "tensorboard", "mlflow"),
+    )
+    progress: bool | None = option(None, "Progress bar; None: on a terminal only.")
 
     def __post_init__(self) -> None:
         for name in ("checkpoint", "log_dir"):
@@ -103,58 +113,50 @@ class FitConfig:
                 object.__setattr__(self, name, Path(getattr(self, name)))
         check_options(self)
         object.__setattr__(self, "schedule", schedule_text(self.schedule))  # text: what files and logs hold
-        object.__setattr__(self, "optimizer", settled_optimizer(self.optimizer))
-        for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise SettingError(f"FitConfig.{name} must be greater than 0, got {getattr(self, name)}")
-        for name in ("clip", "clip_value", "warm_up", "min_delta", "weight_decay"):
-            if not (getattr(self, name) or 0) >= 0:
-                raise SettingError(f"FitConfig.{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("steps", "epochs"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise SettingError(f"FitConfig.{name} must be at least 1, got {value}")
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingError(
-                    f"FitConfig.{name} is a share and must be 0 or less than 1; got {getattr(self, name)}"
-                )
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                said = f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}"
-                raise SettingError(said, did_you_mean(str(getattr(self, name)), allowed))
-        self._require_fitting()
+        object.__setattr__(self, "optimizer", optimizer_setting(self.optimizer))
+        self._check_combinations()
 
-    def _require_fitting(self) -> None:
-        """Refuse settings that exclude each other."""
+    def _check_combinations(self) -> None:
+        """Raise SettingError for settings that exclude each other."""
         if self.steps is not None and self.epochs is not None:
             raise SettingError(
-                f"FitConfig takes steps or epochs, got both (steps={self.steps}, epochs={self.epochs}); leave one out"
+                Text("FitConfig takes ", Arg("steps"), " or ", Arg("epochs"))
+                + f", got both (steps={self.steps}, epochs={self.epochs})",
+                "leave one out",
             )
         if self.ema and self.swa:
-            raise SettingError("FitConfig takes one average of the weights, got ema and swa; leave one out")
-        self._require_cuts()
+            both = Text("FitConfig takes one average of the weights, got both ", Arg("ema"), " and ", Arg("swa"))
+            raise SettingError(both, "leave one out")
+        self._check_plateau()
         if self.resume and self.checkpoint is None:
-            raise SettingError("FitConfig(resume=True) needs checkpoint=, the file to go on from")
+            raise SettingError(
+                Arg("resume", True, of="FitConfig") + " needs a checkpoint",
+                "name the file to resume from with " + Arg("checkpoint", ..., of="FitConfig"),
+            )
         if self.log != "csv" and self.log_dir is None:
-            raise SettingError(f"FitConfig(log={self.log!r}) needs log_dir=, the folder to write to")
+            raise SettingError(
+                Arg("log", self.log, of="FitConfig") + " needs a folder",
+                "name the folder to write to with " + Arg("log_dir", ..., of="FitConfig"),
+            )
 
-    def _require_cuts(self) -> None:
-        """Refuse a plateau that early stopping always forestalls."""
+    def _check_plateau(self) -> None:
+        """Raise SettingError for a plateau schedule that early stopping always pre-empts."""
         plateau = schedule_of(str(self.schedule))
         if not isinstance(plateau, Plateau) or self.validation == 0:  # without held-back windows, nothing stops early
             return
         if plateau.patience >= self.patience and plateau.min_delta <= self.min_delta:
             raise SettingError(
-                f"FitConfig(schedule={self.schedule!r}) would never cut the rate: training stops after "
-                f"FitConfig.patience={self.patience} evaluations without a better one, and the plateau waits for "
-                f"{plateau.patience}; take a plateau(patience=…) below FitConfig.patience, or a longer one of FitConfig"
+                Arg("schedule", self.schedule, of="FitConfig")
+                + f" would never cut the rate: training stops after {self.patience} evaluations without improvement, "
+                f"and the plateau waits for {plateau.patience}",
+                "take a plateau(patience=…) below " + Arg("patience", of="FitConfig") + ", or raise the latter",
             )
 
     def silent(self) -> FitConfig:
-        """The same, without anything that is written or shown: for all processes but the first."""
+        """The same settings without any output, for ranks other than 0."""
         return replace(self, progress=False, log="csv", log_dir=None, checkpoint=None, resume=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field as files hold it: choices and paths as text."""
-        fields = asdict(replace(self, optimizer=written_optimizer(self.optimizer)))
+        """The fields as JSON values: objects and paths as text."""
+        fields = asdict(replace(self, optimizer=optimizer_text(self.optimizer)))
         return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}

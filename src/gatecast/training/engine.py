@@ -1,7 +1,6 @@
-"""Where a step runs: Lightning Fabric on accelerators and over processes, and its part for one CPU process without it.
+"""Devices and processes: Lightning Fabric on accelerators and for several processes; one CPU process does without it.
 
-Fabric's first import costs more than a CPU second, nearly as much as PyTorch itself; a first forecast on a CPU is
-spared it.
+Importing Fabric takes more than a CPU second, nearly as long as PyTorch itself.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from torch import Tensor, nn
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import ProcessLost, World
 
-TIMEOUT = timedelta(minutes=5)  # after which a process that does not answer counts as lost
+TIMEOUT = timedelta(minutes=5)  # a process that does not respond for this long counts as lost
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """What the loop asks of the machine. ``rank`` and ``size`` are this process's number and that of all."""
+    """What the training loop needs of the hardware. ``rank`` is the number of this process, ``size`` that of all."""
 
     rank: int
     size: int
 
     @property
     def device(self) -> torch.device:
-        """Where batches go."""
+        """Device of the batches."""
 
     def setup(self, module: Any, *optimizers: Any) -> Any:
-        """Module and optimisers as they are to be used."""
+        """Module and optimizers, wrapped for this engine."""
 
     def backward(self, tensor: Tensor) -> None:
-        """Gradients of a loss, averaged over the processes."""
+        """Compute the gradients of a loss, averaged over the processes."""
 
-    def alone(self, module: Any, wanted: bool) -> AbstractContextManager[Any]:
-        """In which gradients stay in this process, for the sum over several batches."""
+    def no_sync(self, module: Any, enabled: bool) -> AbstractContextManager[Any]:
+        """Context without averaging over the processes, to accumulate gradients over batches."""
 
     def total(self, value: float) -> float:
         """Sum over the processes."""
@@ -48,7 +47,7 @@ class Engine(Protocol):
         """Largest value of the processes."""
 
     def seed(self, seed: int, step: int) -> None:
-        """Make the random numbers of a step those of this process alone."""
+        """Seed the random numbers of a step differently in each process."""
 
 
 class OneCpu:
@@ -58,15 +57,15 @@ class OneCpu:
     rank, size = 0, 1
 
     def setup(self, module: nn.Module, *optimizers: Any) -> tuple[Any, ...]:
-        """Both as they are."""
+        """Both unchanged."""
         return module, *optimizers
 
     def backward(self, tensor: Tensor) -> None:
-        """Gradients of a loss."""
+        """Compute the gradients of a loss."""
         tensor.backward()
 
-    def alone(self, module: Any, wanted: bool) -> AbstractContextManager[Any]:
-        """They always do."""
+    def no_sync(self, module: Any, enabled: bool) -> AbstractContextManager[Any]:
+        """There is nothing to average."""
         return nullcontext()
 
     def total(self, value: float) -> float:
@@ -78,7 +77,7 @@ class OneCpu:
         return value
 
     def seed(self, seed: int, step: int) -> None:
-        """The process's random numbers go on."""
+        """One process continues its stream of random numbers."""
 
 
 class OneDevice(OneCpu):
@@ -96,7 +95,7 @@ class Processes(OneCpu):
 
     Args:
         config: accelerator and strategy.
-        world: this process's place among them.
+        world: the processes, and which of them this one is.
     """
 
     def __init__(self, config: FitConfig, world: World) -> None:
@@ -104,7 +103,7 @@ class Processes(OneCpu):
         from lightning_fabric.plugins.environments import TorchElasticEnvironment
         from lightning_fabric.strategies import DDPStrategy
 
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of every process otherwise
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it logs a line for every process
         unused = config.strategy == "ddp_find_unused_parameters_true"
         self.rank, self.size = world.rank, world.size
         self.fabric = Fabric(
@@ -114,22 +113,22 @@ class Processes(OneCpu):
             strategy=DDPStrategy(timeout=TIMEOUT, find_unused_parameters=unused),
             plugins=[TorchElasticEnvironment()],
         )
-        with self.together():
+        with self.detecting_loss():
             self.fabric.launch()
         self.device = self.fabric.device
 
     def setup(self, module: nn.Module, *optimizers: Any) -> tuple[Any, ...]:
-        """The module as DDP wraps it; optimisers see the same gradients in every process and stay as they are."""
+        """The module wrapped by DDP; optimizers stay unchanged, since all processes have the same gradients."""
         return self.fabric.setup_module(module), *optimizers
 
     def backward(self, tensor: Tensor) -> None:
-        """Gradients of a loss, averaged over the processes."""
-        with self.together():
+        """Compute the gradients of a loss, averaged over the processes."""
+        with self.detecting_loss():
             self.fabric.backward(tensor)
 
-    def alone(self, module: Any, wanted: bool) -> AbstractContextManager[Any]:
-        """In which gradients stay in this process."""
-        return self.fabric.no_backward_sync(module, enabled=wanted)
+    def no_sync(self, module: Any, enabled: bool) -> AbstractContextManager[Any]:
+        """Context without averaging over the processes."""
+        return self.fabric.no_backward_sync(module, enabled=enabled)
 
     def total(self, value: float) -> float:
         """Sum over the processes."""
@@ -141,37 +140,37 @@ class Processes(OneCpu):
 
     def _reduced(self, value: float, by: str) -> float:
         one = torch.tensor(value, dtype=torch.float64, device=self.device)
-        with self.together():
+        with self.detecting_loss():
             reduced: Any = self.fabric.all_reduce(one, reduce_op=by)
         return float(reduced)
 
     def seed(self, seed: int, step: int) -> None:
-        """A function of seed, process and step, so that a resumed run draws what the unbroken one drew."""
+        """Seed by run, process and step, so that a resumed run draws the same numbers."""
         torch.manual_seed((seed * 1_000_003 + step * self.size + self.rank) % 2**63)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """A connection that breaks or stays silent means that another process has ended."""
+    def detecting_loss(self) -> Iterator[None]:
+        """Raise ProcessLost if the connection to another process breaks or times out."""
         try:
             yield
         except RuntimeError as error:
             if not _of_connection(error):
                 raise
-            raise ProcessLost(f"process {self.rank} of {self.size} lost another one") from error
+            raise ProcessLost(f"process {self.rank} of {self.size} lost the connection to another one") from error
 
 
 def _of_connection(error: RuntimeError) -> bool:
-    """Whether an error is of the connection between processes, and not of what they compute."""
+    """Whether an error comes from the connection between processes rather than from the computation."""
     if isinstance(error, torch.distributed.DistError):
         return True
     return any(word in str(error) for word in ("gloo", "NCCL", "Connection", "TCPStore"))
 
 
 def engine_of(config: FitConfig) -> Engine:
-    """The engine of the settings, for this process.
+    """The engine for this process.
 
     Raises:
-        ProcessLost: the other processes do not answer.
+        ProcessLost: the other processes do not respond.
     """
     world = World.here()
     if world.size > 1:

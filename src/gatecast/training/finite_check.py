@@ -1,7 +1,6 @@
-"""The guard of the loop: a loss or gradient that is not finite stops it, before the weights are touched.
+"""Stop training when a loss or gradient is not finite, before the weights change.
 
-The message names step and series and what to try; where the run has a folder, the batch is saved there with all that is
-needed to look at it.
+The message names the step, the series and what to try; if the run has a folder, the batch is saved there.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from gatecast.base.errors import TrainingError
 from gatecast.base.files import whole
+from gatecast.base.findings import Arg, Text
 from gatecast.batches.windows import Gathers
 from gatecast.training.config import FitConfig
 from gatecast.training.step import not_finite
@@ -27,14 +27,14 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Guard:
-    """Refuses to go on from numbers that are not finite.
+class FiniteCheck:
+    """Stops training when a loss or gradient is not finite.
 
     Args:
-        model: what is trained.
-        windows: where batches come from.
-        config: settings; ``log_dir``, else the checkpoint's folder, gets the batch.
-        name: of the run, which begins the names of the files.
+        model: the network.
+        windows: source of the batches.
+        config: settings; the batch is saved in ``log_dir``, else in the folder of the checkpoint.
+        name: of the run; prefix of the file names.
     """
 
     model: nn.Module
@@ -43,39 +43,44 @@ class Guard:
     name: str
 
     def __call__(self, loss: float, norm: float, step: int, batches: Sequence[Any]) -> float:
-        """The loss, when it and the gradient are finite.
+        """Return the loss if it and the norm of the gradient are finite.
 
         Raises:
             TrainingError: naming step, series and what to try.
         """
         if math.isfinite(loss) and math.isfinite(norm):
             return loss
-        raise TrainingError(self._message(loss, norm, step, _joined(batches)))
+        raise self._error(loss, norm, step, _joined(batches))
 
-    def _message(self, loss: float, norm: float, step: int, batch: Any) -> str:
-        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
-        alone = self._windows_of_their_own(batch)
+    def _error(self, loss: float, norm: float, step: int, batch: Any) -> TrainingError:
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
+        culprits = self._windows_not_finite(batch)
         ids = [str(self.windows.ids[i]) for i in batch.series.tolist()]
-        named = list(dict.fromkeys(ids[k] for k in alone or range(len(ids))))
-        holds = f"{'it comes from' if alone else 'the batch holds'} series {', '.join(named[:SHOWN])}"
+        named = list(dict.fromkeys(ids[k] for k in culprits or range(len(ids))))
+        series = f"{'from' if culprits else 'in a batch with'} series {', '.join(named[:SHOWN])}"
         more = " …" if len(named) > SHOWN else ""
-        facts = {"what": what, "step": step + 1, "loss": loss, "gradient_norm": norm, "series": ids, "alone": alone}
-        file = self._save(batch, facts)
-        saved = f" The batch is in {file}." if file else ""
-        return f"{what} at step {step + 1}; {holds}{more}. {self._advice(batch)}.{saved}"
+        facts = {"what": what, "step": step + 1, "loss": loss, "gradient_norm": norm}
+        file = self._save(batch, facts | {"series": ids, "windows_not_finite": culprits})
+        saved = f" (the batch is saved in {file})" if file else ""
+        return TrainingError(f"{what} at step {step + 1}, {series}{more}{saved}", self._remedy(batch))
 
-    def _advice(self, batch: Any) -> str:
-        tries = [f"a lower FitConfig.learning_rate (it is {self.config.learning_rate:g})"]
-        tries += [f"a lower clip (it is {self.config.clip:g})" if self.config.clip else "clip=1"]
-        tries += ["precision='32'"] if self.config.precision != "32" else []
+    def _remedy(self, batch: Any) -> Text:
+        config = self.config
+        remedy = "try a lower " + Arg("learning_rate", of="FitConfig") + f" (it is {config.learning_rate:g}), "
+        if config.clip:
+            remedy = remedy + "a lower " + Arg("clip", of="FitConfig") + f" (it is {config.clip:g})"
+        else:
+            remedy = remedy + Arg("clip", 1, of="FitConfig")
+        if config.precision != "32":
+            remedy = remedy + ", " + Arg("precision", "32", of="FitConfig")
         numbers = [value for one in fields(batch) if (value := getattr(batch, one.name)).is_floating_point()]
         largest = max(float(value.abs().max()) for value in numbers if value.numel())
         values = f" (the largest value is {largest:.3g})" if largest > 1e6 else ""
-        return f"Try {', '.join(tries)}, or scaler='robust'{values}"
+        return remedy + ", or " + Arg("scaler", "robust") + values
 
     @torch.no_grad()
-    def _windows_of_their_own(self, batch: Any) -> list[int]:
-        """Windows whose own loss is not finite; none where it is that of all, which tells nothing."""
+    def _windows_not_finite(self, batch: Any) -> list[int]:
+        """Windows whose loss is not finite; [] if that is true of all, which points to none of them."""
         training = self.model.training
         self.model.eval()
         bad = [k for k in range(len(batch)) if not math.isfinite(float(self.model(_row(batch, k))))]

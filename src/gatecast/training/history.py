@@ -1,4 +1,4 @@
-"""What a training run leaves behind, apart from the weights."""
+"""The evaluations of a training run and its best step."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 
 
 @dataclass
-class Run:
-    """What a training run leaves behind.
+class History:
+    """The evaluations of a training run and its best step.
 
     Args:
-        history: one entry for each evaluation: step, epoch (passes over the windows), progress (share of the steps
-            that were planned), train_loss, val_loss, lr, seconds; gradients where they are recorded.
-        best_step: step of the best weights, which the model now has.
-        best_loss: their loss on the held-back windows; NaN without any.
+        entries: one for each evaluation: step, epoch (passes over the windows), progress (fraction of the planned
+            steps), train_loss, val_loss, lr, seconds; gradients if they are recorded.
+        best_step: step of the best weights, which the model has after training.
+        best_loss: their validation loss; NaN without held-back windows.
         stale: evaluations since then.
     """
 
-    history: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = math.nan
     stale: int = 0
 
-    def note(self, entry: dict[str, Any], min_delta: float = 0.0) -> bool:
-        """Take an evaluation in; True where it is the best so far, by more than ``min_delta``."""
-        self.history.append(entry)
-        held = entry["val_loss"]
-        better = held is None or math.isnan(self.best_loss) or held < self.best_loss - min_delta
+    def add(self, entry: dict[str, Any], min_delta: float = 0.0) -> bool:
+        """Add an evaluation; return whether it is the best so far, by more than ``min_delta``."""
+        self.entries.append(entry)
+        loss = entry["val_loss"]
+        better = loss is None or math.isnan(self.best_loss) or loss < self.best_loss - min_delta
         if better:
-            self.best_step, self.best_loss, self.stale = entry["step"], math.nan if held is None else held, 0
+            self.best_step, self.best_loss, self.stale = entry["step"], math.nan if loss is None else loss, 0
         else:
             self.stale += 1
         return better

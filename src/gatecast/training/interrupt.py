@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the step is finished first, so that what is saved is the state between two."""
+"""Ctrl-C and SIGTERM during training: the step is finished first, since checkpoints hold the state between steps."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.S
 
 @contextmanager
 def deferred_stop(*, sigterm: bool) -> Iterator[Callable[[], int]]:
-    """A function that gives the signal that came, or 0; one that comes a second time stops at once.
+    """A function that returns the signal received, or 0; a second signal stops at once.
 
-    Outside the main thread, and where the program handles a signal itself, nothing is deferred.
+    Nothing is deferred outside the main thread, nor a signal that the program handles itself.
 
     Args:
-        sigterm: also wait for SIGTERM, by which schedulers of clusters and ``docker stop`` end a process; without
-            anything to save it may as well end at once.
+        sigterm: also defer SIGTERM, which cluster schedulers and ``docker stop`` send; without a checkpoint to save,
+            the process may end at once.
     """
-    came: list[int] = []
+    received: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) > 1:
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     wanted = (signal.SIGINT, signal.SIGTERM) if sigterm else (signal.SIGINT,)
     main = threading.current_thread() is threading.main_thread()
-    own = [number for number in wanted if main and signal.getsignal(number) == _DEFAULTS[number]]
-    for number in own:
-        signal.signal(number, note)
+    deferred = [number for number in wanted if main and signal.getsignal(number) == _DEFAULTS[number]]
+    for number in deferred:
+        signal.signal(number, receive)
     try:
-        yield lambda: came[0] if came else 0
+        yield lambda: received[0] if received else 0
     finally:
-        for number in own:
+        for number in deferred:
             signal.signal(number, _DEFAULTS[number])

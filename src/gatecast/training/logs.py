@@ -1,4 +1,4 @@
-"""The log of a run: a CSV file in every case, and TensorBoard or MLflow beside it. Nothing goes over a network."""
+"""The log of a run: a CSV file, and TensorBoard or MLflow in addition. Nothing is sent over a network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Log = Callable[[Entry], None]
 
 @contextmanager
 def run_log(config: FitConfig, history: Sequence[Entry], name: str) -> Iterator[Log]:
-    """A function that logs an evaluation; it does nothing where ``log_dir`` names no folder.
+    """A function that logs an evaluation; without ``log_dir`` it does nothing.
 
     Args:
         config: ``log_dir`` and ``log``.
-        history: evaluations before the run was stopped, where it goes on.
-        name: of the run: ``NAME.csv``, a folder of TensorBoard's, a run of MLflow's.
+        history: evaluations of a run that is resumed.
+        name: of the run: ``NAME.csv``, the folder of TensorBoard, the run of MLflow.
     """
     if config.log_dir is None:
         yield lambda entry: None
@@ -46,7 +46,7 @@ def run_log(config: FitConfig, history: Sequence[Entry], name: str) -> Iterator[
 
 @contextmanager
 def csv_log(path: Path, history: Sequence[Entry]) -> Iterator[Log]:
-    """One row an evaluation, on disk as soon as it is known; a run that goes on keeps the rows it had."""
+    """One row per evaluation, flushed at once; a resumed run keeps its rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows: list[csv.DictWriter[str]] = []
 
@@ -69,7 +69,7 @@ def tensorboard_log(folder: Path, history: Sequence[Entry]) -> Iterator[Log]:
     require("tensorboard", extra="tensorboard", purpose='FitConfig(log="tensorboard")')
     from torch.utils.tensorboard import SummaryWriter
 
-    purge = history[-1]["step"] + 1 if history else None  # a run that goes on: what came after its checkpoint is hidden
+    purge = history[-1]["step"] + 1 if history else None  # a resumed run: hide what came after its checkpoint
     with SummaryWriter(str(folder), purge_step=purge) as writer:
 
         def log(entry: Entry) -> None:
@@ -83,8 +83,8 @@ def tensorboard_log(folder: Path, history: Sequence[Entry]) -> Iterator[Log]:
 @contextmanager
 def mlflow_log(folder: Path, history: Sequence[Entry], name: str, config: FitConfig) -> Iterator[Log]:
     """A run in MLflow's file store in ``folder``, for ``mlflow ui --backend-store-uri FOLDER``."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would report the use to its makers
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder needs no database, and mlflow-skinny has none
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no usage reports
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # mlflow-skinny has no database
     require("mlflow", extra="mlflow", purpose='FitConfig(log="mlflow")')
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
@@ -110,13 +110,13 @@ def mlflow_log(folder: Path, history: Sequence[Entry], name: str, config: FitCon
 
 
 def flat(entry: Entry) -> Entry:
-    """The entry without its inner table: the gradients of layers become columns ``gradients/lstm.l0``."""
+    """The entry without nesting: gradient norms become columns ``gradients/lstm.l0``."""
     inner = {f"gradients/{layer}": norm for layer, norm in entry.get("gradients", {}).items()}
     return {name: value for name, value in entry.items() if name != "gradients"} | inner
 
 
 def numbers(entry: Entry) -> dict[str, float]:
-    """The finite numbers of an entry, but its step."""
+    """The finite numbers of an entry, without its step."""
     return {
         name: float(value)
         for name, value in flat(entry).items()

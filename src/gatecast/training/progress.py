@@ -1,4 +1,4 @@
-"""Progress of a training run on a terminal: steps, loss, time left; silent when piped."""
+"""Progress bar of a training run: steps, loss, remaining time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Report = Callable[[int, list[dict[str, Any]]], None]
 
 @contextmanager
 def progress_bar(steps: int, start: int, show: bool | None) -> Iterator[Report]:
-    """A function to call after each step.
+    """A function that shows the progress; call it after each step.
 
     Args:
         steps: number of steps.
         start: steps already done.
-        show: True, False, or None for "on a terminal only".
+        show: True, False, or None: on a terminal only.
     """
     if show is False or (show is None and not sys.stderr.isatty()):
         yield lambda step, history: None
@@ -39,5 +39,5 @@ def _text(history: list[dict[str, Any]]) -> str:
     if not history:
         return ""
     latest = history[-1]
-    held = "" if latest["val_loss"] is None else f", held-back {latest['val_loss']:.4f}"
-    return f"loss {latest['train_loss']:.4f}{held}"
+    validation = "" if latest["val_loss"] is None else f", held-back {latest['val_loss']:.4f}"
+    return f"loss {latest['train_loss']:.4f}{validation}"

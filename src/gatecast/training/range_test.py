@@ -1,4 +1,4 @@
-"""The learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3): which rates the network learns at."""
+"""The learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ import torch
 from torch import nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.batches.windows import Origins, Windows
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
 from gatecast.training.loop import flushed_denormals
 from gatecast.training.optimizers import optimizer_of
 from gatecast.training.sampler import Sampler
-from gatecast.training.step import accumulate, cut, set_rate
+from gatecast.training.step import accumulate, clip_gradients, set_rate
 
-KEPT = 0.9  # share of the old value in the smoothed loss
-DIVERGED = 4.0  # a smoothed loss of so many times the first one ends the test
-FEWEST = 10  # steps that a suggestion needs
+SMOOTHING = 0.9  # decay of the smoothed loss
+DIVERGED = 4.0  # the test ends when the smoothed loss exceeds its start by this factor
+FEWEST = 10  # steps needed for a suggestion
 
 
 @dataclass(frozen=True)
 class RateSearch:
-    """What a range test found.
+    """Result of a range test.
 
     Args:
         rates: learning rate of each step, rising by a constant factor.
-        losses: training loss of each step, smoothed: a step's own batch counts a tenth.
-        suggestion: rate at which the loss fell fastest; take it, or a little less, as ``FitConfig.learning_rate``.
-        diverged: rate at which the loss had grown out of bounds; None where it never did.
+        losses: smoothed training loss of each step; the batch of the step has weight 0.1.
+        suggestion: rate at which the loss fell fastest; use it, or a little less, as ``FitConfig.learning_rate``.
+        diverged: rate at which the loss diverged; None: it did not.
     """
 
     rates: tuple[float, ...]
@@ -42,7 +43,7 @@ class RateSearch:
     diverged: float | None
 
     def __repr__(self) -> str:
-        """What it found, without the curve."""
+        """The result without the curve."""
         end = "nowhere" if self.diverged is None else f"at {self.diverged:.2g}"
         span = f"{len(self.rates)} steps from {self.rates[0]:.2g} to {self.rates[-1]:.2g}" if self.rates else "no steps"
         return f"RateSearch(suggestion={self.suggestion:.3g}; diverged {end}; {span})"
@@ -65,26 +66,26 @@ def find_lr(
     highest: float = 1.0,
     steps: int = 100,
 ) -> RateSearch:
-    """Train a copy of the model while the learning rate rises from ``lowest`` to ``highest``; stop where it diverges.
+    """Train a copy of the model while the learning rate rises from ``lowest`` to ``highest``, until it diverges.
 
     The rate of step ``k`` is ``lowest * (highest / lowest) ** (k / (steps - 1))``. Neither the model nor the random
     state of the process changes.
 
     Args:
-        model: gives the mean loss of a batch of windows; untrained, to learn about a first training.
-        windows: gathers batches.
-        training: windows to learn from.
-        config: optimiser, batch size, clipping and the like; its learning rate and schedule are not used.
+        model: returns the mean loss of a batch; usually untrained.
+        windows: source of batches.
+        training: windows to train on.
+        config: optimizer, batch size, clipping and so on; learning rate and schedule are ignored.
         seed: of the order of windows and of dropout.
         lowest, highest: first and last rate.
-        steps: at most.
+        steps: largest number of steps.
 
     Raises:
-        SettingError: the rates do not rise, the steps are too few, or the loss is not finite from the beginning.
+        SettingError: the rates do not rise, there are too few steps, or the loss diverges at the first rates.
     """
     if not 0 < lowest < highest or steps < FEWEST:
         raise SettingError(
-            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps; got lowest={lowest}, highest={highest}, "
+            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps, got lowest={lowest}, highest={highest}, "
             f"steps={steps}"
         )
     rates = [lowest * (highest / lowest) ** (k / (steps - 1)) for k in range(steps)]
@@ -95,8 +96,8 @@ def find_lr(
     ended = _end(smooth)
     if ended < FEWEST:
         raise SettingError(
-            f"the loss was out of bounds after {ended} steps, at a rate of {rates[max(0, ended - 1)]:.2g}; begin "
-            f"lower: find_lr(lowest={lowest / 100:g})"
+            f"the loss diverged after {ended} steps, at a rate of {rates[max(0, ended - 1)]:.2g}",
+            "start lower, with " + Arg("lowest", lowest / 100),
         )
     diverged = rates[ended] if ended < steps else None
     return RateSearch(tuple(rates[:ended]), tuple(smooth[:ended]), _steepest(rates, smooth[:ended]), diverged)
@@ -105,7 +106,7 @@ def find_lr(
 def _swept(
     model: nn.Module, windows: Windows, training: Origins, config: FitConfig, rates: Sequence[float], seed: int
 ) -> list[float]:
-    """The loss of each step, up to the first that is not finite."""
+    """Loss of each step, up to the first that is not finite."""
     engine = engine_of(config)
     network, optimizer = engine.setup(model, optimizer_of(model, replace(config, learning_rate=rates[0])))
     sampler, weights = Sampler(training.total, config.batch_size * config.accumulate, seed), list(model.parameters())
@@ -116,25 +117,26 @@ def _swept(
         batches = [windows.gather(*place).to(engine.device) for place in places]
         optimizer.zero_grad(set_to_none=True)
         losses.append(accumulate(engine, network, batches, config.precision))
-        if not math.isfinite(losses[-1]) or not math.isfinite(cut(weights, config)) or _end(smoothed(losses)) <= step:
+        finite = math.isfinite(losses[-1]) and math.isfinite(clip_gradients(weights, config))
+        if not finite or _end(smoothed(losses)) <= step:
             break
         optimizer.step()
     return losses
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """Exponential average, corrected for its start as Adam's are (Kingma & Ba 2015, algorithm 1)."""
+    """Exponential average with bias correction (Kingma & Ba 2015, algorithm 1)."""
     average, found = 0.0, []
     for count, loss in enumerate(losses, 1):
-        average = KEPT * average + (1 - KEPT) * loss
-        found.append(average / (1 - KEPT**count))
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        found.append(average / (1 - SMOOTHING**count))
     return found
 
 
 def _end(smooth: Sequence[float]) -> int:
-    """Number of steps before the loss is out of bounds: as far above its start as ``DIVERGED`` says.
+    """Number of steps before the loss diverges.
 
-    Losses may be negative (likelihoods), so that the bound is no multiple of the best one.
+    Losses may be negative (likelihoods), so the bound is a distance from the start and not a multiple of the best loss.
     """
     best = first = smooth[0]
     for step, loss in enumerate(smooth):
@@ -146,7 +148,7 @@ def _end(smooth: Sequence[float]) -> int:
 
 
 def _steepest(rates: Sequence[float], smooth: Sequence[float]) -> float:
-    """Rate at which the loss falls fastest, per factor of the rate."""
+    """Rate at which the loss falls fastest, over the logarithm of the rate."""
     span = max(1, len(smooth) // 20)
     falls = [smooth[k + span] - smooth[k - span] for k in range(span, len(smooth) - span)]
     return rates[span + min(range(len(falls)), key=falls.__getitem__)]

@@ -1,4 +1,4 @@
-"""Which run a checkpoint belongs to: data, windows and settings, so that a resumed run is the run that was stopped."""
+"""The fingerprint of a run (data, windows and settings): a checkpoint is resumed by the run that wrote it only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 from torch import nn
 
 from gatecast.base.errors import ModelFileError
+from gatecast.base.findings import Arg
 from gatecast.batches.windows import Gathers, Origins
 from gatecast.training.config import FitConfig
 
-# Settings that change nothing in the numbers of the steps to come.
-_FREE = {"steps", "epochs", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit"}
-_TASKS = ("horizon", "context", "features", "longest")
-_FREE |= {"gradients", "log_dir", "log", "strategy"}
+# Settings that may differ in a resumed run, since they do not change its numbers.
+_IGNORED = {
+    "steps", "epochs", "checkpoint", "checkpoint_every", "resume", "progress", "threads", "accelerator", "refit",
+    "gradients", "log_dir", "log", "strategy",
+}  # fmt: skip
+_TASK = ("horizon", "context", "features", "longest")
 
 
-def identity_of(
+def fingerprint_of(
     model: nn.Module,
     windows: Gathers,
     training: Origins,
@@ -30,40 +33,38 @@ def identity_of(
     steps: int,
     seed: int,
 ) -> dict[str, Any]:
-    """What a run is known by, as JSON holds it: the task first, from which much of the rest follows."""
+    """The fingerprint as JSON values; the task first, since most other differences follow from it."""
     digest = hashlib.sha256()
     for tensor in (*windows.tensors, training.series, training.first, held_back.series, held_back.first):
         digest.update(tensor.contiguous().numpy().data)
-    settings = {name: value for name, value in config.to_dict().items() if name not in _FREE}
+    settings = {name: value for name, value in config.to_dict().items() if name not in _IGNORED}
     sizes = {"training windows": training.total, "held-back windows": held_back.total}
-    identity = {**_task(model, windows), "data": digest.hexdigest(), **sizes, **settings, "steps": steps, "seed": seed}
-    return dict(json.loads(json.dumps(identity, default=str)))
+    task = _task(model, windows)
+    fingerprint = {**task, "data": digest.hexdigest(), **sizes, **settings, "steps": steps, "seed": seed}
+    return dict(json.loads(json.dumps(fingerprint, default=str)))
 
 
 def _task(model: nn.Module, windows: Gathers) -> dict[str, Any]:
-    """What the data are for, and the network."""
+    """The task and the network."""
     config, *parts = (getattr(model, name, None) for name in ("config", "head", "scaler", "loss"))
     net = {f"net.{name}": value for name, value in asdict(config).items()} if config is not None else {}
     return {**windows.task, **net, **dict(zip(("net.head", "net.scaler", "net.loss"), parts, strict=True))}
 
 
-def require_same(path: Path, found: dict[str, Any], mine: dict[str, Any]) -> None:
-    """Refuse the checkpoint of another run.
-
-    Raises:
-        ModelFileError: naming what differs.
-    """
-    different = [name for name in mine if found.get(name) != mine[name]]
-    task = [name for name in different if name in _TASKS or name.startswith("net.")]
+def check_same_run(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise ModelFileError, naming the differences, if the checkpoint belongs to another run."""
+    different = [name for name in expected if found.get(name) != expected[name]]
+    task = [name for name in different if name in _TASK or name.startswith("net.")]
     if different:
-        words = "; ".join(_difference(name, found.get(name), mine[name]) for name in task or different)
+        words = "; ".join(_difference(name, found.get(name), expected[name]) for name in task or different)
         raise ModelFileError(
-            f"the checkpoint {path} is of another run: it was made {words}; name another file, or leave resume out to "
-            "start anew"
+            f"the checkpoint belongs to another run: it was written {words}",
+            "name another file, or leave out " + Arg("resume", of="FitConfig") + " to start anew",
+            place=str(path),
         )
 
 
-def _difference(name: str, found: Any, mine: Any) -> str:
+def _difference(name: str, found: Any, expected: Any) -> str:
     if name == "data":
-        return "from other data"
-    return f"for {name.removeprefix('net.')} {found}, this is {mine}"
+        return "for other data"
+    return f"for {name.removeprefix('net.')} {found}, this run has {expected}"

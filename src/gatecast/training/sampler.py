@@ -1,4 +1,4 @@
-"""Which windows make up a step: a function of seed and step alone, so that a resumed run sees the same batches."""
+"""The windows of each step: a function of seed and step alone, so that a resumed run sees the same batches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-SHUFFLED = 2_000_000  # up to here an epoch is shuffled; beyond, windows are drawn, and memory does not grow
+SHUFFLED = 2_000_000  # larger data are sampled with replacement instead of shuffled, to bound memory
 
 
 class Sampler:
@@ -14,11 +14,11 @@ class Sampler:
 
     Args:
         total: number of windows.
-        batch_size: windows in one step (all of them where there are fewer).
+        batch_size: windows per step; all of them if there are fewer.
         seed: of the order.
 
     Attributes:
-        steps_per_epoch: steps of one pass; windows too few for a last batch wait for another order.
+        steps_per_epoch: full batches in one pass; the remaining windows are left out of it.
     """
 
     def __init__(self, total: int, batch_size: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""PyTorch's CPU threads for the time of a training."""
+"""PyTorch's CPU threads during training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def threads_of(count: int | None) -> Iterator[None]:
-    """So many threads inside, the caller's after; None changes nothing."""
+    """Set the number of threads in the block and restore it afterwards; None: no change."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)

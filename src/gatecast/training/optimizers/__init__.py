@@ -1,41 +1,6 @@
-"""Optimisers by name, as text with settings, or as objects; PyTorch's and our own classes load when one is built."""
+"""Optimizers by name or as text with settings; their classes load when one is built."""
 
 from gatecast.training.optimizers.build import optimizer_of
-from gatecast.training.optimizers.choices import (
-    OPTIMIZERS,
-    SGD,
-    Adadelta,
-    Adafactor,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Ftrl,
-    Nadam,
-    Optimizer,
-    Own,
-    RMSprop,
-    read_optimizer,
-    settled_optimizer,
-    written_optimizer,
-)
+from gatecast.training.optimizers.specs import OPTIMIZERS, OptimizerSpec, optimizer_spec, optimizer_text
 
-__all__ = [
-    "OPTIMIZERS",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Nadam",
-    "Optimizer",
-    "Own",
-    "RMSprop",
-    "SGD",
-    "optimizer_of",
-    "read_optimizer",
-    "settled_optimizer",
-    "written_optimizer",
-]
+__all__ = ["OPTIMIZERS", "OptimizerSpec", "optimizer_of", "optimizer_spec", "optimizer_text"]

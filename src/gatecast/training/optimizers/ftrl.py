@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gatecast.base.errors import SettingError
+from gatecast.base.findings import Text
+from gatecast.base.options import Bounds, check_value
 
 
 class FtrlProximal(Optimizer):
@@ -24,13 +25,13 @@ class FtrlProximal(Optimizer):
 
     McMahan et al. write λ₁ for l1 and λ₂ for 2 l2. Without penalties this is Adagrad's step ``w - η g``.
 
-    Two things are settled here that the paper, whose weights start at 0 and whose rate is constant, leaves open:
+    The paper's weights start at 0 and its rate is constant. Networks and schedules need two choices beyond it:
 
-    - *Where it starts.* ``z = 0`` means "all weights are 0": the first step then forgets what the network was
-      initialised with. Here ``z`` starts as the value whose solution is the initial weights;
+    - *Initial weights.* ``z = 0`` means "all weights are 0": the first step then discards the initialisation of the
+      network. Here ``z`` starts as the value whose solution is the initial weights;
       ``keep_initial_weights=False`` starts at 0, as Keras does.
-    - *A rate that changes.* ``1/η_before`` is that of the last step's rate. Keras takes this step's, which multiplies
-      all weights by the change of the rate; a schedule that ends near 0 would end with weights near 0.
+    - *Changing rates.* ``1/η_before`` uses the rate of the previous step. Keras uses that of the current step, which
+      multiplies all weights by the change of the rate; a schedule that ends near 0 would end with weights near 0.
 
     With ``keep_initial_weights=False`` and a constant rate, the steps are Keras's.
 
@@ -39,10 +40,10 @@ class FtrlProximal(Optimizer):
         lr: learning rate.
         learning_rate_power: ``p``, at most 0.
         initial_accumulator_value: start of ``n``, at least 0.
-        l1_regularization_strength, l2_regularization_strength: penalties ``l1 |w| + l2 w²``, solved for exactly.
+        l1_regularization_strength, l2_regularization_strength: penalties ``l1 |w| + l2 w²``, solved exactly.
         l2_shrinkage_regularization_strength: ``s``, a penalty whose gradient is added to the loss's.
         beta: ``β``.
-        keep_initial_weights: start where the weights are.
+        keep_initial_weights: start from the initial weights.
 
     Raises:
         SettingError: a setting is out of its range.
@@ -84,16 +85,13 @@ class FtrlProximal(Optimizer):
             "keep_initial_weights": keep_initial_weights,
         }
         for name, value in settings.items():
-            if name == "learning_rate_power":
-                if value > 0:
-                    raise SettingError(f"ftrl's learning_rate_power must be at most 0, got {value}")
-            elif value < 0:
-                raise SettingError(f"ftrl's {name} must be at least 0, got {value}")
+            bounds = Bounds(most=0) if name == "learning_rate_power" else Bounds(least=0)
+            check_value(Text(f"ftrl's {name}"), value, "bool" if name == "keep_initial_weights" else "float", bounds)
         super().__init__(params, settings)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step along the gradients; a weight without one stays."""
+        """Update the weights that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

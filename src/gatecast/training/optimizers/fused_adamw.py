@@ -1,4 +1,4 @@
-"""The default optimiser on one CPU process, without what ``torch.optim`` loads."""
+"""The default optimizer on the CPU, without loading what ``torch.optim`` loads."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 
 
-class LeanAdamW:
+class FusedAdamW:
     """Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019, algorithm 2) on the CPU.
 
-    The arithmetic is that of ``torch.optim.AdamW(fused=True)`` to the bit, and the state has its names. Left out is
-    what ``torch.optim`` does on first use: it loads PyTorch's compiler, which costs a first forecast over a second.
+    Bit-identical to ``torch.optim.AdamW(fused=True)``, with the same names of the state. It exists because
+    ``torch.optim`` loads PyTorch's compiler on first use, which costs a first forecast more than a second.
 
     Args:
-        parameters: to be changed in place.
-        lr: learning rate; read again at each step from ``param_groups[0]["lr"]``.
-        weight_decay: share of each weight that is taken off a step, times the learning rate.
+        parameters: updated in place.
+        lr: learning rate; each step reads it from ``param_groups[0]["lr"]``.
+        weight_decay: each step multiplies the weights by ``1 - lr * weight_decay``.
         betas: decay of the averages of the gradient and of its square.
         eps: added to the root of the latter.
-        amsgrad: take the largest average of squares so far (Reddi et al. 2018).
+        amsgrad: use the largest average of squares so far (Reddi et al. 2018).
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class LeanAdamW:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One step along the gradients; a weight without one stays."""
+        """Update the weights that have a gradient."""
         group = self.param_groups[0]
         used = [(k, weight, weight.grad) for k, weight in enumerate(self.parameters) if weight.grad is not None]
         fresh = partial(_fresh, amsgrad=group["amsgrad"])
@@ -65,16 +65,16 @@ class LeanAdamW:
         )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for weight in self.parameters:
             weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """State by position of the weight, and the settings."""
+        """State by index of the weight, and the settings."""
         return {"state": self.state, "param_groups": self.param_groups}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         self.state, self.param_groups = dict(state["state"]), list(state["param_groups"])
 
 
