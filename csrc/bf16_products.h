@@ -1,9 +1,9 @@
 // The products of a chunk of the backward pass from halves (half.h): see ChunkProducts, of which it is a part.
 #pragma once
 
-#include "chunk.h"
+#include "backward_buffers.h"
 #include "bf16_pack.h"
-#include "sums.h"
+#include "weight_sums.h"
 
 namespace gatecast::GATECAST_ISA {
 

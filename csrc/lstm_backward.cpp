@@ -14,13 +14,13 @@
 // computes the gradients of the gates, of the state before and of the weights; what belongs to whole rows, the operands
 // and the gradient to x, is shared out by steps of the chunk. Products of halves (half.h) go without.
 #include "cell.h"
-#include "chunk.h"
+#include "backward_buffers.h"
 #include "thread_group.h"
 #include "gemm.h"
 #include "norm.h"
-#include "products.h"
+#include "backward_products.h"
 #include "slices.h"
-#include "sums.h"
+#include "weight_sums.h"
 #include "workspace.h"
 
 namespace gatecast::GATECAST_ISA {

@@ -1,27 +1,26 @@
-// Forward pass. For each slice of the batch and each step: per block of hidden units, the gates [x_t | h] @ W + b into
-// a buffer in L1 (gemm.h), then activations, cell update and every option for the rows of the slice (cell.h).
+// Forward pass of one LSTM layer.
 //
-// With few rows in a slice, the shares of x are computed before, for several steps at once: so many rows share what is
-// read of w_ih.
+// For each slice of the batch and each step, block by block of hidden units: the gates [x | h] @ W + bias into a buffer
+// that stays in L1 (forward_products.h), then activations, cell update and all options for the rows of the slice
+// (cell.h).
 //
-// Layer normalisation and projection need all units of a row at once. Normalised gates are computed for all blocks, the
-// shares of x and h by themselves, before the first cell; a normalised cell or a projection lets h wait for the last.
+// With few rows in a slice, the terms of x are computed for several steps at once, so that more rows share what is read
+// of w_ih. With fewer rows than that per thread, a group of threads shares a slice (thread_group.h).
 //
-// Fewer rows than threads: a crew of threads (crew.h) shares a slice, each with hidden units of its own.
+// Layer normalisation and projection need all units of a row. Normalised gates are computed for all blocks before the
+// first cell, with the terms of x and h apart. A normalised cell or a projection defers h until all cells are computed.
 #include "cell.h"
-#include "thread_group.h"
-#include "direct.h"
-#include "gates.h"
-#include "gemm.h"
+#include "forward_buffers.h"
+#include "forward_products.h"
 #include "norm.h"
 #include "slices.h"
-#include "steps.h"
+#include "thread_group.h"
 #include "workspace.h"
 
 namespace gatecast::GATECAST_ISA {
 namespace {
 
-constexpr int64_t STREAM_FLOATS = 2 << 20;
+constexpr int64_t STREAM_FLOATS = 2 << 20;  // 8 MB: kept gates of more floats are stored past the caches
 
 // One slice: rows first .. first + rows of the batch, all steps.
 template <bool plain, bool keep>
@@ -36,6 +35,7 @@ class Slice {
         thread_(thread),
         begin_(part_begin(blocks_of(p.hidden), thread.rank, thread.size)),
         end_(part_begin(blocks_of(p.hidden), thread.rank + 1, thread.size)),
+        products_{p, plan_, weights_, buffers_, first, rows, begin_, end_},
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
         streamed_(keep && aligned(p.gates_out) && p.time * blocks_of(p.hidden) * p.batch * BLOCK_GATES >= STREAM_FLOATS),
         first_(first),
@@ -43,52 +43,60 @@ class Slice {
 
   void run() {
     const Tiles tiles;
-    start();
+    load_initial_state();
     thread_.barrier(0);
     for (int64_t step = 0; step < p_.time; step++) {
-      if constexpr (BF16_TILES) round_operands(step);
-      if (buffers_.x_steps && step % buffers_.x_steps == 0) precompute_x(step, min(step + buffers_.x_steps, p_.time));
+      const int64_t x_steps = buffers_.x_steps;
+      if constexpr (BF16_TILES) products_.round_operands(step);
+      if (x_steps && step % x_steps == 0) products_.precompute_x(step, min(step + x_steps, p_.time));
       for (int64_t begin = begin_; begin < end_; begin += buffers_.blocks_at_once) {
-        const int64_t end = min(end_, begin + buffers_.blocks_at_once);
-        for (int64_t k = begin; k < end; k++) gates(step, k, gates_at(k - begin));
-        if (!plain && p_.normed()) normalise(step);
-        for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), gates_at(k - begin));
+        blocks(step, begin, min(end_, begin + buffers_.blocks_at_once));
       }
-      if (!plain && p_.deferred_h()) outputs(step);
+      if (!plain && p_.deferred_h()) deferred_h(step);
       thread_.barrier(step + 1);
     }
     if (streamed_) end_stream();
-    finish();
+    store_final_state();
   }
 
  private:
   const Forward& p_;
   const Plan plan_;
   const ForwardWeights weights_;
-  ForwardBuffers buffers_;
+  const ForwardBuffers buffers_;
   const GroupThread thread_;
-  const int64_t begin_, end_;  // blocks of this member
+  const int64_t begin_, end_;  // blocks of this thread
+  const GateProducts products_;
   const bool masks_;
-  const bool streamed_;  // the gates are too many to find them in the caches when the gradient reads them
+  const bool streamed_;  // the caches are too small to keep the gates until the backward pass reads them
   const int64_t first_, rows_;
 
-  // To and fro: what was read last is still in the cache.
+  // Gates and cells of the blocks number begin .. end of the step.
+  void blocks(int64_t step, int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; k++) {
+      const int64_t next = k + 1 < end_ ? block_at(step, k + 1) : -1;
+      products_.template gates<plain>(step, block_at(step, k), next, k - begin);
+    }
+    if (!plain && p_.normed()) normalise(step);
+    for (int64_t k = begin; k < end; k++) cells(step, block_at(step, k), products_.gates_at(k - begin));
+  }
+
+  // Block number k of a step: back and forth, because what was read last is still in the cache.
   int64_t block_at(int64_t step, int64_t k) const {
     return step % 2 && (plain || !p_.normed()) ? begin_ + end_ - 1 - k : k;
   }
-  float* gates_at(int64_t k) const { return buffers_.gates + k * buffers_.gate_rows * BLOCK_GATES; }
-  float* operand(int64_t step) const { return buffers_.operand[step % 2]; }
+  float* operand(int64_t step) const { return products_.operand(step); }
   float* state(int64_t step) const { return buffers_.state ? buffers_.state : operand(step); }
   Vec initial(const float* from, int64_t row, int64_t unit, int64_t width) const {
     return from ? load(from + (first_ + row) * width + unit, width - unit) : Vec{};
   }
 
-  // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
+  // The units of c and of h of this thread. Where h is projected the thread has no group, and all units are its own.
   int64_t first_unit() const { return begin_ * LANES; }
   int64_t end_unit() const { return min(p_.hidden, end_ * LANES); }
   int64_t end_output() const { return thread_.size == 1 ? p_.output : end_unit(); }
 
-  void start() {
+  void load_initial_state() {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = first_unit(); unit < end_unit(); unit += LANES) {
         store(buffers_.cell + row * buffers_.row + unit, initial(p_.c0, row, unit, p_.hidden));
@@ -102,7 +110,7 @@ class Slice {
     }
   }
 
-  void finish() {
+  void store_final_state() {
     for (int64_t row = 0; row < rows_; row++) {
       const int64_t at = row * buffers_.row;
       for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
@@ -118,110 +126,7 @@ class Slice {
     return mask_values(p_.recurrent, p_.time_of(step), first_ + row, unit, p_.output - unit);
   }
 
-  const float* panel(int64_t step, int64_t k) const { return weights_.panel(block_at(step, k)); }
-
-  // Shares of x and the bias, of the steps begin .. end.
-  void precompute_x(int64_t begin, int64_t end) {
-    float* to = buffers_.input;
-    for (int64_t step = begin; step < end; step++) {
-      const float* x = x_of(step);
-      for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, to += p_.input) {
-        copy(to, x, p_.input);
-      }
-    }
-    for (int64_t block = begin_; block < end_; block++) {
-      GateProduct work{};
-      work.init = weights_.bias + block * BLOCK_GATES;
-      work.x = work.h = buffers_.input;
-      work.x_row = work.x_count = p_.input;
-      work.panel = weights_.panel(block);
-      work.to = gates_x(block, 0);
-      gate_product(work, (end - begin) * rows_, nullptr);
-    }
-  }
-
-  float* gates_x(int64_t block, int64_t step) const {
-    return buffers_.gates_x + (block * buffers_.x_steps + step % buffers_.x_steps) * rows_ * BLOCK_GATES;
-  }
-
-  const float* x_of(int64_t step) const { return p_.x + p_.time_of(step) * p_.x_time + first_ * p_.x_batch; }
-
-  void gates(int64_t step, int64_t k, float* to) {
-    const int64_t block = block_at(step, k);
-    if constexpr (BF16_TILES) return bf16_gates(block, to);
-    if (!plan_.packed_h) return direct_gates(step, block, to);
-    const int64_t blocks = blocks_of(p_.hidden);
-    const bool prefetch = prefetch_pays(blocks * (weights_.x_floats + weights_.h_floats), rows_);
-    const float* next = prefetch && k + 1 < end_ ? panel(step, k + 1) : nullptr;
-    GateProduct work;
-    work.init = weights_.bias + block * BLOCK_GATES;
-    work.init_row = 0;
-    work.x = x_of(step);
-    work.x_row = p_.x_batch;
-    work.x_count = p_.input;
-    work.h = operand(step);
-    work.h_row = buffers_.row;
-    work.h_count = step || p_.h0 ? p_.output : 0;
-    work.panel = panel(step, k);
-    work.to = to;
-    if (buffers_.x_steps) {
-      work.init = gates_x(block, step);
-      work.init_row = BLOCK_GATES;
-      work.x_count = 0;
-      work.panel += weights_.x_floats;
-    }
-    if (plain || !p_.normed()) return gate_product(work, rows_, next);
-    GateProduct of_h = work;  // of h, and then of x, both without the bias
-    work.init = of_h.init = weights_.bias + blocks * BLOCK_GATES;
-    work.h_count = of_h.x_count = 0;
-    of_h.panel += p_.input * BLOCK_GATES;
-    of_h.to = buffers_.gates_h + k * buffers_.gate_rows * BLOCK_GATES;
-    gate_product(work, rows_, nullptr);
-    gate_product(of_h, rows_, next);
-  }
-
-  void round_operands(int64_t step) {
-    const Bf16Gates shape(p_);
-    const float *x = x_of(step), *h = operand(step);
-    for (int64_t row = 0; row < rows_; row++, x += p_.x_batch, h += buffers_.row) {
-      shape.round(buffers_.xh + row * shape.row, p_, x, h);
-    }
-  }
-
-  void bf16_gates(int64_t block, float* to) const {
-    const Bf16Gates shape(p_);
-    Bf16Product work = shape.product(buffers_.xh, as_bf16(weights_.panel(block)), to);
-    work.init = weights_.bias + block * BLOCK_GATES;
-    if (plain || !p_.normed()) return work.run(rows_, BLOCK_PANELS);
-    work.init = weights_.bias + blocks_of(p_.hidden) * BLOCK_GATES;  // both shares without the bias
-    work.depth = shape.x;
-    work.run(rows_, BLOCK_PANELS);
-    work.from += shape.x;
-    work.panel += shape.x * PANEL_COLUMNS;
-    work.depth = shape.h;
-    work.to = buffers_.gates_h + block * buffers_.gate_rows * BLOCK_GATES;
-    work.run(rows_, BLOCK_PANELS);
-  }
-
-  void direct_gates(int64_t step, int64_t block, float* to) const {
-    const int64_t unit = block * LANES, units = min(LANES, p_.hidden - unit);
-    const float* init = buffers_.x_steps ? gates_x(block, step) : weights_.bias + block * BLOCK_GATES;
-    for (int64_t slot = 0; slot < 4; slot++) {
-      const int64_t first = first_row(p_, slot) + unit;
-      for (int64_t row = 0; row < rows_; row++) {
-        RowSums sums;
-        sums.across = load(init + (buffers_.x_steps ? row * BLOCK_GATES : 0) + slot * LANES);
-        if (first_row(p_, slot) >= 0) {
-          if (!buffers_.x_steps) sums.add(p_.w_ih + first * p_.input, p_.input, units, x_of(step) + row * p_.x_batch);
-          const float* h = operand(step) + row * buffers_.row;
-          if (step || p_.h0) sums.add(p_.w_hh + first * p_.output, p_.output, units, h);
-        }
-        store(to + row * BLOCK_GATES + slot * LANES, sums.total());
-      }
-    }
-  }
-
-  // The gates from the shares of x and h: each normalised, times its gain, and the bias.
+  // The gates: the terms of x and h, each normalised and multiplied by its gain, plus the bias.
   void normalise(int64_t step) {
     const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = buffers_.gate_rows * BLOCK_GATES;
     const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * BLOCK_GATES;
@@ -290,7 +195,8 @@ class Slice {
     }
   }
 
-  // Where all goes without options. Pointers come first: after a store the compiler would load their parts again.
+  // The results of a step without options. Pointers are computed first: after a store the compiler would have to load
+  // again what they are made of.
   template <int N>
   INLINE void store_plain(int64_t step, int64_t row, int64_t unit, const Vec (&c)[N], const Vec (&h)[N]) {
     const int64_t t = p_.time_of(step), at = row * buffers_.row + unit, count = p_.hidden - unit;
@@ -306,8 +212,8 @@ class Slice {
     }
   }
 
-  // h of a step whose cells are all there.
-  void outputs(int64_t step) {
+  // h of a step, after the cells of all units.
+  void deferred_h(int64_t step) {
     const float* h = buffers_.deferred;
     if (p_.norm_c) {
       int64_t row = 0;
@@ -326,7 +232,7 @@ class Slice {
     }
   }
 
-  // o times the normalised cell, squashed.
+  // o times the activation of the normalised cell.
   template <int N>
   void squash(int64_t step, int64_t row) {
     const int64_t blocks = blocks_of(p_.hidden);
@@ -354,7 +260,7 @@ class Slice {
     }
   }
 
-  // Zoneout and masked steps: a choice for masks, not a product, so that NaN of a padded step stays where it is.
+  // c after zoneout and mask. A masked step is selected, not multiplied by 0, so that NaN in padding does not spread.
   Vec masked_cell(int64_t t, int64_t row, int64_t unit, Vec before, Vec c) const {
     if (!masks_) return c;
     if (p_.zone_c.at) {
@@ -364,7 +270,7 @@ class Slice {
     return masked(p_.steps, t, first_ + row) ? before : c;
   }
 
-  // h of a step to where the next step, the caller and the gradient find it.
+  // Stores h of a step where the next step, the caller and the backward pass read it.
   INLINE void put_state(int64_t step, int64_t row, int64_t unit, Vec h) {
     const int64_t t = p_.time_of(step), at = row * buffers_.row + unit, count = p_.output - unit;
     Vec y = h;
@@ -387,44 +293,60 @@ class Slice {
   }
 };
 
-int64_t slice_floats(const Forward& p, const Plan& plan, int64_t rows, int64_t members) {
-  Arena arena(nullptr);
-  ForwardBuffers(arena, p, plan, rows, GroupThread{nullptr, 0, members});
-  return arena.used();
-}
-
 Backoff backoff;
 
-template <bool plain, bool keep>
-void run(const Forward& p, const Threads& threads) {
-  const int64_t blocks = blocks_of(p.hidden);
+// How the threads share the batch, and how the gates are computed.
+struct Schedule {
+  Partition partition;
+  Plan plan;
+  int64_t rows;  // of the largest slice
+};
+
+Schedule schedule(const Forward& p, const Threads& threads) {
   Partition partition = partition_of(p, threads, 1);
   const Plan plan(p, min(SLICE_ROWS, ceil_div(p.batch, partition.parts)));
   if (partition.group_size > 1 && backoff.active()) {
     partition = {max(1, min(threads.count, p.batch / 2)), 1};  // the same bits: only a row alone would have others
   }
-  const int64_t parts = partition.parts, rows = min(SLICE_ROWS, ceil_div(p.batch, parts));
-  const auto floats = [&](int64_t count) { return slice_floats(p, plan, count, partition.group_size); };
-  const int64_t part_floats = most_floats(rows, floats);
-  Arena sizes(nullptr);
-  ForwardWeights(sizes, p, plan);
-  sizes.take(parts * GROUP_FLOATS + parts * part_floats);
-  Arena arena(workspace(sizes.used()));
-  const ForwardWeights weights(arena, p, plan);
-  ThreadGroup* groups = reinterpret_cast<ThreadGroup*>(arena.take(parts * GROUP_FLOATS));
-  float* slices = arena.take(parts * part_floats);
+  return {partition, plan, min(SLICE_ROWS, ceil_div(p.batch, partition.parts))};
+}
 
+// Floats of the buffers of one part of the batch.
+int64_t buffer_floats(const Forward& p, const Schedule& schedule) {
+  return most_floats(schedule.rows, [&](int64_t rows) {
+    Arena sizes(nullptr);
+    ForwardBuffers(sizes, p, schedule.plan, rows, GroupThread{nullptr, 0, schedule.partition.group_size});
+    return sizes.used();
+  });
+}
+
+void pack(const Forward& p, const Plan& plan, const ForwardWeights& weights, const Threads& threads) {
+  const int64_t blocks = blocks_of(p.hidden);
   const bool alone = !plan.packed_h || Plan::weight_floats(p) < 100000;
   const int64_t packers = alone ? 1 : min(threads.run ? threads.count : 1, blocks);
   parallel_for(threads, packers, [&](int64_t part) {
-    for (int64_t b = part_begin(blocks, part, packers); b < part_begin(blocks, part + 1, packers); b++) {
-      weights.pack(p, b);
-    }
+    const int64_t end = part_begin(blocks, part + 1, packers);
+    for (int64_t block = part_begin(blocks, part, packers); block < end; block++) weights.pack(p, block);
   });
   weights.pack_rest(p);
-  in_groups(p, threads, partition, groups, backoff, [&](int64_t part, const GroupThread& thread) {
-    for_slices(p.batch, part, parts, [&](int64_t first, int64_t count) {
-      Slice<plain, keep>(p, plan, weights, Arena(slices + part * part_floats), first, count, thread).run();
+}
+
+template <bool plain, bool keep>
+void run(const Forward& p, const Threads& threads) {
+  const Schedule found = schedule(p, threads);
+  const int64_t parts = found.partition.parts, part_floats = buffer_floats(p, found);
+  Arena sizes(nullptr);
+  ForwardWeights(sizes, p, found.plan);
+  sizes.take(parts * GROUP_FLOATS + parts * part_floats);
+  Arena arena(workspace(sizes.used()));
+  const ForwardWeights weights(arena, p, found.plan);
+  ThreadGroup* groups = reinterpret_cast<ThreadGroup*>(arena.take(parts * GROUP_FLOATS));
+  float* buffers = arena.take(parts * part_floats);
+  pack(p, found.plan, weights, threads);
+  in_groups(p, threads, found.partition, groups, backoff, [&](int64_t part, const GroupThread& thread) {
+    for_slices(p.batch, part, parts, [&](int64_t first, int64_t rows) {
+      const Arena own(buffers + part * part_floats);
+      Slice<plain, keep>(p, found.plan, weights, own, first, rows, thread).run();
     });
   });
 }

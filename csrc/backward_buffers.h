@@ -5,7 +5,7 @@
 #include "bf16_pack.h"
 #include "norm.h"
 #include "pack.h"
-#include "sums.h"
+#include "weight_sums.h"
 #include "workspace.h"
 
 namespace gatecast::GATECAST_ISA {

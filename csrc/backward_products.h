@@ -2,11 +2,11 @@
 #pragma once
 
 #include "cell.h"
-#include "chunk.h"
-#include "gates.h"
+#include "backward_buffers.h"
+#include "gate_product.h"
 #include "gemm.h"
 #include "bf16_products.h"
-#include "sums.h"
+#include "weight_sums.h"
 
 namespace gatecast::GATECAST_ISA {
 
