@@ -54,7 +54,7 @@ def test_given_axes_are_used() -> None:
 
 
 def test_two_targets_and_an_integer_index() -> None:
-    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(40, 2))], ids=["pair"], time_name="row")
+    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(40, 2))], ids=["pair"]).with_schema(time=("row",))
     axes = plot_forecast(forecast_of(panel))
     assert [ax.get_title(loc="left") for ax in axes] == ["pair · y0", "pair · y1"]
     assert axes[1].get_xlabel() == "row"

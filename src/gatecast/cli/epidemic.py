@@ -220,9 +220,8 @@ def read_cases(file: Path, flags: DataFlags, study: Study) -> Panel:
                 f"--population {study.population!r} is neither a number of persons nor a column of {file.name}; the "
                 f"columns are {', '.join(names[:20])}"
             )
-        roles["static"] = [study.population, *(name for name in flags.static if name != study.population)]
-        flags = replace(flags, static=())
-    panel = read(file, flags, roles)
+        roles["static"] = (study.population, *(name for name in flags.static if name != study.population))
+    panel = read(file, replace(flags, **roles))
     if not flags.target and re.search(_DEATHS, panel.target_names[0], re.IGNORECASE):
         raise DataError(
             f"{file.name}: {panel.target_names[0]} counts deaths, and the equations are fitted to new cases; give a "
@@ -240,7 +239,7 @@ def _case_column(file: Path, flags: DataFlags) -> dict[str, Any]:
         deaths = {name for name in names if re.search(_DEATHS, name, re.IGNORECASE)}
         found = [name for name in names if re.search(pattern, name, re.IGNORECASE) and name not in deaths]
         if len(found) == 1:
-            return {"target": found}
+            return {"target": tuple(found)}
     return {}
 
 
