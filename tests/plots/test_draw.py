@@ -61,7 +61,7 @@ def test_two_targets_and_an_integer_index() -> None:
 
 
 def test_an_unknown_id_is_named() -> None:
-    with pytest.raises(KeyError, match="no series named 'zz'"):
+    with pytest.raises(KeyError, match="the panel has no series 'zz'"):
         plot_forecast(forecast_of(daily(2)), "zz")
 
 

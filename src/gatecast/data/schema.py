@@ -19,7 +19,7 @@ Names = tuple[str, ...]
 LAYOUTS = ("auto", "long", "wide", "rows")
 DUPLICATES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
 _ROLES = ("time", "target", "id", "past", "known", "static", "category")
-_FILE = ("date_format", "decimal", "delimiter", "encoding", "header")
+_FILE = ("delimiter", "encoding", "header")
 _ORDERS = ("day-first", "month-first")
 
 
@@ -103,8 +103,8 @@ class Schema:
     def portable(self) -> Schema:
         """The schema for another file with the same columns.
 
-        Dialect, date pattern and frequency are found anew in each file. An order of day and month is kept, and so are
-        the frequency and start of rows without times.
+        Delimiter, encoding, header line, date pattern and frequency are found anew in each file. An order of day and
+        month is kept, and so are the frequency and start of rows without times.
         """
         counted = self.time == () and self.layout != "rows"
         order = self.date_format if self.date_format in _ORDERS else None
