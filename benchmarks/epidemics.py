@@ -29,7 +29,7 @@ def panel_of(frame: pd.DataFrame) -> Panel:
     series = [frame[name].to_numpy(np.float64) for name in frame.columns]
     flat = np.concatenate(series)[:, None]
     panel = Panel.from_arrays(series, ids=list(frame.columns), freq="D", starts=np.array([start] * len(series)))
-    return replace(panel, target=flat, target_names=("cases",))  # float64: counts of millions
+    return replace(panel, target=flat).with_schema(target=("cases",))  # float64: counts of millions
 
 
 def countries() -> pd.DataFrame:

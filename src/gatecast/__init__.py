@@ -13,8 +13,10 @@ from gatecast.base.version import VERSION as __version__
 
 _HOME = {
     "read_panel": "gatecast.data",
+    "describe": "gatecast.data",
     "add_future": "gatecast.data",
     "Panel": "gatecast.data",
+    "Schema": "gatecast.data",
     "Frequency": "gatecast.data",
     "datasets": "gatecast.data",
     "Forecast": "gatecast.evaluation",
@@ -48,7 +50,7 @@ __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from gatecast.base.errors import DataError, GatecastError
-    from gatecast.data import Frequency, Panel, add_future, datasets, read_panel
+    from gatecast.data import Frequency, Panel, Schema, add_future, datasets, describe, read_panel
     from gatecast.epidemic import SEIRForecaster, SEIRHybrid
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import (

@@ -23,19 +23,22 @@ def rich_panel(freq: str = "D") -> Panel:
     rows = 33
     past = random.normal(5, 2, (rows, 1)).astype(np.float32)
     past[3] = np.nan
+
     return panel_of(
         first,
         second,
         freq=freq,
         past=past,
-        past_names=("p",),
+        names={
+            "past": ("p",),
+            "known": ("k1", "k2"),
+            "static": ("area",),
+            "category": ("kind",),
+            "levels": (("a", "b"),),
+        },
         known=random.normal(-1, 3, (rows, 2)).astype(np.float32),
-        known_names=("k1", "k2"),
         static=np.array([[1.0], [3.0]], np.float32),
-        static_names=("area",),
         category=np.array([[1], [-1]]),
-        category_names=("kind",),
-        levels=(("a", "b"),),
     )
 
 
@@ -214,7 +217,7 @@ def test_without_an_observed_context_nothing_is_scored() -> None:
 
 def test_a_series_shorter_than_the_horizon_does_not_read_the_next_ones_covariates() -> None:
     known = np.arange(1, 24, dtype=np.float32)[:, None]
-    panel = panel_of(wave(3), wave(20), freq="D", known=known, known_names=("k",))
+    panel = panel_of(wave(3), wave(20), freq="D", known=known, names={"known": ("k",)})
     windows = windows_of(panel, 4, 6)
     batch = windows.gather(torch.tensor([0, 1]), torch.tensor([1, 14]))
     assert (batch.future_inputs[0, :, 0] == 0).tolist() == [False, False, True, True, True, True]

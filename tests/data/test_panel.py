@@ -67,7 +67,7 @@ def test_a_panel_read_back_from_its_frame_is_the_same(lengths: list[int], missin
     series = [rng.normal(size=length).astype(np.float32) for length in lengths]
     for values in series:
         values[1:-1][rng.random(len(values) - 2) < missing] = np.nan
-    panel = Panel.from_arrays(series, freq=freq, id_name="shop")
+    panel = Panel.from_arrays(series, freq=freq).with_schema(id=("shop",))
     again = read_panel(panel.to_frame(), id="shop", time="ds", target="y", freq=freq)
     np.testing.assert_array_equal(again.target, panel.target)
     np.testing.assert_array_equal(again.starts, panel.starts)
@@ -79,7 +79,7 @@ def test_a_panel_read_back_from_its_frame_is_the_same(lengths: list[int], missin
 @given(length=st.integers(3, 40), seed=st.integers(0, 10_000))
 def test_the_order_of_rows_does_not_matter(length: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    frame = Panel.from_arrays([np.arange(length), np.arange(length + 2)], freq="D", id_name="shop").to_frame()
+    frame = Panel.from_arrays([np.arange(length), np.arange(length + 2)], freq="D").with_schema(id=("shop",)).to_frame()
     shuffled = frame.sample(frac=1, random_state=rng.integers(2**31))
     panel = read_panel(shuffled, id="shop", target="y").select(["s0", "s1"])
     for k, (_, values) in enumerate(panel):

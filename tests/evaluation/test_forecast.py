@@ -31,7 +31,9 @@ def test_a_level_outside_its_range(level: float) -> None:
 
 def forecast(targets: int = 1, tz: str | None = None) -> Forecast:
     starts = np.array(["2024-01-01", "2024-02-01"], "datetime64[ns]")
-    panel = panel_of(np.zeros((4, targets)), np.zeros((3, targets)), freq="D", starts=starts, ids=["a", "b"], tz=tz)
+    panel = panel_of(
+        np.zeros((4, targets)), np.zeros((3, targets)), freq="D", starts=starts, ids=["a", "b"], names={"tz": tz}
+    )
     mean = np.arange(2 * 2 * targets, dtype=np.float32).reshape(2, 2, targets)
     probabilities = level_quantiles([80])
     return Forecast("M", panel, mean, probabilities, mean[..., None] + np.array([-1, 0, 1], np.float32))

@@ -198,7 +198,7 @@ def test_known_covariates_can_be_hidden() -> None:
             seen.append(panel)
             return super().fit(panel)
 
-    panel = replace(season(), known=np.ones((200, 1), np.float32), known_names=("price",))
+    panel = replace(season(), known=np.ones((200, 1), np.float32)).with_schema(known=("price",))
     backtest([Looker([])], panel, 5, windows=2)
     backtest([Looker([])], panel, 5, windows=2, future_known=False)
     assert (seen[0].known_names, seen[0].past_names) == (("price",), ())

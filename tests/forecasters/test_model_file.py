@@ -35,12 +35,10 @@ def panel() -> Panel:
     random = np.random.default_rng(0)
     fields: dict[str, Any] = {
         "known": random.normal(2, 3, (120, 1)).astype(np.float32),
-        "known_names": ("k",),
         "category": np.array([[0], [1]]),
-        "category_names": ("kind",),
-        "levels": (("x", "y"),),
     }
-    return panel_of(wave(70), wave(50), freq="D", ids=["a", "b"], **fields).cut(4)
+    names = {"known": ("k",), "category": ("kind",), "levels": (("x", "y"),)}
+    return panel_of(wave(70), wave(50), freq="D", ids=["a", "b"], names=names, **fields).cut(4)
 
 
 def fitted(kind: str = "segment", **settings: Any) -> LSTMForecaster:
@@ -73,7 +71,7 @@ def test_a_loaded_model_forecasts_the_same_numbers(tmp_path: Path, kind: str, se
     np.testing.assert_array_equal(mine.quantiles, theirs.quantiles)
     np.testing.assert_array_equal(mine.samples, theirs.samples)
     assert loaded.history_ == model.history_
-    assert loaded.contract_ == model.contract_
+    assert (loaded.schema_, loaded.ids_) == (model.schema_, model.ids_)
     assert loaded.calibration_.windows == model.calibration_.windows
     assert (loaded.name, loaded.seed, loaded.parameters_) == (model.name, model.seed, model.parameters_)
 
@@ -85,18 +83,6 @@ def test_the_loss_is_in_the_file(tmp_path: Path) -> None:
     assert facts["head"] == {"name": "point", "loss": "huber(delta=0.5)"}
     assert facts["described"]["loss"] == "huber(delta=0.5)"
     assert load(path).describe()["loss"] == "huber(delta=0.5)"
-
-
-def test_a_point_of_the_first_files_is_read(tmp_path: Path) -> None:
-    """They call the loss ``loss_name``."""
-    path = fitted(loss="mse").save(tmp_path / "m.gatecast")
-    with zipfile.ZipFile(path) as file:
-        facts, manifest = (json.loads(file.read(f"{name}.json")) for name in ("model", "manifest"))
-    facts["head"] = {"name": "point", "loss_name": "mse"}
-    model = json.dumps(facts).encode()
-    manifest["sha256"]["model.json"] = hashlib.sha256(model).hexdigest()
-    parts = {"model_json": model, "manifest_json": json.dumps(manifest).encode()}
-    assert load(rewritten(path, tmp_path / "old.gatecast", **parts)).describe()["loss"] == "mse"
 
 
 @dataclass(frozen=True)
@@ -293,7 +279,7 @@ def test_parts_that_do_not_fit_together(tmp_path: Path, saved: Path) -> None:
         ("manifest", {"format": "9"}),
         ("manifest", {"sha256": []}),
         ("model", {"shapes": [1]}),
-        ("model", {"contract": None}),
+        ("model", {"schema": None}),
         ("model", {"members": -1}),
     ],
 )

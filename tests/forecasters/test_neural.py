@@ -58,7 +58,7 @@ def test_the_random_state_and_threads_of_the_caller_stay(monkeypatch: pytest.Mon
 
 def test_nothing_after_the_origin_is_seen() -> None:
     random = np.random.default_rng(0)
-    fields = {"past": random.normal(size=(80, 1)).astype(np.float32), "past_names": ("p",)}
+    fields = {"past": random.normal(size=(80, 1)).astype(np.float32), "names": {"past": ("p",)}}
     panel = panel_of(wave(80), freq="MS", **fields)
     target, past = panel.target.copy(), panel.past.copy()
     target[70:], past[70:] = 1e6, -1e6
@@ -305,12 +305,12 @@ def driven(series: int = 4) -> Panel:
     random = np.random.default_rng(0)
     known = random.normal(size=(series * 100, 1)).astype(np.float32)
     target = (5 + 2 * known).reshape(series, 100, 1)
-    return panel_of(*target, known=known, known_names=("driver",))
+    return panel_of(*target, known=known, names={"known": ("driver",)})
 
 
 def test_a_known_covariate_that_makes_the_target_is_used() -> None:
     panel = driven()
-    blind = dataclasses.replace(panel, known=panel.known[:, :0], known_names=())
+    blind = dataclasses.replace(panel, known=panel.known[:, :0]).with_schema(known=())
     errors = []
     for data in (panel, blind):
         model = forecaster(net={"hidden_size": 24}, fit={"steps": 120, "batch_size": 32, "learning_rate": 0.02})
@@ -321,19 +321,22 @@ def test_a_known_covariate_that_makes_the_target_is_used() -> None:
 
 def test_all_kinds_of_covariates_together() -> None:
     rows, random = 150, np.random.default_rng(0)
+
     panel = panel_of(
         wave(90),
         wave(60),
         freq="D",
         past=random.normal(size=(rows, 2)).astype(np.float32),
-        past_names=("p", "q"),
+        names={
+            "past": ("p", "q"),
+            "known": ("k",),
+            "static": ("area",),
+            "category": ("kind",),
+            "levels": (("x", "y"),),
+        },
         known=random.normal(size=(rows, 1)).astype(np.float32),
-        known_names=("k",),
         static=np.array([[1.0], [np.nan]], np.float32),
-        static_names=("area",),
         category=np.array([[0], [-1]]),
-        category_names=("kind",),
-        levels=(("x", "y"),),
     )
     for kind in ("segment", "direct", "seq2seq", "recursive"):
         check(forecaster(net={"kind": kind}, fit={"steps": 3}).fit(panel.cut(HORIZON)).predict(), 2)

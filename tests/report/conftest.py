@@ -18,7 +18,7 @@ def panel() -> Panel:
     repairs = (
         Finding("cases", "2 missing days were filled with missing values, first 2024-02-10.", kind="gap", count=2),
     )
-    made = daily(repairs=repairs, source="cases.csv", target_names=("cases",), time_name="date")
+    made = daily(repairs=repairs, source="cases.csv").with_schema(target=("cases",), time=("date",))
     values = made.target.copy()
     values[40:42] = np.nan
     return replace(made, target=values)

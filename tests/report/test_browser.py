@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -137,7 +136,7 @@ def test_without_backtest_and_training_there_is_the_fan(panel: Panel, tmp_path: 
 
 
 def test_an_integer_index_with_two_targets(tmp_path: Path) -> None:
-    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(80, 2))], ids=["pair"], time_name="row")
+    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(80, 2))], ids=["pair"]).with_schema(time=("row",))
     actions = (
         "const target = document.getElementById('target'); target.value = 1; target.dispatchEvent(new Event('change'));"
     )
@@ -147,7 +146,7 @@ def test_an_integer_index_with_two_targets(tmp_path: Path) -> None:
 
 
 def test_the_picker_and_the_legend_change_the_charts(tmp_path: Path) -> None:
-    panel = replace(daily(3), tz="Europe/Berlin")
+    panel = daily(3).with_schema(tz="Europe/Berlin")
     actions = """
       document.getElementById("series-next").click();
       [...document.querySelectorAll("#origins-legend button")].find((b) => b.textContent === "Naive").click();"""
@@ -168,7 +167,7 @@ def test_printing_redraws_in_light_colours(panel: Panel, tmp_path: Path) -> None
 
 def test_an_evil_name_does_nothing(tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
-    panel = replace(daily(2, ids=[evil, "<b>b</b>"]), target_names=(evil,), source=evil, time_name=evil)
+    panel = daily(2, ids=[evil, "<b>b</b>"], source=evil).with_schema(target=(evil,), time=(evil,))
     path = write_report(
         tmp_path / "report.html",
         panel=panel,

@@ -64,7 +64,7 @@ def test_fan_has_the_known_numbers() -> None:
 
 
 def test_times_are_wall_clock_milliseconds() -> None:
-    panel = Panel.from_arrays([np.zeros(3)], freq="h", tz="Asia/Kolkata")
+    panel = Panel.from_arrays([np.zeros(3)], freq="h").with_schema(tz="Asia/Kolkata")
     history = forecast_charts(panel, forecast_of(panel, 2), ["s0"])["series"][0]["targets"][0]["history"]
     start = np.datetime64("2000-01-01T05:30", "ms").astype(int)
     assert history["time"] == {"start": start, "step": 3_600_000, "count": 3}

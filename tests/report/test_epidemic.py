@@ -30,8 +30,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         starts=start,
         repairs=repairs,
         source="cases.csv",
-        target_names=("cases",),
-    )
+    ).with_schema(target=("cases",))
     seir = SEIRForecaster(7, 1e5, draws=10, starts=2).fit(panel)
     forecasts = [seir.predict(levels=[50, 95], samples=50), Naive().fit(panel).predict(7, levels=[50, 95])]
     tested = backtest([Naive(name="SEIR"), Drift(), Naive()], panel, 7, windows=3, levels=(50, 95), progress=False)

@@ -73,7 +73,7 @@ def test_times_are_as_fine_as_the_frequency(alias: str, text: str) -> None:
 
 
 def test_times_are_shown_in_the_zone_of_the_panel() -> None:
-    panel = Panel.from_arrays([np.zeros(3)], freq="h", tz="Europe/Berlin")
+    panel = Panel.from_arrays([np.zeros(3)], freq="h").with_schema(tz="Europe/Berlin")
     times = np.array(["2024-03-31T00:00", "2024-03-31T01:00"], "datetime64[ns]")  # the clocks go forward between them
     assert time_texts(times, panel) == ["2024-03-31 01:00", "2024-03-31 03:00"]
 

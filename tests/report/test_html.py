@@ -71,7 +71,7 @@ def shifted(panel: Panel, **fields: Any) -> Panel:
 KINDS = {
     "integer index": lambda: Panel.from_arrays([np.arange(60.0) % 7], ids=["count"]),
     "two targets": lambda: Panel.from_arrays([np.random.default_rng(0).normal(size=(60, 2))], freq="h"),
-    "time zone": lambda: shifted(daily(2), tz="Asia/Seoul"),
+    "time zone": lambda: daily(2).with_schema(tz="Asia/Seoul"),
     "monthly": lambda: Panel.from_arrays([np.arange(60.0) % 12], freq="MS"),
     "constant": lambda: Panel.from_arrays([np.full(60, 5.0)], freq="D"),
     "missing at the end": lambda: Panel.from_arrays([np.r_[np.arange(50.0), np.nan, np.nan]], freq="D"),
@@ -123,7 +123,7 @@ EVIL = "</script><script>document.title='broken'</script><img src=x onerror=aler
 
 
 def test_names_cannot_become_code(tmp_path: Path) -> None:
-    panel = shifted(daily(2, ids=[EVIL, "b"]), target_names=(EVIL,), source=EVIL, time_name=EVIL)
+    panel = daily(2, ids=[EVIL, "b"], source=EVIL).with_schema(target=(EVIL,), time=(EVIL,))
     path = write_report(
         tmp_path / "report.html",
         panel=panel,

@@ -317,7 +317,7 @@ def test_a_run_is_known_by_its_covariates_as_well() -> None:
     digests = []
     for value in (0.0, 1.0):
         past = np.full((len(windows.panel.target), 1), value, np.float32)
-        panel = replace(windows.panel, past=past, past_names=("load",))
+        panel = replace(windows.panel, past=past).with_schema(past=("load",))
         other = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
         digests.append(fingerprint_of(fresh(), other, *origins, CONFIG, steps=STEPS, seed=1)["data"])
     assert digests[0] != digests[1]

@@ -13,6 +13,7 @@ from gatecast.cli.frames import summary
 from gatecast.cli.reading import read
 
 MOST_SERIES = 10
+_FORM = ("layout", "date_format", "decimal", "delimiter", "encoding", "header")
 
 
 def data(
@@ -26,8 +27,15 @@ def data(
     console = Console(show)
     panel = read(file, flags)
     facts = summary(panel)
-    labels = {"source": "file", "time": "time column", "id": "id column", "rows": "rows", "missing": "missing values"}
-    plain = {labels.get(key, key.replace("_", " ")): value for key, value in facts.items() if key != "repairs"}
+    schema = panel.schema
+    columns = {"time": list(schema.time or [panel.time_name]), "id": list(schema.id or ()) or facts["id"]}
+    form = {name: getattr(schema, name) for name in _FORM}
+    labels = {"source": "file", "time": "time column", "id": "id column", "missing": "missing values"}
+    plain = {
+        labels.get(key, key.replace("_", " ")): value
+        for key, value in (facts | columns | form).items()
+        if key != "repairs"
+    }
     shown = {
         key: value for key, value in plain.items() if value not in (None, [], "") and (value or key != "future rows")
     }
@@ -35,13 +43,14 @@ def data(
     for key, value in shown.items():
         console.say(f"{key:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else _plain(value)}")
     if len(panel) > 1:
-        names = ", ".join(map(str, panel.ids[:MOST_SERIES])) + (" …" if len(panel) > MOST_SERIES else "")
-        console.say(f"{'names':<{width}}  {names}")
+        first = ", ".join(map(str, panel.ids[:MOST_SERIES])) + (" …" if len(panel) > MOST_SERIES else "")
+        console.say(f"{'names':<{width}}  {first}")
     console.say(f"\n{len(panel.repairs) or 'No'} repair{'' if len(panel.repairs) == 1 else 's'} and decisions")
     for one in panel.repairs:
         console.say(f"  {repair_line(one)}")
-    console.document({"command": "data", **facts, "ids": [str(name) for name in panel.ids]})
+    names = [str(name) for name in panel.ids]
+    console.document({"command": "data", **facts, "ids": names, "schema": schema.to_dict()})
 
 
 def _plain(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("\t", "tab")

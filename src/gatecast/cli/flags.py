@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter, Token
 
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value
+from gatecast.data.schema import Schema
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -35,15 +36,6 @@ def split_commas(kind: Callable[[str], Any]) -> Callable[[Any, Sequence[Token]],
     return convert
 
 
-def _names(help: str) -> Parameter:
-    return Parameter(help=help, group=DATA, converter=split_commas(str), negative=(), n_tokens=1, show_default=False)
-
-
-def _one(help: str) -> Parameter:
-    return Parameter(help=help, group=DATA)
-
-
-Names = tuple[str, ...]
 Levels = Annotated[
     tuple[float, ...],
     Parameter(
@@ -62,38 +54,6 @@ Overwrite = Annotated[
     ),
 ]
 Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class DataFlags:
-    """How the file is to be read; everything that is not said is found out (and shown by ``gatecast data``)."""
-
-    time: Annotated[Names, _names("Column of the time, or several that belong together (date,clock).")] = ()
-    target: Annotated[Names, _names("Column(s) to forecast, e.g. --target cases.")] = ()
-    id: Annotated[Names, _names("Column(s) that tell the series apart.")] = ()
-    past: Annotated[Names, _names("Covariates known up to now only.")] = ()
-    known: Annotated[Names, _names("Covariates known in advance (prices, holidays, weather forecasts).")] = ()
-    static: Annotated[Names, _names("Numbers that do not change within a series.")] = ()
-    category: Annotated[Names, _names("Categories that do not change within a series.")] = ()
-    freq: Annotated[str | None, _one("Frequency: D, h, 15min, MS …; checked.")] = None
-    layout: Annotated[
-        Literal["auto", "long", "wide", "rows"],
-        _one("long: a row a time and series; wide: a column a series; rows: a row a series."),
-    ] = "auto"
-    missing: Annotated[Names, _names("Further codes for missing values, e.g. --missing=-9999.")] = ()
-    duplicates: Annotated[
-        Literal["error", "first", "last", "mean", "sum", "min", "max", "median"],
-        _one("Rule for rows of the same series and time."),
-    ] = "error"
-    infinite: Annotated[Literal["error", "missing"], _one("What infinite values are.")] = "error"
-    tz: Annotated[str | None, _one("Time zone of the clock: Europe/Berlin.")] = None
-    date_format: Annotated[str | None, _one("day-first, month-first or a pattern such as %d.%m.%y.")] = None
-    decimal: Annotated[Literal[".", ","] | None, _one("Decimal sign.")] = None
-    delimiter: Annotated[str | None, _one("Sign between the cells.")] = None
-    encoding: Annotated[str | None, _one("Encoding of the text: utf-8, cp1252 …")] = None
-    header: Annotated[int | None, _one("Line of the column names, counted from 1.")] = None
-    start: Annotated[str | None, _one("Time of the first row, for data without times.")] = None
 
 
 @Parameter(name="*")
@@ -177,6 +137,27 @@ def _sentence(text: str) -> str:
     return first + ("" if text.endswith(".") else ".")
 
 
+def _data_flag(one: Field[Any]) -> tuple[str, Any, Any]:
+    """A field of :class:`Schema` as an option; names are given with commas, choices by name."""
+    help, choices = one.metadata["help"], one.metadata["bounds"].one_of
+    if "tuple" in str(one.type) or "Names" in str(one.type):
+        note = Parameter(
+            help=help, group=DATA, converter=split_commas(str), negative=(), n_tokens=1, show_default=False
+        )
+        return one.name, Annotated[tuple[str, ...], note], field(default=())
+    kind: Any = Literal[choices] if choices else int if one.name == "header" else str
+    hint = kind if one.default is not None else kind | None
+    return one.name, Annotated[hint, Parameter(help=help, group=DATA)], field(default=one.default)
+
+
+DataFlags: Any = Parameter(name="*")(
+    make_dataclass(
+        "DataFlags",
+        [_data_flag(one) for one in fields(Schema) if "help" in one.metadata],
+        frozen=True,
+        namespace={"__module__": __name__, "__doc__": "How the file is read; what is not given is found."},
+    )
+)
 NetFlags = flags_of(NetConfig, NET)
 FitFlags = flags_of(FitConfig, FIT, leave_out=("progress",))
 

@@ -13,7 +13,7 @@ from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import records, summary
-from gatecast.cli.reading import read, roles_of
+from gatecast.cli.reading import read
 from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def predict(
     forecaster = load_model(model)
     if not hasattr(forecaster, "horizon"):
         raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
-    panel = read(file, data, roles_of(forecaster))
+    panel = read(file, data, forecaster.schema_)
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
     console.panel(panel)
     console.say()

@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING, Any
 from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
+from gatecast.data.schema import Schema
 
 if TYPE_CHECKING:
     import gatecast.data.datasets as datasets
-    from gatecast.data.read import add_future, read_panel
+    from gatecast.data.read import add_future, describe, read_panel
 
 __all__ = [
     "add_future",
     "Frequency",
     "Panel",
+    "Schema",
     "calendar_cycles",
     "calendar_names",
     "calendar_table",
     "datasets",
+    "describe",
     "read_panel",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Reading brings pandas; it is loaded when it is asked for."""
-    if name in {"add_future", "read_panel"}:
+    if name in {"add_future", "describe", "read_panel"}:
         return getattr(importlib.import_module("gatecast.data.read"), name)
     if name == "datasets":
         return importlib.import_module("gatecast.data.datasets")

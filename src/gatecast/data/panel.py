@@ -20,6 +20,7 @@ from gatecast.base.findings import Finding
 from gatecast.base.text import nearest, shorten
 from gatecast.data import frames
 from gatecast.data.frequency import Frequency
+from gatecast.data.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,20 +36,14 @@ class Panel:
         end: ``(series,)`` one past the last row whose target may be seen (the forecast origin).
         stop: ``(series,)`` one past the last stored row; ``stop > end`` where covariates reach into the future.
         starts: ``(series,)`` time of row ``begin``: datetime64[ns] (UTC where ``tz`` is set) or int64.
-        freq: distance of two rows.
         target: ``(rows, targets)`` floats; NaN where missing.
         past: ``(rows, past covariates)`` floats, known up to ``end`` only.
         known: ``(rows, known covariates)`` floats, known in advance (up to ``stop``).
         static: ``(series, static covariates)`` floats.
         category: ``(series, categorical covariates)`` int64 codes into ``levels``; -1 for missing.
-        target_names, past_names, known_names, static_names, category_names: column names, in order.
-        levels: for each categorical covariate the names behind its codes.
-        time_name, id_name: columns of the source, for output in the user's own words; ``id_name`` is "" for one series.
-        tz: time zone in which times are shown; None for naive times.
+        schema: what the source means: columns by role, frequency, time zone; a frame of the future is read by it.
         repairs: what was changed while reading.
         source: file name or kind of object read.
-        layout: how the source was laid out: ``"long"``, ``"wide"`` or ``"rows"``; "" for arrays.
-        missing_codes, decimal: how the source wrote values; a frame of the future is read in the same way.
     """
 
     ids: np.ndarray
@@ -56,26 +51,14 @@ class Panel:
     end: np.ndarray
     stop: np.ndarray
     starts: np.ndarray
-    freq: Frequency
     target: np.ndarray
     past: np.ndarray
     known: np.ndarray
     static: np.ndarray
     category: np.ndarray
-    target_names: tuple[str, ...] = ("y",)
-    past_names: tuple[str, ...] = ()
-    known_names: tuple[str, ...] = ()
-    static_names: tuple[str, ...] = ()
-    category_names: tuple[str, ...] = ()
-    levels: tuple[tuple[str, ...], ...] = ()
-    time_name: str = "ds"
-    id_name: str = ""
-    tz: str | None = None
+    schema: Schema
     repairs: tuple[Finding, ...] = ()
     source: str = "arrays"
-    layout: str = ""
-    missing_codes: tuple[object, ...] = ()
-    decimal: str | None = None
 
     @classmethod
     def from_arrays(
@@ -85,9 +68,19 @@ class Panel:
         ids: Sequence[str] | None = None,
         starts: np.ndarray | None = None,
         freq: Frequency | str = "",
+        schema: Schema | None = None,
         **fields: object,
     ) -> Panel:
-        """Panel from clean arrays, one ``(time,)`` or ``(time, targets)`` array a series; no checks, no repairs."""
+        """Panel from clean arrays, one ``(time,)`` or ``(time, targets)`` array a series; no checks, no repairs.
+
+        Args:
+            series: the values.
+            ids: names of the series.
+            starts: time of the first row of each.
+            freq: distance of two rows.
+            schema: names of the columns.
+            fields: covariates, repairs and source, as :class:`Panel` has them.
+        """
         freq = Frequency(freq) if isinstance(freq, str) else freq
         values = [np.asarray(s, dtype=np.float32).reshape(len(s), -1) for s in series]
         edges = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
@@ -100,8 +93,9 @@ class Panel:
             "known": np.zeros((rows, 0), np.float32),
             "static": np.zeros((count, 0), np.float32),
             "category": np.zeros((count, 0), np.int64),
-            "target_names": tuple(["y"] if values[0].shape[1] == 1 else [f"y{k}" for k in range(values[0].shape[1])]),
         }
+        targets = values[0].shape[1]
+        schema = schema or Schema(target=("y",) if targets == 1 else tuple(f"y{k}" for k in range(targets)))
         names = [str(name) for name in ids] if ids is not None else [f"s{i}" for i in range(count)]
         return cls(
             ids=np.array(names, dtype=object),
@@ -109,10 +103,66 @@ class Panel:
             end=edges[1:],
             stop=edges[1:],
             starts=starts,
-            freq=freq,
+            schema=replace(schema, time=schema.time or (), id=schema.id or (), freq=freq),
             target=np.concatenate(values),
             **{**empty, **fields},  # type: ignore[arg-type]
         )
+
+    def with_schema(self, **changes: Any) -> Panel:
+        """The panel under other names: ``panel.with_schema(target=("cases",), tz="UTC")``."""
+        return replace(self, schema=replace(self.schema, **changes))
+
+    # ── the schema ────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def freq(self) -> Frequency:
+        """Distance of two rows."""
+        assert self.schema.freq is not None
+        return self.schema.freq
+
+    @property
+    def tz(self) -> str | None:
+        """Time zone in which times are shown; None for naive times."""
+        return self.schema.tz
+
+    @property
+    def time_name(self) -> str:
+        """Heading of the times, for display."""
+        return self.schema.time_name
+
+    @property
+    def id_name(self) -> str:
+        """Heading of the series' names, for display; "" for one series."""
+        return self.schema.id_name
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of the targets, in order."""
+        return self.schema.target_names
+
+    @property
+    def past_names(self) -> tuple[str, ...]:
+        """Names of the covariates known up to the origin."""
+        return self.schema.past
+
+    @property
+    def known_names(self) -> tuple[str, ...]:
+        """Names of the covariates known in advance."""
+        return self.schema.known
+
+    @property
+    def static_names(self) -> tuple[str, ...]:
+        """Names of the numeric covariates of whole series."""
+        return self.schema.static
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Names of the categorical covariates."""
+        return self.schema.category
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """For each categorical covariate the names behind its codes."""
+        return self.schema.levels
 
     # ── size and shape ────────────────────────────────────────────────────────────────────────────────────────────
     def __len__(self) -> int:

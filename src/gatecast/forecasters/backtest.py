@@ -278,13 +278,8 @@ def _check(models: Sequence[Forecaster], horizon: int, windows: int, step: int) 
 
 
 def _hide_future(panel: Panel) -> Panel:
-    return replace(
-        panel,
-        past=np.concatenate([panel.past, panel.known], axis=1),
-        past_names=panel.past_names + panel.known_names,
-        known=panel.known[:, :0],
-        known_names=(),
-    )
+    hidden = replace(panel, past=np.concatenate([panel.past, panel.known], axis=1), known=panel.known[:, :0])
+    return hidden.with_schema(past=panel.past_names + panel.known_names, known=())
 
 
 def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> tuple[int, np.ndarray, list[str]]:

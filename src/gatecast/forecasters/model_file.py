@@ -1,8 +1,8 @@
 """One file for a fitted forecaster or classifier: safetensors and JSON in a zip, checked from end to end when loaded.
 
-Inside: ``manifest.json`` (format, version, checksum of every other entry), ``model.json`` (settings, shapes, data
-contract, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration). Nothing in
-it can run code, and the training data is not in it.
+Inside: ``manifest.json`` (format, version, checksum of every other entry), ``model.json`` (settings, shapes, schema
+of the data, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration). Nothing
+in it can run code, and the training data is not in it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ from gatecast.base.files import whole
 from gatecast.base.version import VERSION
 from gatecast.batches.scalers import SCALERS, Scaler
 from gatecast.batches.windows import InputScales, Standardizer
-from gatecast.data.calendar import calendar_cycles
-from gatecast.data.frequency import Frequency
+from gatecast.data.schema import Schema
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.classifier_file import facts_of, rebuild, tensors_of
-from gatecast.forecasters.contract import Contract
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.predictor import PROBABILITIES
 from gatecast.models.calibration import Calibration
@@ -159,7 +157,8 @@ def _facts(forecaster: LSTMForecaster) -> dict[str, Any]:
         "head": _head_facts(head),
         "scaler": {"name": _key(SCALERS, type(scaler)), **asdict(scaler)},
         "shapes": asdict(forecaster.shapes_),
-        "contract": forecaster.contract_.to_dict(),
+        "schema": forecaster.schema_.to_dict(),
+        "ids": forecaster.ids_,
         "cycles": forecaster.cycles_,
         "floor": forecaster.floor_,
         "calibration": {"windows": forecaster.calibration_.windows},
@@ -200,9 +199,8 @@ def _rebuild(facts: dict[str, Any], tensors: dict[str, Tensor]) -> LSTMForecaste
     forecaster.shapes_ = shapes = Shapes(**_tuples(facts["shapes"]))
     forecaster.context = shapes.context
     forecaster.seasons_ = shapes.seasons
-    forecaster.contract_ = Contract.from_dict(facts["contract"])
-    every = calendar_cycles(Frequency(forecaster.contract_.freq)) if forecaster.calendar else ()
-    forecaster.cycles_ = tuple(facts.get("cycles", every))  # the first files name none and use them all
+    forecaster.schema_, forecaster.ids_ = Schema.from_dict(facts["schema"]), tuple(facts["ids"])
+    forecaster.cycles_ = tuple(facts["cycles"])
     forecaster.floor_ = tuple(facts["floor"])
     forecaster.scales_ = InputScales(**{role.name: _standardizer(tensors, role.name) for role in fields(InputScales)})
     forecaster.calibration_ = _calibration(tensors, facts["calibration"]["windows"])
@@ -253,8 +251,8 @@ def _head_facts(head: Head) -> dict[str, Any]:
 
 
 def _head(facts: dict[str, Any]) -> Head:
-    """A head from its name and fields; the first files call the loss of a point ``loss_name``."""
-    head: Head = _object(HEADS, {("loss" if name == "loss_name" else name): v for name, v in facts.items()})
+    """A head from its name and fields."""
+    head: Head = _object(HEADS, facts)
     return head
 
 

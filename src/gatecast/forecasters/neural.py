@@ -24,8 +24,8 @@ from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.constant_series import held, never_changed, notes_of
-from gatecast.forecasters.contract import Contract
 from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative
 from gatecast.forecasters.window_plan import Plan, steps_of
@@ -153,7 +153,7 @@ class LSTMForecaster(Forecaster):
         self.seasons_ = plan.seasons
         self.linear_ = self._linear(panel.cut(plan.held_rows), plan.context)
         self.shapes_: Shapes = self._shapes(panel, windows, plan.training)
-        self.contract_ = Contract.of(panel)
+        self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
         self.floor_ = self._floor(panel)
         return plan, windows
 
@@ -369,7 +369,7 @@ class LSTMForecaster(Forecaster):
             panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
-        places = torch.from_numpy(self.contract_.places(panel)) if self._net().id_embedding else None
+        places = torch.from_numpy(positions(panel, self.ids_)) if self._net().id_embedding else None
         tables, paths, blind = [], [], []
         generator = torch.Generator().manual_seed(self.seed)
         with torch.inference_mode():
@@ -389,12 +389,12 @@ class LSTMForecaster(Forecaster):
                 raise NotFittedError("a loaded forecaster holds no data; give it some: predict(panel=read_panel(…))")
             panel = self.panel_
         else:
-            panel = self.contract_.adapt(panel)
+            panel = adapt(panel, self.schema_)
         if future is not None:
             from gatecast.data.read.future import add_future  # brings pandas
 
             panel = add_future(panel, future, horizon=self.horizon)
-        self.contract_.require_future(panel, self.horizon)
+        require_future(panel, self.horizon)
         return panel
 
     def _notes(self, panel: Panel) -> tuple[str, ...]:

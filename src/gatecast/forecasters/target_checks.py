@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gatecast.base.errors import DataError
+from gatecast.base.text import time_text
 from gatecast.data.panel import Panel
-from gatecast.forecasters.contract import moment
 from gatecast.models.model import head_words
 from gatecast.nn.heads import Head, Point
 from gatecast.nn.losses import EPSILON
@@ -71,7 +71,7 @@ def _require(panel: Panel, wrong: Callable[[np.ndarray], np.ndarray], expected: 
         found = np.argwhere(wrong(values))
         if len(found):
             row, target = found[0]
-            when, name, series = moment(panel.times(index)[row]), panel.target_names[target], panel.ids[index]
+            when, name, series = time_text(panel.times(index)[row]), panel.target_names[target], panel.ids[index]
             what = name if name == series else f"{name} of series {series}"  # a lone series is called by its target
             raise DataError(
                 f"{panel.source}: {expected}, but {what} is {values[row, target]:g} at {when} ({len(found):,} such "

@@ -91,7 +91,7 @@ def _without(frame: pd.DataFrame, **drop: Any) -> pd.DataFrame:
             "no rows after the origin for series b: expected 2024-01-01 05:00, but the rows given are from 2024-01-01",
         ),
         (lambda f: _without(f, index=[2]), "no rows for series 'b' at 2024-01-01 05:00"),
-        (lambda f: f.assign(shop="c"), "row 1: no series 'c' in the panel; it has a, b"),
+        (lambda f: f.assign(shop="c"), "row 1: the panel has no series 'c'; it has a, b"),
         (lambda f: f.assign(time=f["time"] + pd.Timedelta("30min")), "2024-01-01 05:30 lies between the steps"),
         (lambda f: pd.concat([f, f.tail(1)]), "a series has the same time twice"),
         (lambda f: f.assign(time=range(4)), "the times are whole numbers, those of the panel dates"),

@@ -149,7 +149,7 @@ def test_populations_by_series_and_a_series_without_a_case() -> None:
     assert forecast.notes[0] == "1 of 2 series without a case so far: none is forecast."
     by_name = SEIRForecaster(14, {"town": 1e6, "island": 50}, draws=10, starts=3).fit(both)
     np.testing.assert_array_equal(by_name.predict().mean, forecast.mean)
-    column = replace(both, static=np.array([[1e6], [50.0]], np.float32), static_names=("people",))
+    column = replace(both, static=np.array([[1e6], [50.0]], np.float32)).with_schema(static=("people",))
     named = SEIRForecaster(14, "people", draws=10, starts=3).fit(column)
     np.testing.assert_array_equal(named.predict().mean, forecast.mean)
     with pytest.raises(SettingError, match="no number for series 'island'"):

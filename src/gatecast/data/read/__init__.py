@@ -1,54 +1,34 @@
-"""One door for data: files, frames and arrays become a :class:`Panel`, and nothing is changed in silence."""
+"""One door for data: files, frames and arrays become a :class:`Panel`, and nothing is changed in silence.
+
+:func:`describe` says what a source means, :func:`read` applies that, :func:`read_panel` does both at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
-
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.data.read import row_per_series as row_layout
-from gatecast.data.read.arrays import first_time, open_arrays, read_arrays
-from gatecast.data.read.assemble import assemble, smallest_float
-from gatecast.data.read.columns import (
-    Wishes,
-    check_ids,
-    check_names,
-    codes_of,
-    find_ids,
-    find_target,
-    names_of,
-    note_unused,
-    series_names,
-)
+from gatecast.data.read.arrays import open_arrays, read_arrays
+from gatecast.data.read.assemble import panel_of
+from gatecast.data.read.columns import check_names
 from gatecast.data.read.files import load_table
 from gatecast.data.read.future import add_future
-from gatecast.data.read.grid import DUPLICATE_RULES, Grid, Long, stack, to_grid
+from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
-from gatecast.data.read.numbers import require_finite, to_float
-from gatecast.data.read.static_columns import read_category, read_static
-from gatecast.data.read.table import Log, Table
-from gatecast.data.read.times import find_time, read_times
-from gatecast.data.read.timezones import check_zone, settle_zone
+from gatecast.data.read.meaning import Meaning, find_meaning
+from gatecast.data.read.static_columns import read_category
+from gatecast.data.read.table import Table
+from gatecast.data.read.timezones import check_zone
+from gatecast.data.schema import Schema
 
-
-@dataclass(frozen=True)
-class _Rules:
-    """Settings that are no column names."""
-
-    freq: str | None
-    tz: str | None
-    duplicates: str
-    infinite: str
-    decimal: str | None
-    start: object | None
+_ARRAY_ROLES = ("time", "target", "id", "past", "known", "static", "category", "tz")
 
 
 def read_panel(
@@ -115,215 +95,136 @@ def read_panel(
         >>> [repair.kind for repair in panel.repairs]
         ['time column', 'target column', 'gap', 'missing']
     """
-    _check_settings(layout, duplicates, infinite)
-    codes = tuple(missing) if isinstance(missing, Iterable) and not isinstance(missing, str) else (missing,)
-    rules = _Rules(
-        freq=parse_alias(freq) if freq else None,
-        tz=check_zone(tz) if tz else None,
+    given = refine(
+        Schema(),
+        time=time,
+        target=target,
+        id=id,
+        past=past,
+        known=known,
+        static=static,
+        category=category,
+        freq=freq,
+        layout=layout,
+        missing=missing,
         duplicates=duplicates,
         infinite=infinite,
+        tz=tz,
+        date_format=date_format,
         decimal=decimal,
+        delimiter=delimiter,
+        encoding=encoding,
+        header=header,
         start=start,
     )
-    name = None
-    if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
-        name, source = Path(source).name, open_arrays(Path(source))
-    panel = read_arrays(
-        source, name=name, freq=rules.freq, start=start, missing=codes, infinite=infinite, layout=layout
-    )
+    return read(source, given)
+
+
+def read(source: Any, schema: Schema) -> Panel:
+    """Read one or many series as a schema describes them; fields that are None are found.
+
+    Args:
+        source: as :func:`read_panel` takes it.
+        schema: of :func:`describe`, of a panel (``panel.schema``) or of a model file.
+
+    Raises:
+        DataError: for what cannot be repaired safely: it names file, column and line, what was expected, the remedy.
+    """
+    name, source = _opened(source)
+    panel = _of_arrays(source, name, schema)
     if panel is not None:
-        roles = {"time": time, "target": target, "id": id, "past": past, "known": known, "static": static}
-        _refuse_for_arrays({**roles, "category": category, "tz": tz})
         return panel
-    table = load_table(source, name=name, delimiter=delimiter, encoding=encoding, decimal=decimal, header=header)
-    wishes = Wishes(
-        time=time if time is None or isinstance(time, bool) else names_of(time),
-        ids=None if id is None else names_of(id),
-        target=None if target is None else names_of(target),
-        past=names_of(past),
-        known=names_of(known),
-        static=names_of(static),
-        category=names_of(category),
-        missing=codes,
-        date_format=date_format,
-        layout=layout,
-        relaxed=duplicates != "error",
-    )
-    check_names(table, wishes)
-    if layout == "rows" or (layout == "auto" and wishes.time is None and wishes.target is None):
-        values = row_layout.value_columns(table)
-        if values or layout == "rows":
-            return _read_rows(table, wishes, rules, values)
-    return _read_columns(table, wishes, rules)
+    table = load_table(source, schema, name=name)
+    meaning = _meaning(table, schema)
+    return panel_of(table, meaning)
 
 
-def _check_settings(layout: str, duplicates: str, infinite: str) -> None:
-    for name, value, allowed in (
-        ("layout", layout, ("auto", "long", "wide", "rows")),
-        ("duplicates", duplicates, DUPLICATE_RULES),
-        ("infinite", infinite, ("error", "missing")),
-    ):
-        if value not in allowed:
-            raise SettingError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+def describe(source: Any, **given: Any) -> Schema:
+    """What a source means: the roles of its columns, their form, the frequency. Values are not looked at.
+
+    Args:
+        source: as :func:`read_panel` takes it.
+        given: arguments of :func:`read_panel` that are known already; the others are found.
+
+    Returns:
+        A schema without open fields, which :func:`read` applies to this source or to others like it.
+
+    Example:
+        >>> import gatecast
+        >>> schema = gatecast.describe({"day": ["31/01/2024", "01/02/2024"], "sales": [3, 4]})
+        >>> schema.time, schema.target, schema.date_format, str(schema.freq)
+        (('day',), ('sales',), 'day-first', 'D')
+    """
+    schema = refine(Schema(), **given)
+    name, source = _opened(source)
+    panel = _of_arrays(source, name, schema)
+    if panel is not None:
+        return panel.schema
+    table = load_table(source, schema, name=name)
+    meaning = _meaning(table, schema)
+    freq = frequency_of(meaning.long, meaning.freq, table.log)
+    levels = read_category(table, meaning.series, meaning.schema)[1]
+    return table.with_dialect(replace(meaning.schema, freq=freq, levels=levels))
 
 
-def _refuse_for_arrays(options: dict[str, object]) -> None:
-    """Bare arrays have no columns to name and no clock; what is asked for in vain is not passed over."""
-    given = [name for name, value in options.items() if value not in (None, (), False)]
-    if given:
-        raise SettingError(
-            f"{', '.join(f'{name}=' for name in given)} cannot be used with bare arrays, which have no columns; "
-            "give a frame or a dict of columns of one length"
-        )
+def _meaning(table: Table, schema: Schema) -> Meaning:
+    check_names(table, schema)
+    return find_meaning(table, schema)
 
 
-# ── one row a time ────────────────────────────────────────────────────────────────────────────────────────────────────
-def _read_columns(table: Table, wishes: Wishes, rules: _Rules) -> Panel:
-    """Long and wide tables."""
-    if wishes.layout == "wide" and wishes.ids:
-        table.log.fail('id= was given with layout="wide", where columns are series', "use one of the two")
-    time = find_time(table, wishes)
-    moments = read_times(table, time, wishes.date_format) if time else None
-    ids = find_ids(table, wishes, None if moments is None else moments.values, time)
-    check_ids(table, ids)
-    codes = codes_of(table, ids) if ids else np.zeros(len(table), np.int64)
-    target = find_target(table, wishes, [*time, *ids])
-    note_unused(table, wishes, [*time, *ids, *target], codes)
-    if moments is None:
-        times, tz, freq = *_counted(codes, rules, table.log), rules.freq if rules.start is None else None
-    else:
-        times, tz = settle_zone(moments.values, moments.tz, codes, rules.tz, " + ".join(time), table.log)
-        freq = rules.freq
-    names = series_names(table, ids, codes) if ids else [target[0]]
-    numeric = [*target, *wishes.past, *wishes.known]
-    values = {name: to_float(table, name, decimal=rules.decimal, missing=wishes.missing) for name in numeric}
-    _require_finite(values, target, rules, table.log)
-    long = Long(names, codes, times, values, np.arange(len(table)), " + ".join(time) or "row")
-    if wishes.layout == "wide":
-        long, target = stack(long, target, (*wishes.past, *wishes.known)), (target[0] if len(target) == 1 else "y",)
-    grid = to_grid(long, freq=freq, duplicates=rules.duplicates, tz=tz, log=table.log)
-    step = " + ".join(time) or "step"
-    layout = "wide" if wishes.layout == "wide" else "long"
-    return _panel(grid, table, codes, target, wishes, rules, time=step, ids=ids, tz=tz, layout=layout)
+def refine(schema: Schema, **given: Any) -> Schema:
+    """The schema with arguments as :func:`read_panel` takes them.
+
+    Args:
+        schema: what is known already.
+        given: arguments of :func:`read_panel`; they override it.
+    """
+    fields = {name: _normal(name, value) for name, value in given.items()}
+    if "category" in given and fields["category"] != schema.category:
+        fields["levels"] = ()  # those of the columns named before
+    return replace(schema, **fields)
 
 
-def _panel(
-    grid: Grid,
-    table: Table,
-    codes: np.ndarray,
-    target: Sequence[str],
-    wishes: Wishes,
-    rules: _Rules,
-    *,
-    time: str,
-    ids: tuple[str, ...],
-    tz: str | None,
-    layout: str,
-) -> Panel:
-    def block(names: Sequence[str], word: str) -> np.ndarray:
-        if not names:
-            return np.zeros((int(grid.edges[-1]), 0), np.float32)
-        stacked = np.stack([grid.values[name] for name in names], axis=1)
-        _note_holes(stacked, names, word, table.log)
-        return smallest_float(stacked, grid.edges, word, table.log)
-
-    wide = wishes.layout == "wide"
-    static, category, levels = read_static(table, codes, wishes, rules.decimal), *read_category(table, codes, wishes)
-    panel = assemble(
-        ids=grid.ids,
-        edges=grid.edges,
-        starts=grid.starts,
-        freq=grid.freq,
-        target=np.stack([grid.values[name] for name in target], axis=1),
-        log=table.log,
-        infinite=rules.infinite,
-        past=block(wishes.past, "past covariates"),
-        known=block(wishes.known, "known covariates"),
-        static=np.repeat(static, len(grid.ids), 0) if wide else static,
-        category=np.repeat(category, len(grid.ids), 0) if wide else category,
-        target_names=tuple(target),
-        past_names=wishes.past,
-        known_names=wishes.known,
-        static_names=wishes.static,
-        category_names=wishes.category,
-        levels=levels,
-        time_name=time,
-        id_name="/".join(ids) or ("series" if wide else ""),
-        tz=tz,
-        source=table.log.source,
-        layout=layout,
-        missing_codes=wishes.missing,
-        decimal=rules.decimal,
-    )
-    return _with_repairs(panel, table.log)
+def _normal(name: str, value: Any) -> Any:
+    """The value of one argument as a schema holds it."""
+    if name == "time" and isinstance(value, bool):
+        return None if value else ()
+    if name in ("time", "target", "id"):
+        return None if value is None else _names(value)
+    if name in ("past", "known", "static", "category"):
+        return _names(value)
+    if name == "missing":
+        return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    if name == "freq" and isinstance(value, str):
+        return Frequency(parse_alias(value)) if value else None
+    return check_zone(value) if name == "tz" and value else value
 
 
-def _with_repairs(panel: Panel, log: Log) -> Panel:
-    return replace(panel, repairs=tuple(log.repairs))
+def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    """One name or several as a tuple."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
 
 
-def _note_holes(values: np.ndarray, names: Sequence[str], word: str, log: Log) -> None:
-    holes = np.isnan(values).sum(axis=0)
-    for name, count in zip(names, holes, strict=True):
-        if count:
-            log.note("missing", f"{count:,} values of {name} missing ({word})", int(count), name)
+def _opened(source: Any) -> tuple[str | None, Any]:
+    """A file of NumPy arrays as its name and the arrays; everything else as it is."""
+    if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
+        return Path(source).name, open_arrays(Path(source))
+    return None, source
 
 
-def _require_finite(values: dict[str, np.ndarray], target: Sequence[str], rules: _Rules, log: Log) -> None:
-    """No infinite value, unless those of the target are to be taken as missing."""
-    for name, column in values.items():
-        if name not in target:
-            require_finite(column, name, log, "mend it or leave the column out")
-        elif rules.infinite != "missing":
-            require_finite(column, name, log, 'mend the value, or take such values as missing: infinite="missing"')
+def _of_arrays(source: Any, name: str | None, schema: Schema) -> Panel | None:
+    """Panel of bare arrays, which have no columns to name and no clock; None for tables."""
+    panel = read_arrays(source, schema, name=name)
+    if panel is None:
+        return None
+    own = {"target": panel.schema.target, "id": panel.schema.id}
+    for role in _ARRAY_ROLES:
+        if getattr(schema, role) not in (None, (), own.get(role)):
+            problem = Arg(role) + " cannot be used with bare arrays, which have no columns"
+            raise SettingError(problem, "give a frame or a dict of columns of one length")
+    return panel
 
 
-def _counted(codes: np.ndarray, rules: _Rules, log: Log) -> tuple[np.ndarray, None]:
-    """Row numbers within each series, or times counted from ``start``."""
-    number = pd.Series(codes).groupby(codes).cumcount().to_numpy().astype(np.int64)
-    if rules.freq is None:
-        return number, None
-    freq = Frequency(rules.freq)
-    moments = freq.times(first_time(rules.freq, rules.start, log), 0, int(number.max()) + 1)
-    return moments[number], None
-
-
-# ── one row a series ──────────────────────────────────────────────────────────────────────────────────────────────────
-def _read_rows(table: Table, wishes: Wishes, rules: _Rules, values: list[str]) -> Panel:
-    ids = row_layout.row_ids(table, wishes, values)
-    if not values:
-        taken = {*ids, *wishes.covariates()}
-        values = [name for name in table.names if name not in taken and not table.is_text(name)]
-    row_layout.note_layout(table, ids, values)
-    matrix = row_layout.read_matrix(table, values, wishes, rules.decimal)
-    _require_finite(dict(zip(values, matrix.T, strict=True)), values, rules, table.log)
-    moments = row_layout.header_times(table, values, wishes)
-    codes = np.arange(len(table), dtype=np.int64)
-    names = series_names(table, ids, codes) if ids else [f"row {k + 1}" for k in range(len(table))]
-    if len(set(names)) < len(names):
-        twice = pd.Series(names)
-        row = int(np.flatnonzero(twice.duplicated())[0])
-        table.log.fail(
-            f"the series {names[row]!r} comes twice", 'name the columns that tell rows apart: id=["…", "…"]', row=row
-        )
-    note_unused(table, wishes, [*ids, *values], codes)
-    if moments is None:
-        times, tz = _counted(np.zeros(len(values), np.int64), rules, table.log)
-    else:
-        header = np.zeros(len(values), np.int64)
-        times, tz = settle_zone(moments.values, moments.tz, header, rules.tz, "header", table.log)
-    count = len(table)
-    long = Long(
-        names,
-        np.repeat(codes, len(values)),
-        np.tile(times, count),
-        {"y": matrix.reshape(-1)},
-        np.repeat(np.arange(count), len(values)),
-        "header",
-    )
-    grid = to_grid(long, freq=rules.freq, duplicates=rules.duplicates, tz=tz, log=table.log)
-    step = "ds" if moments else "step"
-    return _panel(grid, table, codes, ("y",), wishes, rules, time=step, ids=ids or ("series",), tz=tz, layout="rows")
-
-
-__all__ = ["add_future", "read_panel"]
+__all__ = ["add_future", "describe", "read", "read_panel", "refine"]

@@ -15,8 +15,10 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.assemble import assemble
 from gatecast.data.read.files import as_series_list
+from gatecast.data.read.grid import Grid
 from gatecast.data.read.numbers import looks_like_number
 from gatecast.data.read.table import Log
+from gatecast.data.schema import Schema
 
 _EPOCH = np.datetime64("2000-01-01", "ns")
 
@@ -30,16 +32,7 @@ def open_arrays(path: Path) -> Any:
         Log(path.name).fail(f"not a file of plain arrays ({error})", "save numbers with numpy.save or numpy.savez")
 
 
-def read_arrays(
-    source: Any,
-    *,
-    freq: str | None,
-    start: object | None,
-    missing: Sequence[object],
-    infinite: str,
-    layout: str,
-    name: str | None = None,
-) -> Panel | None:
+def read_arrays(source: Any, schema: Schema, *, name: str | None = None) -> Panel | None:
     """Panel of bare arrays; None where the source is something else.
 
     An array is ``(time,)``, ``(series, time)`` (``(time, series)`` with ``layout="wide"``) or
@@ -47,7 +40,7 @@ def read_arrays(
     """
     if isinstance(source, np.ndarray) and source.dtype.names is None:
         log = Log(name or "array")
-        values, edges, ids = _from_array(source, layout, log)
+        values, edges, ids = _from_array(source, schema.layout, log)
     elif isinstance(source, Mapping | list | tuple):
         series = as_series_list(source)
         if series is None:
@@ -59,38 +52,23 @@ def read_arrays(
     else:
         return None
     values = _as_floats(values)
-    for code in missing:
+    for code in schema.missing:
         if looks_like_number(str(code)):
             hit = values == float(str(code))
             if hit.any():
                 values = np.where(hit, np.asarray(np.nan, values.dtype), values)
                 log.note("missing code", f"{plural(int(hit.sum()), 'value')} held a code for missing", hit.sum())
-    found = Frequency(freq or "")
-    first = np.int64(0) if found.is_integer else first_time(freq, start, log)
-    if found.is_integer and start is not None:
+    freq = schema.freq or Frequency("")
+    if freq.is_integer and schema.start is not None:
         log.fail("start= was given without a frequency", 'give both: start="2024-01-01", freq="D"')
-    names = (
-        {"target_names": ("y",)}
-        if values.shape[1] == 1
-        else {"target_names": tuple(f"y{k + 1}" for k in range(values.shape[1]))}
-    )
-    panel = assemble(
-        ids=ids,
-        edges=edges,
-        starts=np.full(len(ids), first),
-        freq=found,
-        target=values,
-        log=log,
-        infinite=infinite,
-        time_name="step" if found.is_integer else "ds",
-        id_name="" if len(ids) == 1 else "unique_id",
-        source=log.source,
-        **names,
-    )
-    return replace(panel, repairs=tuple(log.repairs))
+    first = np.int64(0) if freq.is_integer else first_time(freq, schema.start, log)
+    targets = values.shape[1]
+    names = ("y",) if targets == 1 else tuple(f"y{k + 1}" for k in range(targets))
+    found = replace(schema, time=(), target=names, id=() if len(ids) == 1 else ("unique_id",), freq=freq)
+    return assemble(Grid(ids, edges, np.full(len(ids), first), freq, {}), values, found, log)
 
 
-def first_time(freq: str | None, start: object | None, log: Log) -> np.datetime64:
+def first_time(freq: Frequency, start: object | None, log: Log) -> np.datetime64:
     """Time of the first row: as given, or 2000-01-01, which is listed."""
     if start is not None:
         try:
@@ -99,23 +77,24 @@ def first_time(freq: str | None, start: object | None, log: Log) -> np.datetime6
             log.fail(f"start={start!r} is no date", 'expected one like start="2024-01-31" or "2024-01-31T18:00"')
         _require_on_grid(moment, start, freq, log)
         return moment
-    log.note("start", f"no dates in the source: with freq={freq!r} rows are counted from 2000-01-01 (start= sets it)")
+    log.note(
+        "start", f"no dates in the source: with freq={freq.alias!r} rows are counted from 2000-01-01 (start= sets it)"
+    )
     return _EPOCH
 
 
-def _require_on_grid(moment: np.datetime64, start: object, freq: str | None, log: Log) -> None:
+def _require_on_grid(moment: np.datetime64, start: object, freq: Frequency, log: Log) -> None:
     """Refuse a start that steps of uneven length would leave: the 31st for months, a Saturday for business days.
 
     Steps of fixed width go on from anywhere, months from any day that all of them have.
     """
-    found = Frequency(freq or "")
     day = int((moment.astype("datetime64[D]") - moment.astype("datetime64[M]")).astype(np.int64)) + 1
-    if found.nanoseconds is not None or (found.in_months and day <= 28):
+    if freq.nanoseconds is not None or (freq.in_months and day <= 28):
         return
-    offset = pd.tseries.frequencies.to_offset(freq)
+    offset = pd.tseries.frequencies.to_offset(freq.alias)
     if not offset.is_on_offset(pd.Timestamp(moment)):
         near = offset.rollforward(pd.Timestamp(moment))
-        log.fail(f"start={start!r} is no time of freq={freq!r}", f'the next one is start="{near:%Y-%m-%d}"')
+        log.fail(f"start={start!r} is no time of freq={freq.alias!r}", f'the next one is start="{near:%Y-%m-%d}"')
 
 
 def _from_array(source: np.ndarray, layout: str, log: Log) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gatecast.base.findings import Arg
 from gatecast.base.text import plural, shorten
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.data.read.table import Log
+from gatecast.data.read.grid import Grid, Long, stack, to_grid
+from gatecast.data.read.numbers import require_finite, to_float
+from gatecast.data.read.static_columns import read_category, read_static
+from gatecast.data.read.table import Log, Table
+from gatecast.data.schema import Schema
+
+if TYPE_CHECKING:
+    from gatecast.data.read.meaning import Meaning
 
 _CHUNK = 1 << 22  # rows looked at in one go, so that a large panel is not copied to be checked
 _SENTINELS = np.array(
     [-9, -99, -200, -999, -9999, -99999, -999999, -99.9, -999.9, -999.99, -9999.9, -99.99, -32768, 32767, 65535, 1e20,
      999, 9999, 99999, 999999, 99.99, 999.9, 999.99, 9999.9, 9.969209968386869e36]
 )  # fmt: skip
+_INFINITE = "correct the value, or take such values as missing: " + Arg("infinite", "missing")
 _LOSS = 1e-3  # share of a typical step that rounding to float32 may change
 
 
@@ -123,50 +132,97 @@ def _loses(rows: np.ndarray, edges: np.ndarray) -> int | None:
     return int(np.flatnonzero(bad)[0]) if bad.any() else None
 
 
-def assemble(
-    *,
-    ids: Sequence[str],
-    edges: np.ndarray,
-    starts: np.ndarray,
-    freq: Frequency,
-    target: np.ndarray,
-    log: Log,
-    infinite: str = "error",
-    past: np.ndarray | None = None,
-    known: np.ndarray | None = None,
-    static: np.ndarray | None = None,
-    category: np.ndarray | None = None,
-    **names: Any,
-) -> Panel:
+@dataclass
+class Blocks:
+    """Covariates on the grid; None where there are none."""
+
+    past: np.ndarray | None = None
+    known: np.ndarray | None = None
+    static: np.ndarray | None = None
+    category: np.ndarray | None = None
+
+
+def panel_of(table: Table, meaning: Meaning) -> Panel:
+    """Panel of a table that is understood: values read, put on the grid, checked."""
+    schema, log = meaning.schema, table.log
+    long = _with_values(table, meaning)
+    _require_finite(long.values, meaning, log)
+    if schema.layout == "wide":
+        long = stack(long, meaning.values, schema.target_names[0], (*schema.past, *schema.known))
+    grid = to_grid(long, freq=meaning.freq, duplicates=schema.duplicates, tz=schema.tz, log=log)
+    static, (category, levels) = (
+        read_static(table, meaning.series, schema),
+        read_category(table, meaning.series, schema),
+    )
+    if schema.layout == "wide":
+        static, category = (np.repeat(block, len(grid.ids), 0) for block in (static, category))
+    past = _block(grid, schema.past, "past covariates", log)
+    known = _block(grid, schema.known, "known covariates", log)
+    target = np.stack([grid.values[name] for name in schema.target_names], axis=1)
+    schema = table.with_dialect(replace(schema, freq=grid.freq, levels=levels))
+    return assemble(grid, target, schema, log, Blocks(past, known, static, category))
+
+
+def _with_values(table: Table, meaning: Meaning) -> Long:
+    """The rows with the numbers of the target and the covariates."""
+    schema = meaning.schema
+    names = meaning.values if schema.layout == "rows" else [*meaning.values, *schema.past, *schema.known]
+    values = {name: to_float(table, name, decimal=schema.decimal, missing=schema.missing) for name in names}
+    if schema.layout == "rows":
+        _require_finite(values, meaning, table.log)
+        values = {"y": np.stack([values[name] for name in names], axis=1).reshape(-1)}
+    return replace(meaning.long, values=values)
+
+
+def _block(grid: Grid, names: Sequence[str], word: str, log: Log) -> np.ndarray:
+    if not names:
+        return np.zeros((int(grid.edges[-1]), 0), np.float32)
+    values = np.stack([grid.values[name] for name in names], axis=1)
+    for name, count in zip(names, np.isnan(values).sum(axis=0), strict=True):
+        if count:
+            log.note("missing", f"{count:,} values of {name} missing ({word})", int(count), name)
+    return smallest_float(values, grid.edges, word, log)
+
+
+def _require_finite(values: dict[str, np.ndarray], meaning: Meaning, log: Log) -> None:
+    """No infinite value, unless those of the target are to be taken as missing."""
+    for name, column in values.items():
+        if name not in meaning.values:
+            require_finite(column, name, log, "correct it or leave the column out")
+        elif meaning.schema.infinite != "missing":
+            require_finite(column, name, log, _INFINITE)
+
+
+def assemble(grid: Grid, target: np.ndarray, schema: Schema, log: Log, blocks: Blocks | None = None) -> Panel:
     """Panel of rows on a grid: series trimmed to their values, odd ones listed, empty ones left out."""
-    rows, count = len(target), len(ids)
-    past = past if past is not None else np.zeros((rows, 0), np.float32)
-    known = known if known is not None else np.zeros((rows, 0), np.float32)
+    blocks, edges, count = blocks or Blocks(), grid.edges, len(grid.ids)
+    past = blocks.past if blocks.past is not None else np.zeros((len(target), 0), np.float32)
+    known = blocks.known if blocks.known is not None else np.zeros((len(target), 0), np.float32)
     found = survey(target, edges)
     if found.infinite >= 0:
-        target = _settle_infinite(target, found, infinite, ids, edges, log)
+        target = _settle_infinite(target, found, schema.infinite, grid.ids, edges, log)
         found = survey(target, edges)
     begin = edges[:-1] + found.first
     end = edges[:-1] + found.last + 1
     stop = _last_known(known, edges, end)
-    target = smallest_float(target, edges, ", ".join(names.get("target_names", ("y",))), log)
+    target = smallest_float(target, edges, ", ".join(schema.target_names), log)
     _note_trimmed(found, edges, end, stop, log)
-    _note_values(target, found, ids, log)
+    _note_values(target, found, grid.ids, log)
     panel = Panel(
-        ids=np.array(list(ids), dtype=object),
+        ids=np.array(list(grid.ids), dtype=object),
         begin=begin,
         end=end,
         stop=stop,
-        starts=_moved(starts, found.first, freq),
-        freq=freq,
+        starts=_moved(grid.starts, found.first, grid.freq),
         target=target,
         past=past,
         known=known,
-        static=static if static is not None else np.zeros((count, 0), np.float32),
-        category=category if category is not None else np.zeros((count, 0), np.int64),
-        **names,
+        static=blocks.static if blocks.static is not None else np.zeros((count, 0), np.float32),
+        category=blocks.category if blocks.category is not None else np.zeros((count, 0), np.int64),
+        schema=schema,
+        source=log.source,
     )
-    return _without_empty(panel, found, log)
+    return replace(_without_empty(panel, found, log), repairs=tuple(log.repairs))
 
 
 def _settle_infinite(
@@ -177,7 +233,7 @@ def _settle_infinite(
     if rule != "missing":
         log.fail(
             f"{count} with an infinite value, the first in series {series!r}",
-            'mend the value, or take such values as missing: infinite="missing"',
+            _INFINITE,
         )
     log.note("infinite", f"{count} with an infinite value: taken as missing", found.infinite_count)
     return np.where(np.isinf(target), np.nan, target)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ import pandas as pd
 from gatecast.base.text import plural, shorten
 from gatecast.data.read.numbers import is_numeric_text
 from gatecast.data.read.table import Table
+from gatecast.data.schema import Schema
 
 _ID_NAMES = frozenset(
     {
@@ -24,41 +24,10 @@ _ID_NAMES = frozenset(
 _TARGET_NAMES = ("y", "target", "value")
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the user named."""
-
-    time: tuple[str, ...] | bool | None
-    ids: tuple[str, ...] | None
-    target: tuple[str, ...] | None
-    past: tuple[str, ...]
-    known: tuple[str, ...]
-    static: tuple[str, ...]
-    category: tuple[str, ...]
-    missing: tuple[object, ...]
-    date_format: str | None
-    layout: str
-    relaxed: bool  # a rule for duplicates was given
-
-    def covariates(self) -> tuple[str, ...]:
-        """All columns named as covariates."""
-        return (*self.past, *self.known, *self.static, *self.category)
-
-
-def names_of(given: str | Iterable[str] | None) -> tuple[str, ...]:
-    """One name or several as a tuple."""
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
-
-
-def check_names(table: Table, wishes: Wishes) -> None:
+def check_names(table: Table, schema: Schema) -> None:
     """Every named column exists and has one role only."""
-    time = wishes.time if isinstance(wishes.time, tuple) else ()
-    roles = {"time": time, "id": wishes.ids or (), "target": wishes.target or (), "past": wishes.past}
-    roles |= {"known": wishes.known, "static": wishes.static, "category": wishes.category}
     taken: dict[str, str] = {}
-    for role, names in roles.items():
+    for role, names in schema.roles.items():
         for name in names:
             if name not in table.names:
                 near = difflib.get_close_matches(name, table.names, 1, 0.5)
@@ -73,13 +42,13 @@ def check_names(table: Table, wishes: Wishes) -> None:
 
 
 # ── series ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def find_ids(table: Table, wishes: Wishes, times: np.ndarray | None, time: tuple[str, ...]) -> tuple[str, ...]:
+def find_ids(table: Table, schema: Schema, times: np.ndarray | None, time: tuple[str, ...]) -> tuple[str, ...]:
     """The columns that tell the series apart; empty for one series."""
-    if wishes.ids is not None:
-        return wishes.ids
-    used = {*time, *(wishes.target or ()), *wishes.covariates()}
+    if schema.id is not None:
+        return schema.id
+    used = {*time, *(schema.target or ()), *schema.covariates}
     texts = [name for name in table.names if name not in used and _may_be_id(table, name)]
-    if not texts or wishes.layout == "wide":
+    if not texts or schema.layout == "wide":
         return ()
     texts.sort(key=lambda name: (plain(name) not in _ID_NAMES, table.names.index(name)))
     found: tuple[str, ...]
@@ -89,7 +58,9 @@ def find_ids(table: Table, wishes: Wishes, times: np.ndarray | None, time: tuple
         return ()
     else:
         choices = [*((name,) for name in texts), *itertools.combinations(texts, 2)]
-        found = next((names for names in choices if _tells_apart(table, names, times, wishes.relaxed)), ())
+        found = next(
+            (names for names in choices if _tells_apart(table, names, times, schema.duplicates != "error")), ()
+        )
     if found:
         count = len(np.unique(codes_of(table, found)))
         message = f"{' + '.join(found)} tells {plural(count, 'series', 'series')} apart (id= names another)"
@@ -140,13 +111,13 @@ def _in_blocks(table: Table, name: str) -> bool:
     return blocks == int(codes.max()) + 1 and 1 < blocks <= len(codes) // 3
 
 
-def _tells_apart(table: Table, names: tuple[str, ...], times: np.ndarray, relaxed: bool) -> bool:
-    """True where each name has each time once, and each series is more filled than empty."""
+def _tells_apart(table: Table, names: tuple[str, ...], times: np.ndarray, most: float) -> bool:
+    """Whether each name has each time once (up to a share of rows), and each series is more filled than empty."""
     codes = codes_of(table, names)
     order = np.lexsort((times, codes))
     code, time = codes[order], times[order].astype(np.int64)
     same = (code[1:] == code[:-1]) & (time[1:] == time[:-1])
-    if same.mean() > (0.05 if relaxed else 0.0):
+    if same.mean() > most:
         return False
     steps = (time[1:] - time[:-1])[(code[1:] == code[:-1]) & ~same]
     if not len(steps):
@@ -159,10 +130,10 @@ def _tells_apart(table: Table, names: tuple[str, ...], times: np.ndarray, relaxe
 
 
 # ── target ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def numeric_columns(table: Table, wishes: Wishes, used: Iterable[str]) -> list[str]:
+def numeric_columns(table: Table, schema: Schema, used: Iterable[str]) -> list[str]:
     """Columns of numbers that have no role yet."""
-    taken = {*used, *wishes.covariates()}
-    return [name for name in table.names if name not in taken and _is_numeric(table, name, wishes.missing)]
+    taken = {*used, *schema.covariates}
+    return [name for name in table.names if name not in taken and _is_numeric(table, name, schema.missing)]
 
 
 def _is_numeric(table: Table, name: str, missing: tuple[object, ...]) -> bool:
@@ -171,16 +142,16 @@ def _is_numeric(table: Table, name: str, missing: tuple[object, ...]) -> bool:
     return not table.is_datetime(name) and bool(table.frame[name].notna().any())
 
 
-def find_target(table: Table, wishes: Wishes, used: Sequence[str]) -> tuple[str, ...]:
+def find_target(table: Table, schema: Schema, used: Sequence[str]) -> tuple[str, ...]:
     """The columns to forecast.
 
     Raises:
         DataError: where nothing is numeric, or several columns could be meant.
     """
-    if wishes.target is not None:
-        return wishes.target
-    candidates = numeric_columns(table, wishes, used)
-    if wishes.layout == "wide":
+    if schema.target is not None:
+        return schema.target
+    candidates = numeric_columns(table, schema, used)
+    if schema.layout == "wide":
         if not candidates:
             _fail_nothing(table, used)
         return tuple(candidates)
@@ -212,13 +183,13 @@ def _fail_nothing(table: Table, used: Sequence[str]) -> None:
     )
 
 
-def note_unused(table: Table, wishes: Wishes, used: Iterable[str], codes: np.ndarray) -> None:
+def note_unused(table: Table, schema: Schema, used: Iterable[str], codes: np.ndarray) -> None:
     """List the columns that play no part."""
-    taken = {*used, *wishes.covariates()}
+    taken = {*used, *schema.covariates}
     rest = [name for name in table.names if name not in taken]
-    empty = [name for name in rest if _is_empty(table, name, wishes.missing)]
+    empty = [name for name in rest if _is_empty(table, name, schema.missing)]
     rest = [name for name in rest if name not in empty]
-    text = [name for name in rest if not _is_numeric(table, name, wishes.missing) and not table.is_datetime(name)]
+    text = [name for name in rest if not _is_numeric(table, name, schema.missing) and not table.is_datetime(name)]
     numbers = [name for name in rest if name not in text]
     if empty:
         table.log.note("column dropped", f"columns without any value were left out: {shorten(empty, 20)}", len(empty))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -40,10 +40,12 @@ class Moments:
     Args:
         values: datetime64[ns] (UTC where ``tz`` is set) or int64.
         tz: time zone that the source itself carries.
+        format: order of day and month, or the pattern of the texts; None for ISO dates and values that are no text.
     """
 
     values: np.ndarray
     tz: str | None = None
+    format: str | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -118,6 +120,13 @@ def parse_times(table: Table, name: str, date_format: str | None, *, timelike: b
     return _parse_distinct(*table.coded(name), name, date_format, table.log)
 
 
+def usable_format(table: Table, name: str, date_format: str | None) -> str | None:
+    """The format in which another source was read, if it fits this column: an order, or a pattern of its texts."""
+    if date_format is None or "%" not in date_format or not table.is_text(name):
+        return date_format
+    return date_format if _fits(table.texts(name).iloc[0], date_format) else None
+
+
 def parse_texts(texts: pd.Series, name: str, date_format: str | None, log: Log) -> Moments:
     """Texts as times; each distinct text is parsed once."""
     codes, distinct = pd.factorize(texts)
@@ -153,7 +162,9 @@ def _by_shape(cells: pd.Series, codes: np.ndarray, name: str, order: str | None,
         return _short_months(cells, codes, name, log)
     for form in _NAMED_FORMATS:
         if _fits(first, form):
-            return _finish(_strptime(cells, form), cells, codes, name, f"dates like {first!r}", log)
+            return replace(
+                _finish(_strptime(cells, form), cells, codes, name, f"dates like {first!r}", log), format=form
+            )
     row = int(np.flatnonzero(codes == 0)[0])
     if re.fullmatch(r"\d{1,2}[-. ][A-Za-z]{3,}|[A-Za-z]{3,}[-. ]\d{1,2}", first):
         log.fail(
@@ -200,7 +211,9 @@ def _from_numbers(column: pd.Series, name: str, order: str | None, log: Log, tim
         texts = pd.Series(values).astype(str)
         codes, distinct = pd.factorize(texts)
         cells = pd.Series(np.asarray(distinct, dtype=object), dtype=object)
-        return _finish(_strptime(cells, form), cells, codes, name, f"dates written as {form}", log)
+        return replace(
+            _finish(_strptime(cells, form), cells, codes, name, f"dates written as {form}", log), format=form
+        )
     for unit, low in (("ns", 10**17), ("us", 10**14), ("ms", 10**11), ("s", 10**8 * 5)):
         if timelike and values.min() >= low and values.max() < low * 1000:
             log.note("date format", f"{name} counts {unit} since 1970-01-01 UTC", len(values), name)
@@ -273,7 +286,7 @@ def _from_two_way(cells: pd.Series, codes: np.ndarray, name: str, order: str | N
         log.fail(
             f"date_format={chosen!r} is unknown", 'expected "day-first", "month-first" or a pattern like "%d.%m.%Y"'
         )
-    return _finish(ways[chosen], cells, codes, name, f"{_WORDS[chosen]} ({reason})", log)
+    return replace(_finish(ways[chosen], cells, codes, name, f"{_WORDS[chosen]} ({reason})", log), format=chosen)
 
 
 def _quarters(cells: pd.Series) -> pd.Series:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from gatecast.base.text import shorten
 from gatecast.data.read.numbers import count_numbers, looks_like_number
 from gatecast.data.read.table import MISSING_CODES, Log
+from gatecast.data.schema import Schema
 
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 300
@@ -34,6 +35,7 @@ class Dialect:
     Args:
         encoding: as Python names it.
         delimiter: one character, or ``\\s+``.
+        header: 1-based line of the names; None where there is not just one.
         first: 0-based line of the first row of data.
         names: one name a column.
         sample: the first rows, as text.
@@ -41,6 +43,7 @@ class Dialect:
 
     encoding: str
     delimiter: str
+    header: int | None
     first: int
     names: tuple[str, ...]
     sample: tuple[tuple[str, ...], ...]
@@ -54,9 +57,7 @@ def open_binary(path: Path) -> io.BufferedIOBase:
     return opener(path, "rb")
 
 
-def sniff(
-    file: io.BufferedIOBase, log: Log, *, encoding: str | None, delimiter: str | None, header: int | None
-) -> Dialect:
+def sniff(file: io.BufferedIOBase, log: Log, schema: Schema) -> Dialect:
     """Look at the first lines of an open file.
 
     Raises:
@@ -65,21 +66,22 @@ def sniff(
     head = file.read(_SAMPLE_BYTES)
     if not head.strip():
         log.fail("the file is empty", "expected a header line and rows of values")
-    encoding = encoding or find_encoding(head, log)
+    encoding = schema.encoding or find_encoding(head, log)
     lines = _lines(head, encoding, whole=len(head) < _SAMPLE_BYTES)
-    delimiter = delimiter or find_delimiter(lines)
+    delimiter = schema.delimiter or find_delimiter(lines)
     rows = [tuple(split(line, delimiter)) if line.strip() else () for line in lines]
     width = Counter(len(row) for row in rows[len(rows) // 3 :] if row).most_common(1)[0][0]
     top = _table_top(rows, width)
-    count = header_rows(rows[top:], width) if header is None else 1
-    if header is not None:
-        top = header - 1
+    count = header_rows(rows[top:], width) if schema.header is None else 1
+    if schema.header is not None:
+        top = schema.header - 1
     if top:
         log.note("preamble", f"{top} lines before the table were left out", top)
     first = top + count
     _check_widths(rows[top:first], rows[first:], first, log)
     names = _names(rows[top:first], width, log)
-    return Dialect(encoding, delimiter, first, names, tuple(row for row in rows[first:] if any(row)))
+    header = first if count == 1 else None
+    return Dialect(encoding, delimiter, header, first, names, tuple(row for row in rows[first:] if any(row)))
 
 
 def find_encoding(head: bytes, log: Log) -> str:

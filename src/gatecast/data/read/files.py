@@ -19,6 +19,7 @@ from gatecast.base.text import plural
 from gatecast.data.read.dialect import Dialect, distinct, fail_binary, open_binary, sniff
 from gatecast.data.read.numbers import Style, count_numbers, number_style
 from gatecast.data.read.table import MISSING_CODES, Log, Table
+from gatecast.data.schema import Schema
 
 # What the fast parser takes as missing by itself; other spellings are met, and listed, by numbers.to_float.
 _FAST_CODES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -26,27 +27,19 @@ _TEXT_SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".tab", ""}
 _READABLE = "CSV/TSV (also .gz), Parquet, .npy/.npz, pandas, polars, pyarrow, NumPy arrays and dicts"
 
 
-def load_table(
-    source: Any,
-    *,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    decimal: str | None = None,
-    header: int | None = None,
-    name: str | None = None,
-) -> Table:
+def load_table(source: Any, schema: Schema, *, name: str | None = None) -> Table:
     """Whatever was given, as one table.
 
     Raises:
         DataError: for a source that does not exist or cannot be read.
     """
     if isinstance(source, str | PathLike):
-        return _load_path(Path(source), delimiter, encoding, decimal, header)
+        return _load_path(Path(source), schema)
     if hasattr(source, "read"):
         content = source.read()
         raw = content.encode() if isinstance(content, str) else bytes(content)
         log = Log("text", "line")
-        return _load_text(lambda: io.BytesIO(raw), log, delimiter, encoding, decimal, header)
+        return _load_text(lambda: io.BytesIO(raw), log, schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
@@ -60,9 +53,7 @@ def load_table(
     return _load_frame(source)
 
 
-def _load_path(
-    path: Path, delimiter: str | None, encoding: str | None, decimal: str | None, header: int | None
-) -> Table:
+def _load_path(path: Path, schema: Schema) -> Table:
     require_file(path)
     log = Log(path.name, "line")
     suffix = path.with_suffix("").suffix if path.suffix.lower() in {".gz", ".bz2", ".xz"} else path.suffix
@@ -72,21 +63,19 @@ def _load_path(
         return Table(_normal(_with_index(frame)), Log(path.name))
     if suffix.lower() not in _TEXT_SUFFIXES:
         log.fail(f"files of type {suffix!r} are not read", f"expected one of {_READABLE}")
-    return _load_text(lambda: open_binary(path), log, delimiter, encoding, decimal, header)
+    return _load_text(lambda: open_binary(path), log, schema)
 
 
-def _load_text(
-    opened: Any, log: Log, delimiter: str | None, encoding: str | None, decimal: str | None, header: int | None
-) -> Table:
+def _load_text(opened: Any, log: Log, schema: Schema) -> Table:
     with opened() as file:
-        dialect = sniff(file, log, encoding=encoding, delimiter=delimiter, header=header)
+        dialect = sniff(file, log, schema)
     if not dialect.sample:
         log.fail("there is a header but no row of values", "expected one row for each time")
     try:
         with opened() as file:
-            frame = _parse(file, dialect, decimal)
+            frame = _parse(file, dialect, schema.decimal)
     except UnicodeDecodeError as error:
-        if encoding is None and dialect.encoding == "cp1252":  # what is tried last
+        if schema.encoding is None and dialect.encoding == "cp1252":  # what is tried last
             fail_binary(log)
         other = "utf-8" if dialect.encoding == "cp1252" else "cp1252"
         log.fail(f"the text is not {dialect.encoding} ({error.reason})", f'name the encoding: encoding="{other}"')
@@ -98,7 +87,9 @@ def _load_text(
     with opened() as file:
         _check_short(file, frame, dialect, log)
     style = _style(dialect)
-    return Table(frame.reset_index(drop=True), log, style.decimal if style is not None and style.proven else None)
+    decimal = style.decimal if style is not None and style.proven else None
+    found = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "header": dialect.header}
+    return Table(frame.reset_index(drop=True), log, decimal, found)
 
 
 def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:

@@ -9,14 +9,20 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Finding
+from gatecast.base.findings import Arg, Call, Finding
 from gatecast.base.text import plural, shorten, time_text
 from gatecast.data.panel import Panel
-from gatecast.data.read.dates import parse_times
+from gatecast.data.read.columns import codes_of, series_names
+from gatecast.data.read.dates import parse_times, usable_format
 from gatecast.data.read.files import load_table
 from gatecast.data.read.numbers import to_float
 from gatecast.data.read.table import Table
-from gatecast.data.read.timezones import check_zone, to_utc
+from gatecast.data.read.times import read_times
+from gatecast.data.read.timezones import to_utc
+from gatecast.data.schema import Names, Schema
+
+_FRAME = Call("panel.future_frame", Arg("horizon"))
+_FILL_IN = "fill in " + _FRAME
 
 
 def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, horizon: int | None = None) -> Panel:
@@ -24,8 +30,8 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
 
     Args:
         panel: the panel to forecast from.
-        frame: pandas, polars or pyarrow frame, dict of columns or file; rows up to the origin are left aside. Codes for
-            missing values and the decimal sign are those of the panel's own source.
+        frame: pandas, polars or pyarrow frame, dict of columns or file, read by ``panel.schema``; rows up to the origin
+            are left aside.
         date_format: of the time column, where it is text that may be day first or month first.
         horizon: steps that are needed; later rows are left aside. None takes all.
 
@@ -33,19 +39,19 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
         DataError: where a column, a series, a step or a value is missing; it names them.
     """
     if not panel.known_names:
-        raise DataError(
-            f"{panel.source}: the panel has no known covariates to give a future for; read it with known=[…]"
-        )
-    table = load_table(frame, decimal=panel.decimal)
-    _require_columns(panel, table)
-    series = _series_of(panel, table)
-    times = _times_of(panel, table, series, date_format)
+        problem = "the panel has no known covariates to give a future for"
+        raise DataError(problem, "read it with " + Arg("known", ["…"]), place=panel.source)
+    table = load_table(frame, Schema(decimal=panel.schema.decimal))
+    time, ids = _key_columns(panel, table)
+    series = _series_of(panel, table, ids)
+    times = _times_of(panel, table, time, series, date_format)
     steps, ahead = _steps_ahead(panel, table, series, times)
     late = steps >= horizon if horizon is not None else np.zeros(len(steps), dtype=bool)
     ahead &= ~late
     _require_some(panel, series[ahead], times, horizon or 1, table)
     lengths = _lengths(panel, series[ahead], steps[ahead], table)
-    columns = [to_float(table, name, decimal=panel.decimal, missing=panel.missing_codes) for name in panel.known_names]
+    rules: dict[str, Any] = {"decimal": panel.schema.decimal, "missing": panel.schema.missing}
+    columns = [to_float(table, name, **rules) for name in panel.known_names]
     values = np.stack(columns, axis=1)
     future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
     future[series[ahead], steps[ahead]] = values[ahead]
@@ -58,43 +64,59 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
 
 
 # ── reading the future ────────────────────────────────────────────────────────────────────────────────────────────────
-def _require_columns(panel: Panel, table: Table) -> None:
-    wanted = [panel.time_name, *([panel.id_name] if len(panel) > 1 else []), *panel.known_names]
-    lacking = [name for name in wanted if name not in table.names]
+def _key_columns(panel: Panel, table: Table) -> tuple[Names, Names]:
+    """Columns of the times and of the series: those of the source, or the joined ones of ``future_frame``."""
+    time = _present(table, panel.schema.time or (), panel.time_name)
+    ids = _present(table, panel.schema.id or (), panel.id_name)
+    if len(panel) == 1 and not set(ids) <= set(table.names):
+        ids = ()  # there is one series to which the rows can belong
+    lacking = [name for name in (*time, *ids, *panel.known_names) if name not in table.names]
     if lacking:
         table.log.fail(
             f"the future lacks {plural(len(lacking), 'column')} {shorten(lacking)}; it has {shorten(table.names)}",
-            "fill in panel.future_frame(horizon)",
+            _FILL_IN,
         )
+    return time, ids
 
 
-def _series_of(panel: Panel, table: Table) -> np.ndarray:
+def _present(table: Table, columns: Names, joined: str) -> Names:
+    if columns and (joined not in table.names or set(columns) <= set(table.names)):
+        return columns
+    return (joined,) if joined else ()
+
+
+def _series_of(panel: Panel, table: Table, ids: Names) -> np.ndarray:
     """Position of each row's series."""
-    if not panel.id_name or panel.id_name not in table.names:
+    if not ids:
         return np.zeros(len(table), np.int64)
-    position = pd.Index(panel.ids.astype(str)).get_indexer(table.texts(panel.id_name))
+    codes = codes_of(table, ids)
+    names = series_names(table, ids, codes)
+    position = pd.Index(panel.ids.astype(str)).get_indexer(pd.Index(names))[codes]
     unknown = np.flatnonzero(position < 0)
     if len(unknown):
         row = int(unknown[0])
         table.log.fail(
-            f"no series {table.texts(panel.id_name).iloc[row]!r} in the panel; it has {shorten(list(panel.ids))}",
+            f"the panel has no series {names[codes[row]]!r}; it has {shorten(list(panel.ids))}",
             "leave such rows out",
-            column=panel.id_name,
+            column=" + ".join(ids),
             row=row,
         )
     return position.astype(np.int64)
 
 
-def _times_of(panel: Panel, table: Table, series: np.ndarray, date_format: str | None) -> np.ndarray:
-    moments = parse_times(table, panel.time_name, date_format, timelike=not panel.freq.is_integer)
-    if moments.is_integer != panel.freq.is_integer:
-        kinds = ("whole numbers", "dates") if moments.is_integer else ("dates", "whole numbers")
-        table.log.fail(
-            f"the times are {kinds[0]}, those of the panel {kinds[1]}", "use the panel's", column=panel.time_name
-        )
-    if moments.is_integer or moments.tz is not None or panel.tz is None:
-        return moments.values
-    return to_utc(moments.values, series, check_zone(panel.tz), panel.time_name, table.log)
+def _times_of(panel: Panel, table: Table, time: Names, series: np.ndarray, date_format: str | None) -> np.ndarray:
+    schema, heading = panel.schema, " + ".join(time)
+    if len(time) > 1:
+        stamps = read_times(table, time, date_format or schema.portable().date_format)
+    else:
+        form = date_format or usable_format(table, time[0], schema.date_format)
+        stamps = parse_times(table, time[0], form, timelike=not panel.freq.is_integer)
+    if stamps.is_integer != panel.freq.is_integer:
+        kinds = ("whole numbers", "dates") if stamps.is_integer else ("dates", "whole numbers")
+        table.log.fail(f"the times are {kinds[0]}, those of the panel {kinds[1]}", "use the panel's", column=heading)
+    if stamps.is_integer or stamps.tz is not None or panel.tz is None:
+        return stamps.values
+    return to_utc(stamps.values, series, panel.tz, heading, table.log)
 
 
 def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +130,7 @@ def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarr
         row = int(off[0])
         table.log.fail(
             f"{time_text(times[row])} lies between the steps ({panel.freq}) of series {panel.ids[series[row]]!r}",
-            "use the times of panel.future_frame(horizon)",
+            "use the times of " + _FRAME,
             column=panel.time_name,
             row=row,
         )
@@ -126,7 +148,7 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
     came = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
     table.log.fail(
         f"no rows after the origin for series {names}: expected {expected}, but {came}",
-        "fill in panel.future_frame(horizon)",
+        _FILL_IN,
     )
 
 
@@ -143,7 +165,7 @@ def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) 
         k = int(gap[0])
         absent = np.setdiff1d(np.arange(lengths[k]), steps[series == k])
         dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][absent]])
-        table.log.fail(f"no rows for series {panel.ids[k]!r} at {dates}", "fill in panel.future_frame(horizon)")
+        table.log.fail(f"no rows for series {panel.ids[k]!r} at {dates}", _FILL_IN)
     return lengths
 
 
@@ -162,8 +184,9 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray) -> No
 
 def _fail_missing(panel: Panel, series: str, column: str, dates: str, more: str) -> NoReturn:
     raise DataError(
-        f"{panel.source}: the known covariate {column!r} of series {series!r} has no value at {dates}{more}; "
-        "a known covariate must be given for every step of the future"
+        f"the known covariate {column!r} of series {series!r} has no value at {dates}{more}",
+        "give it for every step of the future",
+        place=panel.source,
     )
 
 

@@ -15,7 +15,6 @@ from gatecast.data.read.infer_frequency import check_given, infer_frequency
 from gatecast.data.read.table import Log
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
-DUPLICATE_RULES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
 _MOST_EMPTY = 0.8  # share of rows that a given frequency may leave missing where the data keep a coarser one
 _MAX_FILL = 50  # grid rows for each row given, from where on a lone wrong date is the likelier reason
 
@@ -46,10 +45,9 @@ class Long:
         return Long(self.ids, self.codes[index], self.times[index], values, self.rows[index], self.time_name)
 
 
-def stack(long: Long, target: Sequence[str], shared: Sequence[str]) -> Long:
-    """Columns of a wide table one below the other; the columns that all series share are repeated."""
+def stack(long: Long, target: Sequence[str], name: str, shared: Sequence[str]) -> Long:
+    """Columns of a wide table one below the other as one target; the columns that all series share are repeated."""
     count, length = len(target), len(long.times)
-    name = target[0] if count == 1 else "y"
     values = {name: np.concatenate([long.values[column] for column in target])}
     values |= {column: np.tile(long.values[column], count) for column in shared}
     codes = np.repeat(np.arange(count), length)
@@ -67,14 +65,11 @@ class Grid:
     values: dict[str, np.ndarray]
 
 
-def to_grid(long: Long, *, freq: str | None, duplicates: str, tz: str | None, log: Log) -> Grid:
+def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | None, log: Log) -> Grid:
     """Sort, settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
     long = _sort(long, log)
     long = _settle_duplicates(long, duplicates, log)
-    if freq is None:
-        found = infer_frequency(long.times, long.codes, long.time_name, log, long.rows)
-    else:
-        found = check_given(freq, long.times, long.codes, long.time_name, log)
+    found = _frequency(long, freq, log)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
     present = long.codes[first]
     starts = long.times[first]
@@ -92,6 +87,17 @@ def to_grid(long: Long, *, freq: str | None, duplicates: str, tz: str | None, lo
     return Grid(
         ids, edges, starts, found, {name: _spread(column, place, total) for name, column in long.values.items()}
     )
+
+
+def frequency_of(long: Long, freq: Frequency | None, log: Log) -> Frequency:
+    """The frequency of rows in any order, found or checked."""
+    return _frequency(long.take(np.lexsort((long.times, long.codes))), freq, log)
+
+
+def _frequency(long: Long, freq: Frequency | None, log: Log) -> Frequency:
+    if freq is None or freq.is_integer:
+        return infer_frequency(long.times, long.codes, long.time_name, log, long.rows)
+    return check_given(freq, long.times, long.codes, long.time_name, log)
 
 
 def _spread(column: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
@@ -169,7 +175,7 @@ def _equal(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _positions(
-    long: Long, freq: Frequency, starts: np.ndarray, first: np.ndarray, given: str | None, log: Log
+    long: Long, freq: Frequency, starts: np.ndarray, first: np.ndarray, given: Frequency | None, log: Log
 ) -> np.ndarray:
     """``(rows,)`` place of each row within its series."""
     counts = np.diff(np.append(first, len(long.times)))
@@ -187,7 +193,7 @@ def _positions(
     if off.any():
         where = int(np.flatnonzero(off)[0])
         series = f" of series {long.ids[long.codes[where]]!r}" if len(long.ids) > 1 else ""
-        origin = f"freq={given!r}" if given is not None else f"the frequency {freq}"
+        origin = f"freq={given.alias!r}" if given is not None else f"the frequency {freq}"
         count = plural(int(off.sum()), "row")
         log.fail(
             f"{count} lie between the steps of {origin}, first {time_text(long.times[where])}{series}",
@@ -198,14 +204,16 @@ def _positions(
     return place
 
 
-def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, given: str | None, log: Log) -> None:
+def _check_fill(
+    long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency | None, log: Log
+) -> None:
     """A grid that would be nearly empty comes from a wrong date or a wrong frequency."""
     jumps = np.where(long.codes[1:] == long.codes[:-1], np.diff(position), 0)
     if given is not None:
         inside = jumps[jumps > 0]
         if len(inside) > 2 and inside.min() > 1 and inside.min() == np.median(inside):
             log.fail(
-                f"freq={given!r} was given, but the rows are {int(inside.min())} such steps apart",
+                f"freq={given.alias!r} was given, but the rows are {int(inside.min())} such steps apart",
                 "leave freq out to have it found",
                 column=long.time_name,
             )
@@ -221,7 +229,7 @@ def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, g
         )
 
 
-def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency, given: str, log: Log) -> None:
+def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency, log: Log) -> None:
     """A given frequency that leaves most rows empty, where the rows themselves keep a coarser one."""
     if total <= len(position) / (1 - _MOST_EMPTY):
         return
@@ -231,7 +239,7 @@ def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency
         return  # the rows are not regular: the grid that was given is all that there is
     if found.alias != freq.alias and _rows_on(long, found) <= 2 * len(position):
         log.fail(
-            f"freq={given!r} was given, but the rows are at the frequency {found}: "
+            f"freq={given.alias!r} was given, but the rows are at the frequency {found}: "
             f"{100 * (1 - len(position) / total):.0f} % of the rows would be missing",
             f'leave freq out, or give freq="{found}"',
             column=long.time_name,

@@ -160,15 +160,14 @@ def _business_days(times: np.ndarray, steps: np.ndarray) -> bool:
     return bool(midnight and (weekdays < 5).all() and (steps >= 3 * _DAY).sum() >= 2)
 
 
-def check_given(freq: str, times: np.ndarray, codes: np.ndarray, column: str, log: Log) -> Frequency:
+def check_given(given: Frequency, times: np.ndarray, codes: np.ndarray, column: str, log: Log) -> Frequency:
     """The frequency that the user gave, fitted to where the times lie (month start or end, day of the week)."""
-    alias = parse_alias(freq)
+    alias = given.alias
     if times.dtype.kind == "i":
         log.fail(
-            f"freq={freq!r} was given, but the times are plain numbers", "leave freq out, or give dates", column=column
+            f"freq={alias!r} was given, but the times are plain numbers", "leave freq out, or give dates", column=column
         )
     steps, _ = steps_between(times, codes)
-    given = Frequency(alias)
     calendar = _calendar_alias(times, steps) if len(steps) else None
     if calendar is not None and alias.lstrip("0123456789")[:2] in {"ME", "MS", "QE", "QS", "YE", "YS"}:
         found = Frequency(calendar)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gatecast.base.findings import Words
 from gatecast.base.text import plural, shorten
 from gatecast.data.read.table import Log, Table, is_missing_text
 
@@ -88,7 +89,7 @@ def to_float(table: Table, name: str, *, decimal: str | None, missing: Sequence[
     return _without_codes(values, name, missing, table.log)
 
 
-def require_finite(values: np.ndarray, name: str, log: Log, remedy: str) -> None:
+def require_finite(values: np.ndarray, name: str, log: Log, remedy: Words) -> None:
     """Refuse infinite values of a column, naming the first.
 
     Raises:

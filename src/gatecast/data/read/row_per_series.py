@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pandas as pd
 
 from gatecast.base.text import plural
-from gatecast.data.read.columns import Wishes
 from gatecast.data.read.dates import Moments, is_time_text, parse_texts
-from gatecast.data.read.numbers import to_float
 from gatecast.data.read.table import Table
+from gatecast.data.schema import Schema
 
 _LEAST = 5  # columns of values from which on a table may be recognised by its header alone
 
@@ -36,11 +34,11 @@ def value_columns(table: Table) -> list[str]:
     return names if has_id else []
 
 
-def row_ids(table: Table, wishes: Wishes, values: list[str]) -> tuple[str, ...]:
+def row_ids(table: Table, schema: Schema, values: list[str]) -> tuple[str, ...]:
     """The columns that name each row."""
-    if wishes.ids is not None:
-        return wishes.ids
-    taken = {*values, *wishes.covariates()}
+    if schema.id is not None:
+        return schema.id
+    taken = {*values, *schema.covariates}
     texts = [name for name in table.names if name not in taken and table.is_text(name)]
     for name in texts:
         if table.texts(name).is_unique and (table.texts(name) != "").all():
@@ -48,19 +46,13 @@ def row_ids(table: Table, wishes: Wishes, values: list[str]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def read_matrix(table: Table, values: list[str], wishes: Wishes, decimal: str | None) -> np.ndarray:
-    """``(series, time)`` float64, NaN where missing."""
-    columns = [to_float(table, name, decimal=decimal, missing=wishes.missing) for name in values]
-    return np.stack(columns, axis=1)
-
-
-def header_times(table: Table, values: list[str], wishes: Wishes) -> Moments | None:
+def header_times(table: Table, values: list[str], schema: Schema) -> Moments | None:
     """Times written in the header; None where it only counts (V2, V3 …)."""
     if not all(is_time_text(name) or re.fullmatch(r"\d{4}", name) for name in values):
         return None
     lines, table.log.lines = table.log.lines, None
     try:
-        moments = parse_texts(pd.Series(values, dtype=object), "header", wishes.date_format, table.log)
+        moments = parse_texts(pd.Series(values, dtype=object), "header", schema.date_format, table.log)
     finally:
         table.log.lines = lines
     return moments

@@ -5,34 +5,39 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gatecast.data.read.columns import Wishes
 from gatecast.data.read.numbers import to_float
 from gatecast.data.read.table import Table, is_missing_text
+from gatecast.data.schema import Schema
 
 
-def read_static(table: Table, codes: np.ndarray, wishes: Wishes, decimal: str | None) -> np.ndarray:
+def read_static(table: Table, codes: np.ndarray, schema: Schema) -> np.ndarray:
     """``(series, static)`` float32; NaN where a series has no value.
 
     Raises:
         DataError: where a column changes within a series.
     """
     count = int(codes.max()) + 1
-    result = np.full((count, len(wishes.static)), np.nan, np.float32)
-    for k, name in enumerate(wishes.static):
-        values = to_float(table, name, decimal=decimal, missing=wishes.missing)
+    result = np.full((count, len(schema.static)), np.nan, np.float32)
+    for k, name in enumerate(schema.static):
+        values = to_float(table, name, decimal=schema.decimal, missing=schema.missing)
         result[:, k] = _one_each(values, ~np.isnan(values), codes, table, name, "static", np.full(count, np.nan))
     return result
 
 
-def read_category(table: Table, codes: np.ndarray, wishes: Wishes) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
+def read_category(table: Table, codes: np.ndarray, schema: Schema) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
     """``(series, categories)`` codes, -1 for missing, and the names behind them."""
     count = int(codes.max()) + 1
-    result = np.full((count, len(wishes.category)), -1, np.int64)
+    result = np.full((count, len(schema.category)), -1, np.int64)
     levels = []
-    for k, name in enumerate(wishes.category):
+    for k, name in enumerate(schema.category):
         texts = table.texts(name)
-        absent = is_missing_text(texts, wishes.missing)
-        numbers, names = pd.factorize(texts.where(~absent), sort=True)
+        absent = is_missing_text(texts, schema.missing)
+        if schema.levels:
+            names = list(schema.levels[k])
+            numbers = pd.Index(names).get_indexer(texts)
+            absent |= numbers < 0  # a level that the schema does not know
+        else:
+            numbers, names = pd.factorize(texts.where(~absent), sort=True)
         values = _one_each(numbers.astype(np.float64), ~absent, codes, table, name, "category", np.full(count, -1.0))
         result[:, k] = values.astype(np.int64)
         levels.append(tuple(str(level) for level in names))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Finding
+from gatecast.base.findings import Finding, Words
+from gatecast.data.schema import Schema
 
 # Spellings of "no value" that need no telling. Anything else is told by ``missing=``.
 MISSING_CODES = frozenset(
@@ -45,14 +46,14 @@ class Log:
         """``"line 17"``."""
         return f"{self.word} {self.line(row)}"
 
-    def fail(self, problem: str, remedy: str, *, column: str | None = None, row: int | None = None) -> NoReturn:
+    def fail(self, problem: Words, remedy: Words, *, column: str | None = None, row: int | None = None) -> NoReturn:
         """Raise a DataError: place, what was expected and what came, then the remedy."""
         place = [self.source]
         if column is not None:
             place.append(f"column {column!r}")
         if row is not None:
             place.append(self.at(row))
-        raise DataError(f"{', '.join(place)}: {problem}; {remedy}")
+        raise DataError(problem, remedy, place=", ".join(place))
 
 
 @dataclass
@@ -63,15 +64,22 @@ class Table:
         frame: the columns.
         log: knows the place of each row.
         decimal: decimal sign that the first lines of a text file prove; None where they do not.
+        dialect: delimiter, encoding and header line of a text file.
     """
 
     frame: pd.DataFrame
     log: Log
     decimal: str | None = None
+    dialect: dict[str, Any] = field(default_factory=dict)
     _coded: dict[str, tuple[np.ndarray, pd.Series]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def with_dialect(self, schema: Schema) -> Schema:
+        """The schema with the dialect of this table where it has none."""
+        found = {**self.dialect, "decimal": self.decimal}
+        return replace(schema, **{name: value for name, value in found.items() if getattr(schema, name) is None})
 
     @property
     def names(self) -> list[str]:

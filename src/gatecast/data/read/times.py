@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.text import shorten
-from gatecast.data.read.columns import Wishes, plain, whole_numbers
+from gatecast.data.read.columns import plain, whole_numbers
 from gatecast.data.read.dates import TIME_OF_DAY, Moments, looks_like_compact, looks_like_time, parse_texts, parse_times
 from gatecast.data.read.numbers import is_numeric_text
 from gatecast.data.read.table import Table, is_missing_text
+from gatecast.data.schema import Schema
 
 _TIME_NAMES = frozenset(
     {
@@ -37,15 +38,13 @@ _PART_WORDS = {
 }
 
 
-def find_time(table: Table, wishes: Wishes) -> tuple[str, ...]:
+def find_time(table: Table, schema: Schema) -> tuple[str, ...]:
     """The columns that hold the time; empty where rows are simply counted."""
-    if isinstance(wishes.time, tuple):
-        return wishes.time
-    if wishes.time is False:
-        return ()
-    used = {*(wishes.ids or ()), *(wishes.target or ()), *wishes.covariates()}
+    if schema.time is not None:
+        return schema.time
+    used = {*(schema.id or ()), *(schema.target or ()), *schema.covariates}
     free = [name for name in table.names if name not in used]
-    found = _dates(table, free, wishes.date_format) or _date_parts(table, free) or _numbered(table, free)
+    found = _dates(table, free, schema.date_format) or _date_parts(table, free) or _numbered(table, free)
     found = found or next(((name,) for name in free if plain(name) in _SURE_NAMES and _is_words(table, name)), ())
     if not found:
         message = "no column holds times: rows are taken in the order they come, numbered from 0"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import DataError, SettingError
+from gatecast.base.text import time_text
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir.likelihood import Likelihood
 from gatecast.epidemic.seir.problem import Given, Problem
 from gatecast.epidemic.seir.transmission import DayOf, Piecewise, Transmission
-from gatecast.forecasters.contract import moment
 
 LEAST_DAYS = 14
 Population = float | Mapping[str, float] | str
@@ -42,7 +42,7 @@ def require_daily_counts(panel: Panel, variant: str) -> None:
             row, target = wrong[0]
             raise DataError(
                 f"{panel.source}: new cases a day must be 0 or more, but {panel.target_names[target]} of series "
-                f"{panel.ids[index]} is {values[row, target]:g} at {moment(panel.times(index)[row])}; "
+                f"{panel.ids[index]} is {values[row, target]:g} at {time_text(panel.times(index)[row])}; "
                 "gatecast.data.daily_counts repairs such days and lists them"
             )
 
