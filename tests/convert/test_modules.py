@@ -27,7 +27,7 @@ from gatecast.convert import (
     to_torch,
     write_keras,
 )
-from gatecast.convert.keras_options import arguments_of
+from gatecast.convert.keras.options import arguments_of
 
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("LSTM", {}),

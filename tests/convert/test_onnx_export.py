@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from convert.runtime import BATCH, HIDDEN, INPUT, LENGTHS, TIME, ran
 from gatecast.base.errors import MissingExtraError, SettingError
 from gatecast.convert import LayerWeights, OnnxActivation, from_onnx, from_torch, onnx_arrays, read_onnx, to_onnx
 
-pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+pytestmark = pytest.mark.slow  # an export takes seconds
 
 CLIPPED = {
     "activation": OnnxActivation("ScaledTanh", (0.75, 1.25), 0.5),
@@ -57,35 +60,54 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "options"), OPTIONS)
-@pytest.mark.parametrize("more", [False, True], ids=["plain", "state and lengths"])
-def test_an_exported_layer_runs_in_onnxruntime(kind: str, options: dict[str, Any], more: bool, tmp_path: Path) -> None:
-    layer = made(kind, **options)
+@cache
+def exported(k: int, folder: Path, *, more: bool = True) -> tuple[LayerWeights, Any, Path]:
+    """Layer ``k`` of OPTIONS, its model (with state and lengths as inputs) and its file; an export takes seconds."""
+    kind, options = OPTIONS[k]
+    layer, path = made(kind, **options), folder / f"layer-{k}-{more}.onnx"
+    return layer, to_onnx(layer, path, state=more, lengths=more), path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("onnx")
+
+
+ALL = [pytest.param(k, id=",".join([kind, *options])) for k, (kind, options) in enumerate(OPTIONS)]
+
+
+@pytest.mark.parametrize(
+    ("k", "more"), [*((k, True) for k in range(len(OPTIONS))), (1, False), (7, False), (11, False)]
+)
+def test_an_exported_layer_runs_in_onnxruntime(k: int, more: bool, folder: Path) -> None:
+    layer, model, path = exported(k, folder, more=more)
+    onnx.checker.check_model(model, full_check=True)
     x = torch.randn(TIME, BATCH, INPUT)
     rows = 2 * layer.directions
-    state = tuple(torch.randn(rows, BATCH, HIDDEN) for _ in range(2 if kind == "LSTM" else 1)) if more else None
+    count = 2 if layer.kind == "LSTM" else 1
+    state = tuple(torch.randn(rows, BATCH, HIDDEN) for _ in range(count)) if more else None
     steps = torch.arange(TIME)[:, None] < torch.tensor(LENGTHS) if more else None
     inputs = {"x": x.transpose(0, 1).contiguous() if layer.option("batch_first") else x}
     if state is not None:
         inputs |= {"lengths": torch.tensor(LENGTHS, dtype=torch.int32), **dict(zip(("h0", "c0"), state, strict=False))}
-    model = to_onnx(layer, tmp_path / "layer.onnx", state=more, lengths=more)
-    assert (tmp_path / "layer.onnx").read_bytes() == model.SerializeToString()
+    assert [value.name for value in model.graph.input] == [n for n in ("x", "h0", "c0", "lengths") if n in inputs]
+    assert path.read_bytes() == model.SerializeToString()
     y, *ends = ran(model, **inputs)
     played = play(layer, x, steps, state)
     torch.testing.assert_close(y.transpose(0, 1) if layer.option("batch_first") else y, played.y, **TOLERANCE)
+    assert len(ends) == count
     for one, two in zip(ends, [played.h, played.c], strict=False):
         torch.testing.assert_close(one, two, **TOLERANCE)
 
 
-@pytest.mark.parametrize(("kind", "options"), OPTIONS)
-def test_an_exported_layer_comes_back(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
-    layer = made(kind, **options)
-    to_onnx(layer, tmp_path / "layer.onnx")
-    back = read_onnx(tmp_path / "layer.onnx")
+@pytest.mark.parametrize("k", ALL)
+def test_an_exported_layer_comes_back(k: int, folder: Path) -> None:
+    layer, _, path = exported(k, folder)
+    back = read_onnx(path)
     assert list(back) == ["l0", "l1"]
-    for k, part in enumerate(back.values()):
+    for number, part in enumerate(back.values()):
         for name, tensor in part.state.items():
-            assert torch.equal(tensor, layer.state[name.replace("_l0", f"_l{k}")])
+            assert torch.equal(tensor, layer.state[name.replace("_l0", f"_l{number}")])
         for name in (
             "activation",
             "recurrent_activation",
@@ -150,6 +172,6 @@ def test_coupled_gates_of_other_functions() -> None:
 
 
 def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingExtraError, match=r'onnx is needed for writing ONNX .*: pip install "gatecast\[onnx\]"'):
         to_onnx(made("LSTM"))

@@ -18,7 +18,7 @@ from torch import Tensor
 from gatecast import ops
 from gatecast.base.errors import MissingExtraError, SettingError
 from gatecast.convert import onnx_table
-from gatecast.convert.onnx_table import translated
+from gatecast.convert.onnx.table import translated
 from gatecast.ops.lstm_cell.operators import Call, options_of
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")

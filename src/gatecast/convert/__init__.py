@@ -1,14 +1,13 @@
-"""Recurrent weights in and out: Keras, PyTorch and ONNX, each without the other's package."""
+"""Recurrent layers from and to Keras, PyTorch and ONNX."""
 
-from gatecast.convert.convlstm import conv_from_keras_arrays, conv_to_keras_arrays
-from gatecast.convert.keras import from_keras, from_keras_arrays, read_keras, write_keras
-from gatecast.convert.keras_arrays import to_keras_arrays
-from gatecast.convert.layer import LayerWeights
-from gatecast.convert.modules import from_layer
-from gatecast.convert.onnx import from_onnx, from_onnx_arrays, read_onnx
-from gatecast.convert.onnx_activations import OnnxActivation
-from gatecast.convert.onnx_export import onnx_arrays, to_onnx
-from gatecast.convert.onnx_table import onnx_table
+from gatecast.convert.keras.arrays import to_keras_arrays
+from gatecast.convert.keras.convlstm import conv_from_keras_arrays, conv_to_keras_arrays
+from gatecast.convert.keras.layers import from_keras, from_keras_arrays, read_keras, write_keras
+from gatecast.convert.layer import LayerWeights, from_layer
+from gatecast.convert.onnx.activations import OnnxActivation
+from gatecast.convert.onnx.export import onnx_arrays, to_onnx
+from gatecast.convert.onnx.reader import from_onnx, from_onnx_arrays, read_onnx
+from gatecast.convert.onnx.table import onnx_table
 from gatecast.convert.pytorch import from_torch, to_torch
 from gatecast.convert.stack import stack
 

@@ -1,6 +1,6 @@
-"""Gate orders of the frameworks, and the change from one to another.
+"""Gate orders of the frameworks.
 
-Weights of all gates lie in one matrix, a block of ``hidden`` rows for each gate. One letter names a block:
+The weights of all gates are one matrix with a block of ``hidden`` rows for each gate. A letter names a block:
 
 ========  ==============  ================  ==========================
 layer     gatecast/torch  Keras             ONNX
@@ -23,12 +23,12 @@ PEEPHOLES, ONNX_PEEPHOLES = "ifo", "iof"
 
 
 def reorder(rows: Tensor, have: str, want: str) -> Tensor:
-    """Blocks of rows in another order: ``reorder(weight, "zrn", "rzn")``. The result is a copy of its own.
+    """A copy with the blocks of rows in another order: ``reorder(weight, "zrn", "rzn")``.
 
     Args:
         rows: first axis ``len(have) * hidden``.
-        have: a letter for each block, in the order in which they come.
-        want: the same letters in the order to give.
+        have: letters of the blocks in their order.
+        want: the same letters in the new order.
     """
     blocks = dict(zip(have, rows.chunk(len(have)), strict=True))
     return torch.cat([blocks[gate] for gate in want]).contiguous()

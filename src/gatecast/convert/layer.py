@@ -1,4 +1,4 @@
-"""One recurrent layer as plain data: what to call its constructor with, and its state dict."""
+"""A recurrent layer as plain data: the arguments of its constructor, and its state dict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Kind = Literal["LSTM", "GRU", "RNN"]
 
 GATES: dict[str, int] = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
-# What the constructor takes when nothing is said: PyTorch's arguments, then the fields of the options.
+# Defaults of the constructors: PyTorch's arguments, then the fields of the options.
 _TORCH: dict[str, Any] = {
     "input_size": None,
     "hidden_size": None,
@@ -40,8 +40,8 @@ _TORCH: dict[str, Any] = {
 TORCH_OPTIONS = (*_TORCH, "proj_size", "nonlinearity")
 LAYERS: dict[str, type[Stack]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
 MODULES: dict[str, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
-# How the names of those tensors begin that an option brings and that nothing else reads.
-_OWN_TENSORS = {
+# Prefix of the tensors that exist for one option only.
+_OPTION_TENSORS = {
     "peephole": "peephole_",
     "layer_norm": "norm_",
     "learn_initial_state": "initial_",
@@ -58,12 +58,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "GRU": _defaults({}, GRUCellOptions, StackOptions),
     "RNN": _defaults({"nonlinearity": "tanh"}, RNNCellOptions, StackOptions),
 }
-# How a layer is called and what it hands back, how its weights begin, and what acts in training: the equations of a
-# forward run stay the same.
+# Options without effect on the equations of a forward pass: calling convention and outputs, initial weights, training.
 CALLING = (
     "batch_first", "return_sequences", "return_state", "return_cells", "stateful", "zero_output_for_mask", "recompute",
 )  # fmt: skip
-BEGINNING = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
+INITIAL = ("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias")
 TRAINING = (
     "dropout", "input_dropout", "recurrent_dropout", "weight_drop", "variational", "gradient_clip",
     "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
@@ -73,18 +72,18 @@ TRAINING = (
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """A recurrent layer, or a stack of equal ones, that is free of any framework's classes.
+    """A recurrent layer, or a stack of equal ones, independent of the classes of any framework.
 
-    ``arguments`` holds ``input_size``, ``hidden_size`` and whatever differs from the defaults of ``gatecast.nn``, so
-    that a layer without options that PyTorch lacks is ``torch.nn.LSTM(**layer.arguments)``. ``state`` has PyTorch's
-    names and gate order (LSTM: i, f, g, o; GRU: r, z, n), and with peepholes ``peephole_l{k}`` of shape (3, hidden):
-    i, f, o.
+    ``arguments`` holds ``input_size``, ``hidden_size`` and the options that differ from the defaults of
+    ``gatecast.nn``: a layer without options that PyTorch lacks is ``torch.nn.LSTM(**layer.arguments)``. ``state`` has
+    PyTorch's names and gate order (LSTM: i, f, g, o; GRU: r, z, n), and with peepholes ``peephole_l{k}`` of shape
+    (3, hidden): i, f, o.
 
     Args:
         kind: ``LSTM``, ``GRU`` or ``RNN``.
-        arguments: of the constructor, by name.
-        state: tensors by the names of ``state_dict``.
-        name: the layer's name where it came from, for messages.
+        arguments: arguments of the constructor.
+        state: the state dict.
+        name: name of the layer in its source, for messages.
 
     Raises:
         SettingError: a tensor is missing, unexpected or of another shape.
@@ -116,7 +115,7 @@ class LayerWeights:
 
     @property
     def directions(self) -> int:
-        """1, or 2 where the sequence is read backwards as well."""
+        """1, or 2 for a bidirectional layer."""
         return 2 if self.option("bidirectional") else 1
 
     @property
@@ -125,17 +124,18 @@ class LayerWeights:
         return (1 if self.option("single_bias") else 2) if self.option("bias") else 0
 
     def suffixes(self) -> Iterator[tuple[int, str]]:
-        """Layer number and ending of the tensors' names, in PyTorch's order: l0, l0_reverse, l1, …"""
+        """Layer number and suffix of the tensor names, in PyTorch's order: l0, l0_reverse, l1, …"""
         for k in range(self.option("num_layers")):
             for ending in ("", "_reverse")[: self.directions]:
                 yield k, f"l{k}{ending}"
 
     def tensors(self, suffix: str) -> dict[str, Tensor]:
-        """The tensors of one layer and direction, by their names without the ending."""
-        return {name.removesuffix(f"_{suffix}"): tensor for name, tensor in self.state.items() if _ends(name, suffix)}
+        """The tensors of one layer and direction, by their names without the suffix."""
+        suffix = f"_{suffix}"
+        return {name.removesuffix(suffix): tensor for name, tensor in self.state.items() if name.endswith(suffix)}
 
     def both_biases(self, suffix: str) -> dict[str, Tensor]:
-        """The tensors of one layer and direction with both biases, zeros where there is none."""
+        """The tensors of one layer and direction with both biases, missing ones as zeros."""
         tensors = self.tensors(suffix)
         zeros = tensors["weight_ih"].new_zeros(len(tensors["weight_ih"]))
         return {"bias_ih": zeros, "bias_hh": zeros, **tensors}
@@ -144,10 +144,10 @@ class LayerWeights:
         """A module with these weights: ``layer.make(gatecast.nn.LSTM)``, or, without other options, ``torch.nn.LSTM``.
 
         Args:
-            constructor: takes the arguments by name; its module has PyTorch's names of parameters.
+            constructor: called with the arguments; its module has PyTorch's parameter names.
 
         Raises:
-            SettingError: it makes a layer of another kind.
+            SettingError: the module is a layer of another kind.
         """
         first = self.state["weight_ih_l0"]
         if isinstance(constructor, type):
@@ -161,15 +161,14 @@ class LayerWeights:
         for kind in LAYERS:
             if kind != self.kind and issubclass(made, (LAYERS[kind], MODULES[kind])):
                 raise SettingError(
-                    f"{self.label}: these are weights of a {self.kind}, got {made.__name__} to make of them; "
-                    f"give gatecast.nn.{self.kind} or torch.nn.{self.kind}"
+                    f"{self.label}: its weights are those of a {self.kind}, got the constructor {made.__name__}",
+                    f"give gatecast.nn.{self.kind} or torch.nn.{self.kind}",
                 )
 
     def with_options(self, **options: Any) -> LayerWeights:
         """The same weights with other options, for instance ``dropout=0.1``.
 
-        An option that is switched off takes its own weights with it: ``peephole``, ``layer_norm``,
-        ``learn_initial_state`` and ``static_size``.
+        Switching off ``peephole``, ``layer_norm``, ``learn_initial_state`` or ``static_size`` removes its weights.
 
         Raises:
             SettingError: the layer has no such option.
@@ -179,30 +178,30 @@ class LayerWeights:
             if name not in known:
                 hint = did_you_mean(name, known, cutoff=NEAR) or f"see the arguments of gatecast.nn.{self.kind}"
                 raise SettingError(f"{self.kind} has no option {name!r}", hint)
-        gone = tuple(own for name, own in _OWN_TENSORS.items() if name in options and not options[name])
+        gone = tuple(prefix for name, prefix in _OPTION_TENSORS.items() if name in options and not options[name])
         state = {name: tensor for name, tensor in self.state.items() if not name.startswith(gone)}
         return replace(self, arguments={**self.arguments, **options}, state=state)
 
 
 def without_defaults(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that differ from the defaults, and those that are unknown here."""
+    """The arguments that differ from the defaults, and unknown ones."""
     defaults = DEFAULTS[kind]
     names = [*(name for name in defaults if name in arguments), *(name for name in arguments if name not in defaults)]
     return {name: arguments[name] for name in names if name not in defaults or arguments[name] != defaults[name]}
 
 
 def expected_shapes(layer: LayerWeights) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each tensor that the layer here has with these arguments, those apart that are unknown."""
+    """Name and shape of each tensor of the layer with these arguments, without unknown ones."""
     known = [name for name in DEFAULTS[layer.kind] if name in layer.arguments]
-    arguments = {name: layer.arguments[name] for name in known if name not in (*BEGINNING, *TRAINING)}
-    made = LAYERS[layer.kind](**arguments, device="meta")  # shapes alone: no memory, no random numbers
+    arguments = {name: layer.arguments[name] for name in known if name not in (*INITIAL, *TRAINING)}
+    made = LAYERS[layer.kind](**arguments, device="meta")  # shapes only: no memory, no random numbers
     return {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
 
 
 def check_state(layer: LayerWeights) -> None:
-    """Raise a SettingError unless the state dict is what the arguments ask for.
+    """Raise SettingError unless the state dict fits the arguments.
 
-    Arguments that are unknown here may bring tensors of their own; then only those that are known are checked.
+    Unknown arguments may add tensors, so that with them only the known tensors must be present.
     """
     shapes, foreign = expected_shapes(layer), set(layer.arguments) - set(DEFAULTS[layer.kind])
     missing, unexpected = sorted(shapes.keys() - layer.state.keys()), sorted(layer.state.keys() - shapes.keys())
@@ -211,7 +210,8 @@ def check_state(layer: LayerWeights) -> None:
     if unexpected and not foreign:
         raise SettingError(
             f"{layer.label}: the state dict holds {unexpected[0]}, which a layer with these arguments does not have: "
-            f"{dict(layer.arguments)}; leave the tensor out, or set the option that it belongs to"
+            f"{dict(layer.arguments)}",
+            "leave the tensor out, or set its option",
         )
     for name, shape in shapes.items():
         if tuple(layer.state[name].shape) != shape and not foreign:
@@ -219,32 +219,63 @@ def check_state(layer: LayerWeights) -> None:
 
 
 def refuse_others(layer: LayerWeights, known: Collection[str], target: str) -> None:
-    """Raise a SettingError where the layer has an option that ``target`` lacks and that changes what a run gives."""
+    """Raise SettingError if the layer has an option that ``target`` lacks and that changes a forward pass."""
     sizes = tuple(_TORCH)
     for name in layer.arguments:
-        if name not in (*sizes, *CALLING, *BEGINNING, *TRAINING, "single_bias", *known):
+        if name not in (*sizes, *CALLING, *INITIAL, *TRAINING, "single_bias", *known):
             raise no_counterpart(layer, name, target)
 
 
 def no_counterpart(layer: LayerWeights, name: str, target: str) -> SettingError:
-    """The error where ``target`` lacks an option, with a way out that works."""
+    """The error for an option that ``target`` lacks, with a remedy that works."""
     default = DEFAULTS[layer.kind].get(name)
     try:
         layer.with_options(**{name: default})
-        way_out = f"if it may go, layer.with_options({name}={default!r}) leaves it out"
-    except SettingError:  # other weights have their shape or their sense by it
-        way_out = f"the weights depend on it, so that the layer has to be made and trained with {name}={default!r}"
-    return SettingError(f"{layer.label}: {target} has no counterpart of {name}={layer.option(name)!r}; {way_out}")
+        remedy = f"if it is not needed, layer.with_options({name}={default!r}) leaves it out"
+    except SettingError:  # shape or meaning of other weights depends on it
+        remedy = f"the weights depend on it, so the layer must be created and trained with {name}={default!r}"
+    return SettingError(f"{layer.label}: {target} has no counterpart of {name}={layer.option(name)!r}", remedy)
 
 
 def refuse_last_outputs(layer: LayerWeights, target: str) -> None:
-    """Raise a SettingError where the layer gives the last output alone and ``target`` gives all of them."""
+    """Raise SettingError if the layer returns the last output only and ``target`` returns all of them."""
     if not layer.option("return_sequences"):
         raise SettingError(
-            f"{layer.label}: {target} gives the outputs of every step, and return_sequences=False is the last one; "
-            "where the caller takes it from them, layer.with_options(return_sequences=True)"
+            f"{layer.label}: {target} gives the outputs of every step, and return_sequences=False is the last one only",
+            "if the caller can take it from them, layer.with_options(return_sequences=True)",
         )
 
 
-def _ends(name: str, suffix: str) -> bool:
-    return name.endswith(f"_{suffix}")
+def from_layer(module: Any) -> LayerWeights:
+    """A ``gatecast.nn.LSTM``, ``GRU`` or ``RNN`` as plain data, with copies of its weights.
+
+    `LayerWeights.make` is the way back. A parametrized weight (``torch.nn.utils.parametrizations``) is copied as the
+    value that the layer computes with.
+
+    Args:
+        module: the layer.
+
+    Raises:
+        SettingError: it is another module.
+
+    Example:
+        >>> from gatecast import nn
+        >>> from gatecast.convert import from_layer
+        >>> from_layer(nn.LSTM(3, 8, batch_first=True, peephole=True)).arguments
+        {'input_size': 3, 'hidden_size': 8, 'batch_first': True, 'peephole': True}
+    """
+    kind = next((name for name, known in LAYERS.items() if isinstance(module, known)), None)
+    if kind is None:
+        raise SettingError(
+            f"from_layer reads gatecast.nn.LSTM, GRU or RNN, got {type(module).__module__}.{type(module).__name__}",
+            "from_torch reads those of torch.nn",
+        )
+    sizes = {"input_size": module.input_size, "hidden_size": module.hidden_size}
+    return LayerWeights(kind, sizes | module.settings(), _state(module))  # type: ignore[arg-type]
+
+
+def _state(module: Stack) -> dict[str, Tensor]:
+    """The state dict with the values of parametrized weights."""
+    plain = [name for name in module.state_dict() if not name.startswith("parametrizations.")]
+    parametrized = getattr(module, "parametrizations", {})
+    return {name: getattr(module, name).detach().clone() for name in (*plain, *parametrized)}

@@ -1,4 +1,4 @@
-"""Weights of ``torch.nn.LSTM``, ``GRU`` and ``RNN``: from a module or a state dict, and back."""
+"""Layers of PyTorch: from a module or a state dict, and back."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ _KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
 def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None = None, **options: Any) -> LayerWeights:
     """A layer of PyTorch as plain data.
 
-    Sizes and options are read from the module; from a state dict, sizes are read from the shapes, and what shapes do
-    not show must be given as options (``batch_first=True``, ``nonlinearity="relu"`` of an ``RNN``, which is taken for
-    tanh without a word). Tensors are copies.
+    A module gives sizes and options. A state dict gives sizes only; options that shapes do not show must be passed
+    (``batch_first=True``, or ``nonlinearity="relu"`` of an ``RNN``, whose default is tanh). Tensors are copied.
 
     Args:
         source: a ``torch.nn.LSTM``, ``GRU`` or ``RNN``, or a state dict, also of a larger model.
-        prefix: of the layer's names in the state dict: ``"encoder.lstm."``; None: the only one there.
-        options: arguments that differ from what the module or the shapes say.
+        prefix: prefix of the layer in the state dict: ``"encoder.lstm."``; None: the only one.
+        options: arguments that differ from those of the module or the shapes.
 
     Raises:
         SettingError: no recurrent layer in the source, or several, or tensors that do not fit.
@@ -48,9 +47,9 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
     if isinstance(source, nn.Module):
         if not isinstance(source, nn.LSTM | nn.GRU | nn.RNN):
             raise SettingError(
-                f"from_torch reads torch.nn.LSTM, GRU or RNN, got {type(source).__name__}; "
+                f"from_torch reads torch.nn.LSTM, GRU or RNN, got {type(source).__name__}",
                 "of a larger model give the layer (model.encoder.lstm) or model.state_dict() with prefix; "
-                "a layer of gatecast.nn goes with from_layer"
+                "for a layer of gatecast.nn use from_layer",
             )
         return _of(type(source).__name__, _arguments(source) | options, source.state_dict(), "")
     prefix = _prefix(source, prefix)
@@ -64,16 +63,16 @@ def from_torch(source: nn.Module | Mapping[str, Tensor], *, prefix: str | None =
 def to_torch(layer: LayerWeights, **options: Any) -> nn.RNNBase:
     """The layer as a module of PyTorch, with copies of the weights.
 
-    PyTorch's layers always return the whole sequence and the state, and have both biases: ``return_state``,
-    ``stateful`` and ``zero_output_for_mask`` are left out, a second bias of zeros is added where there is one alone. No
-    random number is drawn.
+    PyTorch's layers always return the whole sequence and the state, and have two biases: ``return_state``, ``stateful``
+    and ``zero_output_for_mask`` are left out, and a single bias gets a second one of zeros. The random state does not
+    change.
 
     Args:
-        layer: plain data of a layer.
+        layer: the layer.
         options: arguments of the PyTorch module to set or change: ``dropout=0.1``.
 
     Raises:
-        SettingError: the layer has an option that PyTorch lacks, or gives its last output alone.
+        SettingError: the layer has an option that PyTorch lacks, or returns its last output only.
     """
     refuse_others(layer, TORCH_OPTIONS, f"torch.nn.{layer.kind}")
     refuse_last_outputs(layer, f"torch.nn.{layer.kind}")
@@ -95,7 +94,7 @@ def _refuse(layer: LayerWeights, name: str, *, allowed: tuple[Any, ...]) -> None
 
 
 def _state(layer: LayerWeights) -> dict[str, Tensor]:
-    """The state dict with both biases, where there are biases."""
+    """The state dict with both biases, if the layer has biases."""
     state = dict(layer.state)
     if layer.biases == 1:
         state |= {f"bias_hh_{suffix}": layer.both_biases(suffix)["bias_hh"] for _, suffix in layer.suffixes()}
@@ -111,7 +110,7 @@ def _arguments(module: nn.RNNBase) -> dict[str, Any]:
 
 
 def _prefix(state: Mapping[str, Any], wanted: str | None) -> str:
-    """The prefix of the layer to read: the one that is wanted, or the only one."""
+    """The prefix of the layer to read: the one given, or the only one."""
     found = sorted({match["prefix"] for name in state if (match := _NAME.fullmatch(name))})
     if wanted in found:
         return str(wanted)
@@ -119,14 +118,14 @@ def _prefix(state: Mapping[str, Any], wanted: str | None) -> str:
         some = ", ".join(list(state)[:5]) or "nothing"
         raise SettingError(f"the state dict must have names such as weight_ih_l0 or encoder.weight_ih_l0; got {some}")
     if wanted is not None:
-        raise SettingError(f"the state dict has no recurrent layer at prefix={wanted!r}; choose one of {found}")
+        raise SettingError(f"the state dict has no recurrent layer at prefix={wanted!r}", f"choose one of {found}")
     if len(found) > 1:
-        raise SettingError(f"the state dict holds {len(found)} recurrent layers; choose one by prefix: {found}")
+        raise SettingError(f"the state dict holds {len(found)} recurrent layers", f"choose one by prefix: {found}")
     return found[0]
 
 
 def _read_shapes(state: Mapping[str, Tensor], prefix: str) -> tuple[str, dict[str, Any]]:
-    """Kind and sizes from the shapes of a state dict whose prefix is gone."""
+    """Kind and sizes from the shapes of a state dict without prefix."""
     for name in ("weight_ih_l0", "weight_hh_l0"):
         if name not in state or state[name].ndim != 2:
             what = tuple(state[name].shape) if name in state else "nothing"

@@ -1,4 +1,4 @@
-"""Several layers, one upon the other, as one layer with ``num_layers``."""
+"""Stacked layers as one layer with ``num_layers``."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 from gatecast.base.errors import SettingError
 from gatecast.convert.layer import LayerWeights
 
-# Read from the first or the last layer; everything else must be equal.
-OWN = ("input_size", "num_layers", "return_sequences", "return_state")
+# Taken from the first or the last layer; all other options must be equal.
+ENDS = ("input_size", "num_layers", "return_sequences", "return_state")
 
 
 def stack(layers: Iterable[LayerWeights]) -> LayerWeights:
-    """Layers that feed one another, as one layer: ``stack(read_keras("model.keras").values())``.
+    """Consecutive layers as one layer: ``stack(read_keras("model.keras").values())``.
 
     Args:
-        layers: from the input upwards; of one kind, equal in size and options, all but the last giving the whole
-            sequence (``return_sequences``) and reading forwards.
+        layers: from the input upwards; of one kind, with equal sizes and options; all but the last return the whole
+            sequence (``return_sequences``) and read forwards.
 
     Raises:
-        SettingError: the layers do not fit together; the message names the two and what differs.
+        SettingError: two layers do not fit; the message names them and the difference.
     """
     every = list(layers)
     if not every:
-        raise SettingError("stack needs at least one layer, got none")
+        raise SettingError("stack needs at least one layer, got 0")
     for below, above in pairwise(every):
         _check_pair(below, above)
     state: dict[str, Tensor] = {}
@@ -41,22 +41,22 @@ def stack(layers: Iterable[LayerWeights]) -> LayerWeights:
 
 def _check_pair(below: LayerWeights, above: LayerWeights) -> None:
     both = f"{below.label} and {above.label} cannot be one stack"
-    for what, first, second in _differences(below, above):
-        raise SettingError(f"{both}: {what} is {first!r} and {second!r}; keep them as two layers")
+    for what, first, second in _mismatches(below, above):
+        raise SettingError(f"{both}: {what} is {first!r} and {second!r}", "keep them as two layers")
     if not below.option("return_sequences"):
-        raise SettingError(f"{both}: the lower one gives its last output only (return_sequences=False)")
+        raise SettingError(f"{both}: the lower one returns its last output only (return_sequences=False)")
     if below.option("go_backwards"):
-        raise SettingError(f"{both}: each turns the time axis round (go_backwards=True); keep them as two layers")
+        raise SettingError(f"{both}: each reverses the time axis (go_backwards=True)", "keep them as two layers")
     if below.option("input_dropout"):
         raise SettingError(
-            f"{both}: a stack drops inputs of its first layer only (input_dropout); use dropout between layers "
-            "instead: layer.with_options(input_dropout=0.0)"
+            f"{both}: a stack applies input_dropout to its first layer only",
+            "use dropout between layers instead: layer.with_options(input_dropout=0.0)",
         )
 
 
-def _differences(below: LayerWeights, above: LayerWeights) -> list[tuple[str, Any, Any]]:
+def _mismatches(below: LayerWeights, above: LayerWeights) -> list[tuple[str, Any, Any]]:
     pairs: list[tuple[str, Any, Any]] = [("kind", below.kind, above.kind)]
-    names = sorted({*below.arguments, *above.arguments} - set(OWN))
+    names = sorted({*below.arguments, *above.arguments} - set(ENDS))
     pairs += [(name, below.option(name), above.option(name)) for name in names]
     width = (below.option("proj_size") or below.option("hidden_size")) * (
         below.directions if below.option("merge_mode") == "concat" else 1
@@ -66,7 +66,7 @@ def _differences(below: LayerWeights, above: LayerWeights) -> list[tuple[str, An
 
 
 def _shift(name: str, count: int) -> str:
-    """``weight_ih_l0_reverse`` of the layer ``count`` floors higher."""
+    """``weight_ih_l0_reverse`` renamed for the layer ``count`` higher."""
     head, _, tail = name.rpartition("_l")
     number, _, ending = tail.partition("_")
     return f"{head}_l{int(number) + count}" + (f"_{ending}" if ending else "")

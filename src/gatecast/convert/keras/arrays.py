@@ -40,13 +40,13 @@ def layer_of(
         state |= {f"{key}_{suffix}": tensor for key, tensor in part.items()}
         for option, size in sizes.items():
             if arguments.get(option, size) != size:
-                raise SettingError(f"{label}: {option} is {arguments[option]} by its options, {size} by its arrays")
+                raise SettingError(f"{label}: {option} is {arguments[option]} in its options and {size} by its arrays")
     two = {"bidirectional": True} if len(directions) == 2 else {}
     return LayerWeights(kind, {**arguments, **sizes, **two}, state, name)
 
 
 def kind_of(arrays: Arrays, label: str) -> Kind:
-    """Which layer the arrays belong to, by their shapes."""
+    """The kind of layer, by the shapes of its arrays."""
     shapes = [tuple(np.shape(array)) for array in arrays]
     if len(shapes) in (2, 3) and len(shapes[0]) == len(shapes[1]) == 2 and shapes[1][0]:
         for kind, gates in GATES.items():
@@ -59,12 +59,12 @@ def kind_of(arrays: Arrays, label: str) -> Kind:
 
 
 def to_keras_arrays(layer: LayerWeights) -> list[list[np.ndarray]]:
-    """The arrays for ``set_weights``: a list for each Keras layer, of which a stack is several.
+    """The arrays for ``set_weights``, a list for each Keras layer; a stack becomes several layers.
 
-    Of a bidirectional layer, those of the forward direction come first, as ``keras.layers.Bidirectional`` has them.
+    In a bidirectional layer the forward direction comes first, as in ``keras.layers.Bidirectional``.
 
     Raises:
-        SettingError: peepholes, a projection or coupled gates, which Keras does not have.
+        SettingError: an option that Keras lacks, such as peepholes, a projection or coupled gates.
 
     Example:
         >>> import torch
@@ -83,7 +83,7 @@ def to_keras_arrays(layer: LayerWeights) -> list[list[np.ndarray]]:
 def _direction(
     kind: Kind, arrays: Arrays, reset_after: bool | None, label: str
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State of one direction, and the sizes and options that the shapes show."""
+    """State of one direction, with the sizes and options that follow from the shapes."""
     tensors = [_tensor(array, label) for array in arrays]
     found = kind_of(arrays, label)
     if found != kind:
@@ -97,7 +97,8 @@ def _direction(
             sizes["reset_after"] = tensors[2].ndim == 2
     elif kind == "GRU" and reset_after is None:
         raise SettingError(
-            f'{label}: a GRU without bias does not show reset_after; give options={{"reset_after": ...}}'
+            f"{label}: the arrays of a GRU without bias do not show reset_after",
+            'give options={"reset_after": ...}',
         )
     return {name: reorder(tensor, KERAS[kind], TORCH[kind]) for name, tensor in state.items()}, sizes
 
@@ -133,6 +134,6 @@ def _to_arrays(layer: LayerWeights, suffix: str) -> list[np.ndarray]:
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
-    """A contiguous array; bfloat16, which NumPy lacks, as float32."""
+    """A contiguous array; bfloat16 becomes float32, since NumPy lacks it."""
     tensor = tensor.detach().cpu()
     return np.ascontiguousarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())

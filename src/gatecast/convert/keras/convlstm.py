@@ -1,4 +1,4 @@
-"""Weights of Keras's ConvLSTM1D, ConvLSTM2D and ConvLSTM3D, as arrays, for the layers here and back."""
+"""Arrays of Keras's ConvLSTM1D, ConvLSTM2D and ConvLSTM3D, to and from the layers of ``gatecast.nn``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NAMES = ("weight_ih", "weight_hh", "bias_ih")
 
 @torch.no_grad()
 def conv_from_keras_arrays(layer: ConvLSTM, arrays: Sequence[Any]) -> ConvLSTM:
-    """Copy the arrays of ``keras_layer.get_weights()`` into a layer; gives the layer.
+    """Copy the arrays of ``keras_layer.get_weights()`` into a layer; return the layer.
 
-    Keras keeps a kernel as ``(*space, in, 4 * filters)``, gates in the order that they have here.
+    A kernel of Keras is ``(*space, in, 4 * filters)``; the order of the gates is the same.
 
     Args:
-        layer: of one layer, without peepholes; with two directions the arrays are those of a ``Bidirectional``.
-        arrays: kernel, recurrent kernel and, where the layer has one, bias; of a ``Bidirectional``, forwards first.
+        layer: a single layer without peepholes; a bidirectional one takes the arrays of a ``Bidirectional``.
+        arrays: kernel, recurrent kernel and, if the layer has one, bias; forward direction first.
 
     Raises:
         SettingError: number or shapes of the arrays do not fit the layer.
@@ -51,29 +51,29 @@ def conv_from_keras_arrays(layer: ConvLSTM, arrays: Sequence[Any]) -> ConvLSTM:
 
 
 def conv_to_keras_arrays(layer: ConvLSTM) -> list[np.ndarray]:
-    """The weights of a layer for ``keras_layer.set_weights``, or that of a ``Bidirectional``.
+    """The arrays of a layer for ``set_weights`` of a ConvLSTM or ``Bidirectional`` of Keras.
 
     Args:
-        layer: of one layer, without peepholes.
+        layer: a single layer without peepholes.
 
     Raises:
-        SettingError: Keras has no counterpart.
+        SettingError: Keras has no such layer.
     """
-    own = [weight.detach().cpu() for weight in _weights(layer).values()]
-    turned = [weight if weight.dim() == 1 else weight.movedim((0, 1), (-1, -2)) for weight in own]
-    return [weight.contiguous().numpy() for weight in turned]
+    tensors = [weight.detach().cpu() for weight in _weights(layer).values()]
+    ordered = [weight if weight.dim() == 1 else weight.movedim((0, 1), (-1, -2)) for weight in tensors]
+    return [weight.contiguous().numpy() for weight in ordered]
 
 
 def _weights(layer: ConvLSTM) -> dict[str, Tensor]:
     """Weights by name, in Keras's order."""
     if layer.num_layers > 1 or layer.peephole != "none" or not layer.in_channels:
         raise SettingError(
-            "Keras's ConvLSTM is one layer without peepholes that reads an input; got "
+            "Keras's ConvLSTM is one layer with an input and without peepholes, got "
             f"num_layers={layer.num_layers}, peephole={layer.peephole!r}, in_channels={layer.in_channels}"
         )
     if layer.recurrent_kernel_size != layer.kernel_size:
         raise SettingError(
-            f"Keras's ConvLSTM has one kernel size; got kernel_size={layer.kernel_size}, "
+            f"Keras's ConvLSTM has one kernel size, got kernel_size={layer.kernel_size}, "
             f"recurrent_kernel_size={layer.recurrent_kernel_size}"
         )
     named = {name + end: getattr(layer, name + end) for end in layer.suffixes for name in _NAMES}

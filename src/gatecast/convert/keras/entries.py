@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecast.base.errors import ModelFileError
-from gatecast.convert.keras_options import CELLS, KINDS
-from gatecast.convert.keras_store import LIMIT_DEPTH, Store
+from gatecast.convert.keras.options import CELLS, KINDS
+from gatecast.convert.keras.store import LIMIT_DEPTH, Store
 from gatecast.nn.options import MERGE_MODES
 
 WRAPPERS = ("Bidirectional", "RNN")
@@ -17,12 +17,12 @@ WRAPPERS = ("Bidirectional", "RNN")
 
 @dataclass(frozen=True)
 class Entry:
-    """A layer, before it is read: where it is, its class and what its configuration says.
+    """Location, class and configuration of a layer.
 
     Args:
-        name: in Keras, with those of the models around it: ``encoder/lstm``.
+        name: in Keras, with the names of enclosing models: ``encoder/lstm``.
         path: of its group in the weights file.
-        layer: ``class_name`` and ``config``; None where only the weights are known.
+        layer: ``class_name`` and ``config``; None if only the weights are known.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Entry:
 
 
 def in_config(config: Mapping[str, Any], place: str, name: str = "", path: str = "", depth: int = 0) -> Iterator[Entry]:
-    """The recurrent layers of a model and of the models in it, in the order of the model.
+    """The recurrent layers of a model and of nested models, in order.
 
-    In the weights file a layer goes by its class in snake case and a counter (``layers/lstm_1``), not by its name.
+    The weights file names a layer by its class in snake case and a counter (``layers/lstm_1``), not by its name.
     """
     if depth > LIMIT_DEPTH:
-        raise ModelFileError(f"{place}: models must not be nested deeper than {LIMIT_DEPTH}: {name}")
+        raise ModelFileError(f"models must not be nested deeper than {LIMIT_DEPTH}: {name}", place=place)
     counts: dict[str, int] = {}
     for layer in _layers(config, place):
         group = snake(layer["class_name"])
@@ -55,7 +55,7 @@ def in_config(config: Mapping[str, Any], place: str, name: str = "", path: str =
 
 
 def in_store(store: Store) -> list[Entry]:
-    """The recurrent layers of a weights file, by the groups that such layers have; their options are not there."""
+    """The recurrent layers of a weights file, recognised by their groups; it has no options."""
     cells = (re.fullmatch(r"(.*?)(/forward_layer|/backward_layer)?/cell(/cells/.*)?", path) for path in store.owners())
     paths = list(dict.fromkeys(match[1] for match in cells if match))
     names = [store.label(path) for path in paths]
@@ -89,7 +89,7 @@ def cells_of(config: Mapping[str, Any], label: str) -> list[tuple[str, str, dict
     """Class, path and configuration of each cell of a ``keras.layers.RNN``.
 
     Raises:
-        ModelFileError: a cell that is none of Keras's own.
+        ModelFileError: a cell that is not one of Keras's.
     """
     cell = _checked(config.get("cell"), label)
     if cell["class_name"] != "StackedRNNCells":
@@ -107,7 +107,7 @@ def cells_of(config: Mapping[str, Any], label: str) -> list[tuple[str, str, dict
 
 
 def snake(name: str) -> str:
-    """A class's name as Keras writes it in paths: ``SimpleRNN``: ``simple_rnn``."""
+    """The name of a class in Keras's paths: ``simple_rnn`` for ``SimpleRNN``."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
@@ -117,8 +117,10 @@ def _layers(config: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
     layers = inner.get("layers") if isinstance(inner, dict) else None
     if not isinstance(layers, list):
         raise ModelFileError(
-            f"{place}: the configuration of {config.get('class_name')!r} must list its layers, as those of "
-            "Sequential and Functional models do; of another save the weights: model.save_weights('model.weights.h5')"
+            f"the configuration of {config.get('class_name')!r} does not list its layers, as Sequential and Functional "
+            "models do",
+            "save the weights: model.save_weights('model.weights.h5')",
+            place=place,
         )
     return [_checked(layer, place) for layer in layers]
 
@@ -131,4 +133,4 @@ def _checked(layer: Any, place: str) -> dict[str, Any]:
         and isinstance(layer["config"].get("name", ""), str)
     ):
         return layer
-    raise ModelFileError(f"{place}: a layer must have class_name and config, got {str(layer)[:80]}")
+    raise ModelFileError(f"a layer must have class_name and config, got {str(layer)[:80]}", place=place)

@@ -1,4 +1,4 @@
-"""Layers of Keras, from its files or from a live layer, without importing Keras."""
+"""Layers of Keras, from its files or from a layer object, without importing Keras."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from gatecast.base.errors import ModelFileError, SettingError, require
-from gatecast.convert.keras_arrays import Arrays, kind_of, layer_of, to_keras_arrays
-from gatecast.convert.keras_entries import WRAPPERS, Entry, cells_of, in_config, in_store, parts_of
-from gatecast.convert.keras_options import CELLS, KINDS, arguments_of
-from gatecast.convert.keras_store import Store, opened
+from gatecast.convert.keras.arrays import Arrays, kind_of, layer_of, to_keras_arrays
+from gatecast.convert.keras.entries import WRAPPERS, Entry, cells_of, in_config, in_store, parts_of
+from gatecast.convert.keras.options import CELLS, KINDS, arguments_of
+from gatecast.convert.keras.store import Store, opened
 from gatecast.convert.layer import LayerWeights
 from gatecast.convert.stack import stack
 
-Read = Callable[[str, bool], Arrays]  # the arrays of a cell, by its path and whether it has a bias
+Read = Callable[[str, bool], Arrays]  # arrays of a cell, by its path and whether it has a bias
 
 
 def from_keras(
@@ -26,20 +26,19 @@ def from_keras(
 ) -> LayerWeights:
     """One recurrent layer of a Keras model: LSTM, GRU, SimpleRNN, RNN of their cells, or Bidirectional of one.
 
-    Keras's ``dropout`` becomes ``input_dropout``, the ``activation`` of a SimpleRNN becomes
-    ``nonlinearity``; initializers, seed,
-    unroll and the like, which do not change what a layer with its weights gives, are left out.
+    Keras's ``dropout`` becomes ``input_dropout``, the ``activation`` of a SimpleRNN becomes ``nonlinearity``. Options
+    without effect on a trained layer (initializers, seed, unroll) are left out.
 
     Args:
         source: a ``.keras`` or ``.weights.h5`` file, or a Keras layer. A ``.weights.h5`` has no options: those that
             differ from the defaults must be given.
-        layer: name, ``model/layer`` for one in an inner model, or number in the order of the model; None: the only one.
-        options: arguments to use in place of the file's: ``{"activation": my_function}``.
+        layer: name, ``model/layer`` in a nested model, or index in the order of the model; None: the only one.
+        options: arguments that replace the file's: ``{"activation": my_function}``.
         ignore: options of Keras to leave out: ``["kernel_regularizer"]``.
 
     Raises:
-        ModelFileError: the file is no Keras file, damaged, or unsafe.
-        SettingError: no such layer, or an option that has no counterpart.
+        ModelFileError: not a Keras file, or damaged or unsafe.
+        SettingError: unknown layer, or an option without counterpart.
         MissingExtraError: h5py is not installed.
     """
     if not isinstance(source, str | Path):
@@ -60,10 +59,10 @@ def read_keras(
 def from_keras_arrays(
     arrays: Arrays, *, options: Mapping[str, Any] | None = None, bidirectional: bool = False
 ) -> LayerWeights:
-    """A layer from ``layer.get_weights()``; which one it is, the shapes show.
+    """A layer from ``layer.get_weights()``; the shapes show its kind.
 
     Args:
-        arrays: kernel, recurrent kernel, bias; of a ``Bidirectional``, forwards first, then the same of backwards.
+        arrays: kernel, recurrent kernel, bias; of a ``Bidirectional``, those of the forward layer first.
         options: arguments of the layer that differ from the defaults: ``{"activation": "relu"}``.
         bidirectional: the arrays are those of a ``Bidirectional``.
 
@@ -84,14 +83,14 @@ def from_keras_arrays(
 
 
 def write_keras(layer: LayerWeights, path: str | Path) -> Path:
-    """Write a ``.weights.h5`` that a ``keras.Sequential`` of just these layers loads: ``model.load_weights(path)``.
+    """Write a ``.weights.h5`` for ``model.load_weights(path)`` of a ``keras.Sequential`` with just these layers.
 
     Args:
-        layer: a layer, or a stack, of which Keras has one layer each.
-        path: must end in ``.weights.h5``, as Keras asks.
+        layer: a layer, or a stack, which becomes several layers in Keras.
+        path: must end in ``.weights.h5``, as Keras requires.
 
     Raises:
-        SettingError: another ending, or an option that Keras lacks.
+        SettingError: another suffix, or an option that Keras lacks.
         MissingExtraError: h5py is not installed.
     """
     h5py = require("h5py", extra="keras", purpose="writing Keras files")
@@ -113,21 +112,21 @@ def write_keras(layer: LayerWeights, path: str | Path) -> Path:
 
 
 def _entries(config: Mapping[str, Any] | None, store: Store) -> list[Entry]:
-    """The layers of a file: by the model's configuration, or of a ``.weights.h5`` by its groups."""
+    """The layers of a file, from the model's configuration, or from the groups of a ``.weights.h5``."""
     return list(in_store(store) if config is None else in_config(config, store.place))
 
 
 def _chosen(entries: Sequence[Entry], layer: str | int | None, place: str, *, ordered: bool) -> Entry:
     names = [entry.name for entry in entries]
     if not entries:
-        raise ModelFileError(f"{place}: no LSTM, GRU, SimpleRNN, RNN or Bidirectional layer in the file")
+        raise ModelFileError("the file has no LSTM, GRU, SimpleRNN, RNN or Bidirectional layer", place=place)
     if isinstance(layer, int) and ordered and -len(entries) <= layer < len(entries):
         return entries[layer]
     found = [entry for entry in entries if layer is None or layer in (entry.name, entry.path)]
     if len(found) != 1:
-        what = "several recurrent layers" if layer is None else f"no one layer {layer!r}"
-        rest = "" if ordered else "; a .weights.h5 does not hold their order, so choose by name"
-        raise SettingError(f"{place}: the file has {what}; choose by name from {names}{rest}")
+        what = "several recurrent layers" if layer is None else f"no single layer {layer!r}"
+        rest = "" if ordered else " (a .weights.h5 does not record their order)"
+        raise SettingError(f"the file has {what}", f"choose by name from {names}{rest}", place=place)
     return found[0]
 
 
@@ -135,7 +134,7 @@ def _convert(entry: Entry, store: Store, options: Mapping[str, Any] | None, igno
     if entry.layer is not None:
         return _with_config(entry, lambda path, bias: store.arrays(path), options, ignore)
     if store.group(f"{entry.path}/cell/cells"):
-        raise SettingError(f"{entry.label}: stacked cells need their options; save the whole model as .keras")
+        raise SettingError(f"{entry.label}: stacked cells need their options", "save the whole model as .keras")
     two = store.group(f"{entry.path}/forward_layer") is not None
     sides = ("forward_layer/", "backward_layer/") if two else ("",)
     directions = [store.arrays(f"{entry.path}/{side}cell") for side in sides]
@@ -158,19 +157,19 @@ def _with_config(entry: Entry, read: Read, options: Mapping[str, Any] | None, ig
 
 
 def _check_directions(forward: dict[str, Any], backward: dict[str, Any], *, label: str) -> None:
-    """The directions of a Bidirectional must differ in nothing but the way they go."""
+    """Raise SettingError unless both directions have the same options."""
     for name in sorted({*forward, *backward} - {"go_backwards"}):
         if forward.get(name) != backward.get(name):
             raise SettingError(
-                f"{label}: {name} is {forward.get(name)!r} forwards and {backward.get(name)!r} backwards; "
-                f'both must be equal: options={{"{name}": ...}}, or two layers from the arrays of each'
+                f"{label}: {name} is {forward.get(name)!r} forwards and {backward.get(name)!r} backwards",
+                f'make them equal, options={{"{name}": ...}}, or make two layers from the arrays of each',
             )
     if forward.get("go_backwards"):
-        raise SettingError(f"{label}: go_backwards=True of the layer that Bidirectional wraps has no counterpart here")
+        raise SettingError(f"{label}: go_backwards=True of the layer inside Bidirectional has no counterpart here")
 
 
 def _of_cells(entry: Entry, read: Read, options: Mapping[str, Any] | None, ignore: Collection[str]) -> LayerWeights:
-    """``keras.layers.RNN`` of a cell or of ``StackedRNNCells``: a stack that turns the time axis as one."""
+    """``keras.layers.RNN`` of a cell or of ``StackedRNNCells``: a stack that reverses the time axis once."""
     assert entry.layer is not None
     outer = {name: value for name, value in entry.layer["config"].items() if name != "name"}
     layers = []
@@ -178,21 +177,22 @@ def _of_cells(entry: Entry, read: Read, options: Mapping[str, Any] | None, ignor
         arguments = arguments_of(CELLS[kind], {**outer, **config}, entry.label, options=options, ignore=ignore)
         arrays = read(f"{entry.path}/{path}", bool(config.get("use_bias", True)))
         layers.append(layer_of(CELLS[kind], [arrays], arguments, name=entry.name, label=entry.label))
-    own = {name: layers[-1].option(name) for name in ("return_sequences", "go_backwards")}
+    outside = {name: layers[-1].option(name) for name in ("return_sequences", "go_backwards")}
     inner = [part.with_options(return_sequences=True, go_backwards=False) for part in layers]
     made = stack(inner)
-    return LayerWeights(made.kind, {**made.arguments, **own}, made.state, entry.name)
+    return LayerWeights(made.kind, {**made.arguments, **outside}, made.state, entry.name)
 
 
 def _from_live(source: Any, options: Mapping[str, Any] | None, ignore: Collection[str]) -> LayerWeights:
-    """A layer object of Keras, by the two methods that every one of them has."""
+    """A layer object of Keras, by ``get_config`` and ``get_weights``."""
     if not (hasattr(source, "get_config") and hasattr(source, "get_weights")):
         raise SettingError(f"source must be a .keras or .weights.h5 file or a Keras layer, got {type(source).__name__}")
     kind = type(source).__name__
     entry = Entry(str(source.name), "", {"class_name": kind, "config": source.get_config()})
     if kind not in (*KINDS, *WRAPPERS):
         raise SettingError(
-            f"{entry.label}: must be LSTM, GRU, SimpleRNN, RNN or Bidirectional; give model.get_layer(...)"
+            f"{entry.label}: must be LSTM, GRU, SimpleRNN, RNN or Bidirectional",
+            "give one layer of the model, model.get_layer(...)",
         )
     rest = list(source.get_weights())
 

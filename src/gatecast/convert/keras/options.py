@@ -1,4 +1,4 @@
-"""What the configuration of a Keras layer says, as arguments of the layer here."""
+"""The configuration of a Keras layer as arguments of a layer of ``gatecast.nn``."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ SAME = {
     "recurrent_dropout": "recurrent_dropout",
     "reset_after": "reset_after",
 }
-# They say how to start, to name or to compute, and nothing about what a layer with its weights gives.
+# Initialisation, names and execution: no effect on the output of a layer with given weights.
 WITHOUT_EFFECT = {
     "name", "trainable", "dtype", "seed", "unroll", "implementation", "use_cudnn", "unit_forget_bias", "cell", "cells",
     "kernel_initializer", "recurrent_initializer", "bias_initializer", "batch_input_shape", "batch_shape",
     "input_shape", "input_dim", "input_length", "time_major",
 }  # fmt: skip
-# They act in training; None is fine.
+# Effective in training only; None is accepted.
 TRAINING_ONLY = {
     "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
     "kernel_constraint", "recurrent_constraint", "bias_constraint",
 }  # fmt: skip
 OTHER_NAMES = {"swish": "silu", None: "linear"}
-# Where Keras's own default is another than ours, for configurations that leave options out.
+# Defaults of Keras that differ from ours.
 KERAS_DEFAULTS = {"return_sequences": False, "return_state": False, "zero_output_for_mask": False, "batch_first": True}
 
 
@@ -51,17 +51,17 @@ def arguments_of(
     options: Mapping[str, Any] | None = None,
     ignore: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Arguments of our constructor for one Keras layer (``layer.get_config()``); sizes of the input come from arrays.
+    """Arguments of our constructor for one Keras layer (``layer.get_config()``); the arrays give the input size.
 
     Args:
         kind: of our layer.
         config: of an LSTM, GRU or SimpleRNN, or of their cells.
         label: the layer in messages.
-        options: arguments to use in place of what the configuration says.
+        options: arguments that replace those of the configuration.
         ignore: options of Keras to leave out.
 
     Raises:
-        SettingError: an option that has no counterpart; the message names the layer, the option and the remedy.
+        SettingError: an option without counterpart.
     """
     options = options or {}
     arguments: dict[str, Any] = dict(KERAS_DEFAULTS)
@@ -72,7 +72,10 @@ def arguments_of(
         if name in SAME:
             arguments[ours] = _activation(value, name, ours, label) if name.endswith("activation") else value
         elif value is not None:
-            raise SettingError(f"{label}: {name}={_short(value)} {_remedy(name)}")
+            training = "acts in training only and is not converted"
+            why = training if name in TRAINING_ONLY else "has no counterpart here"
+            remedy = f'leave it out with ignore=["{name}"], or give ours: options={{"{name}": ...}}'
+            raise SettingError(f"{label}: {name}={_short(value)} {why}", remedy)
     _check_values(kind, arguments, label)
     return {**arguments, **options}
 
@@ -82,18 +85,13 @@ def _activation(value: Any, name: str, ours: str, label: str) -> str:
     if isinstance(known, str) and known in ACTIVATIONS:
         return known
     raise SettingError(
-        f"{label}: {name}={_short(value)} is none of {', '.join(ACTIVATIONS)}; "
-        f'give the function yourself: options={{"{ours}": function_of_a_tensor}}'
+        f"{label}: {name}={_short(value)} is unknown; known: {', '.join(ACTIVATIONS)}",
+        f'give the function yourself: options={{"{ours}": function_of_a_tensor}}',
     )
 
 
-def _remedy(name: str) -> str:
-    when = "acts in training only and is not taken over" if name in TRAINING_ONLY else "has no counterpart here"
-    return f'{when}; leave it out with ignore=["{name}"], or give ours: options={{"{name}": ...}}'
-
-
 def _check_values(kind: Kind, arguments: Mapping[str, Any], label: str) -> None:
-    """Types of what a file says, before they reach a constructor."""
+    """Check the types of a file's values before they reach a constructor."""
     for name, value in arguments.items():
         default = DEFAULTS[kind].get(name, value)
         number = isinstance(default, float) or name == "hidden_size"

@@ -1,7 +1,7 @@
-"""Activations of the recurrent operators of ONNX: by our name where we have one, else as functions.
+"""Activations of ONNX's recurrent operators: by our name if we have one, else as functions.
 
-https://onnx.ai/onnx/operators/onnx__LSTM.html: names, and which of them read ``alpha`` and ``beta``; defaults are those
-of the operators of the same name. ``clip`` bounds the *argument* of the activations.
+https://onnx.ai/onnx/operators/onnx__LSTM.html has the names and says which read ``alpha`` and ``beta``; defaults are
+those of the operators of the same name. ``clip`` bounds the *argument* of the activations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from gatecast.base.errors import SettingError
 from gatecast.ops.activations import Activation
 
-# Name: defaults of the parameters that it reads, and the function. None: ONNX leaves the default open.
+# Name: defaults of its parameters, and the function. None: ONNX has no default.
 FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Tensor]]] = {
     "Relu": ((), torch.relu),
     "Tanh": ((), torch.tanh),
@@ -32,8 +32,8 @@ FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Tensor]]] = {
     "Elu": ((1.0,), lambda x, alpha: torch.where(x < 0, alpha * torch.expm1(x), x)),
 }
 SATURATING = ("Tanh", "Sigmoid")
-NO_CLIP = 20.0  # sigmoid and tanh of it are within 3e-9 of their ends
-# Ours: name and parameters there.
+NO_CLIP = 20.0  # sigmoid and tanh are within 3e-9 of their limits
+# Our name: name and parameters in ONNX.
 NAMES: dict[str, tuple[str, tuple[float, ...]]] = {
     "tanh": ("Tanh", ()),
     "sigmoid": ("Sigmoid", ()),
@@ -48,12 +48,12 @@ NAMES: dict[str, tuple[str, tuple[float, ...]]] = {
 
 @dataclass(frozen=True)
 class OnnxActivation:
-    """A function of ONNX that has no name here: ``OnnxActivation("HardSigmoid", (0.2, 0.5))``.
+    """An activation of ONNX without a name here: ``OnnxActivation("HardSigmoid", (0.2, 0.5))``.
 
     Args:
         name: of the function in ONNX.
-        parameters: alpha and beta, as many as it reads.
-        clip: bound on the argument; None for none.
+        parameters: alpha and beta, if it reads them.
+        clip: bound on the argument; None: unbounded.
     """
 
     name: str
@@ -61,7 +61,7 @@ class OnnxActivation:
     clip: float | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Apply it to each entry."""
+        """Apply the activation elementwise."""
         x = x if self.clip is None else x.clamp(-self.clip, self.clip)
         return FUNCTIONS[self.name][1](x, *self.parameters)
 
@@ -69,10 +69,10 @@ class OnnxActivation:
 def read_activations(
     names: Iterable[str], alphas: Iterable[float], betas: Iterable[float], clip: float | None, label: str
 ) -> list[Activation]:
-    """The activations of a node; each function takes its parameters from the two lists, in order.
+    """The activations of a node; each takes its parameters from the two lists, in order.
 
     Raises:
-        SettingError: a function that ONNX's recurrent operators do not have.
+        SettingError: an activation that ONNX's recurrent operators lack.
     """
     sources = iter(alphas), iter(betas)
     found = []
@@ -88,27 +88,27 @@ def read_activations(
 
 
 def write_activation(activation: Activation, label: str) -> OnnxActivation:
-    """An activation of ours in ONNX's terms.
+    """The ONNX form of an activation.
 
     Raises:
-        SettingError: ONNX's recurrent operators have no such function.
+        SettingError: ONNX's recurrent operators lack it.
     """
     if isinstance(activation, OnnxActivation):
         return activation
     if isinstance(activation, str) and activation in NAMES:
         return OnnxActivation(*NAMES[activation])
     raise SettingError(
-        f"{label}: ONNX has no counterpart of the activation {activation!r}; it has {', '.join(NAMES)}, and others as "
-        f"OnnxActivation of {', '.join(FUNCTIONS)}"
+        f"{label}: ONNX has no counterpart of the activation {activation!r}",
+        f"use {', '.join(NAMES)}, or an OnnxActivation of {', '.join(FUNCTIONS)}",
     )
 
 
 def check_symmetric(activation: Activation, label: str) -> None:
-    """Raise a SettingError unless ``1 - gate(x)`` is ``gate(-x)``, on which the change between couplings rests."""
+    """Raise SettingError unless ``1 - gate(x) == gate(-x)``, which converting coupled gates needs."""
     known = write_activation(activation, label)
     if known.name != "Sigmoid" and not (known.name == "HardSigmoid" and known.parameters[1] == 0.5):
         raise SettingError(
-            f"{label}: coupled gates go to and from ONNX with sigmoid or hard_sigmoid gates only, got {activation!r}"
+            f"{label}: coupled gates convert to and from ONNX with sigmoid or hard_sigmoid only, got {activation!r}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Layers of ONNX: the LSTM, GRU and RNN operators, from a file or from arrays, and back.
+"""Layers of ONNX: the LSTM, GRU and RNN operators, from a file or from arrays.
 
 W is ``(directions, gates*hidden, input)``, R is ``(directions, gates*hidden, hidden)``, B is the bias of the input and
 that of the state, one after the other, ``(directions, 2*gates*hidden)``, P are the peepholes of i, o and f.
@@ -18,8 +18,8 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, SettingError
 from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reorder
 from gatecast.convert.layer import GATES, Kind, LayerWeights
-from gatecast.convert.onnx_activations import check_symmetric, read_activations
-from gatecast.convert.onnx_nodes import Node, nodes_of
+from gatecast.convert.onnx.activations import check_symmetric, read_activations
+from gatecast.convert.onnx.nodes import Node, nodes_of
 from gatecast.ops.activations import Activation
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
@@ -40,21 +40,25 @@ def from_onnx(
     """One recurrent node of an ONNX file.
 
     Args:
-        path: of the file; its weights must be in it.
-        node: name, or number in the order of the graph; None: the only one.
-        options: arguments to use in place of the node's.
+        path: of the file; it must contain the weights.
+        node: name, or index in the order of the graph; None: the only one.
+        options: arguments that replace the node's.
         ignore: attributes of the node to leave out: ``["clip"]``.
 
     Raises:
-        ModelFileError: no ONNX file, or a malformed one.
-        SettingError: no such node, or an attribute that has no counterpart.
+        ModelFileError: not an ONNX file, or a malformed one.
+        SettingError: unknown node, or an attribute without counterpart.
         MissingExtraError: onnx is not installed.
     """
     nodes = nodes_of(path)
     found = nodes[node : node + 1] if isinstance(node, int) else [n for n in nodes if node in (None, n.name)]
     if len(found) != 1:
         raise SettingError(
-            f"{path}: choose one LSTM, GRU or RNN node by name from {[n.name for n in nodes]}; got {node!r}"
+            f"the file has no single LSTM, GRU or RNN node {node!r}"
+            if node is not None
+            else f"the file has {len(nodes)} LSTM, GRU and RNN nodes",
+            f"choose one by name from {[n.name for n in nodes]}",
+            place=str(path),
         )
     return _layer(found[0], options, ignore)
 
@@ -85,7 +89,7 @@ def from_onnx_arrays(
         b: ``(directions, 2*gates*hidden)``; None: no bias.
         p: ``(directions, 3*hidden)``: i, o, f; None: no peepholes.
         attributes: ``direction``, ``activations``, ``clip``, ``linear_before_reset`` and so on, by ONNX's names.
-        options: arguments to use in place of those that follow from the attributes.
+        options: arguments that replace those of the attributes.
 
     Raises:
         SettingError: shapes do not fit, or an attribute has no counterpart.
@@ -104,7 +108,7 @@ def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str
     kind: Kind = node.kind  # type: ignore[assignment]
     node = replace(node, attributes={key: value for key, value in node.attributes.items() if key not in ignore})
     for name in sorted(set(node.attributes) - set(ATTRIBUTES)):
-        raise SettingError(f'{node.label}: {name} has no counterpart here; leave it out with ignore=["{name}"]')
+        raise SettingError(f"{node.label}: {name} has no counterpart here", f'leave it out with ignore=["{name}"]')
     options = options or {}
     arguments = {**_sizes(node), **_functions(node), **_modes(node, options), **options}
     state: dict[str, Tensor] = {}
@@ -117,7 +121,7 @@ def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str
 
 
 def _sizes(node: Node) -> dict[str, Any]:
-    """Sizes by the shapes of W and R, after a check of all shapes and types."""
+    """Sizes from the shapes of W and R; checks the shapes and types of all arrays."""
     width, hidden = (_last(node.arrays.get(name)) for name in "WR")
     hidden = int(node.attributes.get("hidden_size") or hidden)
     directions, rows = DIRECTIONS[_direction(node)], GATES[node.kind] * hidden
@@ -133,12 +137,12 @@ def _sizes(node: Node) -> dict[str, Any]:
 
 
 def _last(array: np.ndarray | None) -> int:
-    """Length of the last axis; 0 where there is none."""
+    """Length of the last axis; 0 without an array or axis."""
     return array.shape[-1] if array is not None and array.ndim else 0
 
 
 def _functions(node: Node) -> dict[str, Activation]:
-    """Activations of gates and candidate; they must be the same in both directions."""
+    """Activations of gates and candidate, which both directions must share."""
     directions = DIRECTIONS[_direction(node)]
     names = node.attributes.get("activations") or DEFAULT_ACTIVATIONS[node.kind] * directions
     alphas, betas = (node.attributes.get(f"activation_{name}") or [] for name in ("alpha", "beta"))
@@ -152,8 +156,9 @@ def _functions(node: Node) -> dict[str, Activation]:
         )
     if count == 3 and getattr(found[1], "clip", None) is not None:
         raise SettingError(
-            f"{node.label}: clip={node.attributes['clip']} bounds the arguments of the gates and not of the output, "
-            'as no option here does; leave it out with ignore=["clip"]'
+            f"{node.label}: clip={node.attributes['clip']} bounds the arguments of the gates but not of the output, "
+            "which no option here does",
+            'leave it out with ignore=["clip"]',
         )
     keys = ("nonlinearity",) if count == 1 else ("recurrent_activation", "activation")
     return dict(zip(keys, found, strict=False))
@@ -164,13 +169,13 @@ def _modes(node: Node, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("initial_h", "initial_c"):
         if name in node.arrays and np.any(node.arrays[name]):
             raise SettingError(
-                f"{node.label}: {name} is a constant that is not 0, which no option of a layer holds; remove the input "
-                "from the node, and give the state at each call"
+                f"{node.label}: {name} is a constant other than 0, which no option of a layer holds",
+                "remove the input from the node, and give the state at each call",
             )
     if _direction(node) == "reverse" and not options.get("go_backwards"):
         raise SettingError(
-            f"{node.label}: direction=reverse gives outputs at their own time, go_backwards=True here gives them in "
-            'the order of reading; where that will do, options={"go_backwards": True}'
+            f"{node.label}: direction=reverse gives outputs in time order, go_backwards=True here in reading order",
+            'if that will do, give options={"go_backwards": True}',
         )
     modes: dict[str, Any] = {"batch_first": bool(node.attributes.get("layout", 0))}
     modes["bidirectional"] = _direction(node) == "bidirectional"
@@ -205,6 +210,6 @@ def _state(node: Node, d: int, *, coupled: bool) -> dict[str, Tensor]:
 
 
 def _coupled(rows: Tensor, gates: str) -> Tensor:
-    """Rows without those of i. ONNX has f = 1 - i and does not read f's rows; here i = 1 - f: f's are those of -i."""
+    """Rows without those of i. ONNX has f = 1 - i and ignores the rows of f; here i = 1 - f, so f takes those of -i."""
     blocks = dict(zip(gates, rows.chunk(len(gates)), strict=True))
     return torch.cat([-blocks["i"], *(blocks[gate] for gate in gates[2:])])

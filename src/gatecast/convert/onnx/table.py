@@ -1,8 +1,7 @@
-"""The LSTM operator in ONNX's terms, for ``torch.onnx.export`` of a whole model.
+"""The LSTM operator as an ONNX node, for ``torch.onnx.export`` of a whole model.
 
-In a traced model a layer is ``torch.ops.gatecast.lstm_forward`` for each layer and direction. Each becomes one LSTM
-node; its weights are brought into ONNX's order of gates by the graph, which is done once, when the model is written or
-loaded.
+A traced model calls ``torch.ops.gatecast.lstm_forward`` for each layer and direction. Each call becomes one LSTM node;
+the graph reorders the gates of its weights, which is constant-folded when the model is written or loaded.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from typing import Any
 
 from gatecast.base.errors import SettingError, require
 from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH
-from gatecast.convert.onnx_activations import check_symmetric, write_activation
+from gatecast.convert.onnx.activations import check_symmetric, write_activation
 from gatecast.ops.lstm_cell.operators import ACTIVATIONS, FORWARD, Call
 
-Value = Any  # of the graph: a tensor that the model has when it runs
+Value = Any  # a tensor of the graph
 LABEL = "gatecast's LSTM"
-INT32, BOOL = 6, 9  # as ONNX numbers its types
+INT32, BOOL = 6, 9  # ONNX's type numbers
 
 
 class Outputs(tuple[Value, ...]):
-    """y, h and c; what else the operator gives, ONNX's does not."""
+    """y, h and c; ONNX's operator lacks the other outputs."""
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int) and index >= len(self):
@@ -31,13 +30,13 @@ class Outputs(tuple[Value, ...]):
 
 
 def onnx_table() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """How ``torch.onnx.export`` writes an LSTM of ``gatecast.nn``: as an ONNX operator for each layer and direction.
+    """Translation table for ``torch.onnx.export``: an LSTM becomes an ONNX node for each layer and direction.
 
-    For a model in evaluation, in float32. Steps that count must come first, as those of lengths do: for a sequence
-    whose mask has a gap, or that is read from its padding (``go_backwards``), the model gives NaN.
+    For a float32 model in evaluation mode. Masked steps must come last, as with lengths: a sequence whose mask has a
+    gap, or that is read from its padding (``go_backwards``), gives NaN.
 
     Returns:
-        What ``torch.onnx.export(..., dynamo=True, custom_translation_table=onnx_table())`` takes.
+        The argument of ``torch.onnx.export(..., dynamo=True, custom_translation_table=onnx_table())``.
 
     Raises:
         MissingExtraError: onnxscript is not installed.
@@ -70,12 +69,12 @@ def translated(call: Call, op: Any) -> Outputs:
 
 
 def masked(found: tuple[Value, Value, Value], call: Call, lengths: Value, op: Any) -> Iterator[Value]:
-    """y, h and c where a mask is given."""
+    """y, h and c with a mask."""
     second = op.Constant(value_ints=[1])
     right, nan = op.Unsqueeze(has_no_gap(call.steps, lengths, op), second), op.Constant(value_float=math.nan)
     some = op.Unsqueeze(op.Cast(lengths, to=BOOL), second)
     for part, start in zip(found, (None, call.h0, call.c0), strict=True):
-        # of a sequence without steps, onnxruntime gives 0 for the state
+        # for a sequence without steps, onnxruntime gives 0 as the state
         part = part if start is None else op.Where(some, part, start)
         yield op.Where(right, part, nan)
 
@@ -86,7 +85,7 @@ def hidden_of(call: Call) -> int:
 
 
 def check(call: Call) -> None:
-    """Raise a SettingError that names an option which ONNX's operator lacks."""
+    """Raise SettingError for an option that ONNX's operator lacks."""
     lacking = {
         "layer_norm=True": call.norm_x is not None or call.norm_h is not None or call.norm_c is not None,
         f"proj_size={hidden_of(call)}": call.w_proj is not None,
@@ -103,8 +102,9 @@ def check(call: Call) -> None:
 def refused(option: str) -> SettingError:
     """The error for an option that ONNX lacks."""
     return SettingError(
-        f"{LABEL}: ONNX has no counterpart of {option}; make the layer without it, or export in a process started with "
-        "GATECAST_ISA=reference, which writes each of a fixed number of steps as operators of its own"
+        f"{LABEL}: ONNX has no counterpart of {option}",
+        "make the layer without it, or export in a process started with GATECAST_ISA=reference, which writes a fixed "
+        "number of steps as plain operators",
     )
 
 
@@ -121,12 +121,12 @@ def inputs(call: Call, lengths: Value | None, op: Any) -> list[Value | None]:
 
 
 def rows(matrix: Value, call: Call, op: Any) -> Value:
-    """Blocks of rows, one for each unit, in the order of ONNX's gates."""
+    """Rows of the gates in ONNX's order."""
     return in_order(matrix, TORCH["LSTM"], ONNX["LSTM"], hidden_of(call), call, op)
 
 
 def in_order(matrix: Value, have: str, want: str, size: int, call: Call, op: Any) -> Value:
-    """Blocks along the first axis in another order; coupled, those of i are -f, and f's are not read."""
+    """Blocks along the first axis in another order; with coupled gates i is -f, and ONNX ignores f."""
     have = have.replace("i", "") if call.options.coupled else have
     axis = op.Constant(value_ints=[0])
     blocks = {}
@@ -139,13 +139,13 @@ def in_order(matrix: Value, have: str, want: str, size: int, call: Call, op: Any
 
 
 def both_biases(call: Call, op: Any) -> Value:
-    """The bias, and zeros for the second."""
+    """The bias, and zeros as the second one."""
     bias = rows(call.bias, call, op)
     return op.Concat(bias, op.Sub(bias, bias), axis=0)
 
 
 def peepholes(call: Call, op: Any) -> Value | None:
-    """Of i, o and f, one after the other."""
+    """Peepholes of i, o and f, concatenated."""
     if call.peephole is None:
         return None
     ordered = in_order(call.peephole, PEEPHOLES, ONNX_PEEPHOLES, 1, call, op)
@@ -153,14 +153,14 @@ def peepholes(call: Call, op: Any) -> Value | None:
 
 
 def steps_of(mask: Value, op: Any) -> Value:
-    """How many steps of each sequence count."""
+    """Number of unmasked steps of each sequence."""
     return op.ReduceSum(op.Cast(mask, to=INT32), op.Constant(value_ints=[0]), keepdims=0)
 
 
 def has_no_gap(mask: Value, lengths: Value, op: Any) -> Value:
-    """The last step that counts is as far from the start as there are such steps: else their number does not say which.
+    """Whether the unmasked steps come first: then the last one is as far from the start as there are such steps.
 
-    The mask is not known before the model runs, which cannot refuse it then.
+    The mask is known only when the model runs, which cannot raise errors.
     """
     steps = op.Cast(mask, to=INT32)
     ones = op.Add(op.Sub(steps, steps), op.Cast(op.Constant(value_int=1), to=INT32))

@@ -1,0 +1,1 @@
+"""Keras layers: read and written without Keras."""

@@ -1,0 +1,1 @@
+"""ONNX's recurrent operators: read from files, and written by ``torch.onnx.export``."""
