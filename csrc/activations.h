@@ -1,7 +1,7 @@
-// sigmoid, tanh and the other activations of a vector, and their derivatives from the value they gave.
+// sigmoid, tanh and the other activations of a vector, and their derivatives as functions of their values.
 //
-// Polynomials fitted for this file (least squares with Lawson's weights, i.e. minimax). Largest error over all floats:
-// see csrc/tests/driver.cpp, which measures it.
+// The polynomials are minimax fits (least squares with Lawson's weights). csrc/tests/driver.cpp measures the largest
+// error over all floats.
 #pragma once
 
 #include "lstm.h"
@@ -9,12 +9,12 @@
 
 namespace gatecast::GATECAST_ISA {
 
-const float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits
+const float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, in the low bits of the sum
 
-// N vectors at a time, operation by operation: one alone is a chain in which every operation waits for the last.
+// N vectors at a time, operation by operation: with one vector every operation would wait for the one before.
 #define EACH UNROLL for (int n = 0; n < N; n++)
 
-// 1 / (1 + exp(-x)); -x = k ln 2 + r, exp(-x) = 2^k exp(r). Beyond the bounds it is 0 or 1 to every digit.
+// 1 / (1 + exp(-x)); -x = k ln 2 + r, exp(-x) = 2^k exp(r). Beyond the bounds it is 0 or 1 in float32.
 template <int N>
 INLINE void sigmoid(Vec (&x)[N]) {
   Vec shifted[N], k[N], p[N];
@@ -70,16 +70,16 @@ INLINE void activate(Activation kind, Vec (&x)[N]) {
 // grad[n] *= derivative of the activation where its value is y[n].
 template <int N>
 INLINE void times_derivative(Activation kind, Vec (&grad)[N], const Vec (&y)[N]) {
-  const Vec one = broadcast(1), none = Vec{};
+  const Vec one = broadcast(1), zero = Vec{};
   switch (kind) {
     case Activation::tanh: EACH grad[n] *= 1.0f - y[n] * y[n]; return;
     case Activation::sigmoid: EACH grad[n] *= y[n] - y[n] * y[n]; return;
-    case Activation::relu: EACH grad[n] = y[n] > none ? grad[n] : none; return;
+    case Activation::relu: EACH grad[n] = y[n] > zero ? grad[n] : zero; return;
     case Activation::hard_sigmoid:
-      EACH grad[n] = y[n] > none ? (y[n] < one ? grad[n] * (1.0f / 6) : none) : none;
+      EACH grad[n] = y[n] > zero ? (y[n] < one ? grad[n] * (1.0f / 6) : zero) : zero;
       return;
     case Activation::softsign: EACH grad[n] *= (1.0f - magnitude(y[n])) * (1.0f - magnitude(y[n])); return;
-    case Activation::hard_tanh: EACH grad[n] = magnitude(y[n]) < one ? grad[n] : none; return;
+    case Activation::hard_tanh: EACH grad[n] = magnitude(y[n]) < one ? grad[n] : zero; return;
     case Activation::linear: return;
   }
 }

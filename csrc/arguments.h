@@ -1,7 +1,7 @@
 // Arguments and results of the operators, by name, in the order of their schemas (gatecast/ops/operators.py).
 //
-// Each list is written once. From it come a struct with one field for each name, the conversion from and to the stack of
-// values that PyTorch passes, and the text with which a test compares the order to the schemas.
+// Each list is written once. From it come a struct with one field for each name, the conversion from and to the stack
+// of values that PyTorch passes, and the text with which a test compares the order to the schemas.
 #pragma once
 
 #include <torch/csrc/stable/library.h>
@@ -96,8 +96,8 @@ constexpr const char* SIGNATURES =
 template <class Arguments, class Results, Results (*op)(Arguments&)>
 void boxed(StableIValue* stack, uint64_t arguments, uint64_t results) {
   STD_TORCH_CHECK(
-      arguments == Arguments::count && results == Results::count, "the schema has ", arguments, " arguments and ", results,
-      " results, the kernel ", Arguments::count, " and ", Results::count);
+      arguments == Arguments::count && results == Results::count, "the schema has ", arguments, " arguments and ",
+      results, " results, the kernel ", Arguments::count, " and ", Results::count);
   Arguments given = Arguments::read(stack);
   op(given).write(stack);
 }

@@ -1,8 +1,8 @@
-// What a slice of the backward pass works with: packed weights, and buffers of a chunk of steps and of one step.
+// What a slice of the backward pass works with: packed weights, and the buffers of one chunk of steps.
 #pragma once
 
-#include "gemm.h"
 #include "bf16_pack.h"
+#include "gemm.h"
 #include "norm.h"
 #include "pack.h"
 #include "weight_sums.h"
@@ -10,7 +10,7 @@
 
 namespace gatecast::GATECAST_ISA {
 
-constexpr int64_t CHUNK = 128;  // rows: SLOTS * CHUNK floats of a block stay in L1
+constexpr int64_t CHUNK = 128;  // rows: the gradients of a block, CHUNK * BLOCK_GATES floats, stay in L1
 
 INLINE int64_t chunk_steps(int64_t rows, int64_t time) {
   return max(1, min(time, (CHUNK + rows / 2) / max(1, rows)));
@@ -18,7 +18,8 @@ INLINE int64_t chunk_steps(int64_t rows, int64_t time) {
 
 INLINE bool narrow(const Layer& p) { return p.input <= NARROW; }
 
-// Gradients of x, and those of the weights, from halves: normalised gates have two kinds of gradients, and go without.
+// Whether the gradients of x and of the weights are products of bfloat16. Not with layer normalisation, where the terms
+// of x and h have separate gradients.
 INLINE bool bf16_input(const Layer& p) { return BF16_TILES && !narrow(p) && !p.normed(); }
 INLINE bool bf16_weights(const Layer& p) { return BF16_TILES && !p.normed(); }
 
@@ -27,8 +28,8 @@ INLINE int64_t padded(int64_t columns) { return round_up(columns, BF16_TILES ? P
 INLINE int64_t padded_rows(int64_t rows) { return BF16_TILES ? round_up(rows, TILE_ROWS) : rows; }
 
 struct Weights {
-  float *hh, *ih, *projection;  // panels for gradients @ w_hh, @ w_ih (its columns where it is narrow) and @ w_proj
-  float *panels, *bias;         // as in the forward pass, to compute the gates again
+  float *hh, *ih, *projection;  // panels for gradients @ w_hh, @ w_ih (its columns where x is narrow) and @ w_proj
+  float *panels, *bias;         // as in the forward pass, where the gates are computed again
   Gains gains;
 
   Weights(Arena& arena, const Backward& p)
@@ -69,18 +70,20 @@ struct Weights {
   }
 };
 
-// What the products of a chunk round to bfloat16.
+// What the products of a chunk read as bfloat16.
 struct Bf16Buffers {
-  Bf16 *gates, *gates_panels;                   // gradients of the gates, [row]; those of one block, as panels
-  Bf16 *operands_t, *operands;               // [x | h | 1]^T; [x | h]
-  float* zeros;                          // of the widest product
+  Bf16 *gates, *gates_panels;      // gradients of the gates by rows, and those of one block as panels
+  Bf16 *operands_t, *operands;     // [x | h | 1]^T; [x | h]
+  float* zeros;                    // as many as the widest product has columns
   int64_t zero_floats;
-  int64_t gates_row, operands_t_row, depth;  // halves from row to row; rows of the chunk up to a multiple of 32
+  int64_t gates_row, operands_t_row;  // values from row to row
+  int64_t depth;                      // rows of the chunk, rounded up to a multiple of 32
 
   Bf16Buffers() = default;
 
   Bf16Buffers(Arena& arena, const Backward& p, int64_t chunk) {
-    const int64_t gates_depth = blocks_of(p.hidden) * BLOCK_GATES, rows = chunk + TILE_ROWS;  // a tile reads beyond the last
+    const int64_t gates_depth = blocks_of(p.hidden) * BLOCK_GATES;
+    const int64_t rows = chunk + TILE_ROWS;  // a tile may read beyond the last row
     depth = round_up(chunk, TILE_DEPTH);
     gates_row = bf16_row(gates_depth);
     operands_t_row = bf16_row(depth);
@@ -97,13 +100,22 @@ struct Bf16Buffers {
 };
 
 struct Buffers {
-  int64_t units, width;                 // hidden units and units of h, padded
-  int64_t steps, chunk, block;          // steps and rows of a chunk; floats of a block
-  int64_t operand_row, projected_row;       // floats of a row of operands, of gradients of projected h
-  float *gates, *gates_x, *operands, *grad_h, *grad_c, *bypass_h, *bypass_c, *grad_x;
-  float* recomputed;                         // gates of a chunk, where none were kept
-  float *grad_deferred, *squashed, *through;     // gradients of h before its projection; a normed cell, and what goes through it
-  float *projected, *unprojected;       // of a chunk: gradients of h, and o tanh(c), [wide block][row][SLOTS]
+  int64_t units, width;                // hidden units and units of h, padded
+  int64_t steps, chunk, block;         // steps and rows of a chunk; floats of a block of gates
+  int64_t operand_row, projected_row;  // floats of a row of operands, of a row of gradients of projected h
+
+  // Of a chunk.
+  float *gates, *gates_x;        // gradients of the gates, [block][row][BLOCK_GATES]; gates_x: of the normalised x term
+  float* recomputed;             // gates, where none were kept
+  float* operands;               // [x | h before the step | 1], a row for each row and step
+  float* grad_x;                 // gradients of x, where they are not written to the result at once
+  float *projected, *unprojected;  // gradients of projected h; o tanh(c), [wide block][row][BLOCK_GATES]
+
+  // Of one step.
+  float *grad_h, *grad_c;        // gradients of h and c before the step
+  float *bypass_h, *bypass_c;    // the part of them that goes around the step: zoneout and masks
+  float* grad_deferred;          // gradients of o tanh(c), where h is deferred
+  float *squashed, *through;     // of a normalised cell: its activation, and the gradient of c through normalisation
   Bf16Buffers bf16;
 
   Buffers(Arena& arena, const Backward& p, int64_t count) {
@@ -120,7 +132,7 @@ struct Buffers {
     operands = arena.take(chunk * operand_row);
     grad_h = arena.take(padded_rows(count) * width);
     grad_c = arena.take(count * units);
-    bypass_h = arena.take(count * width);  // gradients that pass by a step
+    bypass_h = arena.take(count * width);
     bypass_c = arena.take(count * units);
     grad_x = p.grad_x && !narrow(p) ? arena.take(padded_rows(chunk) * padded(p.input)) : nullptr;
     recomputed = arena.take(p.recompute() ? blocks_of(p.hidden) * block : 0);

@@ -1,11 +1,11 @@
-// The products of a chunk of the backward pass: gradients of the weights, of x, and of the state before a step.
+// The products of a chunk of the backward pass: gradients of the weights, of x, and of h before a step.
 #pragma once
 
-#include "cell.h"
 #include "backward_buffers.h"
+#include "bf16_products.h"
+#include "cell.h"
 #include "gate_product.h"
 #include "gemm.h"
-#include "bf16_products.h"
 #include "weight_sums.h"
 
 namespace gatecast::GATECAST_ISA {
@@ -20,17 +20,17 @@ struct ChunkProducts {
 
   Bf16ChunkProducts bf16() const { return {p, weights, sums, buffers, rows, begin_block, end_block}; }
 
-  // Gradient to h before the step whose rows begin at `row` of the chunk.
+  // The gradient of h before the step whose rows begin at `row` of the chunk.
   void state_gradient(int64_t row) const {
     if constexpr (BF16_TILES) return bf16().state_gradient(row);
     const float* gates = buffers.gates + row * BLOCK_GATES;
     const int64_t blocks = blocks_of(p.hidden), vectors = blocks_of(p.output);
     const BlockedProduct work{gates, buffers.block, blocks, weights.hh, buffers.grad_h, buffers.width, false};
-    const bool whole = end_block - begin_block == blocks;  // of a projection h has another width
+    const bool whole = end_block - begin_block == blocks;  // with a projection h has another width, and one thread
     blocked_product(work, rows, blocks, vectors, whole ? 0 : begin_block, whole ? vectors : end_block);
   }
 
-  // Of the steps begin .. end, the first of which has its rows from `row` of the chunk on.
+  // The gradient of x for the steps begin .. end; the rows of the first one begin at `row` of the chunk.
   void input_gradient(int64_t begin, int64_t end, int64_t row) const {
     const int64_t vectors = blocks_of(p.input), blocks = blocks_of(p.hidden);
     const float* gates = (p.normed() ? buffers.gates_x : buffers.gates) + row * BLOCK_GATES;
@@ -74,8 +74,8 @@ struct ChunkProducts {
     }
   }
 
-  // The columns first .. first + count of [x | h | 1], for the blocks begin .. end; `depth` columns from block to block
-  // of the sums.
+  // Products with the columns first .. first + count of [x | h | 1], for the blocks begin .. end. The sums have `depth`
+  // columns from block to block.
   void products(
       const WeightProduct& all, int64_t begin, int64_t end, int64_t depth, int64_t first, int64_t count) const {
     for (int64_t done = 0; done < count; done += COLUMNS) {
@@ -89,13 +89,13 @@ struct ChunkProducts {
     }
   }
 
-  // Of the steps begin .. end, from `row` of the chunk on.
+  // Copies the operands of the steps begin .. end; the rows of the first one begin at `row` of the chunk.
   void gather_operands(int64_t begin, int64_t end, int64_t row) const {
     float* to = buffers.operands + row * buffers.operand_row;
     for (int64_t step = begin; step < end; step++, to += rows * buffers.operand_row) gather_operands_of(step, to);
   }
 
-  // The gates of a block before activation, of `count` rows of the chunk, from their operands.
+  // Gates of a block before activation, for `count` rows of the chunk, from their operands.
   void gates(int64_t block, int64_t count, float* to) const {
     if constexpr (BF16_TILES) return bf16().gates(block, count, to);
     GateProduct work{};
@@ -108,7 +108,7 @@ struct ChunkProducts {
     gate_product(work, count, nullptr);
   }
 
-  // [x | h before, times its mask | 1] of one step. Masked rows are zeros: their x may hold NaN.
+  // [x | h before the step, times its mask | 1] of one step. Masked rows are zeros, because their x may hold NaN.
   void gather_operands_of(int64_t step, float* to) const {
     const int64_t t = p.time_of(step);
     const float* h = step ? p.states + (p.time_of(step - 1) * p.batch + first) * p.output

@@ -1,10 +1,11 @@
-// Products whose factors are rounded to bfloat16, on the tiles of AMX; they are summed up in float32.
+// Products on the tiles of AMX: the factors are rounded to bfloat16, the sums are float32.
 //
-// A tile is 16 rows of 64 bytes. A product takes 16 rows and 32 values of k of its left side, in plain rows, and 16
-// pairs of k and 16 columns of its right side, in panels: the two values of a pair lie side by side. All is padded:
-// rows to 16, columns to 32, k with zeros to 32.
+// A tile is 16 rows of 64 bytes. One tile instruction multiplies 16 rows and 32 values of k of the left factor, in
+// plain rows, by 32 values of k and 16 columns of the right factor, in panels: there two values of k form a pair and
+// lie next to each other. Padding: rows to 16, columns to 32, k with zeros to 32.
 //
-// Only the kernels of the instruction set `amx` compute so. In the others HALF is false, and what is here does nothing.
+// Only the kernels of the instruction set `amx` use them. In the others BF16_TILES is false, and the functions here are
+// never called.
 #pragma once
 
 #include "lstm.h"
@@ -13,15 +14,15 @@
 
 namespace gatecast::GATECAST_ISA {
 
-typedef uint16_t Bf16;  // a bfloat16
+typedef uint16_t Bf16;
 
-constexpr int64_t TILE_ROWS = 16, TILE_DEPTH = 32, TILE = 512;  // the last: halves
-constexpr int64_t PANEL_COLUMNS = 32;                           // two tiles side by side
-constexpr int64_t BLOCK_PANELS = BLOCK_GATES / PANEL_COLUMNS;               // of a block of gates
+constexpr int64_t TILE_ROWS = 16, TILE_DEPTH = 32, TILE = TILE_ROWS * TILE_DEPTH;
+constexpr int64_t PANEL_COLUMNS = 32;                          // two tiles next to each other
+constexpr int64_t BLOCK_PANELS = BLOCK_GATES / PANEL_COLUMNS;  // panels of a block of gates
 
 INLINE int64_t round_up(int64_t count, int64_t unit) { return ceil_div(count, unit) * unit; }
 
-// Halves from row to row of `depth` values.
+// Values from row to row of a matrix with `depth` columns.
 INLINE int64_t bf16_row(int64_t depth) { return 2 * odd_cache_lines(ceil_div(depth, 2)); }
 
 #if defined(__AMX_BF16__)
@@ -35,7 +36,7 @@ struct alignas(64) TileShapes {
 
 constexpr TileShapes TILE_SHAPES;  // not on the stack: GCC 12 thinks that only its first bytes are read
 
-// Shapes the tiles of this thread for as long as it lives.
+// Configures the tiles of this thread for as long as it lives.
 class Tiles {
  public:
   Tiles() { _tile_loadconfig(&TILE_SHAPES); }
@@ -44,10 +45,10 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
-// 32 values, rounded to the nearest.
+// 32 values, rounded to nearest.
 INLINE Vec to_bf16(Vec low, Vec high) { return (Vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
 
-// 16 pairs of the values of two rows.
+// 16 pairs: each value of `first` with that of `second`.
 INLINE Vec bf16_pairs(Vec first, Vec second) {
   const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
   const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
@@ -77,15 +78,15 @@ INLINE void round_row(Bf16* to, const float* from, int64_t count) {
   }
 }
 
-// to[r][column] = init[r][column] + sum over k of from[r][k] panel(k, column). A panel has 32 columns:
-// [k / 32][tile of 16 columns][16 pairs][16 columns][2].
+// to[m][n] = init[m][n] + sum over k of from[m][k] panel(k, n). A panel has 32 columns:
+// [k / 32][tile of 16 columns][16 pairs of k][16 columns][2].
 struct Bf16Product {
   const Bf16* from;
   int64_t from_row, depth;
   const Bf16* panel;
-  int64_t panel_stride;  // from panel to panel
+  int64_t panel_stride;  // values from panel to panel
   const float* init;
-  int64_t init_row;  // 0: the same for all
+  int64_t init_row;  // 0: all rows start with the same values
   float* to;
   int64_t to_row;
 
@@ -100,14 +101,14 @@ struct Bf16Product {
 
  private:
 #if defined(__AMX_BF16__)
-  // 16 rows, or 32: then a tile of the panel serves twice.
+  // 16 or 32 rows; with 32, each tile of the panel is used twice.
   template <int tiles>
   void rows_of(int64_t row, int64_t p) const {
     const int64_t bytes = from_row * 2, in = init_row * 4, out = to_row * 4;
     const float *start = init + row * init_row + p * PANEL_COLUMNS, *later = start + TILE_ROWS * init_row;
     float *end = to + row * to_row + p * PANEL_COLUMNS, *last = end + TILE_ROWS * to_row;
     const Bf16 *a = from + row * from_row, *b = panel + p * panel_stride;
-    asm volatile("" ::: "memory");  // what was stored is there: not every compiler knows what a load of a tile reads
+    asm volatile("" ::: "memory");  // stores come first: not every compiler knows what a tile load reads
     _tile_loadd(0, start, in);
     _tile_loadd(1, start + LANES, in);
     if constexpr (tiles == 2) {

@@ -1,4 +1,4 @@
-// Weights as panels of halves (half.h).
+// Weights as panels of bfloat16 (bf16.h).
 #pragma once
 
 #include "bf16.h"
@@ -6,19 +6,19 @@
 
 namespace gatecast::GATECAST_ISA {
 
-// Place of a pair of k's in a panel.
+// Where the pair that begins with k lies in a panel.
 INLINE int64_t pair_at(int64_t k, int64_t tile) {
   return k / TILE_DEPTH * 2 * TILE + tile * TILE + k % TILE_DEPTH / 2 * 2 * LANES;
 }
 
-// The panels of one block for x @ w^T or h @ w^T, `panel_halves` apart.
+// The panels of one block for x @ w^T or h @ w^T, `panel_stride` values apart.
 inline void pack_bf16_block(
     const Layer& p, const float* w, int64_t columns, int64_t block, Bf16* to, int64_t panel_stride) {
   const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
     const float* rows = w + (first_row(p, slot) + block * LANES) * columns;
     for (int64_t k = 0; k < columns; k += TILE_DEPTH) {
-      Vec words[LANES] = {};  // of a row: pairs of its values
+      Vec words[LANES] = {};  // one row: its values in pairs
       for (int64_t u = 0; u < units && first_row(p, slot) >= 0; u++) {
         const float* from = rows + u * columns + k;
         words[u] = to_bf16(load(from, columns - k), load(from + LANES, columns - k - LANES));
@@ -30,7 +30,7 @@ inline void pack_bf16_block(
   }
 }
 
-// The product of [x | h] with w_ih and w_hh: both are padded by themselves.
+// The product of [x | h] with w_ih and w_hh. x and h are padded separately.
 struct Bf16Gates {
   int64_t x, h, row;
 
@@ -39,19 +39,19 @@ struct Bf16Gates {
 
   int64_t panel() const { return (x + h) * PANEL_COLUMNS; }
 
-  // One row of the left side.
+  // Rounds one row of the left factor.
   void round(Bf16* to, const Layer& p, const float* from_x, const float* from_h) const {
     round_row(to, from_x, p.input);
     round_row(to + x, from_h, p.output);
   }
 
-  // Without `init`.
+  // The caller sets `init`.
   Bf16Product product(const Bf16* from, const Bf16* panels, float* to) const {
     return {from, row, x + h, panels, panel(), nullptr, 0, to, BLOCK_GATES};
   }
 };
 
-// Of so many columns of w_ih or w_hh, in a block's panel or in its panels of halves.
+// Floats of a block's panel of w_ih or w_hh, which has this many columns.
 INLINE int64_t gate_panel_floats(int64_t columns) {
   return BF16_TILES ? round_up(columns, TILE_DEPTH) * BLOCK_GATES / 2 : columns * BLOCK_GATES;
 }
@@ -62,7 +62,7 @@ inline void pack_gate_panels(const Layer& p, int64_t block, Bf16* to) {
   pack_bf16_block(p, p.w_hh, p.output, block, to + shape.x * PANEL_COLUMNS, shape.panel());
 }
 
-// The panels for gradients of the gates, in the order of the blocks, @ w.
+// Panels for the gradients of the gates @ w, with k in the order of the blocks.
 inline void pack_bf16_rows(const Layer& p, const float* w, int64_t columns, Bf16* to) {
   const int64_t depth = blocks_of(p.hidden) * BLOCK_GATES;
   for (int64_t column = 0; column < columns; column += PANEL_COLUMNS, to += depth * PANEL_COLUMNS) {

@@ -1,4 +1,4 @@
-// The products of a chunk of the backward pass from halves (half.h): see ChunkProducts, of which it is a part.
+// The products of a chunk of the backward pass in bfloat16 (bf16.h). ChunkProducts calls them.
 #pragma once
 
 #include "backward_buffers.h"
@@ -15,12 +15,14 @@ struct Bf16ChunkProducts {
   int64_t rows;
   int64_t begin_block, end_block;  // hidden units of this thread
 
-  // The gradients of the gates of a step, for the products to come.
+  // Rounds the gradients of the gates of a step.
   void round_gates(int64_t row) const {
     for (int64_t block = begin_block; block < end_block; block++) {
       const float* from = buffers.gates + block * buffers.block + row * BLOCK_GATES;
       Bf16* to = buffers.bf16.gates + row * buffers.bf16.gates_row + block * BLOCK_GATES;
-      for (int64_t k = 0; k < rows; k++, from += BLOCK_GATES, to += buffers.bf16.gates_row) round_row(to, from, BLOCK_GATES);
+      for (int64_t k = 0; k < rows; k++, from += BLOCK_GATES, to += buffers.bf16.gates_row) {
+        round_row(to, from, BLOCK_GATES);
+      }
     }
   }
 
@@ -45,18 +47,19 @@ struct Bf16ChunkProducts {
       for (int64_t k = 0; k < all.depth; k += 2, gates += 2 * BLOCK_GATES) {
         for (int64_t slot = 0; slot < 4; slot++) {
           const float* from = gates + slot * LANES;
-          const Vec pairs = bf16_pairs(k < count ? load(from) : Vec{}, k + 1 < count ? load(from + BLOCK_GATES) : Vec{});
-          store_bf16(all.gates_panels + slot / 2 * panel + pair_at(k, slot % 2), pairs);
+          const Vec even = k < count ? load(from) : Vec{}, odd = k + 1 < count ? load(from + BLOCK_GATES) : Vec{};
+          store_bf16(all.gates_panels + slot / 2 * panel + pair_at(k, slot % 2), bf16_pairs(even, odd));
         }
       }
       float* to = sums.weights + block * sums.depth * BLOCK_GATES;
-      Bf16Product work{all.operands_t, all.operands_t_row, all.depth, all.gates_panels, panel, all.zeros, 0, to, BLOCK_GATES};
+      Bf16Product work{all.operands_t, all.operands_t_row, all.depth, all.gates_panels, panel, all.zeros, 0, to,
+                       BLOCK_GATES};
       if (add) work.init = to, work.init_row = BLOCK_GATES;
       work.run(columns, BLOCK_PANELS);
     }
   }
 
-  // The operands with a row for each column, and zeros after the rows of the chunk.
+  // Transposes the operands: a row for each column, with zeros after the rows of the chunk.
   void transpose_operands(int64_t count) const {
     const Bf16Buffers& all = buffers.bf16;
     for (int64_t column = 0; column < p.input + p.output + 1; column += LANES) {
@@ -75,7 +78,7 @@ struct Bf16ChunkProducts {
     }
   }
 
-  // The gates of a block before activation, of `count` rows of the chunk, from their rounded operands.
+  // Gates of a block before activation, for `count` rows of the chunk, from their rounded operands.
   void gates(int64_t block, int64_t count, float* to) const {
     const Bf16Gates shape(p);
     const float* panels = weights.panels + block * Weights::block_floats(p);
@@ -84,7 +87,7 @@ struct Bf16ChunkProducts {
     work.run(count, BLOCK_PANELS);
   }
 
-  // The operands of as many rows of the chunk.
+  // Rounds the operands of `count` rows of the chunk.
   void round_operands(int64_t count) const {
     const Bf16Gates shape(p);
     for (int64_t row = 0; row < count; row++) {

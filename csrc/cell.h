@@ -1,7 +1,7 @@
-// One step of the cell for LANES hidden units of N rows, forward and backward; what a row needs is in registers.
+// One step of the cell for LANES hidden units of N rows, forward and backward, with all values in registers.
 //
 // The equations are those of gatecast/ops/reference.py. `plain` is the path without options. Four rows at a time keep
-// the arithmetic units busy: the two activations in a row of c and h are long chains.
+// the arithmetic units busy: c and h need one activation after another, each a long chain of dependent operations.
 #pragma once
 
 #include "activations.h"
@@ -9,7 +9,7 @@
 
 namespace gatecast::GATECAST_ISA {
 
-constexpr int64_t ROWS = 4;  // rows that are worked on together
+constexpr int64_t ROWS = 4;  // rows that are computed together
 
 template <int N>
 struct Gates {
@@ -48,7 +48,7 @@ INLINE void stream_gates(float* p, const Gates<N>& gates) {
   put_gates(p, gates, [](float* at, Vec v) __attribute__((always_inline)) { stream(at, v); });
 }
 
-// Weights from the cell to the gates, of one block; zeros where there are none.
+// Peephole weights of one block: from the cell to the gates. Zeros where the layer has none.
 struct Peephole {
   Vec i, f, o;
 };
@@ -68,8 +68,8 @@ INLINE void clip(Vec (&x)[N], float bound) {
 
 INLINE Vec next_cell(Vec f, Vec before, Vec i, Vec g) { return fused(f, before, i * g); }
 
-// From the gates before activation and the cell state before: the gates after, the cell state and h; with a normed cell
-// the output gate alone in place of h.
+// From the gates before activation and the cell state before the step: the gates after activation, the cell state and
+// h. With a normalised cell `h` is the output gate, because the activation of the cell comes later.
 template <bool plain, int N>
 INLINE void cell_forward(const Options& options, const Peephole& peephole, Gates<N>& gates, const Vec (&before)[N],
                  Vec (&cell)[N], Vec (&h)[N]) {
@@ -97,16 +97,16 @@ INLINE void cell_forward(const Options& options, const Peephole& peephole, Gates
   EACH h[n] *= gates.o[n];
 }
 
-// The cell state of a step once more, from its gates after activation.
+// Computes the cell state of a step again, from its gates after activation.
 template <int N>
 INLINE void recompute_cell(const Options& options, const Gates<N>& v, const Vec (&before)[N], Vec (&cell)[N]) {
   EACH cell[n] = next_cell(v.f[n], before[n], v.i[n], v.g[n]);
   clip(cell, options.cell_clip);
 }
 
-// From the gradients of h and c of a step (before zoneout and masks): those of the gates before activation, and in
-// grad_c that of the cell state before. `cell` and `squashed` are computed again. A normed cell is given squashed, and
-// what passes through its normalisation to the cell in through_h.
+// From the gradients of h and c of a step (inside zoneout and masks): those of the gates before activation, and in
+// grad_c that of the cell state before the step. `cell` and `squashed`, the activation of the cell, are computed again.
+// With a normalised cell the caller gives `squashed`, and in `through_h` the gradient of c that comes from h.
 template <bool plain, int N>
 INLINE void cell_backward(const Options& options, const Peephole& peephole, const Gates<N>& v, const Vec (&before)[N],
                       const Vec (&grad_h)[N], Vec (&grad_c)[N], Gates<N>& grad, Vec (&cell)[N], Vec (&squashed)[N],

@@ -1,7 +1,7 @@
-// Gates of a few rows from the weights as they lie, without packing them first.
+// Gates of a few rows from weights that are not packed.
 //
-// A gate of LANES units is LANES rows of the matrices; each is read along k with a sum of its own, and the sums are
-// turned at the end, so that units lie side by side.
+// One gate of LANES units is LANES rows of the matrices. Each row is read along k into a separate sum; at the end the
+// sums are transposed, so that the units lie next to each other.
 #pragma once
 
 #include "gemm.h"
@@ -9,20 +9,20 @@
 
 namespace gatecast::GATECAST_ISA {
 
-// Products of a row and step up to which packing takes longer than it saves.
+// Rows times steps up to which packing takes longer than it saves.
 constexpr int64_t DIRECT_PRODUCTS = 8;
 
-// Weights that come from beyond L2 anyway are read as well in their own order, where no other row shares them.
+// With one row, weights of more floats than this come from beyond L2 in either order, and packing gains nothing.
 constexpr int64_t DIRECT_FLOATS = 256 << 10;
 
 INLINE bool read_directly(int64_t rows, int64_t time, int64_t weight_floats) {
   return rows * time <= DIRECT_PRODUCTS || (rows == 1 && weight_floats >= DIRECT_FLOATS);
 }
 
-// LANES gates of one row while they are summed up.
+// LANES gates of one row during their summation.
 struct RowSums {
-  Vec along[LANES] = {};  // one for each unit
-  Vec across{};           // what is already side by side
+  Vec along[LANES] = {};  // partial sums along k, a vector for each unit
+  Vec across{};           // a value for each unit
 
   // Adds the first `units` rows of w, of `columns` values each, times x.
   INLINE void add(const float* w, int64_t columns, int64_t units, const float* x) {

@@ -1,3 +1,4 @@
+// Finds the kernels of an instruction set by name, or the best that this processor runs.
 #include <cstring>
 
 #include "lstm.h"
@@ -24,7 +25,7 @@ const Kernels* const ALL[] = {
 #if defined(__x86_64__)
     &avx512::kernels, &avx2::kernels,
 #if defined(GATECAST_AMX)
-    &amx::kernels,  // not the best for float32: where it runs, so does the first
+    &amx::kernels,  // never the best for float32: where it runs, avx512 runs too
 #endif
 #elif defined(__aarch64__)
     &neon::kernels,

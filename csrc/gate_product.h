@@ -27,8 +27,8 @@ struct GateProduct {
   }
 };
 
-// The same over all k, in pieces whose panel stays in L1 while the rows pass. `then`: the panel that is read after the
-// last piece; null where the weights are near anyway.
+// The same, with k in pieces whose panel stays in L1 while all rows are multiplied by it. `next_panel`: what is read
+// after the last piece and is prefetched; null where the weights stay in L2.
 inline void gate_product(GateProduct work, int64_t rows, const float* next_panel) {
   int64_t x_left = work.x_count, h_left = work.h_count;
   do {

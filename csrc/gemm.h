@@ -1,30 +1,30 @@
-// Products of a few rows with packed panels of weights: the one inner loop of all kernels.
+// Products of a few rows with packed panels of weights: the inner loop of all kernels.
 //
 // A panel is [k][count * LANES]: the columns of one block for every k, so that the loop over k reads it from end to
-// end. A tile is `rows` rows times `count` vectors of columns, all in registers: per k one vector load per column
-// vector and one broadcast per row. Its size leaves no register unused: 3 x 4 accumulators, 3 broadcasts and 1 load
-// fill the 16 registers of AVX2; AVX-512 and NEON have 32 and take 6 x 4. Tails: a block may have fewer columns
-// (count 1..3) and a tile fewer rows; both are instances of the same template, never masked.
+// end. A tile is M rows times N vectors of columns, all in registers: for each k, one load per column vector and one
+// broadcast per row. Its size uses every register: 3 x 4 accumulators, 3 broadcasts and 1 load fill the 16 registers of
+// AVX2; AVX-512 and NEON have 32 registers and take 6 x 4. Tails: a panel may have fewer columns (N = 1..3) and a tile
+// fewer rows; both are instances of the same template, without masks.
 #pragma once
 
 #include "simd.h"
 
 namespace gatecast::GATECAST_ISA {
 
-// Floats of a panel that are worked on at a time: they stay in L1 while all rows pass.
+// Floats of a panel that are used at a time: they stay in L1 while all rows are multiplied by them.
 constexpr int64_t PANEL_FLOATS = 4608;
 
-// Weights of more floats than this may not stay in L2 from step to step. Then those that are read next are fetched
-// while the rows pass: where rows are few, the instructions for it would take longer than they save.
+// Weights of more floats than this may not stay in L2 from step to step. Then the panel that is read next is
+// prefetched, unless there are so few rows that the prefetch instructions take longer than they save.
 constexpr int64_t NEAR_FLOATS = 64 << 10;
 constexpr int64_t PREFETCH_ROWS = 32;
 
 INLINE bool prefetch_pays(int64_t floats, int64_t rows) { return floats > NEAR_FLOATS && rows >= PREFETCH_ROWS; }
 
-// Rows of a tile with so many column vectors.
+// Rows of a tile with `count` column vectors.
 constexpr int tile_rows(int count) { return LANES == 8 ? (count == 4 ? 3 : count == 3 ? 4 : 6) : 6; }
 
-// Rows of the next tile, such that the tiles of what is left are about equal.
+// Rows of the next tile, so that the remaining tiles are about equal.
 INLINE int64_t next_rows(int64_t left, int64_t most) { return ceil_div(left, ceil_div(left, most)); }
 
 // sum[m][n] += a[m * row + k * step] * b[k][n] over k < count.
@@ -40,7 +40,7 @@ INLINE void multiply(Vec (&sum)[M][N], const float* a, int64_t row, int64_t step
   }
 }
 
-// One row has too few accumulators to hide the latency of the sum: every other k goes to a second set.
+// One row has too few accumulators to hide the latency of the sum: every other k goes to a second set of them.
 template <int N>
 INLINE void multiply_row(Vec (&sum)[1][N], const float* a, int64_t step, const float* b, int64_t count) {
   Vec other[1][N] = {};
@@ -89,7 +89,7 @@ INLINE void call_tile(int64_t rows, int64_t first, const Work& work) {
   }
 }
 
-// Weights that are read next; while the tiles of one panel are worked on they come nearer, to L2.
+// The weights that are read next: they are fetched to L2 while the tiles of the panel before are computed.
 struct Prefetch {
   const float* at = nullptr;
   int64_t floats = 0;
@@ -110,8 +110,8 @@ INLINE void for_tiles(int64_t rows, const Work& work, const Prefetch& prefetch =
   }
 }
 
-// to[r][column] = sum over k of from(r, k) panel(k, column): `from` is cut into blocks of 4 * LANES k's that lie
-// `block` floats apart, rows of a block 4 * LANES floats apart (the layout of the gates' gradients).
+// to[m][n] = sum over k of from(m, k) panel(k, n). `from` has the layout of the gradients of the gates: blocks of
+// 4 * LANES values of k, `block` floats apart, with rows 4 * LANES floats apart.
 struct BlockedProduct {
   const float* from;
   int64_t block, blocks;
@@ -145,10 +145,10 @@ inline void blocked_columns(BlockedProduct work, int64_t rows, int64_t blocks, b
   }
 }
 
-constexpr int64_t PANEL_VECTORS = 4;  // column vectors side by side in a panel
+constexpr int64_t PANEL_VECTORS = 4;  // column vectors next to each other in a panel
 
-// The same for the column vectors begin .. end of `vectors`, in panels of four, the rest in one smaller panel; `begin`
-// is the first of a panel.
+// The same for the column vectors begin .. end of `vectors`. Panels have four column vectors, the last one may have
+// fewer; `begin` is the first of a panel.
 inline void blocked_product(
     BlockedProduct work, int64_t rows, int64_t blocks, int64_t vectors, int64_t begin, int64_t end) {
   const bool prefetch = prefetch_pays(blocks * 4 * LANES * vectors * LANES, rows);
@@ -167,18 +167,18 @@ inline void blocked_product(
   }
 }
 
-// With so few columns, a vector of them would be half empty.
+// With this many columns or fewer, a vector of columns would be at most half full.
 constexpr int64_t NARROW = LANES / 2;
 
-// The same for N <= NARROW columns, with vectors along k instead: the panel is [column][blocks * 4 * LANES], and rows
-// of `to` follow each other. A tile is as many rows as make LANES sums; transposed, they add up to one vector.
+// The same for N <= NARROW columns, with vectors along k: the panel is [column][blocks * 4 * LANES], and `to` has
+// contiguous rows of N values. A tile has as many rows as make LANES sums; transposed, they add up to one vector.
 struct NarrowProduct {
   const float* from;
   int64_t block, blocks;
   const float* panel;
   float* to;
 
-  // The rows first .. first + count; for those beyond, which are not stored, the last one stands in.
+  // The rows first .. first + count. A tile with fewer rows repeats the last one, and does not store the copies.
   template <int N>
   INLINE void tile(int64_t first, int64_t count) const {
     constexpr int M = LANES / N;
@@ -213,7 +213,7 @@ inline void narrow_product(const NarrowProduct& work, int64_t rows, int64_t colu
   }
 }
 
-// to[r][column] = sum over k of from[r][k] panel(k, column), from plain rows.
+// to[m][n] = sum over k of from[m][k] panel(k, n), from plain rows.
 struct RowProduct {
   const float* from;
   int64_t from_row, count;

@@ -1,4 +1,4 @@
-// The function table of one instruction set; compiled once for each, beside lstm_forward.cpp and lstm_backward.cpp.
+// The function table of one instruction set; compiled for each, like lstm_forward.cpp and lstm_backward.cpp.
 #include "lstm.h"
 
 #if defined(__AMX_BF16__)
@@ -53,8 +53,8 @@ bool supported() {
 #endif
 }
 
-// The system keeps the tiles of a process that has asked for them; not where a signal would not find room for them. It
-// is not asked before they are needed: signal stacks have to be larger from then on.
+// Linux saves the tiles only of a process that has requested it, and refuses where a signal stack is too small for
+// them. The request is made when tiles are first needed, because signal stacks have to be larger from then on.
 bool allowed() {
 #if defined(__AMX_BF16__) && defined(__linux__)
   constexpr int REQUEST = 0x1023;  // ARCH_REQ_XCOMP_PERM

@@ -95,8 +95,8 @@ struct Backward : Layer {
   bool recompute() const { return !gates_in; }
 };
 
-// Access to other threads: `run` calls task(context, k) for each k below count, in any order, and returns when all calls
-// have ended.
+// Access to other threads: `run` calls task(context, k) for each k below count, in any order, and returns when all
+// calls have ended.
 struct Threads {
   int64_t count = 1;
   void (*run)(int64_t count, void (*task)(void* context, int64_t k), void* context) = nullptr;

@@ -1,25 +1,29 @@
-// Backward pass. For each slice of the batch, steps from the last to the first, in chunks of about CHUNK rows:
+// Backward pass of one LSTM layer.
 //
-//   per step    gradients of the gates (cell.h) into a chunk that stays in L2: [block][row of the chunk][SLOTS];
-//               gradient to the state before: gates' gradients @ w_hh
-//   per chunk   gradients of the weights += [x | h before | 1]^T @ gates' gradients; gradient to x
+// For each slice of the batch, steps from the last to the first, in chunks of about CHUNK rows (a row and a step is one
+// row of the chunk):
 //
-// Layer normalisation and projection need sums over all units of a row; they are worked on between the passes over the
-// blocks. Then the two shares of the gates have gradients of their own: `gates` holds that of h, `gates_x` that of x.
+//   per step    gradients dgates of the gates (cell.h), [block][row of the chunk][BLOCK_GATES], which stay in L2;
+//               gradient of h before the step: dgates @ w_hh
+//   per chunk   gradients of the weights += [x | h before the step | 1]^T @ dgates; gradient of x: dgates @ w_ih
 //
-// Each part of the batch adds into weight gradients of its own; they are summed in a fixed order at the end, so that a
-// result depends on the number of threads and on nothing else.
+// Layer normalisation and projection need sums over all units of a row, which are computed between the loops over the
+// blocks. With normalisation the terms of x and h have separate gradients: `gates` holds that of h, `gates_x` that of
+// x.
 //
-// Fewer rows than threads: a crew of threads (crew.h) shares a slice. Each has hidden units of its own, for which it
-// computes the gradients of the gates, of the state before and of the weights; what belongs to whole rows, the operands
-// and the gradient to x, is shared out by steps of the chunk. Products of halves (half.h) go without.
-#include "cell.h"
+// Each part of the batch has separate sums of the weight gradients. They are added in a fixed order at the end, so that
+// a result depends on the number of threads and on nothing else.
+//
+// With few rows per thread, a group of threads shares a slice (thread_group.h). Each thread computes the gradients of
+// the gates, of the state and of the weights for some of the hidden units. What belongs to whole rows, the operands and
+// the gradient of x, is divided by steps of the chunk. The bf16 path does not use thread groups.
 #include "backward_buffers.h"
-#include "thread_group.h"
+#include "backward_products.h"
+#include "cell.h"
 #include "gemm.h"
 #include "norm.h"
-#include "backward_products.h"
 #include "slices.h"
+#include "thread_group.h"
 #include "weight_sums.h"
 #include "workspace.h"
 
@@ -43,32 +47,32 @@ class Slice {
         first_(first),
         rows_(rows) {}
 
-  // `add`: the sums hold those of an earlier slice.
+  // `add`: add to the sums of an earlier slice instead of overwriting them.
   void run(bool add) {
     const Tiles tiles;
-    start();
+    load_final_gradients();
     for (int64_t end = p_.time; end > 0; end -= buffers_.steps) {
       const int64_t begin = max(0, end - buffers_.steps);
       const int64_t own = own_step(begin, end, 0), own_end = own_step(begin, end, 1), own_row = (own - begin) * rows_;
       products_.gather_operands(own, own_end, own_row);
       if (p_.recompute()) {
-        barrier();  // for the operands
+        barrier();  // until all operands are there
         recompute_gates(begin, end);
       }
       for (int64_t step = end - 1; step >= begin; step--) {
         const int64_t row = (step - begin) * rows_;
-        if (!plain && p_.deferred_h()) outputs(step, row);
+        if (!plain && p_.deferred_h()) deferred_h_backward(step, row);
         cells(step, row);
         if (!plain && p_.normed()) norm_backward(step, row);
         if constexpr (BF16_TILES) products_.bf16().round_gates(row);
-        barrier();  // for the gradients of all gates
+        barrier();  // until the gradients of all gates are there
         if (step > 0 || p_.grad_h0) products_.state_gradient(row);
       }
       products_.weight_gradients(end - begin, add || end < p_.time);
       if (p_.grad_x) products_.input_gradient(own, own_end, own_row);
-      barrier();  // until nobody needs this chunk
+      barrier();  // until no thread reads this chunk
     }
-    finish();
+    store_initial_gradients();
   }
 
  private:
@@ -77,35 +81,35 @@ class Slice {
   const Sums& sums_;
   const Buffers buffers_;
   const GroupThread thread_;
-  const int64_t begin_, end_;  // blocks of this member
+  const int64_t begin_, end_;  // blocks of this thread
   const ChunkProducts products_;
-  const bool masks_;  // without them nothing passes by a step
+  const bool masks_;  // without masks no gradient goes around a step
   const int64_t first_, rows_;
   int64_t round_ = 0;
 
   void barrier() { thread_.barrier(round_++); }
 
-  // Members have whole panels of w_hh.
+  // The blocks of a thread are whole panels of w_hh.
   static int64_t first_block(const Backward& p, int64_t rank, int64_t size) {
     const int64_t blocks = blocks_of(p.hidden);
     return min(blocks, part_begin(ceil_div(blocks, PANEL_VECTORS), rank, size) * PANEL_VECTORS);
   }
 
-  // First step of this member, or of the next, in two and two: a row alone is added up in another order than several
-  // (gemm.h), and a crew must give the bits that one thread gives.
+  // The first step of this thread, or of the next thread. Steps are divided in pairs: a single row is summed in another
+  // order than several rows (gemm.h), and a group must give the same bits as one thread.
   int64_t own_step(int64_t begin, int64_t end, int64_t next) const {
     if (thread_.rank + next == thread_.size) return end;
     return begin + 2 * part_begin((end - begin) / 2, thread_.rank + next, thread_.size);
   }
 
-  // Units of c and h that this member begins and ends with: where h is projected, it is alone and has all.
+  // The units of c and of h of this thread. Where h is projected the thread has no group, and all units are its own.
   int64_t first_unit() const { return begin_ * LANES; }
   int64_t end_unit() const { return min(p_.hidden, end_ * LANES); }
   int64_t end_output() const { return thread_.size == 1 ? p_.output : end_unit(); }
 
   static Vec given(const float* from, int64_t at, int64_t count) { return from ? load(from + at, count) : Vec{}; }
 
-  void start() {
+  void load_final_gradients() {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = first_unit(); unit < end_output(); unit += LANES) {
         const Vec grad_h = given(p_.grad_h, (first_ + row) * p_.output + unit, p_.output - unit);
@@ -121,10 +125,10 @@ class Slice {
     if (p_.w_proj) fill_zero(buffers_.unprojected, wide_blocks(p_) * buffers_.block);
   }
 
-  void finish() {
+  void store_initial_gradients() {
     for (int64_t row = 0; row < rows_; row++) {
       for (int64_t unit = first_unit(); p_.grad_h0 && unit < end_output(); unit += LANES) {
-        store(p_.grad_h0 + (first_ + row) * p_.output + unit, grad_h_after(0, row, unit), p_.output - unit);
+        store(p_.grad_h0 + (first_ + row) * p_.output + unit, grad_h_before(0, row, unit), p_.output - unit);
       }
       for (int64_t unit = first_unit(); p_.grad_c0 && unit < end_unit(); unit += LANES) {
         const Vec grad_c = load(buffers_.grad_c + row * buffers_.units + unit);
@@ -133,8 +137,8 @@ class Slice {
     }
   }
 
-  // Gradient to h before `step`, as that step has left it.
-  Vec grad_h_after(int64_t step, int64_t row, int64_t unit) const {
+  // The gradient of h before `step`, from `step` and all later ones.
+  Vec grad_h_before(int64_t step, int64_t row, int64_t unit) const {
     const int64_t at = row * buffers_.width + unit;
     Vec grad = load(buffers_.grad_h + at);
     if constexpr (plain) return grad;
@@ -148,13 +152,14 @@ class Slice {
     return masks_ ? grad + load(buffers_.bypass_h + at) : grad;
   }
 
-  // Gradient to h of a step, before zoneout and masks; what passes by goes to the step before, by way of kept_h.
+  // The gradient of h of a step inside zoneout and masks. What goes around the step is left in bypass_h for the step
+  // before.
   Vec grad_h_of(int64_t step, int64_t row, int64_t unit) {
     const int64_t t = p_.time_of(step), count = p_.output - unit;
     const Vec from_y = given(p_.grad_y, t * p_.grad_y_time + (first_ + row) * p_.grad_y_batch + unit, count);
-    Vec grad = grad_h_after(step + 1, row, unit), kept = {};
+    Vec grad = grad_h_before(step + 1, row, unit), kept = {};
     if (plain || !masks_) return grad + from_y;
-    if (masked(p_.steps, t, first_ + row)) {  // the state passed through; the output was 0 or the state
+    if (masked(p_.steps, t, first_ + row)) {  // the state was copied; the output was 0 or the state
       kept = p_.options.zero_output ? grad : grad + from_y;
       grad = Vec{};
     } else {
@@ -192,7 +197,7 @@ class Slice {
     return p_.gates_in + ((t * blocks_of(p_.hidden) + block) * p_.batch + first_ + row) * BLOCK_GATES;
   }
 
-  // The gates of a chunk once more, from x, the states and the cells before.
+  // Computes the gates of a chunk again, from x, the states and the cells before.
   void recompute_gates(int64_t begin, int64_t end) const {
     if constexpr (BF16_TILES) products_.bf16().round_operands((end - begin) * rows_);
     for (int64_t block = begin_; block < end_; block++) {
@@ -200,7 +205,9 @@ class Slice {
       products_.gates(block, (end - begin) * rows_, gates);
       for (int64_t step = begin; step < end; step++) {
         int64_t row = 0;
-        for (; row + ROWS <= rows_; row += ROWS, gates += ROWS * BLOCK_GATES) activate_gates<ROWS>(step, block, row, gates);
+        for (; row + ROWS <= rows_; row += ROWS, gates += ROWS * BLOCK_GATES) {
+          activate_gates<ROWS>(step, block, row, gates);
+        }
         for (; row < rows_; row++, gates += BLOCK_GATES) activate_gates<1>(step, block, row, gates);
       }
     }
@@ -219,8 +226,8 @@ class Slice {
     store_gates(gates, values);
   }
 
-  // Gradients of h of all rows, through the projection, and what a normed cell asks of all units.
-  void outputs(int64_t step, int64_t chunk_row) {
+  // From the gradients of h of all rows back through the projection and the normalisation of the cell.
+  void deferred_h_backward(int64_t step, int64_t chunk_row) {
     float* grads = p_.w_proj ? buffers_.projected + chunk_row * buffers_.projected_row : buffers_.grad_deferred;
     const int64_t stride = p_.w_proj ? buffers_.projected_row : buffers_.units;
     for (int64_t row = 0; row < rows_; row++) {
@@ -237,7 +244,7 @@ class Slice {
     }
   }
 
-  // squashed = act(z) with z = gain * y + bias, and through = gradient of c by way of z.
+  // With y the normalised cell, z = gain * y + bias and squashed = act(z): `through` is the gradient of c through z.
   void normed_cell(int64_t step, int64_t row, int64_t chunk_row) {
     const int64_t t = p_.time_of(step), base = row * buffers_.units;
     const float *kept = p_.moments + (t * p_.batch + first_ + row) * 4, *before = cells_before(step);
@@ -322,7 +329,7 @@ class Slice {
     store_gates(buffers_.gates + block * buffers_.block + chunk_row * BLOCK_GATES, grads);
   }
 
-  // From the gradients of the gates those of their two shares, before normalisation.
+  // From the gradients of the gates to those of the terms of x and h before normalisation.
   void norm_backward(int64_t step, int64_t chunk_row) {
     const int64_t t = p_.time_of(step), blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden;
     const Gains& gains = weights_.gains;
@@ -357,21 +364,36 @@ class Slice {
 
 Backoff backoff;
 
-template <bool plain>
-void run(const Backward& p, const Threads& threads) {
-  Partition partition = BF16_TILES ? Partition{part_count(p, threads), 1} : partition_of(p, threads, PANEL_VECTORS);
-  if (partition.group_size > 1 && backoff.active()) partition.group_size = 1;  // the same parts: the same result to the bit
-  const int64_t blocks = blocks_of(p.hidden), parts = partition.parts;
-  const int64_t rows = min(SLICE_ROWS, ceil_div(p.batch, parts));
-  Arena one(nullptr);
-  const Sums sizes_of_sums(one, p);
-  const int64_t slice_floats = most_floats(rows, [&](int64_t count) {
+// Floats of the sums and buffers of one part of the batch whose largest slice has `rows` rows.
+int64_t part_memory(const Backward& p, int64_t rows) {
+  Arena sums(nullptr);
+  Sums(sums, p);
+  const int64_t buffers = most_floats(rows, [&](int64_t count) {
     Arena slice(nullptr);
     Buffers(slice, p, count);
     return slice.used();
   });
-  const int64_t part_floats = one.used() + slice_floats;
+  return sums.used() + buffers;
+}
 
+// Adds up the weight gradients of all parts, whose memory lies `part_floats` apart.
+void gather(const Backward& p, const Threads& threads, float* memory, int64_t parts, int64_t part_floats) {
+  Arena first(memory);
+  const Sums sums(first, p);
+  const Gather work{p, sums, parts, part_floats};
+  const int64_t blocks = blocks_of(p.hidden), floats = sums.depth * sums.slots;
+  const int64_t gatherers = floats < 100000 ? 1 : min(threads.run ? threads.count : 1, blocks);
+  parallel_for(threads, gatherers, [&](int64_t k) {
+    const int64_t end = part_begin(blocks, k + 1, gatherers);
+    for (int64_t block = part_begin(blocks, k, gatherers); block < end; block++) work.block(block);
+  });
+}
+
+template <bool plain>
+void run(const Backward& p, const Threads& threads) {
+  Partition partition = BF16_TILES ? Partition{part_count(p, threads), 1} : partition_of(p, threads, PANEL_VECTORS);
+  if (partition.group_size > 1 && backoff.active()) partition.group_size = 1;  // the same parts give the same bits
+  const int64_t parts = partition.parts, part_floats = part_memory(p, min(SLICE_ROWS, ceil_div(p.batch, parts)));
   Arena sizes(nullptr);
   Weights(sizes, p);
   sizes.take(parts * GROUP_FLOATS);
@@ -380,7 +402,6 @@ void run(const Backward& p, const Threads& threads) {
   ThreadGroup* groups = reinterpret_cast<ThreadGroup*>(arena.take(parts * GROUP_FLOATS));
   float* memory = arena.take(parts * part_floats);
   weights.pack(p);
-
   for (int64_t part = 0; part < parts; part++) {
     Arena own(memory + part * part_floats);
     Sums(own, p).start(p.time == 0 || p.batch == 0);
@@ -394,16 +415,7 @@ void run(const Backward& p, const Threads& threads) {
       add = true;
     });
   });
-  Arena first(memory);
-  const Sums sums(first, p);
-  const Gather gather{p, sums, parts, part_floats};
-  const int64_t floats = sums.depth * sums.slots;
-  const int64_t gatherers = floats < 100000 ? 1 : min(threads.run ? threads.count : 1, blocks);
-  parallel_for(threads, gatherers, [&](int64_t part) {
-    for (int64_t b = part_begin(blocks, part, gatherers); b < part_begin(blocks, part + 1, gatherers); b++) {
-      gather.block(b);
-    }
-  });
+  gather(p, threads, memory, parts, part_floats);
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ class Slice {
         end_(part_begin(blocks_of(p.hidden), thread.rank + 1, thread.size)),
         products_{p, plan_, weights_, buffers_, first, rows, begin_, end_},
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
-        streamed_(keep && aligned(p.gates_out) && p.time * blocks_of(p.hidden) * p.batch * BLOCK_GATES >= STREAM_FLOATS),
+        streamed_(keep && aligned(p.gates_out) &&
+                  p.time * blocks_of(p.hidden) * p.batch * BLOCK_GATES >= STREAM_FLOATS),
         first_(first),
         rows_(rows) {}
 
@@ -128,7 +129,8 @@ class Slice {
 
   // The gates: the terms of x and h, each normalised and multiplied by its gain, plus the bias.
   void normalise(int64_t step) {
-    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden, stride = buffers_.gate_rows * BLOCK_GATES;
+    const int64_t blocks = blocks_of(p_.hidden), count = p_.gates() * p_.hidden;
+    const int64_t stride = buffers_.gate_rows * BLOCK_GATES;
     const int64_t t = p_.time_of(step), kept = p_.time * blocks * p_.batch * BLOCK_GATES;
     const Gains& gains = weights_.gains;
     for (int64_t row = 0; row < rows_; row++) {

@@ -1,7 +1,7 @@
 // Layer normalisation (Ba, Kiros & Hinton 2016) of the rows of a slice: y = (x - mean) scale, scale = 1 / deviation.
 //
-// A row lies in blocks: S vectors side by side, `block` floats from block to block. `there` has the same S vectors for
-// every block, SLOTS floats from block to block: 1 where a unit is, 0 in the padding, which must not count.
+// A row is divided into blocks of S vectors, `block` floats from block to block. `mask` has the same S vectors for
+// every block, BLOCK_GATES floats from block to block: 1 for a unit, 0 for padding, which must not count.
 #pragma once
 
 #include "pack.h"
@@ -25,7 +25,7 @@ INLINE float sum_of(const Vec (&v)[S]) {
 }
 
 struct Moments {
-  float mean = 0, scale = 1;  // as they are, nothing is normalised
+  float mean = 0, scale = 1;  // these values leave a row as it is
 };
 
 template <int S>
@@ -48,7 +48,8 @@ inline Moments moments(const float* row, int64_t block, int64_t blocks, const fl
   return found;
 }
 
-// Packed once per call, [block][SLOTS] each. Without a gain a share of the gates is not normalised: its gain is 1.
+// Gains of the terms of x and h, packed once per call, [block][BLOCK_GATES] each. A term without a gain is not
+// normalised; its gain is 1.
 struct Gains {
   float *x = nullptr, *h = nullptr, *mask = nullptr;
 
@@ -75,7 +76,7 @@ struct Gains {
   }
 };
 
-// One row of one share of the gates on its way back: the gradient of x from that of gain * y.
+// The backward pass of normalisation for one row of one term of the gates: from the gradient of gain * y that of x.
 //
 //   grad_x = scale (g - mean(g) - y mean(g y)),  g = gain * grad
 struct NormBackward {

@@ -1,7 +1,7 @@
-// Weights in the order in which the kernels read them, and gradients back in the order of PyTorch.
+// Packs weights in the order in which the kernels read them, and unpacks gradients into the order of PyTorch.
 //
-// Four gate slots i, f, g, o for every hidden unit, interleaved: [block][k][slot][LANES]. With coupled gates slot i is
-// zero. Units beyond `hidden` and columns beyond the matrix are zero.
+// Every hidden unit has four gate slots, i, f, g, o; a block holds the slots of LANES units: [block][k][slot][LANES].
+// With coupled gates slot i is zero. Units beyond `hidden` and columns beyond the matrix are zero.
 #pragma once
 
 #include "lstm.h"
@@ -9,11 +9,11 @@
 
 namespace gatecast::GATECAST_ISA {
 
-constexpr int64_t BLOCK_GATES = 4 * LANES;  // gate values of a block
+constexpr int64_t BLOCK_GATES = 4 * LANES;  // gates of a block, of one row
 
 INLINE int64_t blocks_of(int64_t units) { return ceil_div(units, LANES); }
 
-// First row of a gate slot in w_ih and w_hh; -1: none.
+// First row of a gate slot in w_ih and w_hh; -1 where the slot has no weights.
 INLINE int64_t first_row(const Layer& p, int64_t slot) {
   return slot < 4 - p.gates() ? -1 : (slot - 4 + p.gates()) * p.hidden;
 }
@@ -40,7 +40,7 @@ inline void pack_block(const Layer& p, const float* w, int64_t columns, int64_t 
   }
 }
 
-// The sum of the biases that are there, for one block.
+// The sum of the given biases, for one block.
 inline void pack_bias(const Layer& p, const float* bias, const float* second, int64_t block, float* to) {
   const int64_t units = min(LANES, p.hidden - block * LANES);
   for (int64_t slot = 0; slot < 4; slot++) {
@@ -70,7 +70,7 @@ inline void pack_rows(const Layer& p, const float* w, int64_t columns, float* to
   }
 }
 
-// The columns of w one after the other, each along the gates: [column][block][slot][lane].
+// The columns of w one after another, each along the gates: [column][block][slot][lane].
 inline void pack_columns(const Layer& p, const float* w, int64_t columns, float* to) {
   for (int64_t column = 0; column < columns; column++) {
     for (int64_t block = 0; block < blocks_of(p.hidden); block++) {
@@ -84,7 +84,7 @@ inline void pack_columns(const Layer& p, const float* w, int64_t columns, float*
   }
 }
 
-// Panels of w_proj for row_product: for o * tanh(c) @ w_proj^T (`transposed`), and for gradients @ w_proj.
+// Panels of w_proj for row_product: for o tanh(c) @ w_proj^T (`transposed`), or for gradients @ w_proj.
 inline void pack_projection(const Layer& p, bool transposed, float* to) {
   const int64_t columns = transposed ? p.output : p.hidden, depth = transposed ? p.hidden : p.output;
   for (int64_t first = 0; first < columns; first += 4 * LANES) {

@@ -1,7 +1,7 @@
 // Vectors of `LANES` floats through the vector extensions of GCC and Clang: loads, stores, tails, transposition.
 //
-// Compiled once per instruction set, in a namespace of its own; no standard containers here, because a template
-// compiled for AVX-512 could be the copy that the linker keeps for everyone.
+// Everything is compiled once per instruction set, in a separate namespace. No standard containers here: of a template
+// that several instruction sets compile, the linker keeps one copy, which could be the one for AVX-512.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ INLINE void copy(float* to, const float* from, int64_t count) {
   for (int64_t k = 0; k < count; k += LANES) store(to + k, load(from + k, count - k), count - k);
 }
 
-// Past the caches, for what is read only after they have forgotten it; `p` is aligned to a vector.
+// Stores past the caches, for values that are read long after. `p` is aligned to a vector.
 INLINE void stream(float* p, Vec v) {
 #if defined(__AVX512F__) && GATECAST_LANES == 16
   _mm512_stream_ps(p, (__m512)v);
@@ -61,14 +61,14 @@ INLINE void stream(float* p, Vec v) {
 #endif
 }
 
-// After this, other threads that are told so see what was streamed.
+// Makes streamed values visible to other threads that synchronise with this one.
 INLINE void end_stream() {
 #if defined(__AVX__)
   _mm_sfence();
 #endif
 }
 
-// NaN in `v` comes through: both are written so that a comparison with NaN keeps v.
+// Both keep NaN in `v`: they are written so that a comparison with NaN selects v.
 INLINE Vec at_most(Vec v, Vec bound) {
 #if defined(__AVX512F__) && GATECAST_LANES == 16
   return (Vec)_mm512_min_ps((__m512)bound, (__m512)v);
@@ -89,8 +89,8 @@ INLINE Vec at_least(Vec v, Vec bound) {
 #endif
 }
 
-// a * b + c, where c is a product as well: of two the compiler could fuse either, and choose another one for another
-// number of rows. So the bits of a row do not depend on the rows beside it.
+// a * b + c as one fused operation, where c is a product too. The compiler could fuse either product, and decide
+// differently for another number of rows; with this the bits of a row do not depend on the other rows.
 INLINE Vec fused(Vec a, Vec b, Vec c) {
 #if defined(__AVX512F__) && GATECAST_LANES == 16
   return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -109,13 +109,13 @@ INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// An odd number of cache lines: rows of so many floats do not fall on the same ones.
+// Rounds up to an odd number of cache lines: rows of this length do not compete for the same sets of a cache.
 INLINE int64_t odd_cache_lines(int64_t floats) {
   const int64_t lines = ceil_div(floats, 16);
   return (lines + (lines % 2 == 0)) * 16;
 }
 
-// rows[k][lane] -> rows[lane][k], in place: log2(LANES) rounds, each swaps the off-diagonal quarters of blocks of
+// rows[k][lane] -> rows[lane][k], in place, in log2(LANES) rounds: each swaps the off-diagonal quarters of blocks of
 // size 2 * half.
 template <int64_t half>
 INLINE void swap_quarters(Vec (&rows)[LANES]) {

@@ -1,7 +1,8 @@
 // How the batch is divided: each thread gets a part, a range of rows, and works through it in slices of at most
 // SLICE_ROWS rows. A slice runs through all time steps before the next one starts, so its states stay in the caches.
 //
-// Threads never wait for each other, except where a part has few rows and a group of threads shares it (thread_group.h).
+// Threads never wait for each other, except where a part has few rows and a group of threads shares it
+// (thread_group.h).
 #pragma once
 
 #include "lstm.h"

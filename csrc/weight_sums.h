@@ -1,8 +1,8 @@
-// Gradients of the weights as the parts of the batch sum them up, and how they come together.
+// Sums of the weight gradients: one for each part of the batch, and their total in the layout of PyTorch.
 #pragma once
 
-#include "gemm.h"
 #include "bf16.h"
+#include "gemm.h"
 #include "pack.h"
 #include "workspace.h"
 
@@ -12,15 +12,15 @@ INLINE void fill_zero(float* to, int64_t count) {
   for (int64_t k = 0; k < count; k++) to[k] = 0.0f;
 }
 
-// Wide blocks of hidden units: SLOTS units side by side.
+// Wide blocks: BLOCK_GATES hidden units next to each other.
 INLINE int64_t wide_blocks(const Layer& p) { return ceil_div(p.hidden, BLOCK_GATES); }
 
-// Of one part of the batch. `weights`: [block][input + output + 1][SLOTS], `projection`: [wide block][output][SLOTS];
-// the others are summed row by row, one after the other in `small`.
+// The sums of one part of the batch. `weights` is [block][input + output + 1][BLOCK_GATES], `projection` is
+// [wide block][output][BLOCK_GATES]. The others are summed row by row and lie one after another in `small`.
 struct Sums {
   int64_t depth, units, slots, small_floats, projection_floats;
   float *weights, *projection, *small, *peephole, *norm_c;  // [slot i, f, o][units], [gain, bias][units]
-  float *norm_x, *norm_h, *bias;                            // [block][SLOTS], where gates are normalised
+  float *norm_x, *norm_h, *bias;                            // [block][BLOCK_GATES], where gates are normalised
 
   Sums(Arena& arena, const Backward& p)
       : depth(BF16_TILES ? round_up(p.input + p.output + 1, TILE_ROWS) : p.input + p.output + 1),
@@ -37,7 +37,7 @@ struct Sums {
         norm_h(small ? norm_x + slots : nullptr),
         bias(small ? norm_h + slots : nullptr) {}
 
-  // `empty`: there are no rows that would be the first to write the products.
+  // `empty`: the part has no rows or steps, so that nothing else writes the products.
   void start(bool empty) const {
     fill_zero(small, small_floats);
     if (!empty) return;
@@ -46,7 +46,7 @@ struct Sums {
   }
 };
 
-constexpr int64_t COLUMNS = 144;  // of [x | h | 1] at a time: CHUNK rows of them stay in L2 while all blocks pass
+constexpr int64_t COLUMNS = 144;  // of [x | h | 1] at a time: CHUNK rows of them stay in L2 for all blocks
 
 // to[m] += sum over k of rows[k][m] gates[k] for one block.
 struct WeightProduct {
@@ -74,7 +74,7 @@ struct WeightProduct {
   }
 };
 
-// The sums of `parts` parts, `part` floats from part to part, in their order.
+// Adds the sums of `parts` parts in a fixed order; they lie `part` floats apart.
 struct Gather {
   const Backward& p;
   const Sums& sums;
@@ -86,7 +86,7 @@ struct Gather {
     return sum;
   }
 
-  // What belongs to one block of hidden units, in the layout of the weights.
+  // All gradients of one block of hidden units.
   void block(int64_t b) const {
     const float* from = sums.weights + b * sums.depth * BLOCK_GATES;
     unpack_block(p, from, parts, part, p.input, b, p.grad_w_ih);

@@ -10,7 +10,7 @@
 namespace gatecast {
 namespace {
 
-constexpr int64_t KEPT_FLOATS = 64 << 20;  // a larger one (256 MB) is given back when the next call needs less
+constexpr int64_t KEPT_FLOATS = 64 << 20;  // a larger one (256 MB) is freed when the next call needs less
 constexpr uintptr_t HUGE_PAGE = 2 << 20;
 
 struct Memory {
@@ -38,7 +38,7 @@ void prefer_huge_pages(void* start, int64_t bytes) {
 #if defined(__linux__)
   const uintptr_t first = (reinterpret_cast<uintptr_t>(start) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(start) + static_cast<uintptr_t>(bytes)) / HUGE_PAGE * HUGE_PAGE;
-  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // a wish: it may fail
+  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // it may fail
 #else
   (void)start, (void)bytes;
 #endif
