@@ -44,7 +44,7 @@ format: $(DEV)  ## write the format and the safe fixes of the linter
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV)  ## the quick benchmarks; docs/benchmarks.md tells of all of them
+bench: $(DEV)  ## the quick benchmarks; benchmarks/README.md lists all
 	for name in layers step first_forecast latency same_network scale; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: $(DEV)  ## documentation on http://127.0.0.1:8000

@@ -33,7 +33,7 @@ ETT_NET = NetConfig(dropout=0.3, segment=48)
 
 
 def main() -> None:
-    """Run the parts asked for; each writes a result file of its own."""
+    """Run the selected parts; each writes its own result file."""
     parser = common.arguments(__doc__, threads=2)
     parser.add_argument("--parts", nargs="+", default=["m4", "ett"], choices=["m4", "ett"])
     parser.add_argument("--seeds", type=int, default=5, help="seeds on M4 hourly")
@@ -42,7 +42,7 @@ def main() -> None:
         "--ett", nargs="+", default=["ETTh1", "ETTm1"], choices=["ETTh1", "ETTm1"], help="data sets of ETT"
     )
     parser.add_argument("--horizons", nargs="+", type=int, default=[96], help="of ETT")
-    parser.add_argument("--arima-every", type=int, default=4, help="AutoARIMA on every so many series of M4 hourly")
+    parser.add_argument("--arima-every", type=int, default=4, help="AutoARIMA on each n-th series of M4 hourly")
     parser.add_argument("--no-statistics", action="store_true", help="leave AutoETS, AutoTheta and AutoARIMA out")
     args = parser.parse_args()
     import torch
@@ -86,7 +86,7 @@ def m4_rows(seeds: int, *, statistics: bool, jobs: int, every: int) -> list[dict
 def _arima_rows(
     task: tasks.Task, panel: Panel, forecasts: list[Forecast], every: int, jobs: int
 ) -> list[dict[str, Any]]:
-    """AutoARIMA takes some 20 s a series: it and the LSTM on every so many of them."""
+    """AutoARIMA and the LSTM on each `every`-th series: AutoARIMA takes about 20 s a series."""
     chosen = np.arange(0, len(panel), every)
     some = replace(
         task,

@@ -75,7 +75,7 @@ def present(libraries: Iterable[str], peers: Path | None) -> list[str]:
 
 
 def run(command: Sequence[str], *, threads: int, result: Path | None = None, **env: str) -> Run:
-    """Run a command in an empty folder with so many threads; raises with its output where it fails."""
+    """Run a command in an empty folder with `threads` threads; raise with its output if it fails."""
     limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
         begun = time.time()

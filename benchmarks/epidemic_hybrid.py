@@ -8,9 +8,9 @@ of the provinces).
 *No more cases* keeps the cumulative count, *week goes on* adds the mean daily count of the last seven days. *SEIR*:
 incubation 5 days, infectious 7 days, β falling exponentially. *LSTM*: daily counts of China; its horizon is the longest
 of 7, 14 and 28 days that the counts known are seven days longer than. *SEIR+LSTM* is `SEIRHybrid`: the LSTM forecasts
-the logarithm of what SEIR leaves over. *With provinces*: the network also learns from the curves of the provinces with
-most cases on 5 February, up to the origin. That is all the transfer there was to be had: no other country in the data
-had an epidemic in February, and SARS is not among the data. *Mean of both* averages SEIR and the LSTM with provinces.
+the logarithm of SEIR's residuals. *With provinces*: the network also learns from the curves of the provinces with
+most cases on 5 February, up to the origin. No other transfer was possible: no other country in the data had
+an epidemic in February, and SARS is not among the data. *Mean of both* averages SEIR and the LSTM with provinces.
 
 The 15,000 cases reported on 12 and 13 February, when the definition changed, are spread back over the four weeks
 before by `daily_counts`, from the day on which they were known. WIS and cover are of daily counts, against counts

@@ -59,7 +59,7 @@ FIT = FitConfig(steps=300, progress=False)
 
 
 def main() -> None:
-    """Run the parts asked for; each writes a result file of its own."""
+    """Run the selected parts; each writes its own result file."""
     parser = common.arguments(__doc__)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--seeds", type=int, default=10, help="of the static univariate LSTM and of gatecast")
@@ -253,7 +253,7 @@ def _apart(train: np.ndarray, one: int) -> np.ndarray:
 
 
 def _looked_up(windows: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Each target read from a training window that holds its day; the last input where there is none."""
+    """Each target, looked up in a training window that holds its day; else the last input."""
     known = {int(row + day): windows[row, day] for row in train for day in range(INPUTS + 4)}
     return np.array([[known.get(int(one + INPUTS + h), windows[one, INPUTS - 1]) for h in range(4)] for one in test])
 

@@ -148,7 +148,7 @@ def _mean(values: np.ndarray, seen: np.ndarray) -> float:
 
 
 def cumulative_error(rolled: Rolled, cumulative: Panel, origins: Sequence[int], day: int, keep: int = 0) -> np.ndarray:
-    """``(origins,)`` forecast total after so many days over the reported one, less 1."""
+    """``(origins,)`` relative error of the forecast total after ``day`` days."""
     totals = cumulative.series(keep)[:, 0]
     known, then = (np.array([totals[o - 1 + shift] for o in origins]) for shift in (0, day))
     return (known + rolled.mean[:, 0, :day].sum(-1)) / then - 1

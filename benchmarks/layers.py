@@ -7,7 +7,7 @@ Gate first: in every process, each case of ``gatecast.testing`` must follow the 
 ``torch.nn.LSTM`` as installed (oneDNN) and with oneDNN switched off. Ratios are formed within a round; medians over
 rounds are shown. With one thread CPU time counts, with two the clock on the wall: on a busy machine PyTorch's barriers
 at every step would measure the neighbours (``--most-threads 1`` leaves two threads out). Forward + backward includes
-the gradient of x on both sides. *Equal allocator* repeats the comparison with glibc told to keep freed memory
+the gradient of x on both sides. *Equal allocator* repeats the comparison with glibc set to keep freed memory
 (``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_``), which removes the page faults of PyTorch's temporaries. *Of
 peak* is the share of what a loop of independent FMA instructions reaches on one core of this machine. *Autocast to
 bfloat16*, where the processor has AMX: both layers with float32 weights under ``torch.autocast``, beside our float32;

@@ -94,7 +94,7 @@ def main() -> None:
     """Measure every case, print the tables, write the result and the plot."""
     parser = common.arguments(__doc__, rounds=5)
     parser.add_argument("--most-threads", type=int, default=2, help="1: leave out the settings with two threads")
-    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="so many of the eight shapes")
+    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="number of shapes, at most eight")
     args = parser.parse_args()
     rows, versions, worst = [], common.versions(), 0.0
     for threads in range(1, 1 + args.most_threads):

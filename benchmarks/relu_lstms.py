@@ -28,7 +28,7 @@ class Dense(nn.Module):
 
 
 class ReluLSTM(nn.Module):
-    """``networks`` LSTM layers side by side, with relu in the place of tanh; gates i, f, o, then the candidate g.
+    """``networks`` LSTM layers side by side, with relu instead of tanh; gates i, f, o, then the candidate g.
 
         i, f, o = sigmoid(x W + h U + b)    g = relu(x W + h U + b)
         c = f c + i g                       h = o relu(c)

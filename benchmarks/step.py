@@ -73,7 +73,7 @@ def table(whole: list[float], parts: dict[str, list[float]], args: argparse.Name
 
 
 def trained(steps: int, clocked: Any) -> tuple[ForecastModel, list[float], dict[str, list[float]]]:
-    """The model after a training, seconds of each step, and seconds of each part where clocks are asked for."""
+    """The model after a training, seconds of each step, and, if ``clocked``, of each part."""
     windows, training, held_back = data()
     torch.manual_seed(0)
     shapes = Shapes(CONTEXT, HORIZON, outputs=1)

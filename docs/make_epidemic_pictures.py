@@ -1,4 +1,4 @@
-"""Make the pictures of docs/epidemics-evidence.md from benchmarks/results."""
+"""Make the pictures of docs/evidence/epidemics.md from benchmarks/results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a rival of the LSTM layer does in its process: it builds a case, shows its numbers, and takes its turns.
 
 The process reads one JSON object a line and answers each with one: ``{"do": "build", …}`` makes a call of a case and
-writes what it gives to an ``.npz`` file; ``{"do": "time", "calls": n}`` runs it so many times. Needs NumPy alone.
+writes what it gives to an ``.npz`` file; ``{"do": "time", "calls": n}`` runs it ``n`` times. Needs NumPy alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two experiments for docs/optimizers.md: ``python docs/experiments/optimizers.py [spikes] [rates]``.
+"""Two experiments for docs/learn/optimizers.md: ``python docs/experiments/optimizers.py [spikes] [rates]``.
 
 spikes  Adam and Adamax on a series with rare spikes: what a spike in the targets of a batch does to the weights and to
         the loss on a part of the series without spikes. Writes docs/img/optimizers-spikes.png and prints the table.
