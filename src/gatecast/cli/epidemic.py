@@ -14,7 +14,7 @@ from gatecast.cli.epidemic_tables import print_study
 from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, split_commas
 from gatecast.cli.folder import Folder
 from gatecast.cli.frames import records, summary
-from gatecast.cli.reading import settings
+from gatecast.cli.reading import given
 from gatecast.cli.shell import in_shell
 from gatecast.epidemic.config import StudyConfig
 
@@ -77,7 +77,7 @@ def epidemic(
     from gatecast.epidemic import read_cases
 
     sums: bool | str = {"auto": "auto", "yes": True, "no": False}[cumulative]
-    cases = read_cases(file, persons, cumulative=sums, **settings(data))
+    cases = read_cases(file, persons, cumulative=sums, **given(data))
     run_study(cases, persons, config, console, folder, command="epidemic")
 
 

@@ -19,10 +19,10 @@ def read(file: Path, flags: DataFlags, schema: Schema | None = None) -> Panel:
     from gatecast.data.read import read, refine
     from gatecast.data.schema import Schema
 
-    return read(file, refine(schema.portable() if schema is not None else Schema(), **_given(flags)))
+    return read(file, refine(schema.portable() if schema is not None else Schema(), **given(flags)))
 
 
-def _given(flags: DataFlags) -> dict[str, Any]:
+def given(flags: DataFlags) -> dict[str, Any]:
     """Arguments of ``read_panel``: options that were not given are left to be found."""
     values = {field.name: getattr(flags, field.name) for field in fields(flags)}
     return {field.name: values[field.name] for field in fields(flags) if values[field.name] != field.default}
