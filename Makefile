@@ -1,4 +1,4 @@
-# The five commands: make demo, make test, make check, make format, make bench
+# The commands for every day: make demo, make test, make check, make format, make bench
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -11,7 +11,7 @@ TORCH   := $(VENV)/.torch
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
-.PHONY: demo test check types pages style words coverage format bench docs install constraints clean
+.PHONY: demo test check types pages style words coverage format bench docs readme pictures install constraints clean
 
 demo: $(RUNTIME)  ## forecast of bundled real data, from a fresh clone
 	$(BIN)/gatecast demo --out $(DEMO)
@@ -49,6 +49,12 @@ bench: $(DEV)  ## the quick benchmarks; benchmarks/README.md lists all
 
 docs: $(DEV)  ## documentation on http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+readme: $(DEV)  ## what the commands print in README.md and README.ko.md
+	$(BIN)/python docs/make_readme.py
+
+pictures: $(DEV)  ## docs/img: the demo's report (needs Chromium), losses, results of benchmarks
+	for name in pictures losses epidemic_pictures; do $(BIN)/python docs/make_$$name.py || exit 1; done
 
 install: $(DEV)
 

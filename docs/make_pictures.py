@@ -1,7 +1,7 @@
 """Make the pictures of the README and of the documentation: ``python docs/make_pictures.py`` (needs Chromium).
 
-Writes docs/img/: ``forecast.png`` by matplotlib; ``report.png``, ``report-dark.png`` and ``report-phone.png`` are
-screenshots of a report on the bundled COVID-19 data, as ``gatecast demo`` writes it.
+Writes docs/img/: ``forecast.png`` is drawn by matplotlib; ``report.png``, ``report-dark.png``, ``report-phone.png`` and
+``report-epidemic.png`` are screenshots of the pages that ``gatecast demo`` and ``gatecast demo epidemic`` write.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import matplotlib
 
-from gatecast import LSTMForecaster, backtest, datasets, write_report
+from gatecast import LSTMForecaster, datasets
+from gatecast.cli import main as gatecast
 
 IMG = Path(__file__).parent / "img"
 FLAGS = [
@@ -41,23 +42,11 @@ def forecast_picture() -> None:
     _small(IMG / "forecast.png", 2000)
 
 
-def report(folder: Path) -> Path:
-    """A report with everything in it."""
-    from gatecast.forecasters import default_baselines
-
-    panel = datasets.load("covid_india")
-    model = LSTMForecaster(14)
-    baselines, left_out = default_baselines(panel, 14)
-    tested = backtest([model, *baselines], panel, 14, windows=10, left_out=left_out)
-    model.fit(panel)
-    return write_report(
-        folder / "report.html",
-        panel=panel,
-        forecast=model.predict(14),
-        backtest=tested,
-        training=model.history_,
-        run=model.describe(),
-    )
+def report(folder: Path, *what: str) -> Path:
+    """The page that the command ``gatecast demo`` writes."""
+    if code := gatecast(["demo", *what, "--quiet", "--out", str(folder)]):
+        raise SystemExit(f"gatecast demo {' '.join(what)} ended with {code}")
+    return folder / "report.html"
 
 
 def screenshot(page: Path, name: str, size: tuple[int, int], *flags: str) -> None:
@@ -71,7 +60,7 @@ def screenshot(page: Path, name: str, size: tuple[int, int], *flags: str) -> Non
 
 
 def _small(path: Path, width: int) -> None:
-    """At most this wide, in 256 colours: a third of the size, and no eye sees it."""
+    """Crop to this width and reduce to 256 colours: a third of the size, without a visible difference."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -84,7 +73,7 @@ def main() -> None:
     IMG.mkdir(exist_ok=True)
     forecast_picture()
     with tempfile.TemporaryDirectory() as folder:
-        page = report(Path(folder))
+        page = report(Path(folder) / "forecast")
         screenshot(page, "report.png", (1200, 1000))
         screenshot(page, "report-dark.png", (1200, 1000), DARK)
         frame = page.with_name("phone.html")  # a window cannot be as narrow as a phone, a frame can
@@ -92,6 +81,7 @@ def main() -> None:
         frame.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="{style}"></iframe>', "utf-8")
         screenshot(frame, "report-phone.png", (500, 844))
         _small(IMG / "report-phone.png", 2 * 390)
+        screenshot(report(Path(folder) / "epidemic", "epidemic"), "report-epidemic.png", (1200, 1000))
 
 
 if __name__ == "__main__":

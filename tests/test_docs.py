@@ -20,7 +20,7 @@ from gatecast.cli import main
 
 ROOT = Path(__file__).parents[1]
 RUN = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
-PAGES = [*RUN, ROOT / "README.ko.md"]  # whose examples are those of the README, as a test below makes sure
+PAGES = [*RUN, *ROOT.glob("*.md"), *ROOT.glob("[be]*/README.md")]  # README.ko.md has the examples of README.md
 WITH_EXAMPLES = [
     ".".join(file.relative_to(ROOT / "src" / "gatecast").with_suffix("").parts).removesuffix(".__init__")
     for file in sorted((ROOT / "src" / "gatecast").rglob("*.py"))
@@ -120,12 +120,26 @@ def test_the_korean_readme_keeps_in_step() -> None:
 
 
 def test_links_between_pages_and_pictures_exist() -> None:
+    """mkdocs checks those under docs/ as well, with their anchors; it does not see the pages outside."""
     missing: list[Any] = []
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
             if "://" not in target and not (page.parent / target).exists():
                 missing.append((page.name, target))
     assert missing == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")]
+    assert [page for page in pages if f": {page}\n" not in navigation] == []
+
+
+def test_the_pages_of_the_benchmarks_are_those_of_their_results() -> None:
+    writer = runpy.run_path(str(ROOT / "benchmarks" / "write_docs.py"))
+    pages = writer["pages"]()
+    assert {page for page, text in pages.items() if page.read_text("utf-8") != text} == set()
+    assert set(pages) == set((ROOT / "docs" / "evidence" / "benchmarks").glob("*.md"))
 
 
 def test_equations_become_mathml() -> None:
