@@ -156,7 +156,7 @@ def test_layers_of_a_model_of_models(folder: Path, case: Callable[[str], Arrays]
     with pytest.raises(SettingError, match=r"several recurrent layers; choose by name from \['encoder', 'inner/low'"):
         from_keras(path)
     for wrong in ("middle", 3, -4):
-        with pytest.raises(SettingError, match=f"no one layer {wrong!r}; choose by name from"):
+        with pytest.raises(SettingError, match=f"no single layer {wrong!r}; choose by name from"):
             from_keras(path, wrong)
 
 
@@ -166,7 +166,7 @@ def test_layers_of_a_weights_file_go_by_their_names(folder: Path) -> None:
     for name, layer in by_config.items():
         other = by_weights[name.rpartition("/")[2]]
         assert all(torch.equal(other.state[key], tensor) for key, tensor in layer.state.items())
-    with pytest.raises(SettingError, match="does not hold their order, so choose by name"):
+    with pytest.raises(SettingError, match="choose by name from .* does not record their order"):
         from_keras(folder / "models.weights.h5", 0)
     with pytest.raises(SettingError, match="stacked cells need their options"):
         from_keras(folder / "cells.weights.h5")

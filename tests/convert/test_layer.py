@@ -69,9 +69,11 @@ def test_a_module_is_made_of_it() -> None:
 @pytest.mark.parametrize("constructor", [LSTM, RNN, torch.nn.LSTM, lambda **sizes: torch.nn.LSTM(**sizes)])
 def test_a_module_of_another_kind_is_not_made(constructor: Any) -> None:
     layer = from_torch(torch.nn.GRU(3, 4))
-    with pytest.raises(SettingError, match=r"these are weights of a GRU, got (LSTM|RNN) .*; give gatecast.nn.GRU or"):
+    with pytest.raises(
+        SettingError, match=r"its weights are those of a GRU, got the constructor (LSTM|RNN); give gatecast.nn.GRU or"
+    ):
         layer.make(constructor)
-    with pytest.raises(SettingError, match="these are weights of a RNN, got GRU"):
+    with pytest.raises(SettingError, match="its weights are those of a RNN, got the constructor GRU"):
         from_torch(torch.nn.RNN(3, 4, nonlinearity="relu")).make(GRU)
 
 
@@ -111,9 +113,9 @@ def test_a_stack_returns_what_its_last_layer_does() -> None:
     ("low", "high", "message"),
     [
         ({}, {"activation": "relu"}, "activation is 'tanh' and 'relu'"),
-        ({"return_sequences": False}, {}, "the lower one gives its last output only"),
-        ({"go_backwards": True}, {"go_backwards": True}, "each turns the time axis round"),
-        ({"input_dropout": 0.1}, {"input_dropout": 0.1}, "drops inputs of its first layer only"),
+        ({"return_sequences": False}, {}, "the lower one returns its last output only"),
+        ({"go_backwards": True}, {"go_backwards": True}, "each reverses the time axis"),
+        ({"input_dropout": 0.1}, {"input_dropout": 0.1}, "a stack applies input_dropout to its first layer only"),
     ],
 )
 def test_layers_that_are_no_stack(low: dict[str, Any], high: dict[str, Any], message: str) -> None:

@@ -108,7 +108,7 @@ def test_other_modules(module: Any) -> None:
     with pytest.raises(SettingError, match=r"from_layer reads gatecast\.nn\.LSTM, GRU or RNN, got .*; from_torch"):
         from_layer(module)
     if module is not None and not isinstance(module, torch.nn.LSTM):
-        with pytest.raises(SettingError, match=r"a layer of gatecast\.nn goes with from_layer"):
+        with pytest.raises(SettingError, match=r"for a layer of gatecast\.nn use from_layer"):
             from_torch(module)
 
 
@@ -180,9 +180,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "options"), REFUSED, ids=lambda part: part if type(part) is str else ",".join(part))
 @pytest.mark.parametrize("target", ["torch", "keras", "onnx"])
-def test_the_way_out_that_a_message_tells_leads_there(
-    kind: str, options: dict[str, Any], target: str, tmp_path: Path
-) -> None:
+def test_the_remedy_of_a_message_works(kind: str, options: dict[str, Any], target: str, tmp_path: Path) -> None:
     layer = from_layer(made(kind, num_layers=2, **options))
     for _ in range(len(options) + 1):
         try:
@@ -194,7 +192,7 @@ def test_the_way_out_that_a_message_tells_leads_there(
 
 def followed(message: str, layer: LayerWeights) -> LayerWeights:
     """What a message says to do, done."""
-    way = re.search(r"(layer\.with_options\(.*\))|made and trained with (.*)$", message)
+    way = re.search(r"(layer\.with_options\(.*\))|created and trained with (.*)$", message)
     assert way, message
     if way[1]:
         return eval(way[1], {"layer": layer})

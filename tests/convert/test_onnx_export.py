@@ -139,7 +139,7 @@ def test_dtype_stays(dtype: torch.dtype, tmp_path: Path) -> None:
         ({"go_backwards": True}, "ONNX has no counterpart of go_backwards=True"),
         ({"zoneout": 0.1}, "ONNX has no counterpart of zoneout=0.1"),
         ({"return_sequences": False}, r"ONNX gives the outputs of every step.*with_options\(return_sequences=True\)"),
-        ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; it has tanh"),
+        ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; use tanh"),
         ({"activation": OnnxActivation("Tanh", (), 0.5)}, "clips the arguments of all activations or of none"),
         ({"bidirectional": True, "merge_mode": None}, "to_onnx joins the directions"),
     ],
@@ -167,11 +167,13 @@ def test_repeated_outputs_after_the_end() -> None:
 
 
 def test_coupled_gates_of_other_functions() -> None:
-    with pytest.raises(SettingError, match="sigmoid or hard_sigmoid gates only, got 'relu'"):
+    with pytest.raises(SettingError, match="sigmoid or hard_sigmoid only, got 'relu'"):
         to_onnx(made("LSTM", coupled=True, recurrent_activation="relu"))
 
 
 def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match=r'onnx is needed for writing ONNX .*: pip install "gatecast\[onnx\]"'):
+    with pytest.raises(
+        MissingExtraError, match=r'onnxscript is needed for writing ONNX .*; pip install "gatecast\[onnx\]"'
+    ):
         to_onnx(made("LSTM"))

@@ -153,7 +153,7 @@ def test_cells_of_every_step_are_refused_when_they_are_asked_for() -> None:
 
 def test_without_onnxscript(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match=r"onnxscript is needed for torch.onnx.export: .*\[onnx\]"):
+    with pytest.raises(MissingExtraError, match=r"onnxscript is needed for torch.onnx.export; .*\[onnx\]"):
         onnx_table()
 
 

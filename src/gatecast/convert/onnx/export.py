@@ -53,10 +53,10 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
     time, batch = torch.export.Dim("time"), torch.export.Dim("batch")
     first = bool(layer.option("batch_first"))
     x = torch.zeros((2, 3, layer.option("input_size")) if first else (3, 2, layer.option("input_size")))
-    start = torch.zeros(layer.option("num_layers") * layer.directions, 2, layer.option("hidden_size"))
+    rows = layer.option("num_layers") * layer.directions
     given, sizes = {"x": x}, {"x": {0: batch, 1: time} if first else {0: time, 1: batch}}
     if state:
-        given |= dict.fromkeys(module.states, start)
+        given |= {name: torch.zeros(rows, 2, layer.option("hidden_size")) for name in module.states}
         sizes |= {name: {1: batch} for name in module.states}
     given = {name: value.to(layer.state["weight_ih_l0"].dtype) for name, value in given.items()}
     if lengths:
