@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import gatecast
-from gatecast.base.errors import SettingError
-from gatecast.cli.epidemic import LSTM_STEPS, MODELS, Study, _population, check_models, parse_scenario, training
-from gatecast.cli.flags import FitFlags
+from gatecast.cli.epidemic import _population
 from gatecast.data import datasets
+from gatecast.epidemic import study
 
 Run = Callable[..., tuple[int, str, str]]
 SEIR = ["--models", "seir", "--windows", "0", "--horizon", "7"]
@@ -86,7 +84,7 @@ def test_several_series_with_their_populations(run: Run) -> None:
     assert "What SEIR finds for A" in out
     code, _, err = run("epidemic", "regions.csv", "--population", "1e6", *SEIR)
     assert code == 2
-    assert "--population 1,000,000 is one number, and the file has 2 series; name the column" in err
+    assert "--population is one number, 1,000,000, and the data have 2 series; name the column" in err
 
 
 @pytest.mark.parametrize(
@@ -97,25 +95,33 @@ def test_several_series_with_their_populations(run: Run) -> None:
             [],
             "deaths counts deaths, and the equations are fitted to new cases; give a file with cases",
         ),
-        ({"cases": np.zeros(40, int)}, [], "cases has no case at all, only zeros or missing values"),
+        (
+            {"cases": np.zeros(40, int)},
+            [],
+            "cases has no cases, only zeros or missing values; name the column of new cases: --target …",
+        ),
         ({"cases": wave()[:10] + 5}, [], "has 10 days with a count since its first case, and at least 14 are needed"),
         ({"cases": wave() * 100}, [], "cases in a population of 100,000; give the population that the cases come from"),
-        ({"cases": wave()}, ["--population", "people"], "--population 'people' is neither a number of persons nor"),
-        ({"cases": wave()}, ["--population", "0"], "population must be a number of persons, at least 1; got 0"),
-        ({"cases": wave()}, ["--models", "seir,arima"], "--models takes seir, lstm"),
+        ({"cases": wave()}, ["--population", "people"], "--population people is neither a number of persons nor"),
+        ({"cases": wave()}, ["--population", "0"], "--population must be at least 1 person, got 0"),
+        ({"cases": wave()}, ["--models", "seir,arima"], "--models must be one of seir, lstm, hybrid, got 'arima'"),
         (
             {"cases": wave()},
             ["--scenario", "lockdown=yes"],
-            "--scenario takes shift_days, contacts, start and name, each",
+            "--scenario lockdown=yes is not a scenario; give shift_days, contacts, start or name, each",
         ),
         (
             {"cases": wave()},
             ["--scenario", "contacts=-30%"],
-            "contacts is a relative change such as -0.3, for 30 % fewer",
+            "contacts must be a relative change such as -0.3, for 30 % fewer, got '-30%'",
         ),
-        ({"cases": wave()}, ["--scenario", "contacts=1 start=soon"], "start is a date such as 2020-03-01; got 'soon'"),
+        (
+            {"cases": wave()},
+            ["--scenario", "contacts=1 start=soon"],
+            "start must be a date such as 2020-03-01, got 'soon'",
+        ),
         ({"cases": wave()}, ["--scenario", "contacts=1 start=2031-01-01"], "the last day of the forecast; take an"),
-        ({"cases": wave()}, ["--scenario", "contacts=-2"], "at least -1; got -2"),
+        ({"cases": wave()}, ["--scenario", "contacts=-2"], "contacts must be at least -1, got -2"),
         ({"cases": wave()}, ["--transmission", "wavy"], "must be one of constant, exponential, piecewise"),
     ],
 )
@@ -144,14 +150,32 @@ def test_deaths_can_be_taken_for_cases_all_the_same(run: Run) -> None:
     assert "target deaths" in out
 
 
-def test_the_words_of_options() -> None:
+def test_population_is_a_number_or_a_column() -> None:
     assert _population("38,246,108") == _population("38_246_108") == 38246108.0
     assert _population("people") == "people"
-    assert check_models(("SEIR", "lstm", "seir")) == ("seir", "lstm")
-    made = parse_scenario("name=five days later, shift_days=5")
-    assert (made.name, made.shift_days) == ("five days later", 5)
-    with pytest.raises(SettingError, match="shift_days=soon"):
-        parse_scenario("shift_days=soon")
+
+
+def test_python_gives_what_the_command_writes(run: Run, tmp_path: Path) -> None:
+    datasets.load("covid_china").cut(128).to_frame().to_csv("china.csv", index=False)
+    options = ["--horizon", 7, "--windows", 2, "--step", 7, "--models", "seir", "--scenario", "shift_days=5"]
+    code, out, err = run("epidemic", "china.csv", "--population", "1.4e9", *options, "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+
+    found = study("china.csv", 1.4e9, horizon=7, windows=2, step=7, models=["seir"], scenarios=["shift_days=5"])
+    paths = found.write(tmp_path / "python")
+    assert [path.name for path in paths] == [
+        "forecast.csv",
+        "backtest.csv",
+        "scores.csv",
+        "parameters.csv",
+        "reproduction.csv",
+    ]
+    for path in paths:
+        assert path.read_text() == (tmp_path / "epidemic-out" / path.name).read_text()
+    assert (document["best"], document["verdict"]) == (found.best.model, found.verdict)
+    assert document["run"] == json.loads(json.dumps(found.record()))
+    assert [row["forecast"] for row in document["forecast"]] == pytest.approx(found.best.mean.ravel().tolist())
 
 
 def test_the_demo_knows_its_data(run: Run) -> None:
@@ -167,24 +191,11 @@ def test_the_demo_knows_its_data(run: Run) -> None:
     )
 
 
-def test_hybrid_is_the_equations_of_the_study_with_an_lstm() -> None:
-    study = Study(7, 1e6, transmission="constant", history=60, seed=3)
-    model = MODELS["hybrid"](study)
-    assert isinstance(model, gatecast.SEIRHybrid)
-    assert (model.horizon, model.population, model.seed) == (7, 1e6, 3)
-    assert model.equations == {"transmission": "constant", "history": 60}
-
-
-def test_deaths_are_told_from_cases_however_they_are_spelt(run: Run) -> None:
+def test_deaths_are_recognized_however_they_are_spelt(run: Run) -> None:
     file = write("both.csv", Confirmed=wave(), Confirmed_Deaths=wave() // 50)
     code, out, err = run("epidemic", file, "--population", "1e6", *SEIR)
     assert (code, err) == (0, "")
     assert "target Confirmed" in out
-
-
-def test_the_lstm_is_trained_for_the_passes_that_are_asked_for() -> None:
-    assert training(FitFlags()).steps == LSTM_STEPS
-    assert (training(FitFlags(epochs=3)).steps, training(FitFlags(epochs=3)).epochs) == (None, 3)
 
 
 def test_no_forecast_at_all_is_an_error_with_the_reason(run: Run) -> None:
@@ -196,10 +207,9 @@ def test_no_forecast_at_all_is_an_error_with_the_reason(run: Run) -> None:
 
 
 def test_the_start_of_a_scenario_is_a_date_of_the_rows(run: Run) -> None:
-    assert parse_scenario("contacts=-0.3 start=1 March 2020").start == "2020-03-01"
     Path("rows.csv").write_text("cases\n" + "\n".join(map(str, wave())) + "\n")
     code, _, err = run(
         "epidemic", "rows.csv", "--population", "1e6", *SEIR, "--scenario", "contacts=-1 start=2020-03-01"
     )
     assert code == 2
-    assert "--scenario begins on 2020-03-01, and the rows have no dates; name their column with --time" in err
+    assert "--scenario begins on 2020-03-01, and the rows have no dates; name their column with --time …" in err

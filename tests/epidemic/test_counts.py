@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from fixtures.cases import panel_of
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.epidemic import daily_counts
 
@@ -46,7 +47,7 @@ def test_the_choice_can_be_given() -> None:
     rising = np.arange(20.0)
     assert daily(rising, cumulative=False)[0] == rising.tolist()
     assert daily(rising)[0] == [0.0] + [1.0] * 19
-    with pytest.raises(SettingError, match="cumulative is True, False or 'auto'; got 'maybe'"):
+    with refused(SettingError, problem=[Arg("cumulative"), "True, False or 'auto', got 'maybe'"]):
         daily(rising, cumulative="maybe")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gatecast.base.text import decimals_for, duration, number, percent
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.report.format import decimals_for, duration, number, percent, step_width, steps_ahead, time_texts
+from gatecast.report.format import step_width, steps_ahead, time_texts
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Words that every room uses: counts, lists, times and the nearest known name."""
+"""Text for people that every room uses: counts, numbers, durations, lists, times and the nearest known name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 import numpy as np
+
+NOTHING = "–"  # for a number that is missing or infinite
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
@@ -17,6 +19,49 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
         nouns: plural; None adds an s.
     """
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def decimals_for(values: np.ndarray) -> int:
+    """Digits after the point that show about four figures of the median size; 0 for thousands and whole numbers."""
+    sizes = np.abs(values[np.isfinite(values)])
+    sizes = sizes[sizes > 0]
+    if not sizes.size:
+        return 0
+    if np.array_equal(sizes, np.rint(sizes)) and np.median(sizes) >= 20:
+        return 0
+    return int(np.clip(3 - np.floor(np.log10(np.median(sizes))), 0, 9))
+
+
+def number(value: float, decimals: int | None = None) -> str:
+    """``12,345.6`` with a true minus sign; a dash for NaN and infinity.
+
+    Args:
+        value: the number.
+        decimals: digits after the point; None shows about four figures.
+    """
+    if value is None or not np.isfinite(value):
+        return NOTHING
+    if decimals is None:
+        decimals = decimals_for(np.array([value]))
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share in percent: ``0.783 → 78 %``."""
+    return NOTHING if not np.isfinite(share) else f"{number(100 * share, decimals)} %"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as text: ``0.80 s``, ``12 s``, ``3 min 20 s``, ``2 h 02 min``."""
+    if not np.isfinite(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def shorten(names: Sequence[object], limit: int = 8) -> str:

@@ -42,7 +42,7 @@ def epidemic(
     *,
     population: Annotated[str, Parameter(help="Persons, or the column that holds them for each series.", group=BASIC)],
     horizon: Annotated[int, _one("horizon", BASIC)] = _DEFAULT.horizon,
-    models: Annotated[tuple[str, ...], _several("models", str, default="seir,lstm")] = _DEFAULT.models,
+    models: Annotated[tuple[str, ...], _several("models", str, default="seir,lstm")] = tuple(_DEFAULT.models),
     scenario: Annotated[tuple[str, ...], _one("scenarios", negative=(), show_default=False)] = (),
     transmission: Annotated[str, _one("transmission")] = _DEFAULT.transmission,
     history: Annotated[int | None, _one("history")] = _DEFAULT.history,
@@ -51,7 +51,7 @@ def epidemic(
     ] = "auto",
     windows: Annotated[int, _one("windows", BASIC)] = _DEFAULT.windows,
     step: Annotated[int | None, _one("step", BASIC)] = None,
-    levels: Annotated[tuple[float, ...], _several("levels", float, BASIC, default="50,80,95")] = _DEFAULT.levels,
+    levels: Annotated[tuple[float, ...], _several("levels", float, BASIC, default="50,80,95")] = tuple(_DEFAULT.levels),
     seed: Annotated[int, _one("seed")] = _DEFAULT.seed,
     out: Annotated[Path, Parameter(help="Folder for the results.", group=BASIC)] = Path("epidemic-out"),
     overwrite: Overwrite = False,
@@ -76,7 +76,7 @@ def epidemic(
     folder = Folder(out, FILES, overwrite=overwrite)
     from gatecast.epidemic import read_cases
 
-    sums: bool | str = {"auto": "auto", "yes": True, "no": False}[cumulative]
+    sums = cumulative if cumulative == "auto" else cumulative == "yes"
     cases = read_cases(file, persons, cumulative=sums, **given(data))
     run_study(cases, persons, config, console, folder, command="epidemic")
 

@@ -1,7 +1,7 @@
 """A forecaster that sees counts as they were reported by the origin, and repairs them itself.
 
-Repairs look back from what was reported later: a backlog on one day changes the weeks before it. A backtest on
-repaired counts would show a model at an early origin what only came out afterwards.
+A repair uses what was reported later: a backlog on one day changes the weeks before it. A backtest on repaired counts
+would leak later reports to a model at an early origin.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from gatecast.forecasters.base import Forecaster
 
 
 class AsReported(Forecaster):
-    """Any forecaster of daily counts on the counts reported up to each origin, repaired there and then.
+    """Any forecaster of daily counts, fitted on the counts reported up to each origin and repaired there.
 
-    Give the backtest the repaired panel, against which forecasts are measured, and this forecaster the reported one.
+    Give the backtest the repaired panel, against which forecasts are scored, and this forecaster the reported one.
 
     Args:
         model: the forecaster.
         reported: the panel as it was read, with the same rows as the panels that will be forecast.
-        cumulative: as in :func:`gatecast.data.daily_counts`; settled on the whole panel, so that it does not change
-            from origin to origin.
+        cumulative: whether the counts are cumulative; decided once, so that it does not change between origins.
         name: column of the forecast; None takes the model's.
 
     Example:
@@ -69,11 +68,11 @@ class AsReported(Forecaster):
         return replace(made, model=self.name, panel=panel)
 
     def _repaired(self, panel: Panel) -> Panel:
-        """The counts known at the panel's origin, in its place."""
+        """The panel with the counts known at its origin."""
         if panel.target.shape != self.reported.target.shape:
             raise SettingError(
-                f"the panel has {len(panel.target)} rows and the reported counts have {len(self.reported.target)}; "
-                "make both from the same file"
+                f"the panel has {len(panel.target)} rows and the reported counts have {len(self.reported.target)}",
+                "make both from the same file",
             )
         counts = daily_counts(replace(panel, target=self.reported.target), cumulative=self.cumulative)
         return replace(counts, target=np.maximum(counts.target, 0), repairs=panel.repairs)

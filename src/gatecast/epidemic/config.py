@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,16 @@ class StudyConfig:
     """Options of :func:`gatecast.epidemic.study`; the command line reads the same fields.
 
     Scenarios are :class:`~gatecast.epidemic.seir.Scenario` objects, or texts such as ``"contacts=-0.3
-    start=2020-03-01"``; ``transmission`` is what :class:`~gatecast.epidemic.SEIRForecaster` takes.
+    start=2020-03-01"``; ``transmission`` is what :class:`~gatecast.epidemic.SEIRForecaster` takes. Models and levels
+    are kept without duplicates, levels ascending.
 
     Raises:
         SettingError: for a value out of bounds, or a scenario that cannot be understood.
     """
 
     horizon: int = option(28, "Days ahead.", least=1)
-    models: tuple[str, ...] = option(("seir", "lstm"), f"Models next to the baselines, of {', '.join(MODELS)}.")
-    scenarios: tuple[Any, ...] = option(
+    models: str | Sequence[str] = option(("seir", "lstm"), f"Models next to the baselines, of {', '.join(MODELS)}.")
+    scenarios: Any = option(
         (),
         'What if: "shift_days=5" (measures five days later), "contacts=-0.3 start=2020-03-01"; may be given several '
         "times.",
@@ -39,7 +41,7 @@ class StudyConfig:
     # a wave is longer than six weeks, and β falls or rises steadily only in a part of it
     history: int | None = option(42, "Days before each origin that SEIR is fitted on.", least=14)
     # levels of the forecast hubs
-    levels: tuple[float, ...] = option((50.0, 80.0, 95.0), "Interval levels in percent.")
+    levels: Sequence[float] = option((50.0, 80.0, 95.0), "Interval levels in percent.")
     windows: int = option(6, "Origins of the backtest; 0 for none.", least=0)
     step: int | None = option(None, "Days between two origins. [default: half the horizon]", least=1)
     fit: FitConfig | None = option(None, "Training of the LSTM; None: 300 steps.")
@@ -50,14 +52,14 @@ class StudyConfig:
             value, kind = getattr(self, one.name), str(one.type)
             if value is not None or not kind.endswith("None"):
                 check_value(Arg(one.name), value, kind.removesuffix(" | None"), one.metadata["bounds"])
-        models = tuple(dict.fromkeys(name.lower() for name in self.models)) or MODELS[:1]
+        models = tuple(dict.fromkeys(name.lower() for name in _several(self.models))) or MODELS[:1]
         for name in models:
             check_value(Arg("models"), name, "str", Bounds(one_of=MODELS))
         for level in self.levels:
             check_value(Arg("levels"), level, "float", _LEVEL)
         object.__setattr__(self, "models", models)
         object.__setattr__(self, "levels", tuple(sorted(set(self.levels))))
-        object.__setattr__(self, "scenarios", tuple(map(_scenario, self.scenarios)))
+        object.__setattr__(self, "scenarios", tuple(map(_scenario, _several(self.scenarios))))
 
     @property
     def origin_step(self) -> int:
@@ -72,6 +74,10 @@ class StudyConfig:
             "models": ", ".join(self.models),
             "scenarios": "; ".join(one.to_text() for one in self.scenarios) or "none",
         }
+
+
+def _several(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
 
 
 def _scenario(given: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Daily counts done right: from cumulative numbers, with withdrawals, silent days and backlogs repaired and listed.
+"""Daily counts from new or cumulative ones; withdrawn cases, days without reports and backlogs are repaired and listed.
 
-Case counts come as somebody reported them. Cumulative columns fall when cases are withdrawn; offices are silent at
-weekends and report three days on Monday; a definition changes, and weeks of cases appear on one day. Each of these is
-set right here from the counts up to the panel's origin alone, so that a backtest which moves the origin sees what
-could be known then. Totals are kept: nothing is thrown away, it is moved to the days it belongs to.
+Counts are what somebody reported. Cumulative columns fall when cases are withdrawn; offices close at weekends and
+report three days on Monday; a definition changes, and weeks of cases appear on one day. Each repair uses only the
+counts up to the panel's origin, so that a backtest which moves the origin sees what could be known then. Totals are
+kept: cases are moved to the days they belong to, never dropped.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from itertools import pairwise
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.findings import Finding
+from gatecast.base.findings import Arg, Finding
+from gatecast.base.text import plural, time_text
 from gatecast.data.panel import Panel
 
-_SILENT = 13  # zeros in a row that may be missing reports; longer ones are an end of the epidemic or of reporting
-_LEVEL = 10.0  # counts a day from which a zero is no chance (Poisson: 1 in 20,000)
-_BACKLOG = 3.0  # times what is expected
+_SILENT = 13  # zeros in a row that may be missing reports; a longer run ends the epidemic or the reporting
+_LEVEL = 10.0  # counts per day from which a zero is unlikely to be chance (Poisson: 1 in 20,000)
+_BACKLOG = 3.0  # multiple of the expected count
 _BACK = 28  # days over which a backlog is spread
 
 
 @dataclass
 class _Found:
-    """What was done to one series: rows and cases by kind."""
+    """Repairs of one series: rows and cases by kind."""
 
     rows: dict[str, list[int]]
     cases: dict[str, float]
@@ -51,12 +52,12 @@ _WORDS = {
 
 
 def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool = True) -> Panel:
-    """New counts a day from a panel of new or cumulative counts, every repair listed in ``repairs``.
+    """New counts per day from a panel of new or cumulative counts; every repair is listed in ``repairs``.
 
     Args:
         panel: counts up to its origin; rows after the origin become missing.
         cumulative: True, False, or ``"auto"``: a column that hardly ever falls and ends near its largest value is.
-        repair: withdrawals, silent days and backlogs are set right; False only takes differences.
+        repair: repair withdrawn cases, days without reports and backlogs; False only takes differences.
 
     Returns:
         A panel of the same rows. The first day of a cumulative column is missing, unless it is 0.
@@ -70,7 +71,7 @@ def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool 
         [0.0, 20.0, 25.0, 30.0, 30.0, 30.0, 30.0, 28.0]
     """
     if cumulative not in (True, False, "auto"):
-        raise SettingError(f"cumulative is True, False or 'auto'; got {cumulative!r}")
+        raise SettingError(Arg("cumulative") + f" must be True, False or 'auto', got {cumulative!r}")
     target = np.full(panel.target.shape, np.nan, np.float64)
     repairs = []
     for column, name in enumerate(panel.target_names):
@@ -96,7 +97,7 @@ def looks_cumulative(panel: Panel, column: int = 0) -> bool:
 
 
 def _rises(values: np.ndarray) -> bool | None:
-    """None where there is too little to tell."""
+    """Whether a series hardly ever falls; None where it changes too rarely to decide."""
     seen = values[np.isfinite(values)].astype(np.float64)
     steps = np.diff(seen)
     moves = steps[steps != 0]
@@ -116,7 +117,7 @@ def _daily(values: np.ndarray, cumulative: bool, repair: bool, found: _Found) ->
 
 
 def _differences(values: np.ndarray, found: _Found) -> np.ndarray:
-    """Rises from one day to the next; the first day is missing where counting had begun before."""
+    """Differences from one day to the next; the first day is missing unless the count starts at 0."""
     new = np.full(len(values), np.nan)
     seen = np.flatnonzero(np.isfinite(values))
     if not len(seen):
@@ -134,7 +135,7 @@ def _differences(values: np.ndarray, found: _Found) -> np.ndarray:
 
 
 def _not_negative(values: np.ndarray, found: _Found) -> np.ndarray:
-    """A negative day takes its cases from the days before it; what was new on the day itself is not known."""
+    """Take the cases of a negative day from the days before; the new cases of that day are unknown."""
     values = values.copy()
     for row in np.flatnonzero(values < 0).tolist():
         owed = -values[row]
@@ -149,7 +150,7 @@ def _not_negative(values: np.ndarray, found: _Found) -> np.ndarray:
 
 
 def _reported_late(values: np.ndarray, found: _Found) -> np.ndarray:
-    """Counts that stand for silent days before them, or for a backlog, go where they belong."""
+    """Spread counts that include days without reports, or a backlog, over the days they belong to."""
     values = values.copy()
     for row in np.flatnonzero(values > 0).tolist():
         silent = _zeros_before(values, row)
@@ -171,7 +172,7 @@ def _reported_late(values: np.ndarray, found: _Found) -> np.ndarray:
 
 
 def _zeros_before(values: np.ndarray, row: int) -> int:
-    """Zeros directly before a row; 0 where there are too many to be silence, or nothing before them."""
+    """Zeros directly before a row; 0 where there are too many to be missing reports, or nothing before them."""
     run = 0
     while run < row and values[row - run - 1] == 0:
         run += 1
@@ -179,26 +180,26 @@ def _zeros_before(values: np.ndarray, row: int) -> int:
 
 
 def _level(before: np.ndarray) -> float:
-    """What is usual: the median of the latest seven counts above 0, or of the latest three where that is more."""
+    """The usual count: median of the latest seven counts above 0, or of the latest three where that is higher."""
     seen = before[np.isfinite(before) & (before > 0)]
     return float(max(np.median(seen[-7:]), np.median(seen[-3:]))) if len(seen) else 0.0
 
 
 def _stays(after: np.ndarray, count: float) -> bool:
-    """Whether the days after go on about as high: then it was no backlog."""
+    """Whether the following days are about as high, which rules out a backlog."""
     seen = after[np.isfinite(after)][:7]
     return len(seen) >= 2 and float(np.median(seen)) > count / 2
 
 
 def _is_silence(values: np.ndarray, row: int, silent: int) -> bool:
-    """Whether zeros at this place are no chance: the days around them, spread evenly, are well above it."""
+    """Whether zeros before a row are missing reports: the mean of the days around them is far from zero."""
     around = np.concatenate([values[max(0, row - silent - 7) : row - silent], values[row : row + 8]])
     seen = around[np.isfinite(around)]
     return bool(len(seen) and seen.mean() >= _LEVEL and values[row] >= _LEVEL)
 
 
 def _not_yet(values: np.ndarray, found: _Found) -> np.ndarray:
-    """Zeros at the end, where the days before were far from zero, are reports still to come."""
+    """Set zeros at the end to missing where the days before were far from zero: their reports are still to come."""
     values = values.copy()
     run = 0
     while run < len(values) and values[len(values) - run - 1] == 0:
@@ -213,7 +214,7 @@ def _not_yet(values: np.ndarray, found: _Found) -> np.ndarray:
 
 
 def _shares(weights: np.ndarray, total: float) -> np.ndarray:
-    """The total in proportion to the weights, in whole numbers where it is one."""
+    """The total divided in proportion to the weights; in whole numbers where the total is one."""
     sums = (
         np.cumsum(weights) / weights.sum() * total if weights.sum() > 0 else np.linspace(0, total, len(weights) + 1)[1:]
     )
@@ -225,7 +226,7 @@ def _listed(found: _Found, panel: Panel, index: int, name: str) -> Iterator[Find
     place = name if len(panel) == 1 else f"{name} of {panel.ids[index]}"
     for kind, rows in found.rows.items():
         first = panel.times(index)[rows[0]]
-        day = str(first)[:10] if not panel.freq.is_integer else f"row {first}"
-        days = "1 day" if len(rows) == 1 else f"{len(rows)} days"
+        day = f"row {first}" if panel.freq.is_integer else time_text(first)
+        days = plural(len(rows), "day")
         text = _WORDS[kind].format(days=days, cases=found.cases[kind], first=day, back=_BACK)
         yield Finding(place, f"{place}: {text}.", kind=kind, count=len(rows))

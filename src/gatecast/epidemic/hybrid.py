@@ -1,7 +1,7 @@
-"""SEIR and LSTM together: the equations give the course of the epidemic, the LSTM what they leave over.
+"""SEIR and LSTM together: the equations give the course of the epidemic, the LSTM their residuals.
 
-With μ[t] the new cases that the fitted equations expect, the LSTM forecasts the residual of each day on the scale of
-logarithms, learned over all series of the panel at once, so that a short epidemic borrows from others:
+With μ[t] the new cases that the fitted equations expect, the LSTM forecasts the logarithmic residual of each day. It is
+trained on all series of the panel together, so that a short epidemic borrows from others:
 
     r[t] = log((y[t] + 1) / (μ[t] + 1))        ŷ[T+h] = (μ[T+h] + 1) exp(r̂[T+h]) - 1
 
@@ -26,28 +26,29 @@ from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.training.config import FitConfig
 
-SHARE = 4  # the LSTM forecasts a quarter as many days as it has seen, at most
-LEAST_ROWS = 16  # of residuals, before there is anything to learn
+SHARE = 4  # the LSTM forecasts at most a quarter as many days as it has seen
+LEAST_ROWS = 16  # residuals needed to train the LSTM
 
 
 class SEIRHybrid(Forecaster):
     """SEIR with an LSTM on the logarithm of its residuals.
 
-    The equations are fitted anew at every origin, as by :class:`SEIRForecaster`; the LSTM is trained in ``fit`` on the
-    residuals of all series. It looks ahead a quarter of the days it has seen, ``horizon`` at most; from then on its
-    last residual fades, by half in as many days again. Intervals are those of the equations, moved by the residual.
+    The equations are fitted at every origin, as by :class:`SEIRForecaster`; the LSTM is trained in ``fit`` on the
+    residuals of all series. It forecasts a quarter of the days it has seen, at most ``horizon``; after that its last
+    residual fades, halving over each further period of that length. Intervals are those of the equations, scaled by
+    the residual.
 
     Args:
         horizon: days ahead.
         population: persons: a number, a mapping from series to number, or the name of a static column of the panel.
-        lstm: forecaster of the residuals, whose horizon is the most it is asked for; None takes a small one.
+        lstm: forecaster of the residuals, of at most its ``horizon`` days; None takes a small one.
         seed: of the equations' bootstrap and of the LSTM.
         name: column of the forecast.
         **equations: further settings of :class:`SEIRForecaster`, by keyword.
 
     Attributes:
         seir_: the fitted equations.
-        lstm_: the fitted LSTM; None where there are too few days.
+        lstm_: the fitted LSTM; None with too few days.
 
     Example:
         >>> import numpy as np, gatecast
@@ -123,10 +124,10 @@ class SEIRHybrid(Forecaster):
         try:
             return SEIRForecaster(self.horizon, self.population, **{"seed": self.seed, **self.equations})
         except TypeError as error:
-            raise SettingError(f"{self.name} hands further settings to SEIRForecaster, which says: {error}") from error
+            raise SettingError(f"{self.name} passes further settings on to SEIRForecaster: {error}") from error
 
     def _learn(self, residuals: Panel) -> tuple[LSTMForecaster | None, int]:
-        """The LSTM and the days it looks ahead; none where nothing can be learned yet."""
+        """The LSTM and the days it forecasts; None and 0 with too few residuals."""
         rows = int(max((np.isfinite(values).any(axis=1).sum() for _, values in residuals), default=0))
         reach = min(self.horizon, rows // SHARE)
         if rows < LEAST_ROWS:
@@ -140,7 +141,7 @@ class SEIRHybrid(Forecaster):
         return model.fit(residuals), model.horizon
 
     def _ahead(self, seir: SEIRForecaster, panel: Panel, horizon: int) -> np.ndarray:
-        """``(series, horizon, targets)`` residuals to come; 0 for a series without a fit."""
+        """``(series, horizon, targets)`` forecast residuals; 0 for a series without a fit."""
         found = np.zeros((len(panel), horizon, panel.targets))
         if self.lstm_ is None:
             return found
@@ -149,20 +150,20 @@ class SEIRHybrid(Forecaster):
         ahead = self.lstm_.predict(days, panel=residuals).mean
         rows = np.isin(panel.ids, residuals.ids)
         found[rows, :days] = np.nan_to_num(ahead)
-        fade = 0.5 ** (np.arange(1, horizon - days + 1) / self.reach_)  # curves go back to the equations
+        fade = 0.5 ** (np.arange(1, horizon - days + 1) / self.reach_)  # the forecast returns to the equations
         found[rows, days:] = found[rows, days - 1 : days] * fade[:, None]
         return found
 
     def _notes(self, horizon: int) -> tuple[str, ...]:
         if self.lstm_ is None:
-            return ("There are too few days for the LSTM to learn from; the forecast is that of the equations.",)
+            return ("There are too few days to train the LSTM; the forecast is that of the equations.",)
         if self.reach_ < horizon:
-            return (f"The LSTM looks {self.reach_} days ahead; from then on its last residual fades.",)
+            return (f"The LSTM looks {self.reach_} days ahead; after that its last residual fades.",)
         return ()
 
 
 def _residuals(seir: SEIRForecaster, panel: Panel) -> Panel:
-    """The panel with the logarithmic residuals in the place of the counts, of the series that were fitted."""
+    """The panel of the fitted series with logarithmic residuals instead of counts."""
     target = np.full(panel.target.shape, np.nan, np.float32)
     chosen = [index for index, name in enumerate(panel.ids) if str(name) in seir.fits_]
     for index in chosen:

@@ -1,4 +1,4 @@
-"""Who wins when: a backtest of an epidemic told origin by origin, by whether cases grew or fell there."""
+"""Which model wins when: scores of a backtest by origin, and by whether cases grew or fell there."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _GREW, _FELL = 1.25, 0.8  # cases of one week over those two weeks before
 
 @dataclass(frozen=True, eq=False)
 class OriginScores:
-    """A backtest by origin.
+    """Scores of a backtest by origin.
 
     Args:
-        table: one row an origin: ``cutoff``, ``phase``, the mean WIS of every model (the MAE of those without
+        table: one row per origin: ``cutoff``, ``phase``, the mean WIS of every model (the MAE of those without
             intervals), ``best``.
         wins: phase → model → number of origins at which it was best.
         means: ``(phases, models)`` mean score; the phases that occur, and ``"all"``.
@@ -42,15 +42,15 @@ class OriginScores:
 
 
 def by_origin(backtest: Backtest) -> OriginScores:
-    """Score every model at every origin by the weighted interval score, and say who wins when.
+    """Score every model at every origin by the weighted interval score, and say which wins in which phase.
 
-    Whether cases grow or fall at an origin is told from the two weeks before it: what could be known there.
+    The phase of an origin, whether cases grow or fall, follows from the two weeks before it: what could be known there.
     """
     import pandas as pd
 
     scores = backtest.scores("cutoff", ["WIS", "MAE"])
     table = scores["WIS"].fillna(scores["MAE"]).unstack().reindex(columns=backtest.models)
-    scored = np.flatnonzero(np.isin(backtest.cutoffs, table.index.to_numpy()))  # after some, no day was counted
+    scored = np.flatnonzero(np.isin(backtest.cutoffs, table.index.to_numpy()))  # after some origins no day has a count
     later = len(backtest.cutoffs) - 1 - scored
     phases = [phase_of(backtest.panel.cut(backtest.horizon + backtest.step * int(k))) for k in later]
     best = table.idxmin(axis=1)
@@ -70,7 +70,9 @@ def phase_of(panel: Panel) -> str:
 
 
 def _week(values: np.ndarray, back: int) -> float:
-    """Mean count of the seven days that end so many days before the last; of the latest seven counts where all lack."""
+    """Mean count of the seven days that end ``back`` days before the last; of the latest seven counts where all are
+    missing.
+    """
     before = values[: max(0, len(values) - back)]
     rows = before[-7:] if np.isfinite(before[-7:]).any() else before[np.isfinite(before)][-7:]
     return float(np.nanmean(rows)) if len(rows) else 0.0

@@ -28,7 +28,7 @@ from gatecast.training import FitConfig
 LSTM_STEPS = 300  # the LSTM is trained again at every origin, and these series are short
 _PATHS = 500
 
-Stage = Callable[[str], AbstractContextManager[None]]
+Stage = Callable[[str], AbstractContextManager[Any]]
 
 
 def study(
@@ -99,9 +99,9 @@ def _require_one_population(panel: Panel, population: Population) -> None:
         )
 
 
-def _require_start(start: str | None, panel: Panel, horizon: int) -> None:
+def _require_start(start: str | int | None, panel: Panel, horizon: int) -> None:
     """Check that a scenario starts before the forecast ends."""
-    if start is None:
+    if start is None or (panel.freq.is_integer and isinstance(start, int)):
         return
     begins = Arg("scenario") + f" begins on {start}"
     if panel.freq.is_integer:

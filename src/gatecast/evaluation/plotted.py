@@ -63,9 +63,11 @@ def plot_forecast(forecast: Forecast, ids: Ids, rows: int | None, ax: Any) -> An
     intervals = {level: forecast.interval(level) for level in levels}
     drawn = []
     for one, row, target, labels in panes(panel, ids, ax):
+        times, values = history(panel, row, target, rows)
         draw_fan(
             one,
-            *history(panel, row, target, rows),
+            times,
+            values,
             wall_times(forecast.times[row], panel.tz),
             middle[row, :, target],
             {level: (low[row, :, target], high[row, :, target]) for level, (low, high) in intervals.items()},

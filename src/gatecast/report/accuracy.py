@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gatecast.base.text import decimals_for, number
 from gatecast.report.charts import Json, time_numbers, values_list
-from gatecast.report.format import decimals_for, number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.text import decimals_for
 from gatecast.data.panel import Panel
 from gatecast.data.wall_clock import wall_times
 from gatecast.evaluation.forecast import Forecast
-from gatecast.report.format import decimals_for, hover_format, time_texts
+from gatecast.report.format import hover_format, time_texts
 
 MOST_SERIES = 50
 MOST_POINTS = 5_000

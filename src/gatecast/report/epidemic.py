@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gatecast.base.text import NOTHING, number
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report import facts
 from gatecast.report.charts import Json, bands, pack_times, time_numbers, values_list
-from gatecast.report.format import NOTHING, hover_format, number, time_texts
+from gatecast.report.format import hover_format, time_texts
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gatecast.base.text import duration
 from gatecast.data.panel import Panel
-from gatecast.report.format import duration, time_texts
+from gatecast.report.format import time_texts
 
 Facts = list[tuple[str, str]]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gatecast.base.text import decimals_for, number, percent
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report.accuracy import Accuracy
-from gatecast.report.format import decimals_for, number, percent, step_width, steps_ahead, time_texts
+from gatecast.report.format import step_width, steps_ahead, time_texts
 
 if TYPE_CHECKING:
     from gatecast.evaluation.verdict import Verdict

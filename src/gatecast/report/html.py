@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import MissingExtraError
 from gatecast.base.files import whole
+from gatecast.base.text import duration, number
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report import charts, facts, headline
 from gatecast.report.accuracy import Accuracy, calibration_chart, metric_table, origin_charts, rank_series, step_chart
-from gatecast.report.format import duration, number, steps_ahead
+from gatecast.report.format import steps_ahead
 from gatecast.training.explain import explain_training
 
 if TYPE_CHECKING:

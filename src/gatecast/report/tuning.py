@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatecast.base.text import duration, number
 from gatecast.report import charts, facts
-from gatecast.report.format import duration, number
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:

@@ -46,10 +46,10 @@ class Explanation:
         """Both losses by step, with the kept weights marked; returns the axes (matplotlib, extra ``plot``)."""
         from gatecast.plots import plot_losses
 
-        steps, training, held = (
-            [entry.get(key) for entry in self.history] for key in ("step", "train_loss", "val_loss")
-        )
-        return plot_losses(steps, training, None if None in held else held, self.kept, self.state, ax=ax)
+        steps, training = ([entry[key] for entry in self.history] for key in ("step", "train_loss"))
+        held = [loss for entry in self.history if (loss := entry.get("val_loss")) is not None]
+        complete = held if len(held) == len(steps) else None
+        return plot_losses(steps, training, complete, self.kept, self.state, ax=ax)
 
 
 def explain_training(model: Any) -> Explanation:

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from epidemic.seir.epidemics import CONSTANTS, START, TRUTH, epidemic, panel, problem
+from fixtures.refused import refused
 
 import gatecast
 from gatecast import SEIRForecaster, backtest
 from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.epidemic.seir import Scenario
 from gatecast.epidemic.seir.equations import R
 
@@ -126,9 +128,9 @@ def test_scenarios(fitted: SEIRForecaster) -> None:
     rerun = fitted.curve(Scenario(shift_days=5))
     assert rerun["cumulative"].iloc[-1] > fitted.curve()["cumulative"].iloc[-1]
     assert (fitted.scenario(contacts=-1.0).mean[0, -1] < base.mean[0, -1]).all()
-    with pytest.raises(SettingError, match="at least -1; got -2"):
+    with refused(SettingError, problem=[Arg("contacts", of="Scenario"), "at least -1, got -2"]):
         fitted.scenario(contacts=-2)
-    with pytest.raises(SettingError, match="a date such as '2020-01-23', got 'soon'"):
+    with refused(SettingError, problem="a date such as '2020-01-23', got 'soon'"):
         fitted.scenario(contacts=-0.3, start="soon")
 
 
@@ -137,7 +139,7 @@ def test_the_same_seed_gives_the_same_forecast(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(again.predict().quantiles, fitted.predict().quantiles)
     other = fitted.clone()
     assert not hasattr(other, "fits_")
-    with pytest.raises(NotFittedError, match="SEIR has not seen a panel"):
+    with refused(NotFittedError, problem="SEIR is not fitted", remedy="call fit(panel)"):
         other.predict()
 
 
@@ -146,15 +148,19 @@ def test_populations_by_series_and_a_series_without_a_case() -> None:
     both = panel(two.series(0)[:, 0], np.zeros(40), ids=["town", "island"])
     forecast = model(draws=10).fit(both).predict()
     assert (forecast.mean[1] == 0).all()
-    assert forecast.notes[0] == "1 of 2 series without a case so far: none is forecast."
+    assert forecast.notes[0] == "1 of 2 series had no cases so far: zero is forecast."
     by_name = SEIRForecaster(14, {"town": 1e6, "island": 50}, draws=10, starts=3).fit(both)
     np.testing.assert_array_equal(by_name.predict().mean, forecast.mean)
     column = replace(both, static=np.array([[1e6], [50.0]], np.float32)).with_schema(static=("people",))
     named = SEIRForecaster(14, "people", draws=10, starts=3).fit(column)
     np.testing.assert_array_equal(named.predict().mean, forecast.mean)
-    with pytest.raises(SettingError, match="no number for series 'island'"):
+    with refused(SettingError, problem=[Arg("population"), "lacks series 'island'; it has town"]):
         SEIRForecaster(14, {"town": 1e6}).fit(both)
-    with pytest.raises(SettingError, match="names a static column, and the panel has none"):
+    with refused(
+        SettingError,
+        problem=[Arg("population", "people"), "names a static column, and the panel has no static column"],
+        remedy=Arg("static", ["people"]),
+    ):
         SEIRForecaster(14, "people").fit(both)
 
 
@@ -179,40 +185,57 @@ def test_only_the_latest_days_with_earlier_cases_immune() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "settings", "error", "text"),
+    ("values", "problem", "remedy"),
     [
-        ([1, 2, -3] * 10, {}, DataError, r"y of series s0 is -3 at 2020-02-05 \(|daily_counts repairs such days"),
-        ([0] * 30, {}, DataError, "y has no case at all, only zeros or missing values"),
-        ([3] * 10, {}, DataError, "10 days with a count since its first case, and at least 14 are needed"),
-        ([90_000] * 30, {}, DataError, "counts 2,700,000 cases in a population of 1,000,000; give the population"),
-        ([3] * 30, {"variant": "sirs"}, SettingError, "variant must be one of sir, seir, seird; got 'sirs'"),
-        ([3] * 30, {"transmission": "wave"}, SettingError, "must be one of constant, exponential, piecewise"),
-        ([3] * 30, {"incubation": (5, 2)}, SettingError, r"incubation must be a number of days above 0, or a pair"),
-        ([3] * 30, {"reporting": 1.5}, SettingError, "reporting must be a share above 0, at most 1"),
-        ([3] * 30, {"bounds": {"gamma": (1, 2)}}, SettingError, "bounds names 'gamma', and what is fitted is beta"),
-        ([3] * 30, {"bounds": {"beta": (2, 1)}}, SettingError, r"bounds\['beta'\] must be a pair 0 < low < high"),
-        ([3] * 30, {"transmission": 0.3}, SettingError, "transmission must be one of constant, exponential, piecewise"),
-        ([3] * 30, {"likelihood": 2}, SettingError, "likelihood must be one of negative_binomial, log or an object"),
-        ([5_000] * 30, {"reporting": 0.1}, DataError, "150,000 cases of which at most 10% are reported"),
-        ([3] * 30, {"draws": 1}, SettingError, "draws must be at least 2, got 1"),
-        (
-            [3] * 30,
-            {"transmission": "exponential(start='May')"},
-            SettingError,
-            "a date such as '2020-01-23', got 'May'",
-        ),
+        ([1, 2, -3] * 10, "must be 0 or more, but y of series s0 is -3 at 2020-02-05", "daily_counts"),
+        ([0] * 30, "y has no cases, only zeros or missing values", Arg("target", ...)),
+        ([3] * 10, "10 days with a count since its first case, and at least 14 are needed", "wait for more"),
+        ([90_000] * 30, "counts 2,700,000 cases in a population of 1,000,000", Arg("population", ...)),
     ],
 )
-def test_what_does_not_fit_is_said(values: list[float], settings: dict[str, Any], error: Any, text: str) -> None:
-    with pytest.raises(error, match=text):
-        model(**settings).fit(panel(np.array(values, float)))
+def test_counts_that_cannot_be_fitted_are_refused(values: list[float], problem: str, remedy: Any) -> None:
+    with refused(DataError, place="arrays", problem=problem, remedy=remedy):
+        model().fit(panel(np.array(values, float)))
+
+
+def test_unreported_cases_count_in_the_population() -> None:
+    with refused(DataError, problem="150,000 cases, of which at most 10 % are reported, in a population of 1,000,000"):
+        model(reporting=0.1).fit(panel(np.full(30, 5_000.0)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"variant": "sirs"}, [Arg("variant"), "one of sir, seir, seird, got 'sirs'"]),
+        ({"transmission": "wave"}, ["must be one of constant, exponential, piecewise"]),
+        ({"incubation": (5, 2)}, [Arg("incubation"), "a number of days above 0, or a pair", "got (5, 2)"]),
+        ({"reporting": 1.5}, [Arg("reporting"), "a share above 0, at most 1", "got 1.5"]),
+        ({"bounds": {"gamma": (1, 2)}}, [Arg("bounds"), "names 'gamma', which is not fitted"]),
+        ({"bounds": {"beta": (2, 1)}}, [Arg("bounds"), "['beta'] must be a pair 0 < low < high, got (2, 1)"]),
+        ({"transmission": 0.3}, [Arg("transmission"), "one of constant, exponential, piecewise", "got 0.3"]),
+        ({"likelihood": 2}, [Arg("likelihood"), "one of negative_binomial, log", "got 2"]),
+        ({"draws": 1}, [Arg("draws"), "at least 2, got 1"]),
+        ({"history": 13}, [Arg("history"), "at least 14, got 13"]),
+        ({"drift": -0.1}, [Arg("drift"), "at least 0, got -0.1"]),
+        ({"transmission": "exponential(start='May')"}, ["a date such as '2020-01-23', got 'May'"]),
+        ({"transmission": "exponential(floor=1)"}, [Arg("floor", of="Exponential"), "at least 0 and below 1, got 1"]),
+        ({"transmission": "piecewise(most=0)"}, [Arg("most", of="Piecewise"), "at least 1, got 0"]),
+    ],
+)
+def test_settings_out_of_bounds_are_refused(settings: dict[str, Any], problem: list[Any]) -> None:
+    with refused(SettingError, problem=problem):
+        model(**settings).fit(panel(np.full(30, 3.0)))
 
 
 def test_weekly_rows_and_two_targets_are_refused() -> None:
     weekly = replace(epidemic(40), freq=gatecast.Frequency("W"))
-    with pytest.raises(DataError, match="expect one row a day, this panel has frequency W"):
+    with refused(DataError, problem="one row a day, this panel has frequency W", remedy="daily counts"):
         model().fit(weekly)
-    with pytest.raises(DataError, match=r"takes one as target, this panel has 2: y0, y1"):
+    with refused(
+        DataError,
+        problem=[Arg("variant", "seir"), "one column as target, this panel has 2: y0, y1"],
+        remedy=Arg("target", ...),
+    ):
         model().fit(panel(np.ones((30, 2))))
 
 

@@ -1,8 +1,8 @@
-"""What is to come, many times over: parameters from the bootstrap, β that wanders on, and counts that scatter.
+"""Sample paths of the future: parameters from the bootstrap, a random walk of β, and noise of the counts.
 
-Three things are uncertain, and every path draws all of them: the parameters (parametric bootstrap), the course of β
-after the origin (a random walk of log β, and a level), and the counts. How far β wanders is measured on the series
-itself, on forecasts from earlier origins; see :func:`wandering`.
+Every path draws three uncertain quantities: the parameters (parametric bootstrap), the course of β after the origin (a
+random walk of log β, and a level), and the counts. The variance of the walk is estimated on the series itself, from
+forecasts at earlier origins; see :func:`estimate_drift`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from gatecast.epidemic.seir.transmission import Values
 
 _LEVELS = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7])
 _DRIFTS = np.array([0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18])
-_USUAL = (0.1, 0.03)  # of level and drift, where nothing is known yet
+_USUAL = (0.1, 0.03)  # level and drift without earlier origins
 _MOST_ORIGINS = 6
 _LEAST = 21  # days to fit at the earliest origin
 
 
 @dataclass(frozen=True)
-class Wander:
-    """How the epidemic leaves the fitted course after the origin.
+class Drift:
+    """How far the epidemic leaves the fitted course after the origin.
 
     Args:
-        level: standard deviation of the logarithm of all counts to come.
+        level: standard deviation of the common logarithmic error of all future counts.
         drift: standard deviation of the daily change of log β.
     """
 
@@ -75,7 +75,7 @@ def run(
         scenario: change of β.
         changed: row from which the scenario's contacts hold.
         steps: Runge–Kutta steps a day.
-        walk: ``(days after the last row, sets)`` what is added to log β on each of them.
+        walk: ``(days after the last row, sets)`` added to log β.
     """
     values = problem.values(theta)
     rates = problem.rates(values)
@@ -100,56 +100,56 @@ def sample_paths(
     draws: np.ndarray,
     count: int,
     horizon: int,
-    wander: Wander,
+    drift: Drift,
     scenario: Scenario,
     changed: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, Course]:
-    """``(count, days + horizon, targets)`` counts of the fitted days and those to come, and the course behind them."""
+    """``(count, days + horizon, targets)`` counts of the fitted and the future days, and the course behind them."""
     problem = fitted.problem
     theta = draws[np.arange(count) % len(draws)]
-    walk = wander.drift * rng.standard_normal((horizon, count)).cumsum(axis=0)
+    walk = drift.drift * rng.standard_normal((horizon, count)).cumsum(axis=0)
     course = run(problem, theta, problem.days + horizon, scenario, changed, walk=walk)
     mean = problem.observed(course.states, course.values["reporting"])
-    mean[:, problem.days :] *= np.exp(wander.level * rng.standard_normal((count, 1, 1)))
+    mean[:, problem.days :] *= np.exp(drift.level * rng.standard_normal((count, 1, 1)))
     return problem.likelihood.sample(mean, fitted.dispersion, rng), course
 
 
-def wandering(fitted: Fitted) -> Wander:
-    """Level and drift that make the forecasts from earlier origins of the same series most likely.
+def estimate_drift(fitted: Fitted) -> Drift:
+    """Level and drift with the highest posterior on forecasts from earlier origins of the same series.
 
-    The fit is repeated on the counts up to each origin of earlier weeks. The errors of the next week and the one after
-    it, as logarithms of weekly sums, are taken as normal, with the variance that parameters and counts explain, plus
-    level² + (drift · dr/dlogβ)² h³/3, what a random walk of log β has done to the counts h days on. A weak prior stands
-    for what is usual.
+    The fit is repeated on the counts up to each origin of earlier weeks. The errors of the next two weeks, as
+    logarithms of weekly sums, are modelled as normal, with the variance that parameters and counts explain plus
+    level² + (drift · dr/dlogβ)² h³/3, the effect of a random walk of log β on the counts after h days. The prior is
+    weak.
     """
     problem = fitted.problem
     backs = list(range(7, problem.days - _LEAST + 1, 7))[:_MOST_ORIGINS]
     if not backs:
-        return Wander(*_USUAL)
+        return Drift(*_USUAL)
     ends = problem.days - np.array(backs)
     counts = np.where(np.arange(problem.days)[:, None] < ends[:, None, None], problem.counts[None], np.nan)
     theta, _ = refine(
         problem, counts, np.broadcast_to(fitted.theta, (len(backs), len(fitted.theta))), fitted.dispersion
     )
     errors, explained, reach = _errors(fitted, counts, theta, ends)
-    if not len(errors):  # hardly a day was counted after those origins
-        return Wander(*_USUAL)
+    if not len(errors):  # hardly any day after those origins has a count
+        return Drift(*_USUAL)
     level, drift = np.meshgrid(_LEVELS, _DRIFTS, indexing="ij")
     variance = explained[:, None, None] + level**2 + reach[:, None, None] * drift**2
     fit = -0.5 * (np.log(variance) + errors[:, None, None] ** 2 / variance).sum(axis=0)
     prior = -0.5 * ((level / _USUAL[0]) ** 2 + (drift / _USUAL[1]) ** 2) / 4
     best = np.unravel_index(np.argmax(fit + prior), level.shape)
-    return Wander(float(level[best]), float(drift[best]))
+    return Drift(float(level[best]), float(drift[best]))
 
 
 def _errors(
     fitted: Fitted, counts: np.ndarray, theta: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Errors of log weekly sums, the variance that is explained, and that of a drift of 1, each ``(errors,)``."""
+    """Errors of log weekly sums, the explained variance, and the variance of a unit drift, each ``(errors,)``."""
     problem = fitted.problem
     mean = problem.mean(theta)[..., 0]
-    cover = _spread_of_weeks(fitted, counts, theta, ends)
+    cover = _variance_of_weeks(fitted, counts, theta, ends)
     values = problem.values(theta)
     rates = problem.rates(values)
     states = problem.path(theta)
@@ -172,7 +172,7 @@ def _errors(
     return errors, explained, reach
 
 
-def _spread_of_weeks(fitted: Fitted, counts: np.ndarray, theta: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _variance_of_weeks(fitted: Fitted, counts: np.ndarray, theta: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """``(origins, 2)`` variance of the log of the two weeks after each origin that the parameters explain."""
     problem, sets, size = fitted.problem, *theta.shape
     width = 1e-3
@@ -191,6 +191,6 @@ def _spread_of_weeks(fitted: Fitted, counts: np.ndarray, theta: np.ndarray, ends
     return result
 
 
-def without(problem: Problem) -> Problem:
-    """The same problem with no weekdays: the epidemic itself rather than its reports."""
+def without_weekdays(problem: Problem) -> Problem:
+    """The problem without weekday factors: the epidemic itself rather than its reports."""
     return replace(problem, factors=np.ones(7))

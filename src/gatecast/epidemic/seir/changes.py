@@ -1,4 +1,4 @@
-"""Change points of a piecewise constant β, where they are not given: added one by one while the BIC falls."""
+"""Search for the change points of a piecewise constant β: added one by one while the BIC falls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gatecast.epidemic.seir.fit import Fitted, fit, refine
 from gatecast.epidemic.seir.problem import Problem
 from gatecast.epidemic.seir.transmission import Piecewise
 
-_EVERY = 5  # days between two candidates; the best is then looked for among its neighbours
+_EVERY = 5  # days between two candidates; the neighbours of the best are tried next
 
 
 def find_changes(problem: Problem, form: Piecewise, starts: int, seed: int) -> Problem:
-    """The problem with the change points that the counts ask for."""
+    """The problem with the change points found in the counts."""
     best = fit(problem, starts, seed)
     for _ in range(form.most):
         options = _candidates(best.problem, form, range(form.least, problem.days - form.least + 1, _EVERY))
@@ -34,14 +34,14 @@ def find_changes(problem: Problem, form: Piecewise, starts: int, seed: int) -> P
 
 
 def _candidates(problem: Problem, form: Piecewise, days: Iterable[int]) -> list[tuple[int, ...]]:
-    """Change points with one more, every stretch long enough."""
+    """Change points with one added, every stretch long enough."""
     options = [tuple(sorted({*problem.changes, int(day)})) for day in days]
     more = len(problem.changes) + 1
     return [one for one in options if len(one) == more and min(np.diff([0, *one, problem.days])) >= form.least]
 
 
 def _deviance(best: Fitted, changes: tuple[int, ...]) -> float:
-    """Deviance after a few rounds from the estimate so far, the stretch that is cut in two keeping its rate in both."""
+    """Deviance after a few rounds; both halves of the stretch that is cut start with its rate."""
     problem = best.problem.with_changes(changes)
     theta = best.theta
     cut = next(k for k, day in enumerate(changes) if day not in best.problem.changes)

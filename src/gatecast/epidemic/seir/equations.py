@@ -9,8 +9,8 @@ After Kermack & McKendrick (1927), Proc. R. Soc. A 115:700, with a latent stage.
     D' =  f γ I                 dead (f = 0 unless SEIRD)
     C' =  σ E                   cases so far: the flow into I (in SIR: β(t) S I / N)
 
-1/σ is the incubation time, 1/γ the infectious time. S, E, I and C are integrated; R and D follow from them, since
-everybody is somewhere and the share f of the removed has died.
+1/σ is the incubation time, 1/γ the infectious time. S, E, I and C are integrated; R and D follow, since the
+compartments sum to N and the share f of the removed has died.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Rates:
 
     @cached_property
     def latent(self) -> bool:
-        """Whether there is a stage E."""
+        """Whether there is a latent stage E."""
         return bool(np.isfinite(self.sigma).all())
 
 
 def integrate(
     state: np.ndarray, rates: Rates, transmission: Rate, first: int, days: int, steps: int = FINE_STEPS
 ) -> np.ndarray:
-    """The classical Runge–Kutta method of fourth order, for all parameter sets side by side.
+    """The classical Runge–Kutta method of fourth order, for a batch of parameter sets.
 
     Args:
         state: ``(6, sets)`` S, E, I, R, D and C at the beginning of day ``first``.
@@ -116,7 +116,7 @@ def growth_rate(beta: np.ndarray, rates: Rates, susceptible: np.ndarray | float 
 
 
 def start_state(infected: np.ndarray, immune: np.ndarray, beta: np.ndarray, rates: Rates) -> np.ndarray:
-    """``(6, sets)`` a state with so many infected, split between E and I as an epidemic that grows at its own rate has.
+    """``(6, sets)`` state with the infected split between E and I as in exponential growth.
 
     Args:
         infected: E + I (persons).
@@ -133,7 +133,9 @@ def start_state(infected: np.ndarray, immune: np.ndarray, beta: np.ndarray, rate
 
 
 def final_share(r0: float | np.ndarray, susceptible: float = 1.0) -> np.ndarray:
-    """Share z of the population infected in the end where β stays: log((s - z)/s) = -R0 z (Kermack & McKendrick 1927).
+    """Share z of the population infected in the end with constant β: log((s - z)/s) = -R0 z.
+
+    After Kermack & McKendrick (1927).
 
     Args:
         r0: β/γ.

@@ -1,4 +1,4 @@
-"""Maximum likelihood: many starts side by side, the best one finished by SciPy, and refits for the uncertainty."""
+"""Maximum likelihood: many starts in one batch, the best one finished by SciPy, and refits for the uncertainty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gatecast.epidemic.seir.problem import Problem
 
 _ROUNDS = 3  # curve, dispersion and weekdays in turn
 _STEP = 1e-4  # of the numerical derivative, in θ
-_WEEKS = 4  # of counts before weekdays are told apart
+_WEEKS = 4  # of counts needed to estimate weekday factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Fitted:
     """The estimate of one series.
 
     Args:
-        problem: what was fitted, with the weekday factors and change points found.
+        problem: with the weekday factors and change points found.
         theta: ``(parameters,)`` logarithms of the estimates.
         dispersion: of the likelihood.
         mean: ``(days, targets)`` the fitted curve.
@@ -36,7 +36,7 @@ class Fitted:
 
 
 def fit(problem: Problem, starts: int, seed: int) -> Fitted:
-    """The best of several starts; dispersion and weekday factors are found in turn with the curve."""
+    """The best of several starts; curve, dispersion and weekday factors are estimated in turn."""
     dispersion = problem.likelihood.first
     theta = _best_start(problem, dispersion, starts, np.random.default_rng(seed))
     for _ in range(_ROUNDS):
@@ -52,7 +52,7 @@ def fit(problem: Problem, starts: int, seed: int) -> Fitted:
 
 
 def _best_start(problem: Problem, dispersion: float, starts: int, rng: np.random.Generator) -> np.ndarray:
-    """θ of the least deviance after a few rounds from scattered starts."""
+    """θ with the smallest deviance after a few rounds from random starts."""
     low, high = problem.bounds
     theta = problem.usual + rng.normal(0.0, 1.0, (starts, len(problem.usual))) * np.linspace(0, 1.2, starts)[:, None]
     theta, deviance = refine(problem, problem.counts[None], np.clip(theta, low, high), dispersion, rounds=15)
@@ -82,7 +82,7 @@ def _weekday_factors(problem: Problem, mean: np.ndarray, size: int) -> np.ndarra
     plain = mean[:, :1] / problem.factors[day][:, None]
     if seen.sum() < 7 * _WEEKS or (np.bincount(day[seen], minlength=7) == 0).any():
         return np.ones(7)
-    weight = 1 / np.maximum(plain[seen, 0], 1.0)  # every week counts alike, a peak no more than its feet
+    weight = 1 / np.maximum(plain[seen, 0], 1.0)  # every week has the same weight, whatever its height
     sums = (np.bincount(day[seen], weight * values[seen, 0], 7) for values in (counts, plain))
     ratio = np.maximum(np.divide(*sums), 0.02)
     factors = ratio / np.exp(np.log(ratio).mean())
@@ -103,14 +103,14 @@ def refine(
     rounds: int = 8,
     held: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Levenberg–Marquardt steps for many fits at once, each on its own counts and from its own start.
+    """Levenberg–Marquardt steps for a batch of fits, each with its counts and start.
 
     Args:
         problem: the model.
         counts: ``(sets or 1, days, targets)``.
         theta: ``(sets, parameters)`` starts.
         dispersion: of the likelihood.
-        rounds: steps at most.
+        rounds: largest number of steps.
         held: ``(sets, parameters)`` True where a parameter keeps its value.
 
     Returns:
@@ -157,10 +157,10 @@ def _residuals(problem: Problem, counts: np.ndarray, theta: np.ndarray, dispersi
 def _linear(
     problem: Problem, counts: np.ndarray, theta: np.ndarray, dispersion: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals ``(sets, n)`` and their derivatives ``(sets, n, parameters)``, all curves run side by side."""
+    """Residuals ``(sets, n)`` and their derivatives ``(sets, n, parameters)``."""
     sets, size = theta.shape
     _, high = problem.bounds
-    sign = np.where(theta + _STEP > high, -_STEP, _STEP)  # never over a bound
+    sign = np.where(theta + _STEP > high, -_STEP, _STEP)  # stay within the bounds
     moved = theta[:, None, :] + np.concatenate([np.zeros((1, size)), np.eye(size)]) * sign[:, None, :]
     mean = problem.mean(moved.reshape(-1, size)).reshape(sets, size + 1, *counts.shape[1:])
     found = problem.likelihood.residuals(counts[:, None], mean, dispersion)

@@ -1,4 +1,4 @@
-"""The forecaster: SIR, SEIR and SEIRD behind the same two doors as every other model."""
+"""The forecaster: SIR, SEIR and SEIRD with the interface of every other model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, check_value
+from gatecast.base.text import time_text
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir import tables
-from gatecast.epidemic.seir.bands import Course, Wander, run, sample_paths, wandering
+from gatecast.epidemic.seir.bands import Course, Drift, estimate_drift, run, sample_paths
 from gatecast.epidemic.seir.changes import find_changes
 from gatecast.epidemic.seir.equations import FINE_STEPS, FIT_STEPS, VARIANTS
 from gatecast.epidemic.seir.fit import Fitted, bootstrap, fit
@@ -20,7 +23,7 @@ from gatecast.epidemic.seir.identify import Parameter, parameters
 from gatecast.epidemic.seir.likelihood import likelihood_of
 from gatecast.epidemic.seir.problem import Given
 from gatecast.epidemic.seir.scenarios import Scenario
-from gatecast.epidemic.seir.series import day_of, population_of, problem_of, require_daily_counts
+from gatecast.epidemic.seir.series import LEAST_DAYS, day_of, population_of, problem_of, require_daily_counts
 from gatecast.epidemic.seir.transmission import Piecewise, transmission_of
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
@@ -30,19 +33,26 @@ if TYPE_CHECKING:
 
 _PATHS = 2000
 _AS_FITTED = Scenario()
+_OPTIONS = {
+    "variant": ("str", Bounds(one_of=VARIANTS)),
+    "history": ("int", Bounds(least=LEAST_DAYS)),
+    "drift": ("float", Bounds(least=0)),
+    "starts": ("int", Bounds(least=2)),
+    "draws": ("int", Bounds(least=2)),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesFit:
-    """What was learned of one series.
+    """The fit of one series.
 
     Args:
         panel: the panel it was fitted on.
-        index: its place there.
+        index: its position there.
         first: row of the series in which the fit begins.
         fitted: the estimate.
         draws: ``(draws, parameters)`` of the parametric bootstrap.
-        wander: how far the epidemic leaves the fitted course.
+        drift: how far the epidemic leaves the fitted course.
     """
 
     panel: Panel
@@ -50,7 +60,7 @@ class SeriesFit:
     first: int
     fitted: Fitted
     draws: np.ndarray
-    wander: Wander
+    drift: Drift
 
     @property
     def days(self) -> int:
@@ -59,7 +69,7 @@ class SeriesFit:
 
     @cached_property
     def parameters(self) -> list[Parameter]:
-        """Estimates with intervals and what can be told of them."""
+        """Estimates with intervals and identifiability."""
         return parameters(self.fitted)
 
     def changed(self, scenario: Scenario) -> int:
@@ -70,25 +80,25 @@ class SeriesFit:
     def course(
         self, days: int, scenario: Scenario = _AS_FITTED, draws: bool = False, steps: int | None = None
     ) -> Course:
-        """The fitted course, or that of every draw, over so many days from the first."""
+        """The fitted course, or that of every draw, over ``days`` days from the first."""
         theta = self.draws if draws else self.fitted.theta[None]
         steps = steps or (FIT_STEPS if draws else FINE_STEPS)
         return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), steps=steps)
 
 
 class SEIRForecaster(Forecaster):
-    """An epidemic that follows SIR, SEIR or SEIRD equations with a transmission rate that may change in time.
+    """SIR, SEIR or SEIRD equations with a transmission rate that may change in time.
 
-    Each series of daily new cases is fitted on its own by maximum likelihood, anew at every origin. Intervals hold
-    three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk, as
-    large as it was on forecasts from earlier origins of the series), and the scatter of counts.
+    Each series of daily new cases is fitted separately by maximum likelihood, again at every origin. Intervals cover
+    three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk with the
+    variance seen in forecasts from earlier origins of the series), and the noise of the counts.
 
     Args:
         horizon: days ahead.
         population: persons: a number, a mapping from series to number, or the name of a static column of the panel.
         variant: ``"sir"``, ``"seir"`` or ``"seird"``; SEIRD takes new deaths as second target where the panel has them.
         transmission: ``"constant"``, ``"exponential"`` (β falls exponentially) or ``"piecewise"`` (β changes in steps,
-            at days that are looked for), or with settings: ``"piecewise(changes=('2020-01-23',))"``,
+            on days that are searched for), or with settings: ``"piecewise(changes=('2020-01-23',))"``,
             ``"exponential(start='2020-01-23', floor=0.1)"``, or an object.
         likelihood: ``"negative_binomial"`` or ``"log"`` (errors of the logarithm are normal).
         incubation: mean days from infection until infectious; a pair ``(low, high)`` has it fitted within.
@@ -97,11 +107,11 @@ class SEIRForecaster(Forecaster):
         susceptible: share of the population that could be infected at first; or a pair.
         fatality: share of cases who die (SEIRD); or a pair.
         bounds: lower and upper bound of fitted parameters by name (``beta``, ``decay``, ``beta_0`` …, ``infected``)
-            where the usual ones, which are wide, do not suit: ``{"beta": (0.1, 1.5)}``.
-        history: days before the origin that are fitted on; None takes all. Cases before count as immune.
-        drift: standard deviation of the daily change of log β after the origin; None measures it on earlier origins,
-            0 has β go on as fitted.
-        starts: points from which the fit begins.
+            that replace the usual wide ones: ``{"beta": (0.1, 1.5)}``.
+        history: days before the origin to fit on; None takes all. Earlier cases count as immune.
+        drift: standard deviation of the daily change of log β after the origin; None estimates it from earlier origins,
+            0 keeps β as fitted.
+        starts: starting points of the fit.
         draws: repetitions of the bootstrap.
         seed: of starts, bootstrap and sample paths.
         name: column of the forecast.
@@ -158,13 +168,13 @@ class SEIRForecaster(Forecaster):
         self.seed = seed
         self.name = name
 
-    # ── the two doors ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── fit and predict ───────────────────────────────────────────────────────────────────────────────────────────
     def fit(self, panel: Panel) -> Self:
         """Fit every series of the panel up to its origin.
 
         Raises:
-            DataError: negative counts, too few days, more cases than people, no case in any series.
-            SettingError: arguments that do not fit.
+            DataError: for negative counts, too few days, more cases than people, or no case in any series.
+            SettingError: for arguments that do not fit.
         """
         self._check()
         self.fits_ = self._fits(panel)
@@ -192,12 +202,12 @@ class SEIRForecaster(Forecaster):
         *,
         shift_days: int = 0,
         contacts: float = 0.0,
-        start: str | None = None,
+        start: str | int | None = None,
         horizon: int | None = None,
         levels: Sequence[float] = DEFAULT_LEVELS,
         samples: int | None = None,
     ) -> Forecast:
-        """The forecast if things were otherwise. :meth:`curve` gives the whole course under the same scenario.
+        """The forecast under a scenario; :meth:`curve` gives the whole course under it.
 
         Args:
             name: of the scenario; or a :class:`Scenario` with its settings.
@@ -209,10 +219,10 @@ class SEIRForecaster(Forecaster):
         made = name if isinstance(name, Scenario) else Scenario(name, shift_days, contacts, start)
         return self._forecast(made.title, made, horizon, None, levels, samples)
 
-    # ── what was learned ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── results of the fit ────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
     def params_(self) -> pd.DataFrame:
-        """Parameters of every series with 95 % intervals, and whether the counts can tell them."""
+        """Parameters of every series with 95 % intervals, and whether the counts identify them."""
         return tables.parameter_table(self._learned())
 
     @property
@@ -228,7 +238,7 @@ class SEIRForecaster(Forecaster):
         return tables.summary_table(self._learned(), scenario)
 
     def fitted_from(self, name: str) -> Any:
-        """The first day that a series is fitted on, where ``history`` leaves earlier days out; else None."""
+        """First day that a series is fitted on where ``history`` excludes earlier days; otherwise None."""
         one = self._learned()[name]
         return tables.first_day(one) if one.first and self.history is not None else None
 
@@ -236,16 +246,16 @@ class SEIRForecaster(Forecaster):
         """R_t of every day: ``unique_id, ds, estimate, lo-95, hi-95, lo-50, hi-50, future``.
 
         Args:
-            horizon: days after the origin to add, on which β goes on as fitted.
+            horizon: days after the origin to add, with β as fitted.
         """
         return tables.reproduction_table(self._learned(), horizon)
 
     def curve(self, scenario: Scenario | None = None, horizon: int | None = None) -> pd.DataFrame:
-        """The fitted course: ``unique_id, ds, new, cumulative, S, E, I, R, D, R_t``, days to come included.
+        """The fitted course: ``unique_id, ds, new, cumulative, S, E, I, R, D, R_t``, including future days.
 
         Args:
-            scenario: what is changed; the past is run again under it.
-            horizon: days after the origin; None takes the forecaster's own.
+            scenario: changes of β; the past is run again under it.
+            horizon: days after the origin; None takes the forecaster's.
         """
         return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._asked(horizon))
 
@@ -257,25 +267,19 @@ class SEIRForecaster(Forecaster):
 
     def _check(self) -> None:
         self._asked(None)
-        if self.variant not in VARIANTS:
-            raise SettingError(f"variant must be one of {', '.join(VARIANTS)}; got {self.variant!r}")
+        for name, (kind, bounds) in _OPTIONS.items():
+            if getattr(self, name) is not None:
+                check_value(Arg(name), getattr(self, name), kind, bounds)
         for name, given in self._constants().items():
             numbers = given if isinstance(given, tuple) else (given,)
             share = name in ("reporting", "susceptible", "fatality")
             wrong = len(numbers) > 2 or not all(0 < n <= (1 if share else np.inf) for n in numbers)
             if wrong or (len(numbers) == 2 and not numbers[0] < numbers[1]):
                 unit = "a share above 0, at most 1" if share else "a number of days above 0"
-                raise SettingError(f"{name} must be {unit}, or a pair (low, high) of such; got {given!r}")
-        for name in ("starts", "draws"):
-            if getattr(self, name) < 2:
-                raise SettingError(f"{name} must be at least 2, got {getattr(self, name)}")
+                raise SettingError(Arg(name) + f" must be {unit}, or a pair (low, high) of such, got {given!r}")
         for name, pair in dict(self.bounds or {}).items():
             if not (len(pair) == 2 and 0 < pair[0] < pair[1] < np.inf):
-                raise SettingError(f"bounds[{name!r}] must be a pair 0 < low < high, got {pair!r}")
-        if self.history is not None and self.history < 14:
-            raise SettingError(f"history counts days fitted on and must be at least 14, got {self.history}")
-        if self.drift is not None and not self.drift >= 0:
-            raise SettingError(f"drift is a standard deviation, 0 or more; got {self.drift}")
+                raise SettingError(Arg("bounds") + f"[{name!r}] must be a pair 0 < low < high, got {pair!r}")
 
     def _constants(self) -> dict[str, Given]:
         names = {"incubation": self.variant != "sir", "fatality": self.variant == "seird"}
@@ -287,7 +291,7 @@ class SEIRForecaster(Forecaster):
         }
 
     def _fits(self, panel: Panel) -> dict[str, SeriesFit]:
-        """A fit for every series that has a case."""
+        """The fit of every series with at least one case."""
         require_daily_counts(panel, self.variant)
         population = population_of(panel, self.population)
         fits = {}
@@ -297,8 +301,9 @@ class SEIRForecaster(Forecaster):
                 fits[name] = one
         if not fits:
             raise DataError(
-                f"{panel.source}: {panel.target_names[0]} has no case at all, only zeros or missing values; "
-                "name the column of new cases, target=…"
+                f"{panel.target_names[0]} has no cases, only zeros or missing values",
+                "name the column of new cases: " + Arg("target", ...),
+                place=panel.source,
             )
         return fits
 
@@ -323,8 +328,8 @@ class SEIRForecaster(Forecaster):
             problem = problem if form.at else find_changes(problem, form, self.starts, self.seed)
         fitted = fit(problem, self.starts, self.seed)
         draws = bootstrap(fitted, self.draws, np.random.default_rng(self.seed))
-        wander = wandering(fitted) if self.drift is None else Wander(0.0, self.drift)
-        return SeriesFit(panel, index, first, fitted, draws, wander)
+        drift = estimate_drift(fitted) if self.drift is None else Drift(0.0, self.drift)
+        return SeriesFit(panel, index, first, fitted, draws, drift)
 
     def _forecast(
         self,
@@ -350,7 +355,7 @@ class SEIRForecaster(Forecaster):
                 continue
             count = max(_PATHS, samples or 0)
             changed = one.changed(scenario)
-            drawn, _ = sample_paths(one.fitted, one.draws, count, horizon, one.wander, scenario, changed, rng)
+            drawn, _ = sample_paths(one.fitted, one.draws, count, horizon, one.drift, scenario, changed, rng)
             ahead = drawn[:, one.days :]
             course = one.course(one.days + horizon, scenario)
             mean[index] = one.fitted.problem.observed(course.states, course.values["reporting"])[0, one.days :]
@@ -361,18 +366,17 @@ class SEIRForecaster(Forecaster):
 
     def _learned(self) -> dict[str, SeriesFit]:
         if not hasattr(self, "fits_"):
-            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before it is asked")
+            raise NotFittedError(f"{self.name} is not fitted", "call fit(panel) first")
         return self.fits_
 
     def _asked(self, horizon: int | None) -> int:
         horizon = self.horizon if horizon is None else horizon
-        if horizon < 1:
-            raise SettingError(f"horizon counts days ahead and must be at least 1, got {horizon}")
+        check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
         return int(horizon)
 
 
 def _middle(value: Given) -> float:
-    """The number given; of a pair that the variant has no use for, its middle."""
+    """The number, or the middle of a pair of bounds that the variant does not fit."""
     return float(np.mean(value))
 
 
@@ -380,10 +384,10 @@ def _notes(panel: Panel, fits: dict[str, SeriesFit]) -> tuple[str, ...]:
     notes = []
     silent = len(panel) - len(fits)
     if silent:
-        notes.append(f"{silent} of {len(panel)} series without a case so far: none is forecast.")
+        notes.append(f"{silent} of {len(panel)} series had no cases so far: zero is forecast.")
     found = {name: one for name, one in fits.items() if isinstance(one.fitted.problem.transmission, Piecewise)}
     for name, one in list(found.items())[:5]:
         days = [one.panel.times(one.index)[one.first + day] for day in one.fitted.problem.changes]
         if days:
-            notes.append(f"{name}: transmission changes on {', '.join(str(d)[:10] for d in days)}.")
+            notes.append(f"{name}: transmission changes on {', '.join(map(time_text, days))}.")
     return tuple(notes)

@@ -1,7 +1,7 @@
-"""Which parameters the counts can tell: profile likelihoods, and the reason in words where one is flat.
+"""Identifiability of the parameters: profile likelihoods, and the reason in words where one is flat.
 
 The profile of a parameter is the largest likelihood with that parameter held at a value. Where twice its logarithm
-falls by less than 3.84 on the way to a bound, no 95 % limit is had on that side (Raue et al. 2009, Bioinformatics
+falls by less than 3.84 on the way to a bound, there is no 95 % limit on that side (Raue et al. 2009, Bioinformatics
 25:1923).
 """
 
@@ -15,7 +15,7 @@ from gatecast.epidemic.seir.fit import Fitted, refine
 
 _ENOUGH = 3.841458820694124  # 95 % quantile of χ² with one degree of freedom
 _OFFSETS = np.array([0.6, 1.2, 1.8, 2.4, 3.2, 4.5, 7.0, 12.0])  # standard deviations from the estimate
-_ZERO_IS_FINE = ("decay",)  # whose lower bound stands for none at all
+_ZERO_IS_FINE = ("decay",)  # the lower bound means no decay
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Parameter:
 
     Args:
         name: as in the equations; times in days, shares from 0 to 1.
-        estimate, low, high: value and ends of the profile-likelihood interval; the bounds where it has no end.
+        estimate, low, high: value and ends of the profile-likelihood interval; a bound where the profile is flat.
         identifiable: whether the counts limit it on both sides; None where it was given.
-        reason: why not, or ``"given"``.
+        reason: why it is not identifiable, or ``"given"``.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Parameter:
 
 
 def parameters(fitted: Fitted) -> list[Parameter]:
-    """Every parameter of a fit, those given at the end."""
+    """Every parameter of a fit; fixed ones come last."""
     covariance = _covariance(fitted.jacobian)
     sides = _profiles(fitted, covariance)
     free = [_parameter(fitted, k, sides[k]) for k in range(len(fitted.theta))]
@@ -52,13 +52,13 @@ def _used(fitted: Fitted, name: str) -> bool:
 
 
 def _covariance(jacobian: np.ndarray) -> np.ndarray:
-    """Of θ, where the residuals are taken as linear; directions that the data does not tell get a large variance."""
+    """Covariance of θ with linearized residuals; directions that the data do not identify get a large variance."""
     values, vectors = np.linalg.eigh(jacobian.T @ jacobian)
     return (vectors / np.maximum(values, 1e-4)) @ vectors.T
 
 
 def _profiles(fitted: Fitted, covariance: np.ndarray) -> np.ndarray:
-    """``(parameters, 2, offsets, 2)`` θ held at and the deviance added there, below and above the estimate."""
+    """``(parameters, 2, offsets, 2)`` fixed θ and the increase of the deviance, below and above the estimate."""
     size = len(fitted.theta)
     low, high = fitted.problem.bounds
     spread = np.clip(np.sqrt(np.diag(covariance)), 0.01, 3.0)
@@ -95,7 +95,7 @@ def _parameter(fitted: Fitted, k: int, sides: np.ndarray) -> Parameter:
 
 
 def _crossing(estimate: float, side: np.ndarray) -> float | None:
-    """Where the profile passes the limit, between two of its points; None where it does not."""
+    """Where the profile crosses the limit, interpolated; None where it does not."""
     places = np.concatenate([[estimate], side[:, 0]])
     roots = np.sqrt(np.maximum(np.concatenate([[0.0], side[:, 1]]), 0.0))  # nearly straight lines
     over = np.flatnonzero(roots >= np.sqrt(_ENOUGH))
@@ -120,7 +120,7 @@ def _reason(fitted: Fitted, k: int, flat: list[int], sides: np.ndarray) -> str:
 
 
 def _trade(fitted: Fitted, k: int) -> str:
-    """The parameters that can take this one's part: those in the direction of θ that the counts tell least of."""
+    """The parameters that compensate for this one: those in the least identified direction of θ."""
     values, vectors = np.linalg.eigh(fitted.jacobian.T @ fitted.jacobian)
     weakest = np.abs(vectors[:, 0])
     partners = [fitted.problem.names[i] for i in np.flatnonzero(weakest > 0.2 * weakest.max()) if i != k]

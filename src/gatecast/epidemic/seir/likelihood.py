@@ -1,7 +1,7 @@
-"""How reported counts scatter about the curve: the negative binomial, or errors of the logarithm.
+"""Distribution of reported counts around the curve: the negative binomial, or normal errors of the logarithm.
 
-Each gives residuals whose squares sum to twice the loss of log-likelihood (deviance), so that least squares on them is
-maximum likelihood for a given dispersion.
+The squared residuals sum to the deviance (twice the loss of log-likelihood), so that least squares on them is maximum
+likelihood for a given dispersion.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg, InPython
 from gatecast.base.named import from_text
 
 _TINY = 1e-9
 
 
 class Likelihood(ABC):
-    """What the fit asks of a distribution of counts."""
+    """A distribution of counts that can be fitted."""
 
-    first: ClassVar[float]  # dispersion with which the search begins
+    first: ClassVar[float]  # dispersion at the start of the search
 
     @abstractmethod
     def residuals(self, counts: np.ndarray, mean: np.ndarray, dispersion: float) -> np.ndarray:
@@ -29,11 +30,11 @@ class Likelihood(ABC):
 
     @abstractmethod
     def dispersion(self, counts: np.ndarray, mean: np.ndarray, fitted: int) -> float:
-        """Dispersion from the counts and the fitted curve with so many parameters."""
+        """Dispersion of counts around a curve with ``fitted`` parameters."""
 
     @abstractmethod
     def sample(self, mean: np.ndarray, dispersion: float, rng: np.random.Generator) -> np.ndarray:
-        """Whole numbers from 0 on that scatter about the mean."""
+        """Random counts with this mean."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class NegativeBinomial(Likelihood):
         return np.where(seen, np.sign(y - mu) * np.sqrt(np.maximum(deviance, 0.0)), 0.0)
 
     def dispersion(self, counts: np.ndarray, mean: np.ndarray, fitted: int) -> float:
-        """The α at which Pearson's χ² is what it should be: the number of counts less that of parameters."""
+        """The α at which Pearson's χ² equals its expectation: the number of counts minus that of parameters."""
         seen = np.isfinite(counts) & (mean > _TINY)
         y, mu = counts[seen], mean[seen]
         wanted = max(len(y) - fitted, 1)
@@ -94,8 +95,13 @@ LIKELIHOODS: dict[str, Any] = {"negative_binomial": NegativeBinomial, "log": Log
 
 
 def likelihood_of(value: Any) -> Likelihood:
-    """The object behind ``likelihood=``."""
+    """The object for ``likelihood``: an object, a name, or a call as text."""
     found = from_text("likelihood", value, LIKELIHOODS)
     if isinstance(found, Likelihood):
         return found
-    raise SettingError(f"likelihood must be one of {', '.join(LIKELIHOODS)} or an object of theirs; got {value!r}")
+    raise SettingError(
+        Arg("likelihood")
+        + f" must be one of {', '.join(LIKELIHOODS)}"
+        + InPython(" or an object of these classes")
+        + f", got {value!r}"
+    )

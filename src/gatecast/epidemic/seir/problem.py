@@ -1,4 +1,4 @@
-"""One series to be explained: its counts, what is known, and what is to be found."""
+"""The fitting problem of one series: its counts, the fixed values and the parameters to fit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gatecast.epidemic.seir.transmission import Spec, Transmission, Values
 
 Given = float | tuple[float, float]  # a number, or the bounds within which it is fitted
 
-_MOST_INFECTED = 60  # on the first day, for each case reported on the first days
+_MOST_INFECTED = 60  # upper bound on the first day, per case reported on the first days
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What the fit needs to know of one series.
+    """Counts, fixed values and bounds of one series.
 
     Args:
         counts: ``(days, targets)`` new cases a day, for SEIRD perhaps with new deaths; NaN where missing.
@@ -28,10 +28,10 @@ class Problem:
         variant: ``"sir"``, ``"seir"`` or ``"seird"``.
         transmission: the form of β(t).
         changes: its change points as rows.
-        likelihood: how counts scatter.
+        likelihood: distribution of the counts around the curve.
         constants: incubation and infectious time (days), reported share of cases, susceptible share of the population
             and share of the removed who die: numbers, or bounds within which they are fitted.
-        limits: bounds of fitted parameters by name, in the place of the usual ones.
+        limits: bounds of fitted parameters by name, which replace the usual ones.
         weekdays: ``(days,)`` day of the week of each row (0 … 6), counted on beyond the last row.
         factors: ``(7,)`` reporting on each weekday over its mean.
     """
@@ -49,7 +49,7 @@ class Problem:
     factors: np.ndarray = field(default_factory=lambda: np.ones(7))
 
     def with_changes(self, changes: tuple[int, ...]) -> Problem:
-        """The same with other change points."""
+        """The problem with other change points."""
         return replace(self, changes=changes)
 
     @property
@@ -86,7 +86,7 @@ class Problem:
 
     @cached_property
     def usual(self) -> np.ndarray:
-        """θ from which the search begins."""
+        """θ at the start of the search."""
         return np.clip(np.log([spec[3] for spec in self.specs]), *self.bounds)
 
     def values(self, theta: np.ndarray) -> Values:
@@ -123,7 +123,7 @@ class Problem:
         return self.observed(self.path(theta), self.values(theta)["reporting"])
 
     def observed(self, path: np.ndarray, reporting: np.ndarray, first: int = 0) -> np.ndarray:
-        """``(sets, days, targets)`` what is reported of a path that begins on day ``first``."""
+        """``(sets, days, targets)`` expected reports of a path that begins on day ``first``."""
         flows = np.diff(path[:, [C, D]], axis=0).transpose(2, 0, 1)
         factors = self.factors[self.weekday(first + np.arange(flows.shape[1]))]
         cases = flows[..., 0] * reporting[:, None] * factors

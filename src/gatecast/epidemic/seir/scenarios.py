@@ -29,7 +29,7 @@ class Scenario:
         name: of the forecast.
         shift_days: days by which the whole course of β is moved: 5 for measures five days later, -5 for earlier.
         contacts: relative change of contacts, and so of β, from ``start`` on: -0.3 for 30 % fewer.
-        start: date of that change; None takes the first day of the forecast.
+        start: date of that change, or its row in data without dates; None takes the first day of the forecast.
 
     Example:
         >>> from gatecast.epidemic.seir import Scenario
@@ -40,7 +40,9 @@ class Scenario:
     name: str = option("", "name of the forecast")
     shift_days: int = option(0, "days by which the course of β is moved")
     contacts: float = option(0.0, "relative change of contacts from the start on", least=-1)
-    start: str | None = option(None, "date of that change; None: the first day of the forecast")
+    start: str | int | None = option(
+        None, "date (or row, in data without dates) of that change; None: the first day of the forecast"
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -1,4 +1,4 @@
-"""From a panel to the problem of each series, with every check of the data."""
+"""The fitting problem of each series of a panel, and the checks of the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import DataError, SettingError
-from gatecast.base.text import time_text
+from gatecast.base.findings import Arg, InPython
+from gatecast.base.text import percent, plural, shorten, time_text
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir.likelihood import Likelihood
 from gatecast.epidemic.seir.problem import Given, Problem
@@ -19,21 +20,25 @@ Population = float | Mapping[str, float] | str
 
 
 def require_daily_counts(panel: Panel, variant: str) -> None:
-    """Check rows a day apart, the number of targets, and that counts are counts.
+    """Check that rows are a day apart, the number of targets, and that counts are not negative.
 
     Raises:
-        DataError: naming series, day and value, and what to do.
+        DataError: with series, day and value.
     """
     if not panel.freq.is_integer and panel.freq.alias != "D":
         raise DataError(
-            f"{panel.source}: the equations run in days and expect one row a day, this panel has frequency "
-            f"{panel.freq}; give daily counts"
+            f"the equations expect one row a day, this panel has frequency {panel.freq}",
+            "give daily counts",
+            place=panel.source,
         )
     most = 2 if variant == "seird" else 1
     if panel.targets > most:
         raise DataError(
-            f"{panel.source}: variant={variant!r} takes {'new cases, and perhaps new deaths,' if most == 2 else 'one'} "
-            f"as target, this panel has {panel.targets}: {', '.join(panel.target_names)}; read it with target=…"
+            Arg("variant", variant)
+            + f" takes {'new cases, and optionally new deaths,' if most == 2 else 'one column'} as target, this panel "
+            f"has {panel.targets}: {', '.join(panel.target_names)}",
+            "read it with " + Arg("target", ...),
+            place=panel.source,
         )
     for index in range(len(panel)):
         values = panel.series(index)
@@ -41,9 +46,10 @@ def require_daily_counts(panel: Panel, variant: str) -> None:
         if len(wrong):
             row, target = wrong[0]
             raise DataError(
-                f"{panel.source}: new cases a day must be 0 or more, but {panel.target_names[target]} of series "
-                f"{panel.ids[index]} is {values[row, target]:g} at {time_text(panel.times(index)[row])}; "
-                "gatecast.data.daily_counts repairs such days and lists them"
+                f"new cases per day must be 0 or more, but {panel.target_names[target]} of series "
+                f"{panel.ids[index]} is {values[row, target]:g} at {time_text(panel.times(index)[row])}",
+                "repair such days with gatecast.epidemic.daily_counts, which lists them",
+                place=panel.source,
             )
 
 
@@ -51,27 +57,29 @@ def population_of(panel: Panel, population: Population) -> np.ndarray:
     """``(series,)`` persons.
 
     Raises:
-        SettingError: no number, or none for a series.
+        SettingError: for a series without a number, or a number below 1.
     """
     ids = [str(name) for name in panel.ids]
     if isinstance(population, str):
         if population not in panel.static_names:
-            known = ", ".join(panel.static_names) or "none"
+            known = f"only {', '.join(panel.static_names)}" if panel.static_names else "no static column"
             raise SettingError(
-                f"population={population!r} names a static column, and the panel has {known}; read it with "
-                f"static=[{population!r}], or give a number or a mapping from series to number"
+                Arg("population", population) + f" names a static column, and the panel has {known}",
+                "read it with "
+                + Arg("static", [population])
+                + InPython(", or give a number or a mapping from series to number"),
             )
         found = panel.static[:, panel.static_names.index(population)].astype(np.float64)
     elif isinstance(population, Mapping):
         missing = [name for name in ids if name not in population]
         if missing:
-            raise SettingError(f"population has no number for series {missing[0]!r}; it has {', '.join(population)}")
+            raise SettingError(Arg("population") + f" lacks series {missing[0]!r}; it has {shorten(list(population))}")
         found = np.array([float(population[name]) for name in ids])
     else:
         found = np.full(len(ids), float(population))
     for name, number in zip(ids, found, strict=True):
         if not (np.isfinite(number) and number >= 1):
-            raise SettingError(f"population must be a number of persons, at least 1; got {number:g} for {name}")
+            raise SettingError(Arg("population") + f" must be at least 1 person, got {number:g} for {name}")
     return found
 
 
@@ -79,7 +87,7 @@ def day_of(panel: Panel, index: int) -> DayOf:
     """A function from a date to the row of a series (rows before the first have negative numbers).
 
     Raises:
-        SettingError: what is given is no date.
+        SettingError: for something else than a date.
     """
 
     def day(date: Any) -> int:
@@ -105,7 +113,7 @@ def problem_of(
     history: int | None,
     limits: Mapping[str, tuple[float, float]],
 ) -> tuple[Problem | None, int]:
-    """The problem of one series and the row it begins in; None where the series has no case at all.
+    """The problem of one series and the row it begins in; None for a series without cases.
 
     Raises:
         DataError: fewer than 14 days with a count, or more cases than people.
@@ -117,19 +125,22 @@ def problem_of(
     total = float(np.nansum(counts[:, 0]))
     most = np.max(constants["reporting"])
     if total > most * population:
-        share = "" if most == 1 else f" of which at most {most:.0%} are reported"
+        share = "" if most == 1 else f", of which at most {percent(most)} are reported,"
         raise DataError(
-            f"{panel.source}: series {name} counts {total:,.0f} cases{share} in a population of {population:,.0f}; "
-            "give the population that the cases come from, in persons"
+            f"series {name} counts {total:,.0f} cases{share} in a population of {population:,.0f}",
+            "give the population that the cases come from, in persons: " + Arg("population", ...),
+            place=panel.source,
         )
-    first = int(np.argmax(np.nan_to_num(counts[:, 0]) > 0))  # days before the first case say nothing
+    first = int(np.argmax(np.nan_to_num(counts[:, 0]) > 0))  # days before the first case carry no information
     if history is not None:
         first = max(first, len(counts) - history)
     seen = int(np.isfinite(counts[first:, 0]).sum())
     if seen < LEAST_DAYS:
         raise DataError(
-            f"{panel.source}: series {name} has {seen} days with a count since its first case, and at least "
-            f"{LEAST_DAYS} are needed to fit an epidemic; wait for more, or leave the series out"
+            f"series {name} has {plural(seen, 'day')} with a count since its first case, and at least {LEAST_DAYS} are "
+            "needed to fit an epidemic",
+            "wait for more, or leave the series out",
+            place=panel.source,
         )
     place = day_of(panel, index)
     problem = Problem(
@@ -146,7 +157,9 @@ def problem_of(
     )
     unknown = [one for one in limits if one not in problem.names]
     if unknown and not isinstance(transmission, Piecewise):
-        raise SettingError(f"bounds names {unknown[0]!r}, and what is fitted is {', '.join(problem.names)}")
+        raise SettingError(
+            Arg("bounds") + f" names {unknown[0]!r}, which is not fitted", f"use {', '.join(problem.names)}"
+        )
     return problem, first
 
 

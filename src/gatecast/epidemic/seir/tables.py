@@ -1,4 +1,4 @@
-"""What was learned, as frames: parameters, reproduction numbers, the course, peak and final size."""
+"""Results of the fit as frames: parameters, reproduction numbers, the course, peak and final size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gatecast.epidemic.seir.bands import Course, without
+from gatecast.epidemic.seir.bands import Course, without_weekdays
 from gatecast.epidemic.seir.equations import COMPARTMENTS, C, S, growth_rate
 from gatecast.epidemic.seir.scenarios import Scenario
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 Fits = Mapping[str, "SeriesFit"]
 
-_END = 730  # days after the origin in which an epidemic is taken to end
-_LONG_STEPS = 2  # a day over those years; the final size is right to 1 in 10,000
+_END = 730  # days after the origin, by which the epidemic is assumed to end
+_LONG_STEPS = 2  # per day over those years; the relative error of the final size is 1e-4
 _ENDS = (2.5, 97.5)
 
 
 def parameter_table(fits: Fits) -> pd.DataFrame:
-    """One row a series and parameter."""
+    """One row per series and parameter."""
     rows = [
         {"unique_id": name, **_plain(asdict(parameter))} for name, one in fits.items() for parameter in one.parameters
     ]
@@ -65,21 +65,21 @@ def _reproduction(name: str, one: SeriesFit, horizon: int) -> pd.DataFrame:
 
 
 def curve_table(fits: Fits, scenario: Scenario, horizon: int) -> pd.DataFrame:
-    """The course without weekdays: what the equations say of every day."""
+    """The course without weekday factors."""
     return pd.concat([_curve(name, one, scenario, horizon) for name, one in fits.items()], ignore_index=True)
 
 
 def _curve(name: str, one: SeriesFit, scenario: Scenario, horizon: int) -> pd.DataFrame:
     days, problem = one.days + horizon, one.fitted.problem
     course = one.course(days, scenario)
-    new = without(problem).observed(course.states, course.values["reporting"])[0, :, 0]
+    new = without_weekdays(problem).observed(course.states, course.values["reporting"])[0, :, 0]
     states = {label: course.states[1:, place, 0] for place, label in enumerate(COMPARTMENTS)}
     columns = {"unique_id": name, "ds": _times(one, days), "new": new, "cumulative": problem.immune + new.cumsum()}
     return pd.DataFrame({**columns, **states, "R_t": course.reproduction(problem.population)[0, :days]})
 
 
 def summary_table(fits: Fits, scenario: Scenario) -> pd.DataFrame:
-    """What an epidemiologist asks for, with 95 % intervals of the bootstrap."""
+    """R0, R_t, doubling time, peak and final size, with 95 % intervals of the bootstrap."""
     rows = [row for name, one in fits.items() for row in _summary(name, one, scenario)]
     return pd.DataFrame(rows)
 
@@ -100,7 +100,7 @@ def _summary(name: str, one: SeriesFit, scenario: Scenario) -> Iterator[dict[str
 def _quantities(one: SeriesFit, course: Course) -> dict[str, np.ndarray]:
     """Each ``(sets,)``."""
     problem = one.fitted.problem
-    new = without(problem).observed(course.states, course.values["reporting"])[..., 0]
+    new = without_weekdays(problem).observed(course.states, course.values["reporting"])[..., 0]
     reproduction = course.reproduction(problem.population)
     share = course.states[one.days, S] / problem.population
     growth = growth_rate(course.beta[one.days], problem.rates(course.values), share)
@@ -124,6 +124,6 @@ def _date(one: SeriesFit, row: float) -> Any:
 
 
 def _times(one: SeriesFit, days: int) -> Any:
-    """Times of so many days from the first fitted one."""
+    """Times of ``days`` days from the first fitted one."""
     times = one.panel.freq.times(one.panel.starts[one.index], one.first, days)
     return times if one.panel.freq.is_integer else pd.DatetimeIndex(times)

@@ -1,4 +1,4 @@
-"""How the transmission rate β(t) changes: constant, falling exponentially, or in steps at change points."""
+"""Forms of the transmission rate β(t): constant, falling exponentially, or in steps at change points."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg, InPython
 from gatecast.base.named import from_text
+from gatecast.base.options import check_options, option
 
-DayOf = Callable[[Any], int]
+DayOf = Callable[[Any], int]  # date → row
 Values = dict[str, np.ndarray]
 Spec = tuple[str, float, float, float]  # name, lower bound, upper bound, where the search begins
 
@@ -20,15 +22,15 @@ BETA = (1e-3, 5.0, 0.5)
 
 
 class Transmission(ABC):
-    """What the fit asks of a β(t)."""
+    """A form of β(t) that can be fitted."""
 
     @abstractmethod
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
-        """The parameters to be fitted, all positive."""
+        """Parameters to fit, all positive."""
 
     @abstractmethod
     def changes(self, day_of: DayOf) -> tuple[int, ...]:
-        """Days on which something changes, as numbers of rows."""
+        """Rows of the days on which β(t) changes its form."""
 
     @abstractmethod
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
@@ -37,7 +39,7 @@ class Transmission(ABC):
 
 @dataclass(frozen=True)
 class Constant(Transmission):
-    """β(t) = β: nothing is done about the epidemic but what immunity does."""
+    """β(t) = β: only immunity slows the epidemic."""
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA),)
@@ -54,16 +56,17 @@ class Exponential(Transmission):
     """β(t) = β (φ + (1 - φ) exp(-k (t - t₀))) after the day t₀, β before it.
 
     Args:
-        start: date t₀ on which the decline begins; None takes the first day fitted.
+        start: date t₀ on which the decline begins, or its row in data without dates; None takes the first day fitted.
         floor: the share φ of β that remains in the end, from 0 to below 1.
     """
 
-    start: str | None = None
-    floor: float = 0.0
+    start: str | int | None = option(
+        None, "date (or row, in data without dates) on which the decline begins; None: the first day fitted"
+    )
+    floor: float = option(0.0, "share of β that remains in the end", least=0, below=1)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.floor < 1:
-            raise SettingError(f"floor is the share of transmission that remains, from 0 to below 1; got {self.floor}")
+        check_options(self)
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA), ("decay", 1e-4, 1.0, 0.05))
@@ -81,21 +84,20 @@ class Piecewise(Transmission):
     """β(t) is constant between change points.
 
     Args:
-        changes: dates of the first day of each new stretch, e.g. of a lockdown; none given: they are looked for.
-        most: change points looked for at most; each must lower the BIC.
-        least: days that a stretch must have.
+        changes: dates of the first day of each new stretch, e.g. of a lockdown; without any they are searched for.
+        most: largest number of change points to search for; each must lower the BIC.
+        least: shortest length of a stretch in days.
     """
 
-    at: tuple[str, ...] = ()
-    most: int = 3
-    least: int = 10
+    at: tuple[str, ...] = option((), "dates of the first day of each new stretch")
+    most: int = option(3, "largest number of change points to search for", least=1)
+    least: int = option(10, "shortest length of a stretch in days", least=2)
 
     def __init__(self, changes: tuple[str, ...] | str = (), most: int = 3, least: int = 10) -> None:
         object.__setattr__(self, "at", (changes,) if isinstance(changes, str) else tuple(changes))
         object.__setattr__(self, "most", most)
         object.__setattr__(self, "least", least)
-        if most < 1 or least < 2:
-            raise SettingError(f"piecewise needs most >= 1 and least >= 2; got most={most}, least={least}")
+        check_options(self)
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return tuple((f"beta_{k}", *BETA) for k in range(len(changes) + 1))
@@ -112,8 +114,13 @@ TRANSMISSIONS: dict[str, Any] = {"constant": Constant, "exponential": Exponentia
 
 
 def transmission_of(value: Any) -> Transmission:
-    """The object behind ``transmission=``, which may be a name or a call written as text."""
+    """The object for ``transmission``: an object, a name, or a call as text."""
     found = from_text("transmission", value, TRANSMISSIONS)
     if isinstance(found, Transmission):
         return found
-    raise SettingError(f"transmission must be one of {', '.join(TRANSMISSIONS)} or an object of theirs; got {value!r}")
+    raise SettingError(
+        Arg("transmission")
+        + f" must be one of {', '.join(TRANSMISSIONS)}"
+        + InPython(" or an object of these classes")
+        + f", got {value!r}"
+    )
