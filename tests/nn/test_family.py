@@ -273,10 +273,10 @@ def test_recurrent_dropout_is_one_mask_for_all_steps(kind: str) -> None:
     y = layer(x)[0]
     torch.manual_seed(5)
     keep = keep_mask(torch.ones(1, 4, 4, *SPACE.get(kind, ())), 0.5)[0]
-    spec, weights, state = layer.design.spec(), layer._weights("_l0"), None
+    spec, weights, state = layer.cell.spec(), layer._weights("_l0"), None
     for x_t, expected in zip(x, y, strict=True):
         before = None if state is None else (state[0] * keep, *state[1:])
-        output, state, _ = layer.design.run(x_t[None], weights, before, spec, LSTMMasks())
+        output, state, _ = layer.cell.run(x_t[None], weights, before, spec, LSTMMasks())
         torch.testing.assert_close(output[0], expected)
 
 

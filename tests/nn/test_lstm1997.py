@@ -86,7 +86,7 @@ def test_biases_begin_where_they_are_told() -> None:
     assert 0 < layer.bias_ih_l0[3:9].abs().max() <= 0.2
     assert 0.1 < layer.weight_hh_l0.abs().max() <= 0.2
     gates = LSTM1997(3, 3, 2, bias="gates", input_gate_bias=-1.0)
-    bias = gates.design.operands(gates._weights("_l0")).bias
+    bias = gates.cell.operands(gates._weights("_l0")).bias
     assert bias.tolist()[:9] == [-1.0] * 3 + [0.0] * 6
     assert repr(gates) == "LSTM1997(3, 3, 2, bias='gates', input_gate_bias=(-1.0, -1.0, -1.0))"
     assert repr(LSTM1997(3, 3, init_range=0.2, truncate=False)) == "LSTM1997(3, 3, 1, init_range=0.2, truncate=False)"

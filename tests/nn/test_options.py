@@ -112,16 +112,16 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
     ("options", "message"),
     [
         ({"merge_mode": "cat"}, "merge_mode must be one of .* got 'cat'"),
-        ({"static_size": -1}, "static_size must be a whole number of at least 0, got -1"),
-        ({"cell_clip": 0.0}, "cell_clip is a bound and must be a finite number above 0, got 0.0; None for no bound"),
-        ({"cell_clip": math.inf}, "cell_clip is a bound and must be a finite number above 0, got inf"),
-        ({"gradient_clip": -1.0}, "gradient_clip is a bound"),
+        ({"static_size": -1}, "static_size must be at least 0, got -1"),
+        ({"cell_clip": 0.0}, "cell_clip must be above 0 and finite, got 0"),
+        ({"cell_clip": math.inf}, "cell_clip must be above 0 and finite, got inf"),
+        ({"gradient_clip": -1.0}, "gradient_clip must be above 0 and finite, got -1"),
         ({"activation": "tan"}, "activation must be one of tanh, .* got 'tan'"),
         ({"recurrent_activation": "sigmod"}, "^recurrent_activation must be one of .*; did you mean 'sigmoid'"),
-        ({"hidden_size": 0}, "^hidden_size must be a whole number of at least 1, got 0"),
-        ({"proj_size": 4}, r"proj_size must be in \[0, hidden_size\) = \[0, 4\), got 4"),
-        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
-        ({"dropout": 1.5}, r"dropout is a probability in \[0, 1\), got 1.5"),
+        ({"hidden_size": 0}, "^hidden_size must be at least 1, got 0"),
+        ({"proj_size": 4}, "proj_size must be below hidden_size = 4, got 4; proj_size=0 for no projection"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ({"dropout": 1.5}, "dropout must be at least 0 and below 1, got 1.5"),
     ],
 )
 def test_what_is_said_about_settings_that_do_not_fit(options: dict[str, Any], message: str) -> None:
@@ -164,12 +164,12 @@ def test_a_nonlinearity_is_named_as_it_was_given(make: type) -> None:
 
 @pytest.mark.parametrize("kind", [GRU, RNN])
 def test_without_a_cell_there_is_one_zoneout(kind: type) -> None:
-    with pytest.raises(SettingError, match=r"zoneout must be one probability, of h; got \(0.0, 0.9\)"):
+    with pytest.raises(SettingError, match=r"zoneout must be one probability, of h, got \(0.0, 0.9\)"):
         kind(3, 4, zoneout=(0.0, 0.9))
 
 
 def test_gradient_clip_of_a_layer_whose_gradients_do_not_flow_back_through_h() -> None:
-    with pytest.raises(SettingError, match="with truncate=True nothing does; leave it out, or take truncate=False"):
+    with pytest.raises(SettingError, match="truncate=True cuts it off; leave it out, or use truncate=False"):
         LSTM1997(3, 4, gradient_clip=1.0)
     assert LSTM1997(3, 4, gradient_clip=1.0, truncate=False).design.options.gradient_clip == 1.0
 
@@ -184,14 +184,14 @@ def test_an_initializer_that_knows_the_gates_has_the_last_word() -> None:
 
 
 def test_sizes_are_checked() -> None:
-    with pytest.raises(SettingError, match="input_size must be a whole number of at least 1, got 0"):
+    with pytest.raises(SettingError, match="input_size must be at least 1, got 0"):
         GRU(0, 4)
     with pytest.raises(SettingError, match=r"hidden_size must be .* got -1"):
         RNN(3, -1)
 
 
 def test_a_gru_that_resets_after_needs_both_biases() -> None:
-    with pytest.raises(SettingError, match="needs both; leave single_bias=False, or take reset_after=False"):
+    with pytest.raises(SettingError, match="needs both; keep single_bias=False, or use reset_after=False"):
         GRU(3, 4, single_bias=True)
 
 

@@ -20,7 +20,7 @@ def layer_of(num_layers: int = 2, **options: Any) -> sLSTM:
 
 
 def weights_of(layer: sLSTM, number: int) -> SLSTMWeights:
-    return layer.design.operands(layer._weights(f"_l{number}"))
+    return layer.cell.operands(layer._weights(f"_l{number}"))
 
 
 def input_of(time: int = 5, batch: int = 2) -> Tensor:

@@ -44,7 +44,7 @@ for code, shape in {layers}:
         program = export(layer, x, strict)
         assert torch.equal(layer.kept_h, before) and not isinstance(layer.kept_h, FakeTensor)
         kept = set(program.run_decompositions(dict()).graph_signature.buffers_to_mutate.values())
-        assert kept == {{"kept_" + name for name in layer.design.parts}}, kept
+        assert kept == {{"kept_" + name for name in layer.cell.parts}}, kept
         run, wanted = program.module(), [layer(part)[0] for part in more]
         layer.reset_state()
         layer(x)

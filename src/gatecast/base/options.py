@@ -14,8 +14,10 @@ them; :func:`check_options` validates them, and ``gatecast tune`` searches withi
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -99,7 +101,9 @@ class Bounds:
         if self.one_of:
             return f"one of {', '.join(map(str, self.one_of))}"
         words = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}
-        return " and ".join(f"{word} {bound}" for word, bound in words.items() if bound is not None)
+        finite = {bound for bound in words.values() if bound is not None and math.isinf(bound)}
+        shown = [f"{word} {bound}" for word, bound in words.items() if bound is not None and bound not in finite]
+        return " and ".join([*shown, *["finite"] * bool(finite)])
 
 
 _ANY = Bounds()
@@ -138,22 +142,40 @@ _TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-def check_options(config: Any) -> None:
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number (bools excluded)."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_options(config: Any, *, of: str | None = None) -> None:
     """Validate the fields of a config against their declared types and bounds.
 
     ``None`` passes where the type says ``| None``; fields of other types than int, float, bool and str are checked
-    against their bounds only.
+    against their bounds only. Defaults are not checked.
+
+    Args:
+        config: an instance of a dataclass.
+        of: name of the config in messages; None: its class, "": none, for fields that are arguments of a call.
 
     Raises:
         SettingError: ``NetConfig.hidden_size must be a whole number, got '64'``.
     """
-    for one in fields(config):
-        declared = str(one.type)
-        kind = declared.removesuffix(" | None")
-        value = getattr(config, one.name)
-        if value is None and kind != declared:
+    config_class: type = type(config)
+    for name, default, optional, kind, bounds in _declared(config_class):
+        value = getattr(config, name)
+        if value is default or (value is None and optional):
             continue
-        check_value(Arg(one.name, of=type(config).__name__), value, kind, one.metadata.get("bounds", _ANY))
+        check_value(Arg(name, of=config_class.__name__ if of is None else of), value, kind, bounds)
+
+
+@cache
+def _declared(config_class: type) -> list[tuple[str, Any, bool, str, Bounds]]:
+    """Name, default, whether None passes, type and bounds of each field."""
+    found = []
+    for one in fields(config_class):
+        kind = str(one.type).removesuffix(" | None")
+        found.append((one.name, one.default, kind != str(one.type), kind, one.metadata.get("bounds", _ANY)))
+    return found
 
 
 def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) -> None:

@@ -1,18 +1,19 @@
-"""What a kind of cell is: its gates, its state, its weights by PyTorch's names, and the operator that runs it."""
+"""The kinds of cells: gates, state, weights under PyTorch's names, and the operator that runs each."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from gatecast.nn.checks import check_projection, check_sizes, check_switches
-from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RNNCellOptions, check_activations
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
 from gatecast.ops.activations import Activation
 from gatecast.ops.dispatch import lstm_layers
@@ -26,8 +27,8 @@ State = tuple[Tensor, ...]
 Weights = Mapping[str, Tensor]
 
 
-class Run(NamedTuple):
-    """What one layer and direction gave."""
+class LayerOutput(NamedTuple):
+    """Output of one layer and direction."""
 
     y: Tensor  # (time, batch, output)
     state: State  # (batch, width) each
@@ -35,23 +36,25 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Design(ABC):
-    """A kind of cell.
+class CellKind(ABC):
+    """A cell of some kind, with its sizes and options; the fields are arguments of the layer's constructor.
 
     Args:
         hidden_size: width of the state.
-        bias: the gates have biases.
+        bias: whether the gates have biases.
         options: of the cell.
     """
 
     hidden_size: int
     bias: bool
     options: CellOptions
-    in_order: ClassVar[tuple[str, ...]] = ()  # weights, as the operator that runs all layers takes them; (): none does
+    takes: ClassVar[type[CellOptions]]
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): there is none
 
-    def __post_init__(self) -> None:
-        check_sizes(hidden_size=self.hidden_size)
-        check_switches(bias=self.bias)
+    @classmethod
+    def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
+        """The cell with these options for the arguments of a constructor, by name."""
+        return cls(options=options, **{f.name: given[f.name] for f in fields(cls) if f.name != "options"})
 
     @property
     @abstractmethod
@@ -60,39 +63,39 @@ class Design(ABC):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of the tensors of the state; the first is the output's."""
+        """Widths of the state's tensors; the first is the output."""
         return (self.hidden_size,)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the tensors of the state."""
+        """Names of the state's tensors."""
         return ("h", "c")[: len(self.widths)]
 
     @property
     def learned(self) -> tuple[str, ...]:
-        """Those that a layer can learn or make from a static context; :meth:`completed` gives the others."""
+        """Parts that can be learned or computed from a static context; :meth:`completed` adds the others."""
         return self.parts
 
     def completed(self, state: State) -> State:
-        """A whole state from its learned parts."""
+        """The whole state from its learned parts."""
         return state
 
     def part_dtype(self, part: str, dtype: torch.dtype) -> torch.dtype:
-        """Of a tensor of the state, for that of the weights."""
+        """Dtype of a part of the state, for the dtype of the weights."""
         return dtype
 
     @property
     def single_bias(self) -> bool:
-        """One bias vector in place of PyTorch's two."""
+        """Whether there is one bias vector; PyTorch has two."""
         return getattr(self.options, "single_bias", True)
 
     @property
     def bound(self) -> float:
-        """Weights that begin ``"uniform"`` lie between its negative and itself: PyTorch's rule."""
+        """Bound of weights initialised ``"uniform"``, by PyTorch's rule."""
         return 1 / math.sqrt(self.hidden_size)
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
-        """Shapes of the weights, in PyTorch's order; None: a weight that this layer lacks and others have."""
+        """Shapes of the weights in PyTorch's order; None for a weight that only other layers have."""
         rows = len(self.gates) * self.hidden_size
         biases = ("bias_ih", "bias_hh")[: 1 if self.single_bias else 2] if self.bias else ()
         matrices: dict[str, tuple[int, ...] | None] = {
@@ -108,7 +111,7 @@ class Design(ABC):
     @abstractmethod
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         """Run one layer in one direction."""
 
     def run_all(
@@ -121,33 +124,37 @@ class Design(ABC):
         layers: int,
         directions: int,
     ) -> tuple[Tensor, State] | None:
-        """Run all layers in one call, without gradients: the output and the state; None where that cannot be.
+        """Run all layers in one call, without gradients: the output and the state; None where no operator can.
 
         Args:
             x: input of the first layer.
-            weights: of each layer and direction, one after the other: those of ``in_order``, or the first of them.
+            weights: of each layer and direction in turn: those of ``in_order``, or the first of them.
             state: before the first step, of all layers and directions.
             spec: options that the operator reads.
             steps: True where a step counts.
             layers: how many.
-            directions: 1 or 2, joined side by side.
+            directions: 1 or 2, concatenated.
         """
         return None
 
 
 @dataclass(frozen=True)
-class LSTMDesign(Design):
+class LSTMKind(CellKind):
     """The LSTM; ``proj_size`` > 0: with a projection of the output (Sak, Senior & Beaufays 2014)."""
 
     options: LSTMCellOptions
     proj_size: int = 0
+    takes = LSTMCellOptions
     in_order = (
         "weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr"
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        check_projection(self.proj_size, self.hidden_size)
+        if not self.proj_size < self.hidden_size:
+            raise SettingError(
+                Arg("proj_size") + f" must be below hidden_size = {self.hidden_size}, got {self.proj_size}",
+                Arg("proj_size", 0) + " for no projection",
+            )
 
     @property
     def gates(self) -> str:
@@ -184,14 +191,14 @@ class LSTMDesign(Design):
             zero_output=zero_output,
             recompute=options.recompute,
         )
-        return DEFAULT if spec == DEFAULT else spec  # which needs no checks at each call
+        return DEFAULT if spec == DEFAULT else spec  # DEFAULT itself is not checked at each call
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         start = None if state is None else (state[0], state[1])
         out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
-        return Run(out.y, (out.h, out.c), out.cells)
+        return LayerOutput(out.y, (out.h, out.c), out.cells)
 
     def run_all(
         self,
@@ -222,10 +229,11 @@ class LSTMDesign(Design):
 
 
 @dataclass(frozen=True)
-class GRUDesign(Design):
+class GRUKind(CellKind):
     """The gated recurrent unit."""
 
     options: GRUCellOptions
+    takes = GRUCellOptions
 
     @property
     def gates(self) -> str:
@@ -244,37 +252,41 @@ class GRUDesign(Design):
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         biases = weights.get("bias_ih"), weights.get("bias_hh")
         operands = GRUWeights(weights["weight_ih"], weights["weight_hh"], *biases)
         out = gru(x, operands, None if state is None else state[0], spec=spec, masks=masks)
-        return Run(out.y, (out.h,))
+        return LayerOutput(out.y, (out.h,))
 
 
 @dataclass(frozen=True)
-class RNNDesign(Design):
+class RNNKind(CellKind):
     """The plain recurrent network."""
 
     options: RNNCellOptions
-    activation: Activation = "tanh"
+    nonlinearity: Activation = "tanh"
+    takes = RNNCellOptions
+
+    def __post_init__(self) -> None:
+        check_activations(nonlinearity=self.nonlinearity)
 
     @property
     def gates(self) -> str:
         return "h"
 
     def spec(self, *, reverse: bool = False, zero_output: bool = True) -> RNNSpec:
-        return RNNSpec(self.activation, reverse, self.options.gradient_clip, zero_output)
+        return RNNSpec(self.nonlinearity, reverse, self.options.gradient_clip, zero_output)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         operands = RNNWeights(weights["weight_ih"], weights["weight_hh"], _one_bias(weights))
         out = rnn(x, operands, None if state is None else state[0], spec=spec, masks=masks)
-        return Run(out.y, (out.h,))
+        return LayerOutput(out.y, (out.h,))
 
 
 def _one_bias(weights: Weights) -> Tensor | None:
-    """The sum of the biases that are there."""
+    """The sum of the biases; None without any."""
     if "bias_hh" in weights:
         return weights["bias_ih"] + weights["bias_hh"]
     return weights.get("bias_ih")

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.nn.cell_kinds import Design, GRUDesign, LSTMDesign, RNNDesign, State
-from gatecast.nn.checks import check_sizes, checked_input
+from gatecast.nn.arguments import GRUCellArguments, LSTMCellArguments, RNNCellArguments
+from gatecast.nn.cell_kinds import GRUKind, LSTMKind, RNNKind, State
+from gatecast.nn.checks import checked_input
 from gatecast.nn.masks import draw_masks, dropped
-from gatecast.nn.options import (
-    GRUCellOptions,
-    LSTMCellOptions,
-    RNNCellOptions,
-    check_activations,
-    differences,
-    read_options,
-    shown,
-    signed_with,
-)
 from gatecast.nn.parameters import Recurrent
 from gatecast.nn.states import given_state, state_out
 from gatecast.ops.activations import Activation
@@ -30,13 +21,11 @@ from gatecast.ops.activations import Activation
 class Cell(Recurrent):
     """A recurrent cell: state in, state out. Masks of dropout and zoneout are drawn at each call."""
 
-    def __init__(self, design: Design, input_size: int, **factory: Any) -> None:
-        check_sizes(input_size=input_size)
-        super().__init__(design)
-        self.input_size, self.hidden_size, self.bias = input_size, design.hidden_size, design.bias
-        self.spec = design.spec()
-        self._add_weights("", input_size, **factory)
-        self.reset_parameters()
+    input_size: int
+
+    def _add_parameters(self, *options: Any, **factory: Any) -> None:
+        self.spec = self.cell.spec()
+        self._add_weights("", self.input_size, **factory)
 
     def forward(self, input: Tensor, hx: Tensor | Sequence[Tensor] | None = None) -> Any:
         """One step.
@@ -53,38 +42,31 @@ class Cell(Recurrent):
         x = x if batched else x[None]
         state = None
         if hx is not None:
-            state = given_state(self.design, hx, x.shape[0], self.first_weight, batched=batched)
+            state = given_state(self.cell, hx, x.shape[0], self.first_weight, batched=batched)
         after = self._run(x, state)
         self._note_activity(after[0], 0)
         return state_out(after if batched else tuple(part[0] for part in after))
 
     def _run(self, x: Float[Tensor, "batch input"], state: State | None) -> State:
         """The state after the step."""
-        options = self.design.options
+        options = self.cell.options
         if self._in_order and not torch.is_grad_enabled() and not options.masked(training=self.training):
             start = None if state is None else tuple([part[None] for part in state])
-            found = self.design.run_all(x, self._weights_in_order(), start, self.spec, None, 1, 1)
+            found = self.cell.run_all(x, self._weights_in_order(), start, self.spec, None, 1, 1)
             if found is not None:
                 return tuple([part[0] for part in found[1]])
         x = dropped(x[None], options.input_dropout, training=self.training, variational=True)
-        masks = draw_masks(x, None, options, self.design.widths, training=self.training)
-        return self.design.run(x, self._weights(""), state, self.spec, masks).state
-
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        bias = {} if self.bias else {"bias": False}
-        given = shown(**bias, **differences(self.design.options))
-        return ", ".join([str(self.input_size), str(self.hidden_size), *given])
+        masks = draw_masks(x, None, options, self.cell.widths, training=self.training)
+        return self.cell.run(x, self._weights(""), state, self.spec, masks).state
 
 
-@signed_with(LSTMCellOptions)
-class LSTMCell(Cell):
-    """One step of an LSTM, in the place of ``torch.nn.LSTMCell``: ``h, c = cell(x, (h, c))``.
+class LSTMCell(Cell, kind=LSTMKind):
+    """One step of an LSTM, a replacement of ``torch.nn.LSTMCell``: ``h, c = cell(x, (h, c))``.
 
     Args:
         input_size: features of the input.
         hidden_size: width of the state.
-        bias: the gates have biases.
+        bias: whether the gates have biases.
         proj_size: width of a projection of the output; 0: none.
         device: of the weights.
         dtype: of the weights.
@@ -100,21 +82,18 @@ class LSTMCell(Cell):
         proj_size: int = 0,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[LSTMCellArguments],
     ) -> None:
-        (cell,) = read_options(LSTMCell, options, LSTMCellOptions)
-        super().__init__(LSTMDesign(hidden_size, bias, cell, proj_size), input_size, device=device, dtype=dtype)
-        self.proj_size = proj_size
+        self._build(locals())
 
 
-@signed_with(GRUCellOptions)
-class GRUCell(Cell):
-    """One step of a GRU, in the place of ``torch.nn.GRUCell``: ``h = cell(x, h)``.
+class GRUCell(Cell, kind=GRUKind):
+    """One step of a GRU, a replacement of ``torch.nn.GRUCell``: ``h = cell(x, h)``.
 
     Args:
         input_size: features of the input.
         hidden_size: width of the state.
-        bias: the gates have biases.
+        bias: whether the gates have biases.
         device: of the weights.
         dtype: of the weights.
         **options: fields of ``GRUCellOptions``, by keyword.
@@ -128,20 +107,18 @@ class GRUCell(Cell):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[GRUCellArguments],
     ) -> None:
-        (cell,) = read_options(GRUCell, options, GRUCellOptions)
-        super().__init__(GRUDesign(hidden_size, bias, cell), input_size, device=device, dtype=dtype)
+        self._build(locals())
 
 
-@signed_with(RNNCellOptions)
-class RNNCell(Cell):
-    """One step of a plain recurrent network, in the place of ``torch.nn.RNNCell``: ``h = cell(x, h)``.
+class RNNCell(Cell, kind=RNNKind):
+    """One step of a plain recurrent network, a replacement of ``torch.nn.RNNCell``: ``h = cell(x, h)``.
 
     Args:
         input_size: features of the input.
         hidden_size: width of the state.
-        bias: the state has biases.
+        bias: whether the state has biases.
         nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
         device: of the weights.
         dtype: of the weights.
@@ -157,9 +134,6 @@ class RNNCell(Cell):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[RNNCellArguments],
     ) -> None:
-        (cell,) = read_options(RNNCell, options, RNNCellOptions)
-        check_activations(nonlinearity=nonlinearity)
-        super().__init__(RNNDesign(hidden_size, bias, cell, nonlinearity), input_size, device=device, dtype=dtype)
-        self.nonlinearity = nonlinearity
+        self._build(locals())

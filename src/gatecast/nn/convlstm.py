@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatecast.base.errors import SettingError
-from gatecast.nn.cell_kinds import Design, Run, State, Weights
-from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, one_of, same_kind
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds
+from gatecast.nn.arguments import ConvLSTMArguments
+from gatecast.nn.cell_kinds import CellKind, LayerOutput, State, Weights
+from gatecast.nn.checks import RULES, Lengths, Mask, check_tensor, one_of, same_kind
 from gatecast.nn.masks import draw_masks, dropped
-from gatecast.nn.options import (
-    ConvLSTMCellOptions,
-    StackOptions,
-    check_can_be_packed,
-    check_reads_forwards,
-    check_stack,
-    differences,
-    read_options,
-    shown,
-    signed_with,
-)
+from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, check_can_be_packed, check_reads_forwards
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
-from gatecast.nn.sizes import AXES, Sizes, check_input, padding_of, sizes, space_of
-from gatecast.nn.states import WithState, state_out
+from gatecast.nn.states import Layers, state_out
 from gatecast.ops import LSTMMasks
 from gatecast.ops.convlstm_cell.reference import convlstm, result_space
 from gatecast.ops.convlstm_cell.spec import ConvSpec, ConvWeights, Shape
 
 PEEPHOLES = ("none", "channel", "pixel")
+AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
+
+Sizes = int | Sequence[int]
 
 
 @dataclass(frozen=True)
-class ConvDesign(Design):
+class ConvKind(CellKind):
     """The convolutional LSTM.
 
     Args:
@@ -53,6 +48,13 @@ class ConvDesign(Design):
     peephole: str
     space: tuple[int, ...]
     dilation: tuple[int, ...]
+    takes = ConvLSTMCellOptions
+
+    @classmethod
+    def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
+        kernels = given["kernel_size"], given["recurrent_kernel_size"]
+        shape = given["peephole"], given["space"], given["dilation"]
+        return cls(given["hidden_channels"], given["bias"], options, *kernels, *shape)
 
     @property
     def gates(self) -> str:
@@ -79,10 +81,10 @@ class ConvDesign(Design):
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         start = None if state is None else (state[0], state[1])
         out = convlstm(x, self.operands(weights), start, spec=spec, masks=masks)
-        return Run(out.y, (out.h, out.c))
+        return LayerOutput(out.y, (out.h, out.c))
 
     @staticmethod
     def operands(weights: Weights) -> ConvWeights:
@@ -92,8 +94,8 @@ class ConvDesign(Design):
         )
 
 
-class ConvLSTM(WithState):
-    """What ``ConvLSTM1d``, ``ConvLSTM2d`` and ``ConvLSTM3d`` share: a stack of convolutional LSTM layers.
+class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
+    """A stack of convolutional LSTM layers: the base of ``ConvLSTM1d``, ``ConvLSTM2d`` and ``ConvLSTM3d``.
 
     :mod:`gatecast.ops.convlstm_cell.reference` has the equations. Stride and padding apply to the first layer's input
     convolution; recurrent convolutions and the layers above keep the size. Call it like ``LSTM``: the output is
@@ -101,18 +103,18 @@ class ConvLSTM(WithState):
     hidden_channels, *space)``.
 
     Args:
-        in_channels: channels of the input; 0: the layer reads no input, and x only tells the number of steps.
+        in_channels: channels of the input; 0: the layer reads no input, and x gives only the number of steps.
         hidden_channels: channels of the state, F.
         kernel_size: of the input convolution: one number, or one for each axis of space; even sizes are allowed.
         num_layers: stacked layers.
         recurrent_kernel_size: of the convolution of h; None: as ``kernel_size``.
         stride: of the first input convolution.
-        padding: of the first input convolution: ``"same"`` (``ceil(size / stride)`` places come out), ``"valid"``, or a
+        padding: of the first input convolution: ``"same"`` (output of ``ceil(size / stride)``), ``"valid"``, or a
             number of zeros on both sides.
         dilation: of the input convolutions.
         bias: learn one bias for each gate and channel.
         peephole: gates see the cell through a weight for each ``"channel"`` or each ``"pixel"`` of it, or ``"none"``.
-        space: size of the state in each axis; needed for ``peephole="pixel"``, and by it alone.
+        space: size of the state in each axis; with ``peephole="pixel"`` only.
         batch_first: x and y are ``(batch, time, ...)``.
         dropout: probability of dropping an entry of a layer's output on its way to the next layer.
         bidirectional: a second set of weights reads the other way.
@@ -125,7 +127,16 @@ class ConvLSTM(WithState):
     """
 
     rank: ClassVar[int]
-    design: ConvDesign
+    rules: ClassVar = {**RULES, "peephole": ("str", Bounds(one_of=PEEPHOLES))}
+    cell: ConvKind
+    in_channels: int
+    hidden_channels: int
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: str | tuple[int, ...]
+    dilation: tuple[int, ...]
+    space: tuple[int, ...]
+    batch_first: bool
 
     def __init__(
         self,
@@ -146,56 +157,47 @@ class ConvLSTM(WithState):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[ConvLSTMArguments],
     ) -> None:
-        cell, stack = read_options(type(self), options, ConvLSTMCellOptions, StackOptions)
-        check_sizes(hidden_channels=hidden_channels, num_layers=num_layers)
-        check_sizes(0, in_channels=in_channels)
-        check_switches(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
-        check_stack(stack, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
-        kernel = sizes(self.rank, kernel_size=kernel_size)
-        again = kernel if recurrent_kernel_size is None else recurrent_kernel_size
-        recurrent, dilation = sizes(self.rank, recurrent_kernel_size=again), sizes(self.rank, dilation=dilation)
-        one_of(PEEPHOLES, peephole=peephole)
-        pixels = space_of(space, peephole, self.rank)
-        super().__init__(ConvDesign(hidden_channels, bias, cell, kernel, recurrent, peephole, pixels, dilation))
-        self.in_channels, self.hidden_channels, self.num_layers = in_channels, hidden_channels, num_layers
-        self.kernel_size, self.recurrent_kernel_size, self.dilation = kernel, recurrent, dilation
-        self.stride, self.padding = sizes(self.rank, stride=stride), padding_of(padding, self.rank)
-        self.bias, self.peephole, self.space, self.batch_first = bias, peephole, pixels, batch_first
-        self.dropout, self.bidirectional = float(dropout), bidirectional
-        if stack.skip and (max(self.stride) > 1 or self.padding != "same"):
-            raise SettingError('skip=True joins x to smaller images; it needs stride=1 and padding="same"')
-        self._add_layers(stack, device=device, dtype=dtype)
-        self._add_initial_state(len(self.suffixes), stack, device=device, dtype=dtype)
-        self.reset_parameters()
+        self._build(locals())
+
+    def _settle(self, given: dict[str, Any], *options: Any) -> None:
+        super()._settle(given, *options)
+        if given["recurrent_kernel_size"] is None:
+            given["recurrent_kernel_size"] = given["kernel_size"]
+        for name in ("kernel_size", "recurrent_kernel_size", "dilation", "stride"):
+            given[name] = sizes(self.rank, **{name: given[name]})
+        given["padding"] = padding_of(given["padding"], self.rank)
+        given["space"] = space_of(given["space"], given["peephole"], self.rank)
+        if options[1].skip and (max(given["stride"]) > 1 or given["padding"] != "same"):
+            raise SettingError(
+                Arg("skip", True) + " joins x to smaller images",
+                "it needs " + Arg("stride", 1) + " and " + Arg("padding", "same"),
+            )
+
+    def _usual(self, name: str, default: Any) -> Any:
+        if name == "recurrent_kernel_size":
+            return self.kernel_size
+        return {"stride": (1,) * self.rank, "dilation": (1,) * self.rank, "space": ()}.get(name, default)
 
     @property
-    def directions(self) -> int:
-        """1, or 2 where the layer is bidirectional."""
-        return 2 if self.bidirectional else 1
-
-    def _add_layers(self, stack: StackOptions, **factory: Any) -> None:
-        above = self.hidden_channels * (self.directions if stack.merge_mode in ("concat", None) else 1)
-        for layer in range(self.num_layers):
-            channels = self.in_channels if layer == 0 else above + self.in_channels * stack.skip
-            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
-                self._add_weights(suffix, channels, **factory)
+    def _inputs(self) -> int:
+        return self.in_channels
 
     def _fill(self, name: str, weight: Tensor) -> None:
         if name == "peephole":
-            nn.init.zeros_(weight)  # as in the paper's code: gates begin without them
+            nn.init.zeros_(weight)  # as in the paper's code: no peepholes at first
         else:
             super()._fill(name, weight)
 
     def weights(self, suffix: str) -> ConvWeights:
         """Weights of one layer and direction, named by the end of its parameters: ``"_l0"``, ``"_l0_reverse"``."""
-        return self.design.operands(self._weights(suffix))
+        return self.cell.operands(self._weights(suffix))
 
     def state_space(self, *space: Any) -> Shape:
         """Size of the state in each axis for an input of that size."""
         if len(space) != self.rank:
-            raise SettingError(f"state_space takes one size for each axis, ({AXES[self.rank]}); got {space}")
+            raise SettingError(f"state_space takes one size for each axis, ({AXES[self.rank]}), got {space}")
         if not self.in_channels:
             return space
         return result_space(space, self.kernel_size, self.stride, self.padding, self.dilation)
@@ -241,11 +243,11 @@ class ConvLSTM(WithState):
     def step(
         self, x: Tensor, hx: Sequence[Tensor] | None = None, *, static: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        """One step of a stream: its output and the state for the next one, in time that does not grow.
+        """One step of a stream: its output and the state for the next one, in constant time.
 
         Args:
             x: input of the step, ``(batch, in_channels, *space)``, or the same without batch.
-            hx: as the step before gave it; None at the first step.
+            hx: state returned by the last step; None at the first step.
             static: context, at the first step of a layer that has ``static_size``.
         """
         check_reads_forwards(self.stack, bidirectional=self.bidirectional)
@@ -277,13 +279,13 @@ class ConvLSTM(WithState):
         if not torch.compiler.is_compiling() and min(space) < 1:
             raise SettingError(
                 f"an input of size {tuple(x.shape[3:])} in space is smaller than the kernel of {self.kernel_size} with "
-                f"dilation={self.dilation} and padding={self.padding}: no place comes out; "
-                'give larger inputs, a smaller kernel, or padding="same"'
+                f"dilation={self.dilation} and padding={self.padding}: the output would be empty",
+                "give larger inputs, a smaller kernel, or " + Arg("padding", "same"),
             )
         if self.space and space != self.space:
             raise SettingError(
-                f"peepholes for each pixel were made for space={self.space}, but the state of an input "
-                f"{tuple(x.shape[3:])} has size {space}"
+                f"peepholes for each pixel were made for space={self.space}, got an input {tuple(x.shape[3:])} whose "
+                f"state has size {space}"
             )
         return self._first_state(x.shape[1], hx, static, batched=form.batched, stateful=stateful, space=space)
 
@@ -291,11 +293,11 @@ class ConvLSTM(WithState):
     def _run(
         self, x: Tensor, state: State | None, steps: Tensor | None
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Output, output of the last step where it was asked for, and the last states."""
-        options = self.design.options
+        """Output, output of the last step without ``return_sequences``, and the last states."""
+        options = self.cell.options
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         below, base, every = x, None, []
-        runs: list[Run] = []
+        runs: list[LayerOutput] = []
         for layer in range(self.num_layers):
             base = below if layer and self.stack.residual else None
             inputs = self._between(below, x) if layer else x
@@ -309,22 +311,22 @@ class ConvLSTM(WithState):
         return below, last, (h, c)
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
-        """What a layer above the first reads."""
-        below = below.to(x.dtype)  # another dtype: autocast chose it
+        """Input of a layer above the first."""
+        below = below.to(x.dtype)  # autocast may have changed it
         below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
         return torch.cat([below, x], 2) if self.stack.skip else below
 
-    def _direction(self, layer: int, way: int, x: Tensor, state: State | None, steps: Tensor | None) -> Run:
+    def _direction(self, layer: int, way: int, x: Tensor, state: State | None, steps: Tensor | None) -> LayerOutput:
         index = layer * self.directions + way
         space = self.state_space(*x.shape[3:]) if layer == 0 else x.shape[3:]
-        options, widths = self.design.options, self.design.widths
+        options, widths = self.cell.options, self.cell.widths
         masks = draw_masks(x, steps, options, widths, training=self.training, space=tuple(space))
         start = None if state is None else tuple(part[index] for part in state)
-        return self.design.run(x, self._weights(self.suffixes[index]), start, self._spec(layer, way), masks)
+        return self.cell.run(x, self._weights(self.suffixes[index]), start, self._spec(layer, way), masks)
 
     def _spec(self, layer: int, way: int) -> ConvSpec:
         """Options of one layer and direction: only the first layer's input convolution may change the size."""
-        spec = self.design.spec(reverse=way == 1, zero_output=self.stack.zero_output_for_mask)
+        spec = self.cell.spec(reverse=way == 1, zero_output=self.stack.zero_output_for_mask)
         return spec if layer else replace(spec, stride=self.stride, padding=self.padding)
 
     def _join(self, parts: list[Tensor], base: Tensor | None, channels: int) -> Tensor:
@@ -341,25 +343,13 @@ class ConvLSTM(WithState):
         output = shaped if len(shaped) == 2 else shaped[0]
         return (output, form.states(state)) if self.stack.return_state else output
 
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        usual = {"num_layers": 1, "recurrent_kernel_size": self.kernel_size, "stride": (1,) * self.rank}
-        usual |= {"padding": "same", "dilation": (1,) * self.rank, "bias": True, "peephole": "none", "space": ()}
-        usual |= {"batch_first": False, "dropout": 0.0, "bidirectional": False}
-        given = {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
-        given |= differences(self.design.options) | differences(self.stack)
-        names = self.in_channels, self.hidden_channels
-        return ", ".join([*map(str, names), *shown(kernel_size=self.kernel_size, **given)])
 
-
-@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM1d(ConvLSTM):
     """:class:`ConvLSTM` over lines: x is ``(time, batch, channels, width)``."""
 
     rank = 1
 
 
-@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM2d(ConvLSTM):
     """:class:`ConvLSTM` over images: x is ``(time, batch, channels, height, width)``.
 
@@ -373,8 +363,71 @@ class ConvLSTM2d(ConvLSTM):
     rank = 2
 
 
-@signed_with(ConvLSTMCellOptions, StackOptions)
 class ConvLSTM3d(ConvLSTM):
     """:class:`ConvLSTM` over volumes: x is ``(time, batch, channels, depth, height, width)``."""
 
     rank = 3
+
+
+# ── sizes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def sizes(rank: int, least: int = 1, **named: Sizes) -> tuple[int, ...]:
+    """One number for each axis of space, from one for all or one for each.
+
+    Raises:
+        SettingError: ``kernel_size must be 1 number or 2 (height, width), each 1 or more, got (3, 3, 3)``.
+    """
+    ((name, value),) = named.items()
+    each = tuple(value) if isinstance(value, Sequence) else (value,) * rank
+    if len(each) != rank or not all(isinstance(one, int) and one >= least for one in each):
+        one_or_each = "1 number" if rank == 1 else f"1 number or {rank}"
+        raise SettingError(Arg(name) + f" must be {one_or_each} ({AXES[rank]}), each {least} or more, got {value!r}")
+    return each
+
+
+def padding_of(padding: str | Sizes, rank: int) -> str | tuple[int, ...]:
+    """``"same"``, or zeros on both sides of each axis (0 for ``"valid"``).
+
+    Raises:
+        SettingError: it is another word, or a negative number.
+    """
+    if isinstance(padding, str):
+        return "same" if one_of(("same", "valid"), padding=padding) == "same" else (0,) * rank
+    return sizes(rank, 0, padding=padding)
+
+
+def space_of(space: Sizes | None, peephole: str, rank: int) -> tuple[int, ...]:
+    """Size of the state for a peephole of each pixel, else empty.
+
+    Raises:
+        SettingError: the size is missing, or given without such peepholes.
+    """
+    if (space is not None) != (peephole == "pixel"):
+        raise SettingError(
+            Arg("space") + f" ({AXES[rank]}) of the state and " + Arg("peephole", "pixel") + " need each other, "
+            f"got space={space}, peephole={peephole!r}"
+        )
+    return () if space is None else sizes(rank, space=space)
+
+
+def check_input(x: Tensor, rank: int, channels: int, *, axes: tuple[str, ...]) -> None:
+    """Validate axes and channels of an input.
+
+    Args:
+        x: the input.
+        rank: axes of space.
+        channels: that the layer reads.
+        axes: names of the axes before them; the batch is optional.
+
+    Raises:
+        SettingError: they do not fit.
+    """
+    check_tensor(input=x)
+    most = rank + 1 + len(axes)
+    least = most - ("batch" in axes)
+    if least <= x.dim() <= most and x.shape[-1 - rank] == channels:
+        return
+    optional = ", or the same without batch," if least < most else ""
+    raise SettingError(
+        Arg("input") + f" must be ({', '.join(axes)}, channels, {AXES[rank]}){optional} with {channels} channels, "
+        f"got {tuple(x.shape)}"
+    )

@@ -1,4 +1,4 @@
-"""Heads: from the network's raw outputs to a distribution of the target, its loss, quantiles and draws.
+"""Heads turn the network's raw outputs into a distribution of the target: loss, quantiles and draws.
 
 Most heads live in scaled units (see :mod:`gatecast.batches.scalers`), and the forecaster brings their quantiles back to
 the unit of the data; those with ``positive`` live there themselves. ``raw`` has shape ``(batch, horizon, targets,
@@ -21,11 +21,11 @@ from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
 from torch.nn.functional import softplus
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.named import from_text, to_text
-from gatecast.base.options import option
-from gatecast.nn.losses import LOSSES, Loss, check_power
+from gatecast.base.options import check_options, is_number, option
+from gatecast.nn.losses import LOSSES, Loss
 from gatecast.nn.tweedie import TweedieDistribution
-from gatecast.ops.lstm_cell.checks import is_number
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]
@@ -35,18 +35,18 @@ CELLS = 2048  # cells drawn for at once: 16 MB of draws
 
 
 class Head(ABC):
-    """What the network's outputs mean."""
+    """Meaning of the network's outputs."""
 
-    counts = False  # True: the target is a whole number from 0 on
+    counts = False  # True: the target is a count
 
     @property
     def positive(self) -> bool:
-        """The centre is a mean above zero in the unit of the data, as are loss, quantiles and draws."""
+        """Whether the centre is a positive mean in the unit of the data, like loss, quantiles and draws."""
         return self.counts
 
     @property
     def units(self) -> bool:
-        """The loss is of values in the unit of the data, not of scaled ones."""
+        """Whether the loss takes values in the unit of the data, not scaled ones."""
         return self.positive
 
     @property
@@ -71,7 +71,7 @@ class Head(ABC):
     def measure(
         self, past: Float[Tensor, "batch context targets"], observed: Bool[Tensor, "batch context targets"], season: int
     ) -> Float[Tensor, "batch 1 targets"] | None:
-        """What the loss of each window is divided by, from the context in the unit of the data; None: by nothing."""
+        """Divisor of each window's loss, from the context in the unit of the data; None: no division."""
         return None
 
     @abstractmethod
@@ -79,13 +79,13 @@ class Head(ABC):
         """Quantiles in ascending order, never crossing."""
 
     def mean(self, raw: Raw) -> Cells:
-        """The point forecast: the median, which is the point that a MAE-type score asks for."""
+        """The point forecast: the median, which minimises errors of the MAE type."""
         return self.quantiles(raw, raw.new_tensor([0.5]))[..., 0]
 
     def draw(self, raw: Raw) -> Cells:
-        """One random value of each cell, by torch's global generator."""
+        """One random value for each cell, from torch's global generator."""
         uniform = torch.rand_like(raw[..., 0])
-        least = torch.finfo(uniform.dtype).eps / 4  # a 0 would be drawn now and then, and its quantile is infinite
+        least = torch.finfo(uniform.dtype).eps / 4  # the quantile of a drawn 0 would be infinite
         return self.quantile_at(raw, uniform.clamp(least, 1 - 2 * least))
 
     def quantile_at(self, raw: Raw, uniform: Cells) -> Cells:
@@ -97,7 +97,7 @@ class Head(ABC):
 
 @dataclass(frozen=True)
 class Point(Head):
-    """One value, no distribution (intervals then come from calibration alone).
+    """One value without a distribution; intervals then come from calibration alone.
 
     Args:
         loss: a name of ``gatecast.nn.LOSSES`` such as ``"mae"`` (forecasts the median) or ``"mse"`` (the mean), a text
@@ -109,14 +109,14 @@ class Point(Head):
     def __post_init__(self) -> None:
         loss = from_text("loss", self.loss, LOSSES)
         if not isinstance(loss, Loss):
-            raise SettingError(f"loss must be a name, a text or a Loss of gatecast.nn.losses, got {loss!r}")
+            raise SettingError(Arg("loss") + f" must be a name, a text or a Loss of gatecast.nn.losses, got {loss!r}")
         if loss.classes:
             raise SettingError(
-                f"loss={to_text(loss, LOSSES)!r} is of classes, and a forecast is a number; take another loss, or "
-                "LSTMClassifier"
+                Arg("loss", to_text(loss, LOSSES)) + " is for classes, and a forecast is a number",
+                "use another loss, or LSTMClassifier",
             )
         if type(loss) in LOSSES.values():
-            object.__setattr__(self, "loss", to_text(loss, LOSSES))  # one spelling; as text it goes into a file
+            object.__setattr__(self, "loss", to_text(loss, LOSSES))  # one spelling, as text for files
 
     @cached_property
     def _loss(self) -> Loss:
@@ -158,7 +158,7 @@ class Quantiles(Head):
     """A median and positive steps away from it on both sides, so that quantiles never cross; pinball loss.
 
     Args:
-        probabilities: ascending, symmetric about 0.5, which must be among them.
+        probabilities: ascending, symmetric about 0.5 and containing it.
     """
 
     probabilities: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
@@ -168,8 +168,8 @@ class Quantiles(Head):
         ascending = all(map(is_number, p)) and all(0 < low < high < 1 for low, high in pairwise(p)) and len(p) > 1
         if not ascending or 0.5 not in p or any(abs(a + b - 1) > 1e-6 for a, b in zip(p, reversed(p), strict=True)):
             raise SettingError(
-                "Quantiles.probabilities must ascend between 0 and 1, be symmetric about 0.5 and hold it, such as "
-                f"(0.1, 0.5, 0.9); got {p}"
+                Arg("probabilities", of="Quantiles") + " must ascend between 0 and 1, be symmetric about 0.5 and "
+                f"contain it, such as (0.1, 0.5, 0.9), got {p}"
             )
 
     @property
@@ -182,13 +182,13 @@ class Quantiles(Head):
 
     @property
     def initial(self) -> tuple[float, ...]:
-        """Steps that begin as half a standard normal's, through the inverse of softplus."""
+        """Steps as between quantiles of half a standard normal, through the inverse of softplus."""
         normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64))
         steps = normal.diff().clamp(min=1e-3).expm1().log().tolist()
         return (0.0, *reversed(steps[: self._middle]), *steps[self._middle :])
 
     def _values(self, raw: Raw) -> Float[Tensor, "*cells p"]:
-        """Raw outputs are: median, steps downwards from it, steps upwards from it."""
+        """Quantiles from raw outputs: the median, then steps down, then steps up."""
         middle, steps = raw[..., :1], softplus(raw[..., 1:])
         down = middle - steps[..., : self._middle].cumsum(-1)
         up = middle + steps[..., self._middle :].cumsum(-1)
@@ -214,7 +214,7 @@ class Quantiles(Head):
 
 @contextmanager
 def _same_draws(device: torch.device) -> Iterator[None]:
-    """Draws on a device are the same each time, and its generator is afterwards where it was."""
+    """Draw from a fixed seed, and restore the device's generator afterwards."""
     if device.type == "cpu":
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
@@ -236,14 +236,14 @@ class _Parametric(Head):
         return -self.distribution(raw).log_prob(target)
 
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
-        with _same_draws(raw.device):  # quantiles are a function of raw alone
+        with _same_draws(raw.device):  # quantiles depend on raw alone
             parts = [self._sorted_draws(part, probabilities) for part in raw.reshape(-1, self.outputs).split(CELLS)]
         return torch.cat(parts).view(*raw.shape[:-1], -1)
 
     def _sorted_draws(
         self, raw: Float[Tensor, "cells outputs"], probabilities: Float[Tensor, " p"]
     ) -> Float[Tensor, "cells p"]:
-        """Quantiles of so few cells that their draws fit the cache."""
+        """Quantiles of few cells, whose draws fit the cache."""
         draws = self.distribution(raw).sample(torch.Size([DRAWS]))
         return torch.quantile(draws, probabilities.to(draws), dim=0).T
 
@@ -275,11 +275,10 @@ class Student(_Parametric):
         min_df: least degrees of freedom; above 2 the variance is finite.
     """
 
-    min_df: float = 2.0
+    min_df: float = option(2.0, "least degrees of freedom; above 2 the variance is finite", least=0)
 
     def __post_init__(self) -> None:
-        if not is_number(self.min_df) or not self.min_df >= 0:
-            raise SettingError(f"Student.min_df is the least degrees of freedom, 0 or more; got {self.min_df!r}")
+        check_options(self)
 
     @property
     def outputs(self) -> int:
@@ -307,12 +306,12 @@ class NegBinomial(_Parametric):
         return NegativeBinomial(1 / dispersion, logits=(mean * dispersion).log())
 
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
-        return super().quantiles(raw, probabilities).round()  # between two neighbouring counts there is none
+        return super().quantiles(raw, probabilities).round()  # counts are whole
 
 
 @dataclass(frozen=True)
 class Poisson(_Parametric):
-    """Poisson distribution for counts whose variance is their mean; where it is larger, take the negative binomial.
+    """Poisson distribution for counts whose variance equals their mean; for a larger one use the negative binomial.
 
     ``raw`` holds the mean in the unit of the data.
     """
@@ -337,14 +336,14 @@ class Tweedie(_Parametric):
     ``raw`` holds the mean in the unit of the data and the raw dispersion ``variance / mean²``.
 
     Args:
-        power: variance in proportion to ``mean ** power``, between 1 and 2; near 2 the amounts that are not zero
-            spread more, and zeros are rarer.
+        power: variance in proportion to ``mean ** power``, between 1 and 2; near 2 positive amounts vary more and
+            zeros are rarer.
     """
 
-    power: float = option(1.5, "variance in proportion to mean ** power, between 1 and 2")
+    power: float = option(1.5, "variance in proportion to mean ** power, between 1 and 2", above=1, below=2)
 
     def __post_init__(self) -> None:
-        check_power(self)
+        check_options(self)
 
     @property
     def positive(self) -> bool:
@@ -370,10 +369,10 @@ HEADS: dict[str, type[Head]] = {
 
 
 def head_of(head: str | Head, loss: str | Loss | None) -> Head:
-    """The head that two options of a forecaster stand for; ``"auto"``: quantiles, and a point where a loss is given.
+    """The head for a forecaster's ``head`` and ``loss``; ``"auto"`` is quantiles, or a point where a loss is given.
 
     Raises:
-        SettingError: no such head, or one that has a loss of its own beside ``loss``.
+        SettingError: there is no such head, or it conflicts with ``loss``.
     """
     if loss is not None:
         return point_head(head, loss)
@@ -382,18 +381,19 @@ def head_of(head: str | Head, loss: str | Loss | None) -> Head:
 
 
 def point_head(head: str | Head, loss: str | Loss) -> Point:
-    """The point head that minimises this loss, where the head that was asked for leaves room for it.
+    """The point head that minimises this loss, if ``head`` allows it.
 
     Raises:
-        SettingError: the head has a loss of its own.
+        SettingError: the head minimises another loss.
     """
     if head != "auto":
-        asked = from_text("head", head, HEADS)
-        if asked != Point() and asked != Point(loss):
-            own = to_text(asked, HEADS) if type(asked) in HEADS.values() else type(asked).__name__
+        given = from_text("head", head, HEADS)
+        if given != Point() and given != Point(loss):
+            text = to_text(given, HEADS) if type(given) in HEADS.values() else type(given).__name__
             raise SettingError(
-                f"loss={loss!r} is of a point forecast, and head={own!r} minimises its own, "
-                f"{asked.minimised}; leave loss out, or take head='point'"
+                Arg("loss", loss) + " is for a point forecast, and " + Arg("head", text) + " minimises its "
+                f"{given.minimised}",
+                "leave " + Arg("loss") + " out, or use " + Arg("head", "point"),
             )
     return Point(loss)
 
@@ -401,9 +401,9 @@ def point_head(head: str | Head, loss: str | Loss) -> Point:
 def interpolate(
     grid: Float[Tensor, " knots"], table: Float[Tensor, "*cells knots"], at: Float[Tensor, "*cells p"]
 ) -> Float[Tensor, "*cells p"]:
-    """Quantile function through its knots: linear in the normal score, so that the tails go on like a normal's.
+    """Quantile function through its knots: linear in the normal score, so that tails are normal.
 
-    Beyond the last knot the slope of the last two goes on. Results ascend with ``at`` where ``table`` ascends.
+    Beyond the last knot the slope of the last two continues. Results ascend with ``at`` where ``table`` ascends.
     """
     score, wanted = torch.special.ndtri(grid.double()).to(table), torch.special.ndtri(at.double()).to(table)
     right = torch.searchsorted(score, wanted.contiguous()).clamp(1, len(grid) - 1)

@@ -1,7 +1,7 @@
-"""How weights begin: initialisers by name, and those with settings of their own.
+"""Initializers of weights: by name, or as objects with settings.
 
 A matrix of a recurrent layer stacks one block of ``hidden`` rows for each gate. Glorot's fans are counted on the whole
-matrix, as Keras counts them; ``orthogonal`` and ``identity`` fill each gate's block by itself.
+matrix, as Keras counts them; ``orthogonal`` and ``identity`` fill each gate's block separately.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
-from gatecast.nn.checks import check_numbers
-from gatecast.ops.lstm_cell.checks import is_number
+from gatecast.base.options import check_options, option
 
 
 class GateInitializer(ABC):
-    """An initialiser that must know which rows belong to which gate."""
+    """An initializer that depends on which rows belong to which gate."""
 
     @abstractmethod
     def fill(self, weight: Tensor, gates: str) -> None:
@@ -38,17 +37,16 @@ class Chrono(GateInitializer):
 
         b_f = log(U(1, max_steps - 1)),  b_i = -b_f,  others 0
 
-    A GRU gets it in its update gate z, which plays the forget gate's part.
+    In a GRU this applies to the update gate z.
 
     Args:
         max_steps: the longest dependency expected, in steps; above 2.
     """
 
-    max_steps: float
+    max_steps: float = option(MISSING, "the longest dependency expected, in steps", above=2, below=math.inf)
 
     def __post_init__(self) -> None:
-        if not is_number(self.max_steps) or not 2 < self.max_steps < math.inf:
-            raise SettingError(f"Chrono.max_steps counts steps and must be above 2, got {self.max_steps!r}")
+        check_options(self)
 
     def fill(self, weight: Tensor, gates: str) -> None:
         parts = _biases("Chrono", weight, gates)
@@ -61,18 +59,18 @@ class Chrono(GateInitializer):
 class Spread(GateInitializer):
     """Biases for memories of many lengths: forget gates begin spread from sigmoid(low) to sigmoid(high), others at 0.
 
-    A GRU gets it in its update gate z.
+    In a GRU this applies to the update gate z.
 
     Args:
         low: bias of the first unit.
         high: bias of the last.
     """
 
-    low: float = 3.0
-    high: float = 6.0
+    low: float = option(3.0, "bias of the first unit", above=-math.inf, below=math.inf)
+    high: float = option(6.0, "bias of the last unit", above=-math.inf, below=math.inf)
 
     def __post_init__(self) -> None:
-        check_numbers(**{"Spread.low": self.low, "Spread.high": self.high})
+        check_options(self)
 
     def fill(self, weight: Tensor, gates: str) -> None:
         keeps = _biases("Spread", weight, gates)["keeps"]
@@ -81,16 +79,16 @@ class Spread(GateInitializer):
 
 @dataclass(frozen=True)
 class Orthogonal(GateInitializer):
-    """Each gate's block orthogonal by itself (Saxe, McClelland & Ganguli 2014).
+    """Each gate's block orthogonal (Saxe, McClelland & Ganguli 2014).
 
     Args:
         gain: factor on each block.
     """
 
-    gain: float = 1.0
+    gain: float = option(1.0, "factor on each block", above=-math.inf, below=math.inf)
 
     def __post_init__(self) -> None:
-        check_numbers(**{"Orthogonal.gain": self.gain})
+        check_options(self)
 
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
@@ -107,10 +105,10 @@ class Identity(GateInitializer):
         gain: factor on each block.
     """
 
-    gain: float = 1.0
+    gain: float = option(1.0, "factor on each block", above=-math.inf, below=math.inf)
 
     def __post_init__(self) -> None:
-        check_numbers(**{"Identity.gain": self.gain})
+        check_options(self)
 
     def fill(self, weight: Tensor, gates: str) -> None:
         for block in weight.chunk(len(gates)):
@@ -118,12 +116,13 @@ class Identity(GateInitializer):
 
 
 def _biases(name: str, weight: Tensor, gates: str) -> dict[str, Tensor]:
-    """Biases set to 0, by gate; ``keeps``: those of the forget or the update gate."""
+    """Set all biases to 0 and return them by gate; ``keeps``: those of the forget or the update gate."""
     keeps = next((letter for letter in "fz" if letter in gates), None)
     if keeps is None or weight.dim() != 1:
         raise SettingError(
-            f"{name} is for the biases of a layer that has a forget or an update gate; got a weight of shape "
-            f"{tuple(weight.shape)} and gates {gates!r}; use it as bias_initializer of LSTM or GRU"
+            f"{name} sets the biases of a layer with a forget or an update gate, got a weight of shape "
+            f"{tuple(weight.shape)} and gates {gates!r}",
+            "use it as " + Arg("bias_initializer") + " of LSTM or GRU",
         )
     nn.init.zeros_(weight)
     parts = dict(zip(gates, weight.chunk(len(gates)), strict=True))
@@ -171,14 +170,14 @@ _FOR_VECTORS = ("uniform", "random_normal", "zeros", "ones")
 def initializer_of(
     initializer: Initializer, name: str = "an initializer"
 ) -> Callable[[Tensor], object] | GateInitializer | None:
-    """The initialiser of a name; an object or a function as it is.
+    """The initializer with this name; an object or a function is returned unchanged.
 
     Args:
         initializer: a name, an object or a function.
         name: of the argument, for the message.
 
     Raises:
-        SettingError: none has that name, or it cannot fill a tensor.
+        SettingError: there is no such initializer, or the value cannot fill a tensor.
     """
     if isinstance(initializer, str) and initializer in INITIALIZERS:
         return INITIALIZERS[initializer]
@@ -206,7 +205,8 @@ def fill(weight: Tensor, initializer: Initializer, *, gates: str, bound: float) 
     function = initializer_of(initializer)
     if weight.dim() == 1 and isinstance(initializer, str) and initializer not in _FOR_VECTORS:
         raise SettingError(
-            f"{initializer!r} needs a matrix; a bias takes {', '.join(_FOR_VECTORS)}, Chrono(...) or a function"
+            f"the initializer {initializer!r} needs a matrix",
+            f"a bias takes {', '.join(_FOR_VECTORS)}, Chrono(...) or a function",
         )
     if function is None:
         nn.init.uniform_(weight, -bound, bound)

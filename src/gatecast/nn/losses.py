@@ -1,7 +1,7 @@
-"""Losses by name: what training minimises, cell by cell, and the one weighted mean over what was observed.
+"""Losses by name: the loss of each cell, and the weighted mean over the observed cells.
 
-Names and values are Keras's where Keras has the loss; where it does something that is easily overlooked, the class
-says so. ``from_text("loss", "huber(delta=0.5)", LOSSES)`` reads a name, a text with settings, or an object.
+Names and values are Keras's where Keras has the loss; classes mention what is easily overlooked.
+``from_text("loss", "huber(delta=0.5)", LOSSES)`` reads a name, a text with settings, or an object.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
 from gatecast.base.errors import SettingError
-from gatecast.base.options import option
-from gatecast.nn.checks import check_sizes
-from gatecast.ops.lstm_cell.checks import is_number
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_options, option
 
 _LARGE = 50.0  # from here on Stirling's series is exact to float32
 EPSILON = 1e-7  # Keras's least divisor and least argument of a logarithm
@@ -31,9 +30,9 @@ Classes = Float[Tensor, "*cells classes"]
 class Loss(ABC):
     """A loss of each cell, and its mean.
 
-    The flags say what a forecaster must give it: ``units``: values in the unit of the data, not scaled ones;
-    ``positive``: a prediction above zero; ``joint``: cells along the last axis make one vector; ``classes``: not a
-    number but probabilities of classes are predicted.
+    Flags tell a forecaster what to pass: ``units``: values in the unit of the data, not scaled ones; ``positive``: a
+    prediction above zero; ``joint``: cells along the last axis form one vector; ``classes``: the prediction consists of
+    probabilities of classes.
     """
 
     units: ClassVar[bool] = False
@@ -48,7 +47,7 @@ class Loss(ABC):
     def measure(
         self, past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
     ) -> Float[Tensor, "batch 1 targets"] | None:
-        """What the errors of each window are divided by; None: by nothing."""
+        """Divisor of each window's errors; None: no division."""
         return None
 
     def __call__(
@@ -63,11 +62,11 @@ class Loss(ABC):
         """Weighted mean over the observed cells; 0 where none was observed.
 
         Args:
-            prediction: what the model says.
-            target: what was; of the same shape.
-            mask: True where a cell counts. What stands in the others, NaN included, is in neither value nor gradient.
-            weight: 0 or more for each cell; broadcast. A cell of weight 0 is as one that the mask leaves out.
-            past: ``(batch, time, targets)`` values before the target, NaN where missing; only ``mase`` asks for them.
+            prediction: of the model.
+            target: observed values, of the same shape.
+            mask: True where a cell counts. Other cells, NaN included, affect neither value nor gradient.
+            weight: 0 or more for each cell, broadcast. Weight 0 has the effect of the mask.
+            past: ``(batch, time, targets)`` values before the target, NaN where missing; only ``mase`` needs them.
 
         Raises:
             SettingError: shapes do not fit, or a weight is below 0.
@@ -86,7 +85,7 @@ class Loss(ABC):
         return weighted_mean(cells, mask=mask, weight=weight)
 
     def _shape(self, prediction: Tensor, target: Tensor) -> torch.Size:
-        """Shape of the cells, when prediction and target fit."""
+        """Shape of the cells, after checking that prediction and target fit."""
         if prediction.shape != target.shape:
             raise SettingError(
                 f"prediction and target must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}; "
@@ -96,7 +95,7 @@ class Loss(ABC):
 
 
 def _spread(name: str, values: Tensor | None, shape: torch.Size) -> Tensor | None:
-    """One value for each cell."""
+    """Expand values to the shape of the cells."""
     if values is None:
         return None
     try:
@@ -108,14 +107,14 @@ def _spread(name: str, values: Tensor | None, shape: torch.Size) -> Tensor | Non
 
 
 def _checked_weight(weight: Tensor) -> Tensor:
-    """Weights that are not below 0; looked at where that costs no waiting for an accelerator."""
+    """Reject weights below 0; checked only where that does not wait for an accelerator."""
     if weight.is_cpu and not torch.compiler.is_compiling() and bool((weight < 0).any()):
         raise SettingError(f"weight must be 0 or more for every cell, got {float(weight.min())}; 0 leaves a cell out")
     return weight
 
 
 def _one_for_each_window(size: Float[Tensor, "batch 1 targets"], cells: Cells) -> Float[Tensor, "batch 1 targets"]:
-    """Sizes that belong to the windows of the cells: with fewer axes every window would meet every other."""
+    """Check that the divisors belong to the windows of the cells: they must not broadcast across windows."""
     if cells.dim() != 3 or (cells.shape[0], cells.shape[2]) != (size.shape[0], size.shape[2]):
         raise SettingError(
             f"past of {size.shape[0]} windows and {size.shape[2]} targets needs a prediction (batch, horizon, targets) "
@@ -126,12 +125,12 @@ def _one_for_each_window(size: Float[Tensor, "batch 1 targets"], cells: Cells) -
 
 
 def blanked(values: Tensor, mask: Tensor) -> Tensor:
-    """Zero where the mask is False, also for the gradient; axes that the mask lacks are at the end."""
+    """Zero where the mask is False, in the gradient too; the mask may lack trailing axes."""
     return torch.where(mask[(..., *[None] * (values.dim() - mask.dim()))], values, 0)
 
 
 def weighted_mean(cells: Cells, *, mask: Tensor | None = None, weight: Tensor | None = None) -> Float[Tensor, ""]:
-    """``sum(weight * cells) / sum(weight)`` over the cells where the mask is True; 0 where no weight is left.
+    """``sum(weight * cells) / sum(weight)`` over the cells where the mask is True; 0 without weight.
 
     Keras calls this reduction ``mean_with_sample_weight``; its default divides by the number of cells instead.
     """
@@ -147,7 +146,7 @@ def weighted_mean(cells: Cells, *, mask: Tensor | None = None, weight: Tensor | 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    """``(y - p)²``: its least is the mean."""
+    """``(y - p)²``, minimised by the mean."""
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         return (prediction - target) ** 2
@@ -155,7 +154,7 @@ class MeanSquaredError(Loss):
 
 @dataclass(frozen=True)
 class MeanAbsoluteError(Loss):
-    """``|y - p|``: its least is the median."""
+    """``|y - p|``, minimised by the median."""
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         return (prediction - target).abs()
@@ -165,10 +164,10 @@ class MeanAbsoluteError(Loss):
 class Huber(Loss):
     """``e² / 2`` up to ``delta``, ``delta (|e| - delta / 2)`` beyond (Huber 1964)."""
 
-    delta: float = option(1.0, "size of an error from which on it counts in proportion, in the unit of the loss")
+    delta: float = option(1.0, "size of an error above which it counts linearly, in the unit of the loss", above=0)
 
     def __post_init__(self) -> None:
-        _above_zero(self, delta=self.delta)
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         size = (prediction - target).abs()
@@ -188,13 +187,12 @@ class LogCosh(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """``max(q (y - p), (q - 1)(y - p))``: its least is the quantile ``q`` (Koenker & Bassett 1978); also "pinball"."""
+    """``max(q (y - p), (q - 1)(y - p))``: minimised by the quantile ``q`` (Koenker & Bassett 1978); also "pinball"."""
 
-    probability: float = option(0.5, "of the quantile, in (0, 1); 0.5: half of the absolute error")
+    probability: float = option(0.5, "of the quantile; 0.5: half of the absolute error", above=0, below=1)
 
     def __post_init__(self) -> None:
-        if not is_number(self.probability) or not 0 < self.probability < 1:
-            raise SettingError(f"Quantile.probability must lie between 0 and 1, got {self.probability!r}")
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         error = target - prediction
@@ -205,15 +203,15 @@ class Quantile(Loss):
 class MeanAbsolutePercentageError(Loss):
     """``100 |y - p| / max(|y|, epsilon)``.
 
-    As in Keras a target of 0 divides by 1e-7: one such cell outweighs all others. Choose an ``epsilon`` that is an
-    amount of the data, or another loss.
+    As in Keras a target of 0 divides by 1e-7: one such cell outweighs all others. Choose an ``epsilon`` of the order of
+    the data, or another loss.
     """
 
     units: ClassVar[bool] = True
-    epsilon: float = option(EPSILON, "least divisor, in the unit of the data")
+    epsilon: float = option(EPSILON, "least divisor, in the unit of the data", above=0)
 
     def __post_init__(self) -> None:
-        _above_zero(self, epsilon=self.epsilon)
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         return 100 * ((prediction - target) / target.abs().clamp(min=self.epsilon)).abs()
@@ -223,7 +221,7 @@ class MeanAbsolutePercentageError(Loss):
 class MeanSquaredLogarithmicError(Loss):
     """``(log(1 + y) - log(1 + p))²``, both at least 1e-7.
 
-    As in Keras what is below 1e-7 counts as 1e-7, so a negative prediction has no gradient that would bring it back.
+    As in Keras values below 1e-7 count as 1e-7, so that negative predictions have no gradient.
     """
 
     units: ClassVar[bool] = True
@@ -236,16 +234,17 @@ class MeanSquaredLogarithmicError(Loss):
 class MeanAbsoluteScaledError(Loss):
     """``|y - p| / (mean |y_t - y_(t-season)| of the past)`` (Hyndman & Koehler 2006).
 
-    Below 1 the forecast is better than the naive one was on average over the past. It is measured for each window by
-    its own past; where that never changes, by the mean size of its values, and by 1 where they are 0.
+    Below 1 the forecast is better than the naive one was on average over the past. The divisor of a window is computed
+    from its past; where that is constant, it is the mean size of its values, or 1 where they are 0.
     """
 
     units: ClassVar[bool] = True
-    season: int | None = option(None, "rows between the two values of a naive error; None: the forecaster's, else 1")
+    season: int | None = option(
+        None, "rows between the two values of a naive error; None: the forecaster's, else 1", least=1
+    )
 
     def __post_init__(self) -> None:
-        if self.season is not None:
-            check_sizes(season=self.season)
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         return (prediction - target).abs()
@@ -261,7 +260,8 @@ class MeanAbsoluteScaledError(Loss):
     def __call__(self, prediction: Tensor, target: Tensor, **more: Tensor | None) -> Float[Tensor, ""]:
         if more.get("past") is None:
             raise SettingError(
-                "mase measures errors by the naive error of the past; give past= of shape (batch, time, targets)"
+                "mase divides errors by the naive error of the past",
+                "give " + Arg("past", ...) + " of shape (batch, time, targets)",
             )
         return super().__call__(prediction, target, **more)
 
@@ -269,7 +269,7 @@ class MeanAbsoluteScaledError(Loss):
 def naive_error(
     past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
 ) -> Float[Tensor, "batch 1 targets"]:
-    """Mean ``|y_t - y_(t-season)|`` over the pairs that were observed; 0 without any."""
+    """Mean ``|y_t - y_(t-season)|`` over the observed pairs; 0 without any."""
     pairs = observed[:, season:] & observed[:, :-season]
     error = ((past[:, season:] - past[:, :-season]).abs() * pairs).sum(1, keepdim=True)
     return error / pairs.sum(1, keepdim=True).clamp(min=1)
@@ -279,9 +279,8 @@ def naive_error(
 class CosineSimilarity(Loss):
     """``-cos(y, p)`` of the vectors along ``axis``: -1 for the same direction, 0 at right angles, 1 for the opposite.
 
-    As in Keras the sign makes less the better. The length of the prediction does not count, so it says nothing about
-    its level. Each cell has the loss of its vector. A vector of zeros has the loss 0; its gradient, NaN in Keras, is
-    finite here.
+    As in Keras the sign makes lower values better. The length of the prediction is ignored. Each cell has the loss of
+    its vector. A vector of zeros has the loss 0; its gradient, NaN in Keras, is finite here.
     """
 
     joint: ClassVar[bool] = True
@@ -298,9 +297,9 @@ class CosineSimilarity(Loss):
 # ── likelihoods of counts and amounts ────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """``p - y log(p + 1e-7)``: the negative log-likelihood of counts with mean ``p``, up to what ``y`` alone decides.
+    """``p - y log(p + 1e-7)``: the negative log-likelihood of counts with mean ``p``, up to a function of ``y``.
 
-    As in Keras the part ``log y!`` is left out, so that values below zero are nothing odd.
+    As in Keras ``log y!`` is left out, so that values below zero occur.
     """
 
     units: ClassVar[bool] = True
@@ -314,15 +313,15 @@ class Poisson(Loss):
 class NegativeBinomial(Loss):
     """Negative log-likelihood of counts with mean ``p`` and variance ``p + dispersion p²``.
 
-    The head of the same name learns the dispersion; here it is given.
+    The head of this name learns the dispersion; here it is fixed.
     """
 
     units: ClassVar[bool] = True
     positive: ClassVar[bool] = True
-    dispersion: float = option(1.0, "of the variance mean + dispersion * mean²; towards 0 it is Poisson's")
+    dispersion: float = option(1.0, "of the variance mean + dispersion * mean²; 0 would be Poisson's", above=0)
 
     def __post_init__(self) -> None:
-        _above_zero(self, dispersion=self.dispersion)
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         mean, size = prediction.clamp(min=EPSILON), 1 / self.dispersion
@@ -333,7 +332,7 @@ class NegativeBinomial(Loss):
 
     @staticmethod
     def _near_poisson(mean: Cells, target: Cells, size: float) -> Cells:
-        """The same by Stirling's series: the difference of two large log-gammas would leave no digit."""
+        """The same by Stirling's series: the difference of two large log-gammas would cancel all digits."""
         series = (1 / (target + size) - 1 / size) / 12
         ratio = (target + size - 0.5) * (target / size).log1p() - target + series  # less target * log(size)
         return (target + 1).lgamma() - ratio + (target + size) * (mean / size).log1p() - target * mean.log()
@@ -348,10 +347,10 @@ class Tweedie(Loss):
 
     units: ClassVar[bool] = True
     positive: ClassVar[bool] = True
-    power: float = option(1.5, "between 1 (Poisson, which has a loss of its own) and 2 (gamma, which knows no zero)")
+    power: float = option(1.5, "between 1 (Poisson) and 2 (gamma, without zeros)", above=1, below=2)
 
     def __post_init__(self) -> None:
-        check_power(self)
+        check_options(self)
 
     def cells(self, prediction: Cells, target: Cells) -> Cells:
         mean, one, two = prediction.clamp(min=EPSILON), 1 - self.power, 2 - self.power
@@ -363,16 +362,16 @@ class Tweedie(Loss):
 class CategoricalCrossentropy(Loss):
     """``-sum(y log p)`` over the classes on the last axis; ``y`` are probabilities or one-hot.
 
-    As in Keras probabilities are brought to the sum 1 and cut to [1e-7, 1 - 1e-7], so that a class beyond has no
-    gradient; logits have no such edge and are the better choice.
+    As in Keras probabilities are normalised to the sum 1 and clipped to [1e-7, 1 - 1e-7], where the gradient is zero;
+    logits have no such limit and are the better choice.
     """
 
     classes: ClassVar[bool] = True
     from_logits: bool = option(False, "the prediction holds logits (before softmax), not probabilities")
-    label_smoothing: float = option(0.0, "share of the target that is spread evenly over all classes")
+    label_smoothing: float = option(0.0, "share of the target spread evenly over all classes", least=0, below=1)
 
     def __post_init__(self) -> None:
-        _check_smoothing(self)
+        check_options(self)
 
     def cells(self, prediction: Classes, target: Classes) -> Cells:
         smooth = self.label_smoothing
@@ -389,10 +388,10 @@ class SparseCategoricalCrossentropy(Loss):
 
     classes: ClassVar[bool] = True
     from_logits: bool = option(False, "the prediction holds logits (before softmax), not probabilities")
-    label_smoothing: float = option(0.0, "share of the target that is spread evenly over all classes")
+    label_smoothing: float = option(0.0, "share of the target spread evenly over all classes", least=0, below=1)
 
     def __post_init__(self) -> None:
-        _check_smoothing(self)
+        check_options(self)
 
     def cells(self, prediction: Classes, target: Int[Tensor, "*cells"]) -> Cells:
         _check_classes(target, prediction.shape[-1])
@@ -411,13 +410,13 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 def log_probabilities(prediction: Classes, *, from_logits: bool) -> Classes:
-    """Of logits, or of probabilities that need not sum to 1."""
+    """Log of the class probabilities, from logits or from probabilities that need not sum to 1."""
     if from_logits:
         return log_softmax(prediction, -1)
     return (prediction / prediction.sum(-1, keepdim=True)).clamp(EPSILON, 1 - EPSILON).log()
 
 
-LOSSES: dict[str, type[Loss]] = {  # the first name of each is the one that is written
+LOSSES: dict[str, type[Loss]] = {  # the first name of each is used in texts
     "mse": MeanSquaredError,
     "mae": MeanAbsoluteError,
     "huber": Huber,
@@ -442,32 +441,10 @@ LOSSES: dict[str, type[Loss]] = {  # the first name of each is the one that is w
 }
 
 
-def _above_zero(loss: Loss, **values: float) -> None:
-    for name, value in values.items():
-        if not is_number(value) or not value > 0:
-            raise SettingError(f"{type(loss).__name__}.{name} must be greater than 0, got {value!r}")
-
-
-def check_power(owner: object) -> None:
-    """The power of a Tweedie distribution with a mass at zero."""
-    power = owner.power  # type: ignore[attr-defined]
-    if not is_number(power) or not 1 < power < 2:
-        raise SettingError(
-            f"{type(owner).__name__}.power must lie between 1 (there it is poisson) and 2 (gamma, without zeros), "
-            f"got {power!r}"
-        )
-
-
 def _check_classes(target: Int[Tensor, "*cells"], classes: int) -> None:
-    """Numbers of classes that there are; looked at where that costs no waiting for an accelerator."""
+    """Reject class numbers that do not exist; checked only where that does not wait for an accelerator."""
     if not target.is_cpu or not target.numel() or torch.compiler.is_compiling():
         return
     least, most = int(target.min()), int(target.max())
     if least < 0 or most >= classes:
         raise SettingError(f"classes are numbered from 0 to {classes - 1}, got {least} to {most}")
-
-
-def _check_smoothing(loss: CategoricalCrossentropy | SparseCategoricalCrossentropy) -> None:
-    share = loss.label_smoothing
-    if not is_number(share) or not 0 <= share < 1:
-        raise SettingError(f"{type(loss).__name__}.label_smoothing is a share in [0, 1), got {share!r}")

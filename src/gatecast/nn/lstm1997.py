@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
-from gatecast.nn.cell_kinds import Design, Run, State, Weights
-from gatecast.nn.checks import check_numbers, check_sizes, one_of
-from gatecast.nn.options import LSTM1997CellOptions, StackOptions, differences, read_options, shown, signed_with
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, is_number
+from gatecast.nn.arguments import LSTM1997Arguments
+from gatecast.nn.cell_kinds import CellKind, LayerOutput, State, Weights
+from gatecast.nn.checks import RULES
+from gatecast.nn.options import LSTM1997CellOptions, StackOptions
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks
 from gatecast.ops.lstm1997_cell.reference import lstm1997
 from gatecast.ops.lstm1997_cell.spec import Spec1997, State1997, Weights1997
-from gatecast.ops.lstm_cell.checks import is_number
 
 BIASES = ("all", "gates", "none")
 
@@ -25,19 +27,25 @@ GateBias = float | Sequence[float] | None
 
 
 @dataclass(frozen=True)
-class Design1997(Design):
-    """Memory cell blocks: cells' outputs h, the cells c, and what the gates gave.
+class Kind1997(CellKind):
+    """Memory cell blocks; the state consists of cell outputs h, cells c and gate outputs.
 
     Args:
         blocks: each with an input gate and an output gate.
         biases: of ``"all"`` units, of the ``"gates"`` alone, or ``"none"``.
-        init_range: bound of weights that begin ``"uniform"``.
+        init_range: bound of weights initialised ``"uniform"``.
     """
 
     options: LSTM1997CellOptions
     blocks: int
     biases: str
     init_range: float
+    takes = LSTM1997CellOptions
+
+    @classmethod
+    def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
+        blocks, biases = given["blocks"], given["bias"]
+        return cls(blocks * given["block_size"], biases != "none", options, blocks, biases, given["init_range"])
 
     @property
     def units(self) -> Spec1997:
@@ -48,7 +56,7 @@ class Design1997(Design):
 
     @property
     def gates(self) -> str:
-        return "u"  # the rows of all units as one block: gates and cells are not equally many
+        return "u"  # rows of all units as one block: the numbers of gates and cells differ
 
     @property
     def bound(self) -> float:
@@ -67,7 +75,7 @@ class Design1997(Design):
         return ("h", "c")
 
     def completed(self, state: State) -> State:
-        """Gates that have given nothing yet."""
+        """Gates without an output yet."""
         return *state, state[0].new_zeros(*state[0].shape[:-1], self.units.gates)
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
@@ -85,21 +93,20 @@ class Design1997(Design):
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         start = None if state is None else State1997(*state)
         y, last = lstm1997(x, self.operands(weights), spec, start, masks=masks)
-        return Run(y, tuple(last))
+        return LayerOutput(y, tuple(last))
 
     def operands(self, weights: Weights) -> Weights1997:
-        """Named parameters as the operator takes them: with a bias for every unit, or none."""
+        """Named parameters as the operator takes them, with a bias for every unit or without biases."""
         bias = weights.get("bias_ih")
         if bias is not None and self.biases == "gates":
             bias = torch.cat([bias[: self.blocks], bias.new_zeros(self.hidden_size), bias[self.blocks :]])
         return Weights1997(weights["weight_ih"], weights.get("weight_hh"), bias)
 
 
-@signed_with(LSTM1997CellOptions, StackOptions)
-class LSTM1997(Stack):
+class LSTM1997(Stack, kind=Kind1997, stack=StackOptions):
     """Memory cell blocks without a forget gate, learnt by the truncated gradient: the layer of the paper's experiments.
 
     :mod:`gatecast.ops.lstm1997_cell.reference` has the equations. Call it like ``LSTM``: its output is ``(time, batch,
@@ -133,7 +140,9 @@ class LSTM1997(Stack):
         (torch.Size([100, 1, 4]), torch.Size([1, 1, 4]), 88)
     """
 
-    design: Design1997
+    cell: Kind1997
+    leading = 3
+    rules: ClassVar = {**RULES, "bias": ("str", Bounds(one_of=BIASES))}
 
     def __init__(
         self,
@@ -151,66 +160,32 @@ class LSTM1997(Stack):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[LSTM1997Arguments],
     ) -> None:
-        cell, stack = read_options(LSTM1997, options, LSTM1997CellOptions, StackOptions)
-        check_sizes(blocks=blocks, block_size=block_size)
-        one_of(BIASES, bias=bias)
-        check_numbers(0, init_range=init_range)
-        design = Design1997(blocks * block_size, bias != "none", cell, blocks, bias, init_range)
-        self.input_gate_bias = _each_block("input_gate_bias", input_gate_bias, design)
-        self.output_gate_bias = _each_block("output_gate_bias", output_gate_bias, design)
-        super().__init__(
-            design,
-            stack,
-            input_size,
-            num_layers,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            device=device,
-            dtype=dtype,
-        )
+        self._build(locals())
+
+    def _settle(self, given: dict[str, Any], *options: Any) -> None:
+        super()._settle(given, *options)
+        for name in ("input_gate_bias", "output_gate_bias"):
+            given[name] = _each_block(name, given, output_gate=options[0].output_gate)
 
     @torch.no_grad()
     def _fill(self, name: str, weight: Tensor) -> None:
         super()._fill(name, weight)
         if name == "bias_ih" and self.input_gate_bias is not None:
-            weight[: self.design.blocks] = torch.tensor(self.input_gate_bias)
+            weight[: self.cell.blocks] = torch.tensor(self.input_gate_bias)
         if name == "bias_ih" and self.output_gate_bias is not None:
-            weight[-self.design.blocks :] = torch.tensor(self.output_gate_bias)
-
-    def settings(self) -> dict[str, Any]:
-        """The constructor's arguments that are not the default, beside the three sizes."""
-        usual: dict[str, Any] = {
-            "num_layers": 1,
-            "init_range": 0.1,
-            "batch_first": False,
-            "dropout": 0.0,
-            "bidirectional": False,
-        }
-        usual |= {"input_gate_bias": None, "output_gate_bias": None}
-        given: dict[str, Any] = {"bias": self.design.biases} if self.design.biases != "all" else {}
-        for name, value in usual.items():
-            own = self.design.init_range if name == "init_range" else getattr(self, name)
-            given |= {name: own} if own != value else {}
-        return {**given, **differences(self.design.options), **differences(self.stack)}
-
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        sizes = self.input_size, self.design.blocks, self.design.units.size
-        return ", ".join([*map(str, sizes), *shown(**self.settings())])
+            weight[-self.cell.blocks :] = torch.tensor(self.output_gate_bias)
 
 
-def _each_block(name: str, value: GateBias, design: Design1997) -> tuple[float, ...] | None:
-    """A gate's first bias for each block."""
+def _each_block(name: str, given: Mapping[str, Any], *, output_gate: bool) -> tuple[float, ...] | None:
+    """Initial bias of a gate for each block."""
+    value, blocks, bias = given[name], given["blocks"], given["bias"]
     if value is None:
         return None
-    each = tuple(value) if isinstance(value, Sequence) else (value,) * design.blocks
-    if len(each) != design.blocks or not all(map(is_number, each)):
-        raise SettingError(f"{name} must be one number or {design.blocks}, one for each block; got {value!r}")
-    if not design.bias or (name == "output_gate_bias" and not design.options.output_gate):
-        raise SettingError(
-            f'{name} needs gates with a bias; got bias="{design.biases}", output_gate={design.options.output_gate}'
-        )
+    each = tuple(value) if isinstance(value, Sequence) else (value,) * blocks
+    if len(each) != blocks or not all(map(is_number, each)):
+        raise SettingError(Arg(name) + f" must be one number, or {blocks} for the blocks, got {value!r}")
+    if bias == "none" or (name == "output_gate_bias" and not output_gate):
+        raise SettingError(Arg(name) + f" needs gates with a bias, got bias={bias!r}, output_gate={output_gate}")
     return each

@@ -1,4 +1,4 @@
-"""What is dropped in training, with masks drawn once for a sequence or once for a step."""
+"""Dropout and zoneout, with masks drawn once for a sequence or once for a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dropped(
     Args:
         x: output of a layer, or the input.
         p: probability of dropping an entry.
-        training: else nothing is dropped.
+        training: False: nothing is dropped.
         variational: one mask for all steps (Gal & Ghahramani 2016); else one for each step.
     """
     if not training or p == 0:
@@ -44,8 +44,8 @@ def draw_masks(
         steps: True where a step counts.
         options: ``recurrent_dropout`` and ``zoneout``.
         widths: of h, and of c where the cell has one.
-        space: sizes of the state beside its width.
-        training: draw; else nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
+        space: further sizes of the state.
+        training: False: nothing is dropped and zoneout is its expectation (Krueger et al. 2017).
     """
     if not options.masked(training=training):
         return NO_MASKS if steps is None else LSTMMasks(steps)
@@ -60,7 +60,7 @@ def draw_masks(
 
 
 def weights_dropped(weight: Tensor, p: float, *, training: bool) -> Tensor:
-    """``W_hh`` with entries dropped for the whole call (Wan et al. 2013; Merity, Keskar & Socher 2018)."""
+    """Drop entries of ``W_hh`` for a whole call (Wan et al. 2013; Merity, Keskar & Socher 2018)."""
     return functional.dropout(weight, p, training)
 
 
@@ -70,7 +70,7 @@ def keep_mask(x: Tensor, p: float) -> Tensor:
 
 
 def _zone(x: Tensor, p: float, shape: tuple[int, ...], *, training: bool) -> Tensor | None:
-    """Share of the old value at every step and unit."""
+    """Share of the old value for every step and unit; None without zoneout."""
     if p == 0:
         return None
     share = x.new_full([1] * (2 + len(shape)), p).expand(x.shape[0], x.shape[1], *shape)

@@ -1,18 +1,21 @@
-"""What all recurrent layers and cells share: parameters under PyTorch's names, how they begin, and what binds them."""
+"""Base of all recurrent layers and cells: constructor, parameters under PyTorch's names, their initial values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.nn.cell_kinds import Design
-from gatecast.nn.checks import check_dtype
+from gatecast.base.options import Bounds
+from gatecast.nn.cell_kinds import CellKind
+from gatecast.nn.checks import RULES, check_arguments, check_dtype
 from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.masks import weights_dropped
+from gatecast.nn.options import StackOptions, differences, read_options, with_options
 from gatecast.nn.regularizers import constraint_of
 from gatecast.ops.dispatch import NONE
 
@@ -20,50 +23,113 @@ KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_i
 
 
 class Recurrent(nn.Module):
-    """A module with the weights of one or several runs of a cell; subclasses give it ``forward``."""
+    """A module with the weights of one or several runs of a cell; subclasses define ``forward``.
 
-    def __init__(self, design: Design) -> None:
+    A layer or cell is declared by its class line and the signature of its constructor, which hands the arguments to
+    :meth:`_build`::
+
+        class LSTM(Stack, kind=LSTMKind, stack=LSTMStackOptions):
+            def __init__(self, input_size: int, hidden_size: int, …, **options: Unpack[LSTMArguments]) -> None:
+                self._build(locals())
+
+    Checks, attributes, ``settings()`` and ``repr`` follow from the declaration.
+    """
+
+    kind: ClassVar[type[CellKind]]
+    takes: ClassVar[tuple[type, ...]] = ()  # classes of the options
+    usual: ClassVar[dict[str, Any]] = {}  # the constructor's other arguments with their defaults
+    leading: ClassVar[int] = 2  # arguments that `repr` shows without their names
+    rules: ClassVar[Mapping[str, tuple[str, Bounds]]] = RULES
+    cell: CellKind
+
+    def __init_subclass__(
+        cls, *, kind: type[CellKind] | None = None, stack: type[StackOptions] | None = None, **more: Any
+    ) -> None:
+        super().__init_subclass__(**more)
+        own = inspect.signature(cls.__init__)
+        own = own.replace(parameters=[p for p in own.parameters.values() if p.name != "self"])
+        if kind is not None:
+            cls.kind, cls.takes = kind, (kind.takes, stack) if stack else (kind.takes,)
+            names = [p.name for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+            cls.usual = {name: own.parameters[name].default for name in names if name not in ("device", "dtype")}
+        if cls.takes:
+            declared = any(p.kind is p.VAR_KEYWORD for p in own.parameters.values())
+            cls.__signature__ = with_options(own, cls.takes) if declared else own  # type: ignore[attr-defined]
+
+    def _build(self, given: dict[str, Any]) -> None:
+        """Construct the module from the local variables of its constructor."""
+        del given["self"]
+        named = given.pop("options")
+        factory = {"device": given.pop("device"), "dtype": given.pop("dtype")}
+        check_dtype(factory["dtype"])
+        check_arguments(given, self.rules)
+        options = read_options(type(self).__name__, (*self.usual, *factory), named, self.takes)
+        self._settle(given, *options)
         super().__init__()
-        self.design = design
+        vars(self).update(given)
+        self.cell = self.kind.of(options[0], given)
         self.suffixes: list[str] = []
-        self.names: dict[str, dict[str, str]] = {}  # of the weights that there are, by suffix: short and whole
-        self._first = ""  # whole name of one that every module has
-        self._in_order: list[str | None] = []  # whole names, as the operator of all layers takes them; None: missing
+        self.names: dict[str, dict[str, str]] = {}  # of the existing weights, by suffix: short and full
+        self._first = ""  # full name of a weight that every module has
+        self._in_order: list[str | None] = []  # full names in the order of the operator of all layers; None: missing
         self._activity: Tensor | None = None
+        self._add_parameters(*options[1:], **factory)
+        self.reset_parameters()
+
+    def _settle(self, given: dict[str, Any], *options: Any) -> None:
+        """Check arguments against each other, and bring them into the form of the attributes."""
+
+    def _add_parameters(self, *options: Any, **factory: Any) -> None:
+        """Add the parameters and what else the module holds."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the constructor that differ from their defaults, except the leading sizes."""
+        own = list(self.usual.items())[self.leading :]
+        changed = {name: value for name, usual in own if (value := getattr(self, name)) != self._usual(name, usual)}
+        return changed | differences(self.cell.options)
+
+    def _usual(self, name: str, default: Any) -> Any:
+        """A default in the form of the attribute."""
+        return default
+
+    def extra_repr(self) -> str:
+        """Sizes, and the arguments that differ from their defaults."""
+        sizes = [repr(getattr(self, name)) for name in list(self.usual)[: self.leading]]
+        return ", ".join([*sizes, *(f"{name}={value!r}" for name, value in self.settings().items())])
 
     @property
     def first_weight(self) -> Tensor:
-        """One that every module has: for dtype and device."""
+        """A weight that every module has, for dtype and device."""
         return self._weight(self._first)
 
     def _weight(self, name: str) -> Tensor:
-        """A weight by its whole name."""
-        weight = self._parameters.get(name)  # quicker than getattr, which parametrizations need
+        """A weight by its full name."""
+        weight = self._parameters.get(name)  # faster than getattr, which parametrizations need
         return getattr(self, name) if weight is None else weight
 
     def _add_weights(self, suffix: str, input_size: int, **factory: Any) -> None:
         """Parameters of one layer and direction; their names end in ``suffix``."""
-        check_dtype(factory.get("dtype"))
-        for name, shape in self.design.shapes(input_size).items():
+        for name, shape in self.cell.shapes(input_size).items():
             value = None if shape is None else nn.Parameter(torch.empty(shape, **factory))
             self.register_parameter(name + suffix, value)
             if value is not None:
                 self.names.setdefault(suffix, {})[name] = name + suffix
                 self._first = self._first or name + suffix
         self.suffixes.append(suffix)
-        in_order = list(self.design.in_order)
-        while in_order and in_order[-1] not in self.names[suffix]:  # the operator does without those behind the last
+        in_order = list(self.cell.in_order)
+        while in_order and in_order[-1] not in self.names[suffix]:  # the operator takes no trailing missing weights
             in_order.pop()
         self._in_order += [self.names[suffix].get(name) for name in in_order]
 
     def _weights_in_order(self) -> list[Tensor]:
-        """All weights, as the operator of all layers takes them."""
+        """All weights in the order of the operator of all layers."""
         return [NONE if whole is None else self._weight(whole) for whole in self._in_order]
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
         """Weights of one layer and direction for one call."""
         weights = {name: self._weight(whole) for name, whole in self.names[suffix].items()}
-        p = self.design.options.weight_drop
+        p = self.cell.options.weight_drop
         if p > 0 and self.training:
             weights["weight_hh"] = weights_dropped(weights["weight_hh"], p, training=True)
         return weights
@@ -77,14 +143,14 @@ class Recurrent(nn.Module):
                 self._open_forget_gates(suffix)
 
     def _opens_forget_gates(self) -> bool:
-        """Asked for, and not left to an initialiser that knows the gates."""
-        options = self.design.options
-        if isinstance(options.bias_initializer, GateInitializer) or not self.design.bias:
+        """Whether ``unit_forget_bias`` applies: not with an initializer that knows the gates."""
+        options = self.cell.options
+        if isinstance(options.bias_initializer, GateInitializer) or not self.cell.bias:
             return False
         return getattr(options, "unit_forget_bias", False)
 
     def _fill(self, name: str, weight: Tensor) -> None:
-        options, gates, bound = self.design.options, self.design.gates, self.design.bound
+        options, gates, bound = self.cell.options, self.cell.gates, self.cell.bound
         if name.startswith("norm"):
             nn.init.ones_(weight)
             if name == "norm_c":
@@ -103,28 +169,28 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def _open_forget_gates(self, suffix: str) -> None:
-        """Biases of the forget gates that sum to 1."""
-        hidden, at = self.design.hidden_size, self.design.gates.index("f")
+        """Set the biases of the forget gates so that they sum to 1."""
+        hidden, at = self.cell.hidden_size, self.cell.gates.index("f")
         rows = slice(at * hidden, (at + 1) * hidden)
         getattr(self, "bias_ih" + suffix)[rows] = 1.0
-        if not self.design.single_bias:
+        if not self.cell.single_bias:
             getattr(self, "bias_hh" + suffix)[rows] = 0.0
 
     def _of_kind(self, kind: str) -> Iterator[str]:
-        """Whole names of the weights of a kind: kernel, recurrent, bias."""
+        """Full names of the weights of a kind: kernel, recurrent, bias."""
         for suffix in self.suffixes:
             for name in KINDS[kind]:
                 if name in self.names[suffix]:
                     yield self.names[suffix][name]
 
     def regularization(self) -> Float[Tensor, ""]:
-        """What the regularizers add to the loss: of the weights, and of the last call's output.
+        """Penalties of the regularizers on the weights and on the last call's output, to be added to the loss.
 
         The penalty on the output is divided by the batch size, as in Keras.
         """
         total = self.first_weight.new_zeros(())
         for kind in KINDS:
-            regularizer = getattr(self.design.options, f"{kind}_regularizer")
+            regularizer = getattr(self.cell.options, f"{kind}_regularizer")
             if regularizer is not None:
                 total = total + sum(regularizer(self._weight(name)) for name in self._of_kind(kind))
         return total if self._activity is None else total + self._activity
@@ -133,27 +199,27 @@ class Recurrent(nn.Module):
     def constrain_(self) -> None:
         """Apply the constraints to the weights, in place: call it after each step of the optimiser."""
         for kind in KINDS:
-            constraint = constraint_of(getattr(self.design.options, f"{kind}_constraint"))
+            constraint = constraint_of(getattr(self.cell.options, f"{kind}_constraint"))
             if constraint is not None:
                 for name in self._of_kind(kind):
                     self._replace(name, constraint(self._weight(name)))
 
     def _replace(self, name: str, value: Tensor) -> None:
-        """New values for a weight; a parametrized one takes them by way of what it is made from."""
+        """Assign a weight; a parametrized one through its parametrization."""
         if name in self._parameters:
             self._weight(name).copy_(value)
         else:
             setattr(self, name, value)
 
     def _note_activity(self, output: Tensor, batch: int) -> None:
-        """Keep the penalty on an output, whose axis ``batch`` is the batch's, for :meth:`regularization`."""
-        regularizer = self.design.options.activity_regularizer
+        """Keep the penalty on an output for :meth:`regularization`; ``batch`` is its batch axis."""
+        regularizer = self.cell.options.activity_regularizer
         if regularizer is not None:
             self._activity = regularizer(output) / max(output.shape[batch], 1)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """With a single bias, PyTorch's two are added on their way in."""
-        if getattr(self.design.options, "single_bias", False):
+        """Add PyTorch's two biases where the layer has a single one."""
+        if getattr(self.cell.options, "single_bias", False):
             for suffix in self.suffixes:
                 first, second = (f"{prefix}{name}{suffix}" for name in KINDS["bias"])
                 if first in state_dict and second in state_dict:
@@ -161,8 +227,8 @@ class Recurrent(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the last call's penalty: it is part of a graph, which cannot be copied."""
+        """State for copies, without the last call's penalty: its graph cannot be copied."""
         return {**self.__dict__, "_activity": None}
 
     def flatten_parameters(self) -> None:
-        """Nothing: there for code written for ``torch.nn``."""
+        """Do nothing; for code written for ``torch.nn``."""

@@ -10,39 +10,30 @@ i, f, g, o::
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gatecast.nn.cell_kinds import GRUDesign, LSTMDesign, RNNDesign
-from gatecast.nn.checks import check_sizes, one_of
-from gatecast.nn.options import (
-    GRUCellOptions,
-    LSTMCellOptions,
-    LSTMStackOptions,
-    RNNCellOptions,
-    StackOptions,
-    check_activations,
-    read_options,
-    signed_with,
-)
+from gatecast.nn.arguments import GRUArguments, LSTMArguments, RNNArguments
+from gatecast.nn.cell_kinds import GRUKind, LSTMKind, RNNKind
+from gatecast.nn.checks import check_arguments, one_of
+from gatecast.nn.options import LSTMStackOptions, StackOptions
 from gatecast.nn.stack import Stack
 from gatecast.ops.activations import Activation
 
 State = tuple[Float[Tensor, "layers batch hidden"], ...]  # h, and c where the cell has one
 
 
-@signed_with(LSTMCellOptions, LSTMStackOptions)
-class LSTM(Stack):
-    """Long short-term memory, in the place of ``torch.nn.LSTM``: ``load_state_dict`` works both ways.
+class LSTM(Stack, kind=LSTMKind, stack=LSTMStackOptions):
+    """Long short-term memory, a replacement of ``torch.nn.LSTM``: ``load_state_dict`` works both ways.
 
     Args:
         input_size: features of each step.
         hidden_size: width of the hidden and the cell state.
         num_layers: stacked layers.
-        bias: the gates have biases.
+        bias: whether the gates have biases.
         batch_first: input and output are ``(batch, time, feature)``; else ``(time, batch, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
@@ -73,32 +64,19 @@ class LSTM(Stack):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[LSTMArguments],
     ) -> None:
-        cell, stack = read_options(LSTM, options, LSTMCellOptions, LSTMStackOptions)
-        super().__init__(
-            LSTMDesign(hidden_size, bias, cell, proj_size),
-            stack,
-            input_size,
-            num_layers,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            device=device,
-            dtype=dtype,
-        )
-        self.proj_size = proj_size
+        self._build(locals())
 
 
-@signed_with(GRUCellOptions, StackOptions)
-class GRU(Stack):
-    """Gated recurrent unit (Cho et al. 2014), in the place of ``torch.nn.GRU``.
+class GRU(Stack, kind=GRUKind, stack=StackOptions):
+    """Gated recurrent unit (Cho et al. 2014), a replacement of ``torch.nn.GRU``.
 
     Args:
         input_size: features of each step.
         hidden_size: width of the state.
         num_layers: stacked layers.
-        bias: the gates have biases.
+        bias: whether the gates have biases.
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
@@ -119,32 +97,20 @@ class GRU(Stack):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[GRUArguments],
     ) -> None:
-        cell, stack = read_options(GRU, options, GRUCellOptions, StackOptions)
-        super().__init__(
-            GRUDesign(hidden_size, bias, cell),
-            stack,
-            input_size,
-            num_layers,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            device=device,
-            dtype=dtype,
-        )
+        self._build(locals())
 
 
-@signed_with(RNNCellOptions, StackOptions)
-class RNN(Stack):
-    """Plain recurrent network (Elman 1990), in the place of ``torch.nn.RNN``.
+class RNN(Stack, kind=RNNKind, stack=StackOptions):
+    """Plain recurrent network (Elman 1990), a replacement of ``torch.nn.RNN``.
 
     Args:
         input_size: features of each step.
         hidden_size: width of the state.
         num_layers: stacked layers.
         nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
-        bias: the state has biases.
+        bias: whether the state has biases.
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
@@ -166,22 +132,9 @@ class RNN(Stack):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[RNNArguments],
     ) -> None:
-        cell, stack = read_options(RNN, options, RNNCellOptions, StackOptions)
-        check_activations(nonlinearity=nonlinearity)
-        super().__init__(
-            RNNDesign(hidden_size, bias, cell, nonlinearity),
-            stack,
-            input_size,
-            num_layers,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            device=device,
-            dtype=dtype,
-        )
-        self.nonlinearity = nonlinearity
+        self._build(locals())
 
 
 CELLS: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
@@ -198,9 +151,9 @@ def make_recurrent(
     bidirectional: bool = False,
     **options: Any,
 ) -> LSTM | GRU | RNN:
-    """Batch-first layers; an LSTM's forget gates start open (Jozefowicz, Zaremba & Sutskever 2015, §3).
+    """Batch-first layers; an LSTM's forget gates begin open (Jozefowicz, Zaremba & Sutskever 2015, §3).
 
-    The first of the two biases is 1 there, unless ``bias_initializer`` is given.
+    Their first bias is 1, unless ``bias_initializer`` is given.
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
@@ -212,7 +165,7 @@ def make_recurrent(
         bidirectional: read the sequence backwards as well.
         **options: further options of the layer.
     """
-    check_sizes(num_layers=num_layers)
+    check_arguments({"num_layers": num_layers})
     layers = CELLS[one_of(tuple(CELLS), cell=cell)](
         input_size,
         hidden_size,
@@ -223,8 +176,8 @@ def make_recurrent(
         bidirectional=bidirectional,
         **options,
     )
-    if cell == "lstm" and bias and layers.design.options.bias_initializer == "uniform":
-        at = layers.design.gates.index("f")
+    if cell == "lstm" and bias and layers.cell.options.bias_initializer == "uniform":
+        at = layers.cell.gates.index("f")
         for suffix in layers.suffixes:
             nn.init.ones_(layers.get_parameter(f"bias_ih{suffix}")[at * hidden_size : (at + 1) * hidden_size].detach())
     return layers
@@ -239,7 +192,7 @@ def make_lstm(
     dropout: float = 0.0,
     bidirectional: bool = False,
 ) -> LSTM:
-    """A batch-first LSTM whose forget gates start open: :func:`make_recurrent` of an LSTM without further options."""
+    """A batch-first LSTM whose forget gates begin open: :func:`make_recurrent` without further options."""
     layers = make_recurrent(
         "lstm",
         input_size,
@@ -254,11 +207,11 @@ def make_lstm(
 
 
 def state_parts(state: Tensor | State) -> State:
-    """The tensors of a state: h, and c where the cell has one."""
+    """The tensors of a state: h, and c if the cell has one."""
     return (state,) if isinstance(state, Tensor) else state
 
 
 def last_hidden(state: Tensor | State, *, bidirectional: bool) -> Float[Tensor, "batch width"]:
-    """Hidden state of the top layer; both directions side by side."""
+    """Hidden state of the top layer; both directions concatenated."""
     h = state_parts(state)[0]
     return torch.cat([h[-2], h[-1]], -1) if bidirectional else h[-1]

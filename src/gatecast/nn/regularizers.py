@@ -1,7 +1,8 @@
-"""What binds weights: regularizers add to the loss, constraints mend a weight after an optimiser's step."""
+"""Regularizers add to the loss; constraints project weights after an optimiser's step."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,10 +12,9 @@ from torch import Tensor
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean
-from gatecast.nn.checks import check_numbers
-from gatecast.ops.lstm_cell.checks import is_number
+from gatecast.base.options import check_options, option
 
-EPSILON = 1e-7  # Keras's: a row of zeros stays a row of zeros
+EPSILON = 1e-7  # as in Keras: a row of zeros stays one
 
 Regularizer = Callable[[Tensor], Tensor]
 Constraint = str | Callable[[Tensor], Tensor]
@@ -24,11 +24,11 @@ Constraint = str | Callable[[Tensor], Tensor]
 class L1L2:
     """``l1 * sum(|w|) + l2 * sum(w²)``."""
 
-    l1: float = 0.0
-    l2: float = 0.0
+    l1: float = option(0.0, "factor of the sum of absolute weights", least=0, below=math.inf)
+    l2: float = option(0.0, "factor of the sum of squared weights", least=0, below=math.inf)
 
     def __post_init__(self) -> None:
-        check_numbers(0, l1=self.l1, l2=self.l2)
+        check_options(self)
 
     def __call__(self, weight: Tensor) -> Tensor:
         return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()
@@ -51,11 +51,10 @@ class MaxNorm:
     Of a convolution it is the norm of a channel's whole kernel.
     """
 
-    max_value: float = 2.0
+    max_value: float = option(2.0, "largest norm", above=0)
 
     def __post_init__(self) -> None:
-        if not is_number(self.max_value) or not self.max_value > 0:
-            raise SettingError(f"MaxNorm.max_value is a norm and must be above 0, got {self.max_value!r}")
+        check_options(self)
 
     def __call__(self, weight: Tensor) -> Tensor:
         norm = _norm(weight)
@@ -86,14 +85,14 @@ CONSTRAINTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def constraint_of(constraint: Constraint | None, name: str = "a constraint") -> Callable[[Tensor], Tensor] | None:
-    """The constraint of a name; an object, a function or None as it is.
+    """The constraint with this name; an object, a function or None is returned unchanged.
 
     Args:
         constraint: a name, an object, a function or None.
         name: of the argument, for the message.
 
     Raises:
-        SettingError: none has that name, or it is no function.
+        SettingError: there is no such constraint, or the value is not callable.
     """
     if isinstance(constraint, str) and constraint in CONSTRAINTS:
         return CONSTRAINTS[constraint]
@@ -107,14 +106,16 @@ def constraint_of(constraint: Constraint | None, name: str = "a constraint") -> 
 
 
 def check_regularizer(regularizer: object, name: str = "a regularizer") -> None:
-    """A regularizer is a function of a tensor; one that is still to be made, such as ``L2`` for ``L2()``, is none.
+    """Validate that a regularizer is a function of a tensor, and not ``L2`` in place of ``L2()``.
 
     Raises:
-        SettingError: it cannot be called, or it makes regularizers.
+        SettingError: it is not callable, or it creates regularizers.
     """
     makes = isinstance(regularizer, type) or regularizer is L1 or regularizer is L2
     if regularizer is not None and (makes or not callable(regularizer)):
-        raise SettingError(f"{name} must be an object such as L2(1e-4) or a function of a tensor, got {regularizer!r}")
+        raise SettingError(
+            Arg(name) + f" must be an object such as L2(1e-4) or a function of a tensor, got {regularizer!r}"
+        )
 
 
 def _norm(weight: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The forms in which sequences come and go: batch or time first, without batch, packed; lengths and masks."""
+"""Forms of a sequence: batch or time first, unbatched, packed; lengths and masks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn.checks import Lengths, Mask, as_tensor, check_mask, checked_lengths
 
 WHOLE = "whole numbers, one for each sequence"
 
 
 class Form(NamedTuple):
-    """How the input came, so that the output can go the same way.
+    """The form of the input, for the output.
 
     Args:
         batch_first: batch before time.
-        batched: there is a batch axis.
-        packed: the packed input, where it was one.
-        space: axes of space behind the features.
+        batched: whether there is a batch axis.
+        packed: the input, if it was packed.
+        space: axes of space after the features.
     """
 
     batch_first: bool
@@ -36,7 +37,7 @@ class Form(NamedTuple):
         return self.padded(y) if self.packed is None else _pack(y, self.packed)
 
     def padded(self, y: Float[Tensor, "*layers time batch feature"]) -> Tensor:
-        """A sequence in the form of the input, as a tensor even where the input was packed."""
+        """A sequence in the form of the input, as a tensor even if the input was packed."""
         if not self.batched:
             return y.squeeze(-2 - self.space)
         return y.transpose(-3 - self.space, -2 - self.space) if self.batch_first else y
@@ -53,7 +54,7 @@ class Form(NamedTuple):
 def open_sequence(
     x: Tensor | PackedSequence, *, batch_first: bool, space: int = 0
 ) -> tuple[Tensor, Tensor | None, Form]:
-    """The input as ``(time, batch, feature, *space)``, lengths where it was packed, and its form."""
+    """The input as ``(time, batch, feature, *space)``, its lengths if it was packed, and its form."""
     if isinstance(x, PackedSequence):
         padded, lengths = pad_packed_sequence(x)
         return padded, lengths, Form(batch_first, True, x, space)
@@ -70,16 +71,19 @@ def steps_that_count(
     mask: Mask | None,
     packed_lengths: Tensor | None,
 ) -> Bool[Tensor, "time batch"] | None:
-    """True where a step counts: within the lengths, and where the mask says so; None: everywhere."""
+    """True where a step counts, within the lengths and the mask; None: everywhere."""
     if lengths is None and mask is None and packed_lengths is None:
         return None
     if form.packed is not None and (lengths is not None or mask is not None):
-        raise SettingError("a PackedSequence brings its lengths; give neither lengths nor mask with it")
+        raise SettingError(
+            "a PackedSequence has its own lengths",
+            "give neither " + Arg("lengths") + " nor " + Arg("mask") + " with it",
+        )
     lengths = packed_lengths if lengths is None else lengths
     steps = None
     if lengths is not None:
-        own = as_tensor("lengths", lengths, WHOLE)
-        steps = within(own if form.batched else own.reshape(-1), x)
+        numbers = as_tensor("lengths", lengths, WHOLE)
+        steps = within(numbers if form.batched else numbers.reshape(-1), x)
     if mask is not None:
         time, batch = x.shape[:2]
         mask = as_tensor("mask", mask, f"boolean, (batch, time) = ({batch}, {time})").to(x.device)
@@ -97,7 +101,7 @@ def within(lengths: Lengths, x: Shaped[Tensor, "time batch *feature"]) -> Bool[T
 
 
 def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
-    """Outputs of all directions as one tensor; None concatenates, as the layer above a tuple of both reads it."""
+    """Join the outputs of all directions; None concatenates, for the layer above."""
     if len(ways) == 1:
         return ways[0]
     if mode in ("concat", None):
@@ -111,7 +115,7 @@ def merged(ways: Sequence[Tensor], mode: str | None, axis: int) -> Tensor:
 def last_step(
     x: Float[Tensor, "time batch *feature"], steps: Bool[Tensor, "time batch"] | None
 ) -> Float[Tensor, batch * feature]:
-    """``x`` at the last step of each sequence that counts (the first step where none does); 0 without any step."""
+    """``x`` at the last step of each sequence that counts (the first step if no step does); 0 for no steps."""
     if x.shape[0] == 0:
         return x.new_zeros(x.shape[1:])
     if steps is None:
@@ -123,7 +127,7 @@ def last_step(
 
 
 def _pack(y: Tensor, like: PackedSequence) -> PackedSequence:
-    """Rows of ``y`` in the order of a packed sequence."""
+    """Pack ``y`` like another packed sequence."""
     lengths = (like.batch_sizes[:, None] > torch.arange(int(like.batch_sizes[0]))).sum(0)  # sorted, longest first
     ordered = y if like.sorted_indices is None else y.index_select(1, like.sorted_indices)
     data = pack_padded_sequence(ordered, lengths).data

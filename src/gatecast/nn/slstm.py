@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gatecast.base.errors import SettingError
-from gatecast.nn.cell_kinds import Design, Run, State, Weights
+from gatecast.base.findings import Arg
+from gatecast.nn.arguments import SLSTMArguments
+from gatecast.nn.cell_kinds import CellKind, LayerOutput, State, Weights
 from gatecast.nn.init import Spread
-from gatecast.nn.options import SLSTMCellOptions, StackOptions, read_options, signed_with
+from gatecast.nn.options import SLSTMCellOptions, StackOptions
 from gatecast.nn.stack import Stack
 from gatecast.ops import LSTMMasks
 from gatecast.ops.slstm_cell.reference import slstm
@@ -20,15 +22,17 @@ from gatecast.ops.slstm_cell.spec import SLSTMSpec, SLSTMState, SLSTMWeights
 
 
 @dataclass(frozen=True)
-class SLSTMDesign(Design):
+class SLSTMKind(CellKind):
     """The sLSTM: h, the cell c, the normaliser n, and the logarithm m of the scale of both."""
 
     options: SLSTMCellOptions
+    takes = SLSTMCellOptions
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.hidden_size % self.options.heads:
-            raise SettingError(f"heads must divide hidden_size = {self.hidden_size}, got {self.options.heads}")
+            raise SettingError(
+                Arg("heads") + f" must divide hidden_size = {self.hidden_size}, got {self.options.heads}"
+            )
 
     @property
     def gates(self) -> str:
@@ -47,7 +51,7 @@ class SLSTMDesign(Design):
         return ("h", "c")
 
     def completed(self, state: State) -> State:
-        """A cell that has been seen once, with weight 1."""
+        """A cell that has seen one step, of weight 1."""
         h, c = state[0], state[1].to(self.part_dtype("c", state[1].dtype))
         return h, c, torch.ones_like(c), torch.zeros_like(c)
 
@@ -64,10 +68,10 @@ class SLSTMDesign(Design):
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
-    ) -> Run:
+    ) -> LayerOutput:
         start = None if state is None else SLSTMState(*state)
         y, last = slstm(x, self.operands(weights), start, spec=spec, masks=masks)
-        return Run(y, tuple(last))
+        return LayerOutput(y, tuple(last))
 
     @staticmethod
     def operands(weights: Weights) -> SLSTMWeights:
@@ -75,8 +79,7 @@ class SLSTMDesign(Design):
         return SLSTMWeights(weights["weight_ih"], weights["weight_hh"], weights.get("bias_ih"))
 
 
-@signed_with(SLSTMCellOptions, StackOptions)
-class sLSTM(Stack):
+class sLSTM(Stack, kind=SLSTMKind, stack=StackOptions):
     """A stack of LSTM layers with exponential gates: a step can outweigh all that came before it.
 
     :mod:`gatecast.ops.slstm_cell.reference` has the equations. Call it like ``LSTM``: its state is the tuple
@@ -103,7 +106,7 @@ class sLSTM(Stack):
         (torch.Size([20, 4, 8]), torch.Size([4, 8]), torch.Size([1, 4, 8]))
     """
 
-    design: SLSTMDesign
+    cell: SLSTMKind
 
     def __init__(
         self,
@@ -117,25 +120,14 @@ class sLSTM(Stack):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        **options: Unpack[SLSTMArguments],
     ) -> None:
-        cell, stack = read_options(sLSTM, options, SLSTMCellOptions, StackOptions)
-        super().__init__(
-            SLSTMDesign(hidden_size, bias, cell),
-            stack,
-            input_size,
-            num_layers,
-            batch_first=batch_first,
-            dropout=dropout,
-            bidirectional=bidirectional,
-            device=device,
-            dtype=dtype,
-        )
+        self._build(locals())
 
     @torch.no_grad()
     def _fill(self, name: str, weight: Tensor) -> None:
         super()._fill(name, weight)
-        options = self.design.options
+        options = self.cell.options
         if name == "bias_ih" and isinstance(options.bias_initializer, Spread) and options.forget_gate == "exponential":
             f = weight[self.hidden_size : 2 * self.hidden_size]
             f.copy_(functional.logsigmoid(f))  # the gates themselves begin the same

@@ -10,79 +10,47 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.nn.cell_kinds import Design, Run, State
-from gatecast.nn.checks import Lengths, Mask, check_sizes, check_switches, checked_input
+from gatecast.nn.cell_kinds import LayerOutput, State
+from gatecast.nn.checks import Lengths, Mask, checked_input
 from gatecast.nn.masks import draw_masks, dropped
-from gatecast.nn.options import (
-    StackOptions,
-    check_can_be_packed,
-    check_reads_forwards,
-    check_stack,
-    differences,
-    shown,
-)
+from gatecast.nn.options import check_can_be_packed, check_reads_forwards
 from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
-from gatecast.nn.states import WithState, state_out
+from gatecast.nn.states import Layers, state_out
 
-STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of a stream, and of a batch of streams
+STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of one stream, and of a batch of streams
 
 
-class Stacked(NamedTuple):
-    """What a run of all layers gave."""
+class StackOutput(NamedTuple):
+    """Output of all layers."""
 
     y: Tensor  # (time, batch, width); of one step alone (batch, width)
-    last: Tensor | None  # (batch, width), where it was asked for
+    last: Tensor | None  # (batch, width), without return_sequences
     state: State  # (layers*directions, batch, width) each
     cells: Tensor | None  # (layers*directions, time, batch, hidden)
 
 
-class Stack(WithState):
-    """A stack of recurrent layers."""
+class Stack(Layers):
+    """A stack of recurrent layers that read vectors."""
 
-    def __init__(
-        self,
-        design: Design,
-        options: StackOptions,
-        input_size: int,
-        num_layers: int,
-        *,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        **factory: Any,
-    ) -> None:
-        check_sizes(input_size=input_size, num_layers=num_layers)
-        check_switches(batch_first=batch_first, bidirectional=bidirectional)
-        check_stack(options, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional)
-        super().__init__(design)
-        self.input_size, self.hidden_size, self.num_layers = input_size, design.hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = design.bias, batch_first, float(dropout)
-        self.bidirectional = bidirectional
-        self.stack = options
-        zeros = options.zero_output_for_mask
-        self.specs = [design.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
-        self._add_layers(factory)
-        self._add_initial_state(num_layers * self.directions, options, **factory)
-        self.reset_parameters()
+    input_size: int
+    batch_first: bool
 
     # ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────
     @property
-    def directions(self) -> int:
-        """1 or 2."""
-        return 2 if self.bidirectional else 1
+    def _inputs(self) -> int:
+        return self.input_size
 
     @property
     def output_size(self) -> int:
         """Width of an output (of each of the two, with ``merge_mode=None``)."""
         joined = self.bidirectional and self.stack.merge_mode == "concat"
-        return self.design.widths[0] * (2 if joined else 1)
+        return self.cell.widths[0] * (2 if joined else 1)
 
-    def _add_layers(self, factory: dict[str, Any]) -> None:
-        below = self.design.widths[0] * (2 if self.bidirectional and self.stack.merge_mode in ("concat", None) else 1)
-        for layer in range(self.num_layers):
-            width = self.input_size if layer == 0 else below + self.input_size * self.stack.skip
-            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
-                self._add_weights(suffix, width, **factory)
+    def _add_parameters(self, *options: Any, **factory: Any) -> None:
+        super()._add_parameters(*options, **factory)
+        self.hidden_size = self.cell.hidden_size
+        zeros = self.stack.zero_output_for_mask
+        self.specs = [self.cell.spec(reverse=reverse, zero_output=zeros) for reverse in (False, True)]
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def forward(
@@ -108,7 +76,7 @@ class Stack(WithState):
 
         Returns:
             ``(output, h_n)``, for the LSTM ``(output, (h_n, c_n))``, as in PyTorch. ``return_state=False`` gives
-            ``output`` alone, ``return_cells=True`` one thing more: cell states of every step,
+            ``output`` alone, ``return_cells=True`` also the cell states of every step,
             ``(layers*directions, time, batch, hidden_size)``.
         """
         sequence, packed_lengths, form = self._open(input)
@@ -124,13 +92,13 @@ class Stack(WithState):
     def step(
         self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None, *, static: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        """One step of a stream: the same as a run over the whole sequence, at the cost of one step.
+        """One step of a stream: equal to a run over the whole sequence, at the cost of one step.
 
-        In training, masks are drawn anew at each step.
+        In training, masks are drawn at each step.
 
         Args:
             x: ``(batch, input_size)`` or ``(input_size,)``.
-            hx: the state that the step before gave; None at the first step.
+            hx: state returned by the last step; None at the first step.
             static: context, at the first step of a layer that has ``static_size``.
 
         Returns:
@@ -158,23 +126,23 @@ class Stack(WithState):
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _run(
         self, x: Float[Tensor, "*time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
-    ) -> Stacked:
-        """Run all layers over a sequence, or over one step without an axis of time, which the output lacks then."""
+    ) -> StackOutput:
+        """Run all layers over a sequence, or over one step without an axis of time."""
         if self._can_run_at_once():
             weights, directions = self._weights_in_order(), self.directions
-            found = self.design.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
+            found = self.cell.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
             if found is not None:
                 y, ends = found
                 last = None if self.stack.return_sequences else self._join([*ends[0][-directions:]], None)
-                return Stacked(y, last, ends, None)
+                return StackOutput(y, last, ends, None)
         if x.dim() == 3:
             return self._run_one_by_one(x, state, steps)
         out = self._run_one_by_one(x[None], state, steps)
         return out._replace(y=out.y[0])
 
     def _can_run_at_once(self) -> bool:
-        """No gradient is asked for, and nothing is drawn, kept or lies between the layers."""
-        stack, options = self.stack, self.design.options
+        """Whether one operator can run all layers: without gradients, masks or options between layers."""
+        stack, options = self.stack, self.cell.options
         if torch.is_grad_enabled() or options.masked(training=self.training) or (self.training and self.dropout > 0):
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
@@ -183,11 +151,11 @@ class Stack(WithState):
 
     def _run_one_by_one(
         self, x: Float[Tensor, "time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
-    ) -> Stacked:
-        options = self.design.options
+    ) -> StackOutput:
+        options = self.cell.options
         x = dropped(x, options.input_dropout, training=self.training, variational=True)
         below, base, every = x, None, []
-        runs: list[Run] = []
+        runs: list[LayerOutput] = []
         for layer in range(self.num_layers):
             base = below if layer and self.stack.residual else None
             inputs = self._between(below, x) if layer else x
@@ -199,28 +167,30 @@ class Stack(WithState):
             last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps))
         ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
         cells = [run.cells for run in every if run.cells is not None]
-        return Stacked(below, last, ends, torch.stack(cells) if cells else None)
+        return StackOutput(below, last, ends, torch.stack(cells) if cells else None)
 
     def _between(self, below: Tensor, x: Tensor) -> Tensor:
-        """What a layer above the first reads."""
-        below = below.to(x.dtype)  # another dtype: autocast chose it
+        """Input of a layer above the first."""
+        below = below.to(x.dtype)  # autocast may have changed it
         below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
         return torch.cat([below, x], -1) if self.stack.skip else below
 
-    def _direction(self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None) -> Run:
+    def _direction(
+        self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None
+    ) -> LayerOutput:
         index = layer * self.directions + direction
-        masks = draw_masks(x, steps, self.design.options, self.design.widths, training=self.training)
+        masks = draw_masks(x, steps, self.cell.options, self.cell.widths, training=self.training)
         start = None if state is None else tuple(part[index] for part in state)
         weights, cells = self._weights(self.suffixes[index]), getattr(self.stack, "return_cells", False)
-        return self.design.run(x, weights, start, self.specs[direction], masks, cells=cells)
+        return self.cell.run(x, weights, start, self.specs[direction], masks, cells=cells)
 
     def _join(self, parts: list[Tensor], base: Tensor | None) -> Tensor:
-        """Both directions as one, and the layer's input added."""
+        """Join both directions and add the layer's input."""
         y = merged(parts, self.stack.merge_mode, -1)
         return y if base is None else y + base
 
     # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _give(self, out: Stacked, form: Form) -> Any:
+    def _give(self, out: StackOutput, form: Form) -> Any:
         y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
         self._note_activity(y, -2)
         both = self.bidirectional and self.stack.merge_mode is None
@@ -231,19 +201,7 @@ class Stack(WithState):
             results.append(form.padded(out.cells))
         return results[0] if len(results) == 1 else tuple(results)
 
-    def settings(self) -> dict[str, Any]:
-        """The constructor's arguments that are not the default, beside the two sizes."""
-        plain: dict[str, Any] = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False}
-        plain |= {"dropout": 0.0, "bidirectional": False, "proj_size": 0}
-        given = {name: getattr(self, name, usual) for name, usual in plain.items()}
-        own = {name: value for name, value in given.items() if value != plain[name]}
-        return {**own, **differences(self.design.options), **differences(self.stack)}
-
-    def extra_repr(self) -> str:
-        """Sizes, and the options that are not the default."""
-        return ", ".join([str(self.input_size), str(self.hidden_size), *shown(**self.settings())])
-
 
 def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
-    """Parts on a new first axis, without a copy where there is one."""
+    """Stack on a new first axis, without a copy of a single part."""
     return parts[0][None] if len(parts) == 1 else torch.stack(parts)

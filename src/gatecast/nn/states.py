@@ -1,35 +1,80 @@
-"""The state of a stack of layers: given, kept from the call before, learned, or made from a static context."""
+"""Stacks of layers and their state: given, kept from the last call, learned, or computed from a static context."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
-from gatecast.nn.cell_kinds import Design, State
+from gatecast.base.findings import Arg, Call
+from gatecast.nn.cell_kinds import CellKind, State
 from gatecast.nn.checks import check_static, checked_part, checked_state, same_kind, wrong_number
-from gatecast.nn.options import StackOptions
+from gatecast.nn.options import StackOptions, differences
 from gatecast.nn.parameters import Recurrent
 from gatecast.ops.lstm_cell import transforms
 
-Space = tuple[Any, ...]  # sizes of the state beside its width; one may be symbolic while torch.export traces
+_PASS_ON = "make it with " + Arg("stateful", False) + " and pass the state on: layer(x, state)"
+Space = tuple[Any, ...]  # further sizes of the state; symbolic while torch.export traces
 
 
-class WithState(Recurrent):
-    """A recurrent module whose state has an axis of layers and directions."""
+class Layers(Recurrent):
+    """Stacked layers in one or two directions; their state has an axis of layers and directions."""
 
     stack: StackOptions
+    num_layers: int
+    dropout: float
+    bidirectional: bool
     kept_h: Tensor | None
 
-    def _add_initial_state(self, count: int, options: StackOptions, **factory: Any) -> None:
-        """Buffers and parameters of the state of ``count`` layers times directions."""
-        self.stack, self.state_count = options, count
-        for name, width in zip(self.design.parts, self.design.widths, strict=True):
+    @property
+    def directions(self) -> int:
+        """1 or 2."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def _inputs(self) -> int:
+        """Features, or channels, of the input."""
+        raise NotImplementedError
+
+    def _build(self, given: dict[str, Any]) -> None:
+        super()._build(given)
+        if self.dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                f"dropout={self.dropout} acts between layers and has no effect with num_layers=1; "
+                "use input_dropout or recurrent_dropout, or leave it 0",
+                stacklevel=3,
+            )
+
+    def _settle(self, given: dict[str, Any], *options: Any) -> None:
+        stack = options[1]
+        if stack.residual and given["bidirectional"] and not stack.return_sequences:
+            raise SettingError(
+                Arg("return_sequences", False) + " with " + Arg("residual", True) + " needs one last step, and two "
+                "directions have two",
+                "use " + Arg("return_sequences", True) + " and select steps of the output",
+            )
+        given["dropout"] = float(given["dropout"])
+
+    def _add_parameters(self, *options: Any, **factory: Any) -> None:
+        (self.stack,) = options
+        joined = self.bidirectional and self.stack.merge_mode in ("concat", None)
+        below = self.cell.widths[0] * (2 if joined else 1)
+        for layer in range(self.num_layers):
+            width = self._inputs if layer == 0 else below + self._inputs * self.stack.skip
+            for suffix in (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]:
+                self._add_weights(suffix, width, **factory)
+        self._add_initial_state(**factory)
+
+    def _add_initial_state(self, **factory: Any) -> None:
+        """Add buffers and parameters of the state."""
+        self.state_count = count = self.num_layers * self.directions
+        for name, width in zip(self.cell.parts, self.cell.widths, strict=True):
             self.register_buffer(f"kept_{name}", None, persistent=False)
-            if name not in self.design.learned:
+            if name not in self.cell.learned:
                 continue
             if self.stack.learn_initial_state:
                 self.register_parameter(f"initial_{name}", nn.Parameter(torch.empty(count, width, **factory)))
@@ -37,8 +82,11 @@ class WithState(Recurrent):
                 shape = (count, width, size)
                 self.register_parameter(f"weight_static_{name}", nn.Parameter(torch.empty(shape, **factory)))
 
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | differences(self.stack)
+
     def reset_parameters(self) -> None:
-        """Draw all weights anew; a learned initial state begins at 0."""
+        """Draw all weights again; a learned initial state begins at 0."""
         super().reset_parameters()
         for name, parameter in self.named_parameters(recurse=False):
             if name.startswith("initial_"):
@@ -48,8 +96,8 @@ class WithState(Recurrent):
                 nn.init.uniform_(parameter, -bound, bound)
 
     def reset_state(self) -> None:
-        """Forget the state that a stateful layer kept."""
-        for name in self.design.parts:
+        """Drop the state that a stateful layer keeps."""
+        for name in self.cell.parts:
             setattr(self, f"kept_{name}", None)
 
     def _first_state(
@@ -68,7 +116,7 @@ class WithState(Recurrent):
         if hx is None:
             return self._made_state(batch, static, space)
         count, weight = self.state_count, self.first_weight
-        return given_state(self.design, hx, batch, weight, count=count, batched=batched, space=space)
+        return given_state(self.cell, hx, batch, weight, count=count, batched=batched, space=space)
 
     def _made_state(self, batch: int, static: Tensor | None, space: Space) -> State | None:
         """The learned state plus that of the static context."""
@@ -76,8 +124,8 @@ class WithState(Recurrent):
             return None
         if static is not None:
             static = same_kind("static", static, self.first_weight)
-        made = tuple(self._made_part(name, batch, static) for name in self.design.learned)
-        return self.design.completed(
+        made = tuple(self._made_part(name, batch, static) for name in self.cell.learned)
+        return self.cell.completed(
             tuple(part[(..., *[None] * len(space))].expand(*part.shape, *space) for part in made)
         )
 
@@ -89,84 +137,88 @@ class WithState(Recurrent):
         if static is not None:
             parts.append(torch.einsum("lws,bs->lbw", getattr(self, f"weight_static_{name}"), static))
         state = parts[0] if len(parts) == 1 else parts[0] + parts[1]
-        return state.to(self.first_weight.dtype)  # another dtype: autocast chose it
+        return state.to(self.first_weight.dtype)  # autocast may have changed it
 
     def _kept(self, batch: int, space: Space) -> State:
-        """The state of the call before."""
+        """The state after the last call."""
         assert self.kept_h is not None
         self._check_fits(self.kept_h, batch, space)
-        return tuple(self._kept_part(name) for name in self.design.parts)
+        return tuple(self._kept_part(name) for name in self.cell.parts)
 
     def _check_fits(self, kept: Tensor, batch: int, space: Space) -> None:
         if kept.shape[1] != batch:
             raise SettingError(
-                f"this stateful layer holds the state of a batch of {kept.shape[1]} and got a batch of {batch}; "
-                "keep the batch, or call reset_state()"
+                f"this stateful layer holds the state of a batch of {kept.shape[1]}, got a batch of {batch}",
+                "keep the batch, or call " + Call("reset_state"),
             )
         if tuple(kept.shape[3:]) != space:
             raise SettingError(
-                f"this stateful layer holds a state of size {tuple(kept.shape[3:])} in space, and this input makes one "
-                f"of size {space}; keep the size, or call reset_state()"
+                f"this stateful layer holds a state of size {tuple(kept.shape[3:])} in space, got an input whose state "
+                f"has size {space}",
+                "keep the size, or call " + Call("reset_state"),
             )
 
     def _kept_part(self, name: str) -> Tensor:
-        """In the dtype of the state, which ``layer.to(...)`` may have changed, and fit for a gradient."""
+        """A kept part in the current dtype of the layer, usable in a graph."""
         part: Tensor = getattr(self, f"kept_{name}")
         if torch.compiler.is_exporting():
-            part = part.clone()  # the program writes the buffer anew, and a gradient may still need this
+            part = part.clone()  # the program overwrites the buffer, which a gradient may still need
         elif not torch.compiler.is_compiling() and part.is_inference() and not torch.is_inference_mode_enabled():
             part = part.clone()  # kept inside inference_mode by a compiled call
-        return part.to(self.design.part_dtype(name, self.first_weight.dtype))
+        return part.to(self.cell.part_dtype(name, self.first_weight.dtype))
 
     def _check_can_keep(self, batch: int, space: Space) -> None:
-        """Before anything runs: the state of this call will have a place to stay."""
+        """Check, before anything runs, that the state of this call can be kept."""
         if transforms.in_vmap():
             raise SettingError(
-                "a stateful layer keeps one state, and inside torch.func.vmap (or a transform that is being compiled) "
-                "each member has its own; make it with stateful=False, and hand the state on: layer(x, state)"
+                "a stateful layer keeps one state, but inside torch.func.vmap (or a transform that is being compiled) "
+                "each member has another",
+                _PASS_ON,
             )
         if not torch.compiler.is_exporting():
             return
         if becomes_onnx():
             raise SettingError(
-                "an ONNX model keeps no state from call to call; make the layer with stateful=False, and hand the "
-                "state on: layer(x, state)"
+                "an ONNX model keeps no state between calls",
+                _PASS_ON,
             )
         if self.kept_h is None:
             raise SettingError(
-                "a stateful layer is exported with the state that it keeps; call it once on a batch of the size to "
-                "come, or make it with stateful=False"
+                "a stateful layer is exported with the state that it keeps, and this one keeps none yet",
+                "call it once on a batch of the intended size, or make it with " + Arg("stateful", False),
             )
         self._check_fits(self.kept_h, batch, space)
 
     def _keep(self, state: State) -> None:
-        """A copy of its own: what is handed out may be written to, and a view of it cannot be traced."""
-        for name, part in zip(self.design.parts, state, strict=True):
+        """Keep a copy: callers may modify the returned state, and views cannot be traced."""
+        for name, part in zip(self.cell.parts, state, strict=True):
             if torch.compiler.is_exporting():
-                getattr(self, f"kept_{name}").copy_(part.detach())  # a program has its buffers for good
+                getattr(self, f"kept_{name}").copy_(part.detach())  # the buffers of a program are fixed
             else:
-                setattr(self, f"kept_{name}", own_copy(part))
+                setattr(self, f"kept_{name}", detached_copy(part))
 
 
 def becomes_onnx() -> bool:
-    """``torch.onnx.export`` is at work."""
-    flags: Any = sys.modules.get("torch.onnx._internal.exporter._flags")  # the compiler takes the public one for False
+    """Whether ``torch.onnx.export`` is running."""
+    flags: Any = sys.modules.get(
+        "torch.onnx._internal.exporter._flags"
+    )  # compiled code sees the public one as False
     return torch.onnx.is_in_onnx_export() or getattr(flags, "_is_onnx_exporting", False)
 
 
-def own_copy(part: Tensor) -> Tensor:
-    """The same numbers without graph or transform, fit for any later call."""
+def detached_copy(part: Tensor) -> Tensor:
+    """A copy without graph or transform, usable in any later call."""
     if torch.compiler.is_compiling():
         return part.detach().clone()
     part = transforms.plain(transforms.plain(part).detach().clone())
     if not part.is_inference():
         return part
-    with torch.inference_mode(False), torch.no_grad():  # else a tensor that no gradient and no program can take
+    with torch.inference_mode(False), torch.no_grad():  # inference tensors cannot be used in gradients or programs
         return part.clone()
 
 
 def given_state(
-    design: Design,
+    cell: CellKind,
     hx: Any,
     batch: int,
     weight: Tensor,
@@ -175,10 +227,10 @@ def given_state(
     batched: bool = True,
     space: Space = (),
 ) -> State:
-    """A given state as checked tensors with a batch axis.
+    """Validate a given state and add a batch axis if it lacks one.
 
     Args:
-        design: of the cell.
+        cell: kind of the cell.
         hx: the tensor of h, or the pair (h, c).
         batch: rows of the batch.
         weight: any weight, for dtype and device.
@@ -186,15 +238,15 @@ def given_state(
         batched: the state comes with a batch axis.
         space: size of the state in each axis of space.
     """
-    names, device = design.parts, weight.device
+    names, device = cell.parts, weight.device
     state = (hx,) if isinstance(hx, Tensor) else checked_state(hx, names)
     if len(state) != len(names):
         raise wrong_number(state, names)
     lead = (batch,) if batched else ()
     lead = lead if count is None else (count, *lead)
     checked = []
-    for name, width, part in zip(names, design.widths, state, strict=True):
-        shape, dtype = (*lead, width, *space), design.part_dtype(name, weight.dtype)
+    for name, width, part in zip(names, cell.widths, state, strict=True):
+        shape, dtype = (*lead, width, *space), cell.part_dtype(name, weight.dtype)
         if part.shape != shape or part.dtype != dtype or part.device != device:
             axes = (
                 ["layers*directions"] * (count is not None) + ["batch"] * batched + ["width", *["space"] * len(space)]
@@ -205,5 +257,5 @@ def given_state(
 
 
 def state_out(state: State) -> Any:
-    """A state as users know it: the tensor of h, or the pair (h, c)."""
+    """The state in the form of the public interface: the tensor of h, or the pair (h, c)."""
     return state[0] if len(state) == 1 else state

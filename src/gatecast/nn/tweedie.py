@@ -13,8 +13,8 @@ TERMS = 64  # of the series; 16 standard deviations of its terms are spread over
 class TweedieDistribution(Distribution):
     """A Poisson number of gamma amounts, added (Jørgensen 1987; Dunn & Smyth 2005).
 
-    With power ``k`` the variance is in proportion to ``mean ** k``; here the squared coefficient of variation is given
-    in place of that factor, since it has no unit: ``variance = dispersion * mean²``.
+    With power ``k`` the variance is in proportion to ``mean ** k``; here the squared coefficient of variation takes
+    the place of that factor, since it has no unit: ``variance = dispersion * mean²``.
 
     Args:
         mean: greater than 0.
@@ -48,7 +48,7 @@ class TweedieDistribution(Distribution):
 
         Above zero the density is a sum over the number ``n`` of amounts. Its terms rise and fall like a normal density
         about ``rate (y / mean)^(2 - power)``, and are smooth in ``n``: where they spread over more than 64 numbers,
-        every so many of them are added up in the place of all.
+        only every k-th is computed.
         """
         y, mean = torch.where(value > 0, value, 1.0).double(), self.average.double()
         rate, scale = self._amounts(mean, self.dispersion.double())

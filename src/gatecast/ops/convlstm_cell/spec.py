@@ -25,7 +25,7 @@ class ConvSpec:
         padding: of the input convolution: ``"same"`` gives ``ceil(size / stride)`` places; or zeros on both sides.
         dilation: of the input convolution, one for each axis of space; empty: 1.
         reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through h; None for none.
+        gradient_clip: bound on each entry of the gradient that flows back through h; None: no bound.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 

@@ -20,7 +20,7 @@ class GRUSpec:
         recurrent_activation: of the gates.
         reset_after: the reset gate multiplies ``W_hn h + b_hn``; else it multiplies ``h``.
         reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through the gates; None for none.
+        gradient_clip: bound on each entry of the gradient that flows back through the gates; None: no bound.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 

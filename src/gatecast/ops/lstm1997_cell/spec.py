@@ -22,7 +22,7 @@ class Spec1997:
         feedback: what is fed back: ``"all"`` units, the ``"cells"`` alone, or ``"none"``.
         truncate: no gradient flows back in time through what is fed back.
         reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through what is fed back; None for none.
+        gradient_clip: bound on each entry of the gradient that flows back through what is fed back; None: no bound.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 

@@ -1,16 +1,16 @@
-"""The public border of the LSTM operator: what does not fit is named here, before any kernel sees it."""
+"""Validation of a call of the LSTM operator, before any kernel runs."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_options
 from gatecast.ops.activations import activation_of
 from gatecast.ops.lstm_cell.operators import LAYER_WEIGHTS
 from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMWeights
@@ -20,26 +20,27 @@ State = tuple[Tensor, Tensor]
 
 
 def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellSpec, masks: LSTMMasks) -> None:
-    """Sizes, dtypes and devices of a call.
+    """Validate sizes, dtypes and devices.
 
     Raises:
-        SettingError: something does not fit; names it, what was expected and what came.
+        SettingError: something does not fit: the argument, what was expected and what came.
     """
     _check_input(x)
     _check_kinds(weights, state)
     time, batch, features = x.shape
     if weights.w_hh.ndim != 2 or weights.w_hh.shape[0] % spec.gates:
         raise SettingError(
-            f"w_hh must be ({spec.gates} * hidden, output), got {tuple(weights.w_hh.shape)}; "
-            + ("coupled gates hold the rows of f, g, o" if spec.coupled else "rows of the gates i, f, g, o")
+            Arg("w_hh") + f" must be ({spec.gates} * hidden, output), got {tuple(weights.w_hh.shape)}",
+            "coupled gates have the rows of f, g, o" if spec.coupled else "its rows are those of the gates i, f, g, o",
         )
     gates, output = weights.w_hh.shape
     hidden = gates // spec.gates
     if hidden == 0:
-        raise SettingError("w_hh has no rows: hidden must be at least 1")
+        raise SettingError(Arg("w_hh") + " has no rows: hidden must be at least 1")
     if weights.w_proj is None and output != hidden:
         raise SettingError(
-            f"w_hh must be ({spec.gates} * hidden, hidden) without a projection, got {tuple(weights.w_hh.shape)}"
+            Arg("w_hh")
+            + f" must be ({spec.gates} * hidden, hidden) without a projection, got {tuple(weights.w_hh.shape)}"
         )
     _fits("w_ih", weights.w_ih, (gates, features), x)
     _fits("w_hh", weights.w_hh, (gates, output), x)
@@ -51,23 +52,25 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
     if masks is not NO_MASKS:
         _check_masks(masks, (time, batch), output, hidden, x)
     if spec is not DEFAULT:
-        _check_spec(spec)
+        activation_of(spec.activation)
+        activation_of(spec.recurrent_activation, "recurrent_activation")
+        check_options(spec, of="")
 
 
 def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, layers: int, directions: int) -> None:
-    """The weights of layers one on the other, for an input and options that were checked.
+    """Validate the weights of stacked layers, for an input and options that were checked.
 
     Args:
         x: input of the first layer.
-        weights: of each layer and direction, one after the other, in the order of ``LAYER_WEIGHTS``.
+        weights: of each layer and direction in turn, in the order of ``LAYER_WEIGHTS``.
         spec: options of the cell.
         layers: how many.
         directions: 1 or 2.
 
     Raises:
-        SettingError: one does not fit; names it by its place.
+        SettingError: a weight does not fit; names it with its layer.
     """
-    first = weights[1]
+    first = weights[LAYER_WEIGHTS.index("w_hh")]
     assert first is not None
     hidden, output = first.shape[0] // spec.gates, first.shape[-1]
     gates, width = spec.gates * hidden, x.shape[-1]
@@ -83,31 +86,30 @@ def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, la
             _fits(f"w_hh of layer {layer}", given["w_hh"], (gates, hidden), x)
 
 
-def is_number(value: Any) -> bool:
-    """A real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def _check_input(x: Any) -> None:
     if not isinstance(x, Tensor):
-        raise SettingError(f"x must be a tensor (time, batch, input), got {type(x).__name__}")
+        raise SettingError(Arg("x") + f" must be a tensor (time, batch, input), got {type(x).__name__}")
     if x.ndim != 3:
-        raise SettingError(f"x must be (time, batch, input), got {tuple(x.shape)}; one sequence needs x[:, None]")
+        raise SettingError(
+            Arg("x") + f" must be (time, batch, input), got {tuple(x.shape)}", "one sequence needs x[:, None]"
+        )
     if not x.is_floating_point():
-        raise SettingError(f"x must be of a floating-point type, got {x.dtype}; convert it with x.float()")
+        raise SettingError(Arg("x") + f" must be of a floating-point type, got {x.dtype}", "convert it with x.float()")
 
 
 def _check_kinds(weights: Any, state: Any) -> None:
-    """Weights and state are what their names say."""
+    """Validate the types of weights and state."""
     if not isinstance(weights, LSTMWeights):
-        raise SettingError(f"weights must be gatecast.ops.LSTMWeights(w_ih, w_hh, ...), got {type(weights).__name__}")
+        raise SettingError(
+            Arg("weights") + f" must be gatecast.ops.LSTMWeights(w_ih, w_hh, ...), got {type(weights).__name__}"
+        )
     pair = isinstance(state, tuple) and len(state) == 2 and all(isinstance(part, Tensor) for part in state)
     if state is not None and not pair:
-        raise SettingError("state must be a tuple of two tensors, h and c, or None for zeros")
+        raise SettingError(Arg("state") + " must be a tuple of two tensors, h and c, or None for zeros")
 
 
 def _check_rare(weights: LSTMWeights, spec: CellSpec, gates: int, hidden: int, output: int, x: Tensor) -> None:
-    """Weights that most layers do not have."""
+    """Validate the weights that most layers lack."""
     if weights[3:] == (None,) * 5:
         return
     _fits("peephole", weights.peephole, (spec.gates - 1, hidden), x)
@@ -120,32 +122,27 @@ def _check_rare(weights: LSTMWeights, spec: CellSpec, gates: int, hidden: int, o
 def _check_masks(masks: LSTMMasks, steps: tuple[int, int], output: int, hidden: int, x: Tensor) -> None:
     if masks.steps is not None:
         if masks.steps.dtype != torch.bool:
-            raise SettingError(f"masks.steps must be of dtype bool, got {masks.steps.dtype}; True: the step counts")
+            raise SettingError(
+                Arg("masks.steps") + f" must be of dtype bool, True where a step counts, got {masks.steps.dtype}"
+            )
         _fits("masks.steps", masks.steps, steps, x, dtype=False)
     _fits("masks.recurrent", masks.recurrent, (*steps, output), x)
     _fits("masks.zone_h", masks.zone_h, (*steps, output), x)
     _fits("masks.zone_c", masks.zone_c, (*steps, hidden), x)
 
 
-def _check_spec(spec: CellSpec) -> None:
-    activation_of(spec.activation)
-    activation_of(spec.recurrent_activation, "recurrent_activation")
-    for name in ("coupled", "reverse", "zero_output", "recompute", "bfloat16_products"):
-        value, maybe = getattr(spec, name), name == "bfloat16_products"
-        if not isinstance(value, bool) and not (maybe and value is None):
-            raise SettingError(f"{name} must be True or False{' or None' if maybe else ''}, got {value!r}")
-    for name in ("cell_clip", "gradient_clip"):
-        bound = getattr(spec, name)
-        if bound is not None and not (is_number(bound) and bound > 0 and math.isfinite(bound)):
-            raise SettingError(f"{name} must be a finite number above 0, or None for no bound; got {bound!r}")
-
-
 def _fits(name: str, t: Tensor | None, shape: tuple[int, ...], x: Tensor, *, dtype: bool = True) -> None:
     if t is None:
         return
     if t.shape != shape:
-        raise SettingError(f"{name} must be of shape {shape} for x of shape {tuple(x.shape)}, got {tuple(t.shape)}")
+        raise SettingError(
+            Arg(name) + f" must be of shape {shape} for x of shape {tuple(x.shape)}, got {tuple(t.shape)}"
+        )
     if dtype and t.dtype != x.dtype:
-        raise SettingError(f"{name} must be of the dtype of x, {x.dtype}, got {t.dtype}; convert one of the two")
+        raise SettingError(
+            Arg(name) + f" must be of the dtype of x, {x.dtype}, got {t.dtype}", "convert one of the two"
+        )
     if t.device != x.device:
-        raise SettingError(f"{name} must be on the device of x, {x.device}, got {t.device}; move it with .to(x.device)")
+        raise SettingError(
+            Arg(name) + f" must be on the device of x, {x.device}, got {t.device}", "move it with .to(x.device)"
+        )

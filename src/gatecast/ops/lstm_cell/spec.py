@@ -1,13 +1,15 @@
-"""What one LSTM layer computes, as data: the options of its cell, its weights, and what it gives back."""
+"""Options, weights and output of one LSTM layer."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
+from gatecast.base.options import option
 from gatecast.ops.activations import Activation
 
 
@@ -21,21 +23,21 @@ class CellSpec:
         recurrent_activation: of the gates, likewise.
         coupled: the input gate is ``1 - f`` (Greff et al. 2017, "CIFG"); the weights then hold f, g, o.
         reverse: read the time axis from its end; outputs stay at their own time.
-        cell_clip: bound on ``|c|``; None for none.
-        gradient_clip: bound on each entry of the gradient that flows back through ``h``; None for none.
+        cell_clip: bound on ``|c|``; None: no bound.
+        gradient_clip: bound on each entry of the gradient that flows back through ``h``; None: no bound.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
-        recompute: keep no gates for the gradient but compute them again: less memory, more time, the same results.
-        bfloat16_products: the kernels may round the factors of matrix products to bfloat16 where the processor has
-            units for that (AMX); sums stay in float32. None: for tensors of bfloat16, and for float32 where the caller
-            has told PyTorch so. False: never.
+        recompute: compute the gates again for the gradient: less memory, more time, the same results.
+        bfloat16_products: kernels may round the factors of matrix products to bfloat16 where the processor has
+            units for that (AMX); sums stay in float32. None: for bfloat16 tensors, and for float32 where PyTorch's
+            settings allow it. False: never.
     """
 
     activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
     coupled: bool = False
     reverse: bool = False
-    cell_clip: float | None = None
-    gradient_clip: float | None = None
+    cell_clip: float | None = option(None, "bound on |c|", above=0, below=math.inf)
+    gradient_clip: float | None = option(None, "bound on the gradient through h", above=0, below=math.inf)
     zero_output: bool = True
     recompute: bool = False
     bfloat16_products: bool | None = None
@@ -66,7 +68,7 @@ class LSTMWeights(NamedTuple):
 
 
 class LSTMOutput(NamedTuple):
-    """Outputs of every step, last states, and the cell states of every step where they were asked for."""
+    """Outputs of every step, last states, and the cell states of every step on request."""
 
     y: Float[Tensor, "time batch output"]
     h: Float[Tensor, "batch output"]

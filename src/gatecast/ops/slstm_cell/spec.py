@@ -16,7 +16,7 @@ class SLSTMSpec:
     Args:
         exponential_forget: the forget gate is ``exp``, else ``sigmoid``.
         reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through h; None for none.
+        gradient_clip: bound on each entry of the gradient that flows back through h; None: no bound.
         zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gatecast.base.errors import SettingError
-from gatecast.nn.sizes import check_input, padding_of, sizes, space_of
+from gatecast.nn.convlstm import check_input, padding_of, sizes, space_of
 
 
 def test_one_number_stands_for_every_axis() -> None:
