@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gatecast.base.errors import SettingError, Stopped, Terminated, TrainingError
-from gatecast.batches.windows import Gathers, Origins
+from gatecast.batches.windows import BatchSource, WindowOrigins
 from gatecast.training.averages import average_of, copied
 from gatecast.training.checkpoint import Checkpoint, State
 from gatecast.training.config import FitConfig
@@ -37,9 +37,9 @@ EVALUATION_BATCH = 512
 
 def train(
     model: nn.Module,
-    windows: Gathers,
-    training: Origins,
-    held_back: Origins,
+    windows: BatchSource,
+    training: WindowOrigins,
+    held_back: WindowOrigins,
     config: FitConfig,
     *,
     steps: int,
@@ -125,7 +125,7 @@ def train(
     return run
 
 
-def evaluate(model: nn.Module, windows: Gathers, held_back: Origins, engine: Engine) -> float | None:
+def evaluate(model: nn.Module, windows: BatchSource, held_back: WindowOrigins, engine: Engine) -> float | None:
     """Mean loss over the held-back windows (an even choice of at most 2,048), in float32; None without any."""
     if not held_back.total:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from gatecast.base.errors import ModelFileError
-from gatecast.batches.windows import Gathers, Origins
+from gatecast.batches.windows import BatchSource, WindowOrigins
 from gatecast.training.config import FitConfig
 
 # Settings that change nothing in the numbers of the steps to come.
@@ -22,9 +22,9 @@ _FREE |= {"gradients", "log_dir", "log", "strategy"}
 
 def identity_of(
     model: nn.Module,
-    windows: Gathers,
-    training: Origins,
-    held_back: Origins,
+    windows: BatchSource,
+    training: WindowOrigins,
+    held_back: WindowOrigins,
     config: FitConfig,
     *,
     steps: int,
@@ -40,7 +40,7 @@ def identity_of(
     return dict(json.loads(json.dumps(identity, default=str)))
 
 
-def _task(model: nn.Module, windows: Gathers) -> dict[str, Any]:
+def _task(model: nn.Module, windows: BatchSource) -> dict[str, Any]:
     """What the data are for, and the network."""
     config, *parts = (getattr(model, name, None) for name in ("config", "head", "scaler", "loss"))
     net = {f"net.{name}": value for name, value in asdict(config).items()} if config is not None else {}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from epidemic.seir.epidemics import CONSTANTS, START, TRUTH, epidemic, panel, problem
+from fixtures.refused import refused
 
 import gatecast
 from gatecast import SEIRForecaster, backtest
@@ -137,7 +138,7 @@ def test_the_same_seed_gives_the_same_forecast(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(again.predict().quantiles, fitted.predict().quantiles)
     other = fitted.clone()
     assert not hasattr(other, "fits_")
-    with pytest.raises(NotFittedError, match="SEIR has not seen a panel"):
+    with refused(NotFittedError, problem="SEIR is not fitted yet"):
         other.predict()
 
 

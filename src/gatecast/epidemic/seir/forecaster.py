@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.errors import DataError, SettingError
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir import tables
 from gatecast.epidemic.seir.bands import Course, Wander, run, sample_paths, wandering
@@ -81,7 +81,9 @@ class SEIRForecaster(Forecaster):
 
     Each series of daily new cases is fitted on its own by maximum likelihood, anew at every origin. Intervals hold
     three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk, as
-    large as it was on forecasts from earlier origins of the series), and the scatter of counts.
+    large as it was on forecasts from earlier origins of the series), and the scatter of counts. The point forecast is
+    the fitted course itself; quantiles and samples are whole numbers of cases. ``predict`` on a panel other than that
+    of ``fit`` fits it first; covariates are not used.
 
     Args:
         horizon: days ahead.
@@ -171,20 +173,8 @@ class SEIRForecaster(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the origin; a panel other than that of ``fit`` is fitted first. ``future`` is not used.
-
-        The point forecast is the fitted course itself; quantiles and samples are whole numbers of cases.
-        """
-        return self._forecast(self.name, _AS_FITTED, horizon, panel, levels, samples)
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        return self._under(_AS_FITTED, self.name, panel, horizon, levels, samples)
 
     def scenario(
         self,
@@ -207,7 +197,8 @@ class SEIRForecaster(Forecaster):
             horizon, levels, samples: as for ``predict``.
         """
         made = name if isinstance(name, Scenario) else Scenario(name, shift_days, contacts, start)
-        return self._forecast(made.title, made, horizon, None, levels, samples)
+        self._require_fitted()
+        return self._under(made, made.title, self.panel_, self._steps(horizon), levels, samples)
 
     # ── what was learned ──────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -247,7 +238,7 @@ class SEIRForecaster(Forecaster):
             scenario: what is changed; the past is run again under it.
             horizon: days after the origin; None takes the forecaster's own.
         """
-        return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._asked(horizon))
+        return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._steps(horizon))
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:
@@ -256,7 +247,7 @@ class SEIRForecaster(Forecaster):
         return twin
 
     def _check(self) -> None:
-        self._asked(None)
+        self._steps(None)
         if self.variant not in VARIANTS:
             raise SettingError(f"variant must be one of {', '.join(VARIANTS)}; got {self.variant!r}")
         for name, given in self._constants().items():
@@ -326,19 +317,11 @@ class SEIRForecaster(Forecaster):
         wander = wandering(fitted) if self.drift is None else Wander(0.0, self.drift)
         return SeriesFit(panel, index, first, fitted, draws, wander)
 
-    def _forecast(
-        self,
-        name: str,
-        scenario: Scenario,
-        horizon: int | None,
-        panel: Panel | None,
-        levels: Sequence[float],
-        samples: int | None,
+    def _under(
+        self, scenario: Scenario, name: str, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None
     ) -> Forecast:
-        fits, horizon = self._learned(), self._asked(horizon)
-        if panel is not None and panel is not self.panel_:
-            fits = self._fits(panel)
-        panel = self.panel_ if panel is None else panel
+        """The forecast under a scenario; a panel other than that of ``fit`` is fitted first."""
+        fits = self.fits_ if panel is self.panel_ else self._fits(panel)
         probabilities = level_quantiles(levels)
         shape = (len(panel), horizon, panel.targets)
         mean, quantiles = np.zeros(shape), np.zeros((*shape, len(probabilities)))
@@ -360,15 +343,8 @@ class SEIRForecaster(Forecaster):
         return Forecast(name, panel, mean, probabilities, quantiles, paths, _notes(panel, fits))
 
     def _learned(self) -> dict[str, SeriesFit]:
-        if not hasattr(self, "fits_"):
-            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before it is asked")
+        self._require_fitted()
         return self.fits_
-
-    def _asked(self, horizon: int | None) -> int:
-        horizon = self.horizon if horizon is None else horizon
-        if horizon < 1:
-            raise SettingError(f"horizon counts days ahead and must be at least 1, got {horizon}")
-        return int(horizon)
 
 
 def _middle(value: Given) -> float:
