@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from fixtures.cases import panel_of, wave
 
-from gatecast.batches.sequences import LabelledSequences, places
-from gatecast.batches.windows import Gathers, InputScales, Windows
+from gatecast.batches.sequences import LabelledSequences, one_window_each
+from gatecast.batches.windows import BatchSource, InputScales, Windows
 
 
 def three() -> LabelledSequences:
@@ -17,7 +17,7 @@ def three() -> LabelledSequences:
 
 
 def test_a_batch_holds_whole_sequences_in_the_order_asked_for() -> None:
-    batch = three().gather(*places(torch.arange(3)).locate(torch.tensor([2, 0])))
+    batch = three().gather(*one_window_each(torch.arange(3)).locate(torch.tensor([2, 0])))
     assert batch.series.tolist() == [2, 0]
     assert batch.lengths.tolist() == [1, 2]
     assert batch.values.shape == (2, 4, 2), "as long as the longest of all"
@@ -29,17 +29,17 @@ def test_a_batch_holds_whole_sequences_in_the_order_asked_for() -> None:
 
 
 def test_some_of_the_sequences_can_be_asked_for() -> None:
-    some = places(torch.tensor([0, 2]))
+    some = one_window_each(torch.tensor([0, 2]))
     assert some.total == 2
     assert some.locate(torch.tensor([1, 0]))[0].tolist() == [2, 0]
-    assert places(torch.arange(0)).total == 0
+    assert one_window_each(torch.arange(0)).total == 0
 
 
 def test_sequences_and_windows_are_both_what_the_loop_takes() -> None:
     panel = panel_of(wave(30), ids=["a"])
     windows = Windows(panel, 6, 2, scales=InputScales.fit(panel))
     for data, task in ((three(), {"features": 2, "longest": 4}), (windows, {"horizon": 2, "context": 6})):
-        assert isinstance(data, Gathers)
+        assert isinstance(data, BatchSource)
         assert data.task == task
         assert all(isinstance(tensor, torch.Tensor) for tensor in data.tensors)
     assert (list(three().ids), list(windows.ids)) == ([0, 1, 2], ["a"])

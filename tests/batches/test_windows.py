@@ -11,7 +11,7 @@ from fixtures.cases import panel_of, wave
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatecast.batches.windows import Batch, InputScales, Origins, Standardizer, Windows, split_origins
+from gatecast.batches.windows import Batch, InputScales, Standardizer, WindowOrigins, Windows, split_origins
 from gatecast.data.panel import Panel
 
 
@@ -179,7 +179,7 @@ def test_every_whole_window_is_trained_on() -> None:
 
 
 def test_locate_counts_through_the_series() -> None:
-    origins = Origins(torch.tensor([2, 5]), torch.tensor([10, 3]), torch.tensor([2, 3]), stride=7)
+    origins = WindowOrigins(torch.tensor([2, 5]), torch.tensor([10, 3]), torch.tensor([2, 3]), stride=7)
     series, at = origins.locate(torch.arange(5))
     assert series.tolist() == [2, 2, 5, 5, 5]
     assert at.tolist() == [10, 17, 3, 10, 17]

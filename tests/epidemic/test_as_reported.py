@@ -41,5 +41,5 @@ def test_what_does_not_fit_is_said() -> None:
     reported = panel_of(VALUES, freq="D")
     with refused(SettingError, problem="7 rows and the reported counts have 28", remedy="from the same file"):
         AsReported(Naive(), reported).fit(panel_of(VALUES[:7], freq="D"))
-    with pytest.raises(NotFittedError, match="Naive is not fitted yet"):
+    with refused(NotFittedError, problem="Naive is not fitted yet"):
         AsReported(Naive(), reported).predict(3)

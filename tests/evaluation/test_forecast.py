@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fixtures.cases import panel_of
+from fixtures.refused import refused
 
+from gatecast.base.errors import SettingError, UnknownNameError
+from gatecast.base.findings import Arg
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 
 
@@ -25,7 +28,8 @@ def test_level_quantiles(levels: list[float], expected: tuple[float, ...]) -> No
 
 @pytest.mark.parametrize("level", [0, 100, -5, 250])
 def test_a_level_outside_its_range(level: float) -> None:
-    with pytest.raises(ValueError, match=rf"levels are percentages between 0 and 100.*got {level}"):
+    problem = [Arg("levels"), f"percentages above 0 and below 100, got {level}"]
+    with refused(SettingError, problem=problem, remedy=Arg("levels", [80, 95])):
         level_quantiles([80, level])
 
 
@@ -68,7 +72,7 @@ def test_levels_quantile_interval() -> None:
     low, high = made.interval(80)
     np.testing.assert_array_equal(high - low, 2.0)
     np.testing.assert_array_equal(made.quantile(0.5), made.mean)
-    with pytest.raises(KeyError, match=r"quantile 0.3 is not in this forecast"):
+    with refused(UnknownNameError, problem="no quantile 0.3", remedy="it has "):
         made.quantile(0.3)
 
 

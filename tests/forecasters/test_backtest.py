@@ -9,10 +9,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.refused import refused
 
-from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
+from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError, UnknownNameError
+from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.evaluation.forecast import Forecast
 from gatecast.forecasters import Drift, Forecaster, Mean, Naive, SeasonalNaive, backtest
 from gatecast.forecasters.backtest import seasonal_scales
 
@@ -36,17 +38,7 @@ class Spy(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        assert panel is not None
-        assert horizon is not None
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         self.log.append(("predict", int(panel.lengths[0])))
         return Forecast(self.name, panel, np.zeros((len(panel), horizon, panel.targets)))
 
@@ -141,8 +133,8 @@ def test_when_every_model_fails_there_is_an_error() -> None:
 
 def test_a_forecast_of_the_wrong_shape_is_a_failure() -> None:
     class Short(Spy):
-        def predict(self, horizon: int | None = None, **asked: Any) -> Forecast:
-            return super().predict(1, **asked)
+        def _forecast(self, panel: Panel, horizon: int, *given: Any) -> Forecast:
+            return super()._forecast(panel, 1, *given)
 
     result = backtest([Short([], "Short"), Naive()], season(), 5)
     assert "shape (2, 1, 1), expected (series, horizon, targets) = (2, 5, 1)" in result.failed["Short"]
@@ -151,9 +143,9 @@ def test_a_forecast_of_the_wrong_shape_is_a_failure() -> None:
 def test_windows_are_reduced_with_a_note() -> None:
     result = backtest([Naive()], season(60), 10, windows=20)
     assert len(result.cutoffs) == 3
-    assert result.notes[0] == "Only 3 windows of the 20 asked for: the series are too short for more (60 rows)."
+    assert result.notes[0] == "3 windows instead of 20: the series have only 60 rows."
     single = backtest([Naive()], season(25), 14, windows=5)
-    assert single.notes[0].startswith("Only 1 window of the 5 asked for")
+    assert single.notes[0].startswith("1 window instead of 5: ")
 
 
 def test_short_series_are_left_out_with_a_note() -> None:
@@ -164,29 +156,30 @@ def test_short_series_are_left_out_with_a_note() -> None:
 
 
 def test_a_horizon_longer_than_the_data_is_an_error() -> None:
-    with pytest.raises(DataError, match="horizon=40 needs a series of at least 42 rows, but the longest has 30"):
+    problem = "horizon 40 needs a series of at least 42 rows, the longest has 30"
+    with refused(DataError, problem=problem, remedy=[Arg("horizon"), "at most 28"]):
         backtest([Naive()], season(30), 40)
 
 
 @pytest.mark.parametrize(
-    ("models", "arguments", "message"),
+    ("models", "arguments", "problem"),
     [
-        ([], {}, "at least one model"),
-        ([Naive(), Naive()], {}, "two models are named 'Naive'"),
-        ([Naive()], {"windows": 0}, "windows must be at least 1, got windows=0"),
-        ([Naive()], {"step": -1}, "step must be at least 1, got step=-1"),
+        ([], {}, ["at least one model"]),
+        ([Naive(), Naive()], {}, ["two models are named 'Naive'"]),
+        ([Naive()], {"windows": 0}, [Arg("windows"), "at least 1, got 0"]),
+        ([Naive()], {"step": -1}, [Arg("step"), "at least 1, got -1"]),
     ],
 )
-def test_wrong_arguments(models: list[Forecaster], arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(SettingError, match=message):
+def test_wrong_arguments(models: list[Forecaster], arguments: dict[str, Any], problem: list[Any]) -> None:
+    with refused(SettingError, problem=problem):
         backtest(models, season(), 5, **arguments)
 
 
 def test_wrong_questions() -> None:
     result = backtest([Naive()], season(), 5)
-    with pytest.raises(SettingError, match='by is "model", "series", "cutoff" or "step"; got \'week\''):
+    with refused(SettingError, problem=[Arg("by"), "one of model, series, cutoff, step, got 'week'"]):
         result.scores("week")
-    with pytest.raises(SettingError, match="no model named 'GRU' in this backtest; it has Naive"):
+    with refused(UnknownNameError, problem="no model 'GRU'", remedy="it has Naive"):
         result.verdict("GRU")
 
 

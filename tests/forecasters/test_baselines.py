@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.findings import Arg, Call
 from gatecast.data.panel import Panel
 from gatecast.forecasters.baselines import Drift, LocalBaseline, Mean, Naive, SeasonalNaive
 
@@ -146,11 +148,11 @@ def test_intervals_cover_a_random_walk() -> None:
 
 
 def test_errors_say_what_to_do() -> None:
-    with pytest.raises(NotFittedError, match=r"Naive has not seen a panel yet; call fit\(panel\)"):
+    with refused(NotFittedError, problem="Naive is not fitted yet", remedy=Call("fit", ...)):
         Naive().predict(3)
-    with pytest.raises(SettingError, match="needs a horizon of at least 1 step"):
+    with refused(SettingError, problem="Naive has no horizon", remedy=Arg("horizon", 14)):
         Naive().fit(panel(HISTORY)).predict()
-    with pytest.raises(SettingError, match="at least 1; got season=0"):
+    with refused(SettingError, problem=[Arg("season"), "at least 1, got 0"]):
         SeasonalNaive(0).fit(panel(HISTORY))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.findings import Call
 from gatecast.data.panel import Panel
 from gatecast.forecasters import (
     AutoSelect,
@@ -62,13 +64,13 @@ def test_an_ensemble_can_be_backtested_beside_its_members() -> None:
     ("members", "weights", "message"),
     [
         ([], None, "an ensemble needs at least one member"),
-        ([Naive()], [1, 2], r"one number a member \(1\)"),
+        ([Naive()], [1, 2], "1 numbers, one for each member"),
         ([Naive(), Mean()], [1, -1], "not negative"),
         ([Naive(), Mean()], [0, 0], "not negative"),
     ],
 )
 def test_wrong_members_and_weights(members: list[Naive], weights: list[float] | None, message: str) -> None:
-    with pytest.raises(SettingError, match=message):
+    with refused(SettingError, problem=message):
         Ensemble(members, weights).fit(season())
 
 
@@ -118,7 +120,7 @@ def test_auto_select_is_a_forecaster_like_any_other() -> None:
 
 def test_not_fitted() -> None:
     for model in (Ensemble([Naive()]), AutoSelect(3, [Naive()])):
-        with pytest.raises(NotFittedError, match=r"is not fitted yet; call fit\(panel\)"):
+        with refused(NotFittedError, problem=f"{model.name} is not fitted yet", remedy=Call("fit", ...)):
             model.predict(3)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.forecasters.baselines import SeasonalNaive
 from gatecast.forecasters.linear import LinearAR, _fill, _prior
@@ -139,22 +141,23 @@ def test_a_shorter_horizon_is_the_beginning_of_the_longer() -> None:
 def test_few_rows_still_work_and_too_few_say_so() -> None:
     forecast = LinearAR(3).fit(Panel.from_arrays([autoregression()[0, :14]])).predict()
     assert np.isfinite(forecast.quantiles).all()
-    with pytest.raises(
-        DataError, match=r"needs a series with 25 rows \(context 20 \+ horizon 5\).*longest has 14 rows"
-    ):
+    problem = ["needs a series with 25 rows (context 20 + horizon 5)", "longest has 14 rows"]
+    with refused(DataError, problem=problem, remedy=Arg("horizon")):
         LinearAR(5, context=20).fit(Panel.from_arrays([autoregression()[0, :14]]))
 
 
 def test_errors_say_what_to_do() -> None:
-    with pytest.raises(NotFittedError, match="LinearAR is not fitted yet"):
+    with refused(NotFittedError, problem="LinearAR is not fitted yet"):
         LinearAR(3).predict()
     model = LinearAR(3).fit(Panel.from_arrays(list(autoregression())))
-    with pytest.raises(SettingError, match="was fitted for horizon=3; got 4"):
+    with refused(SettingError, problem=["was fitted for", Arg("horizon", 3), "got 4"], remedy=Arg("horizon", 4)):
         model.predict(4)
-    with pytest.raises(SettingError, match="horizon and context are at least 1, got 0"):
+    with refused(SettingError, problem=[Arg("horizon"), "at least 1, got 0"]):
         LinearAR(0).fit(Panel.from_arrays(list(autoregression())))
+    with refused(SettingError, problem=[Arg("context"), "at least 1, got 0"]):
+        LinearAR(3, 0).fit(Panel.from_arrays(list(autoregression())))
 
 
 def test_a_constant_series_is_named_as_the_reason() -> None:
-    with pytest.raises(DataError, match=r"^LinearAR has nothing to learn: the series never change; take Naive$"):
+    with refused(DataError, problem="LinearAR has nothing to learn: all series are constant", remedy="take Naive"):
         LinearAR(3).fit(Panel.from_arrays([np.full(28, 7.0)]))

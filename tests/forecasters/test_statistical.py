@@ -8,8 +8,10 @@ import warnings
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import MissingExtraError, NotFittedError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.forecasters import AutoARIMA, AutoETS, AutoTheta, SeasonalNaive, default_baselines
 from gatecast.forecasters.statistical import _Statistical
@@ -114,9 +116,8 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_without_statsforecast_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "statsforecast.models", None)
-    with pytest.raises(
-        MissingExtraError, match=r'statsforecast is needed for AutoETS: pip install "gatecast\[stats\]"'
-    ):
+    remedy = 'pip install "gatecast[stats]"'
+    with refused(MissingExtraError, problem="statsforecast is needed for AutoETS", remedy=remedy):
         AutoETS().fit(monthly(wave()))
 
 
@@ -128,11 +129,11 @@ def test_without_statsforecast_the_baselines_say_what_is_left_out(monkeypatch: p
 
 
 def test_errors_say_what_to_do() -> None:
-    with pytest.raises(NotFittedError, match="AutoETS has not seen a panel yet"):
+    with refused(NotFittedError, problem="AutoETS is not fitted yet"):
         AutoETS().predict(3)
-    with pytest.raises(SettingError, match="at least 1; got season=0"):
+    with refused(SettingError, problem=[Arg("season"), "at least 1, got 0"]):
         AutoETS(0).fit(monthly(wave()))
-    with pytest.raises(SettingError, match="needs a horizon of at least 1 step, got None"):
+    with refused(SettingError, problem="AutoETS has no horizon", remedy=Arg("horizon", 14)):
         AutoETS().fit(monthly(wave())).predict()
 
 

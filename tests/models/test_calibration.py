@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatecast.models.calibration import Calibration, calibrate, carry, identity, normal_scores
+from gatecast.models.calibration import Calibration, calibrate, identity, map_quantiles, normal_scores
 from gatecast.nn.heads import Quantiles
 
 P = Quantiles().probabilities
@@ -134,18 +134,18 @@ def test_paths_carried_to_wider_quantiles_keep_their_order_and_their_dependence(
     before = torch.quantile(paths, torch.tensor(P), dim=1).movedim(0, -1)
     centre = before[..., MIDDLE : MIDDLE + 1]
     after = centre + (before - centre) * torch.linspace(1.0, 3.0, 6)[:, None, None]
-    carried = carry(paths, before, after)
+    carried = map_quantiles(paths, before, after)
     assert bool((carried.gather(1, paths.argsort(1)).diff(dim=1) >= -1e-6).all())  # each step and target: monotone
     torch.testing.assert_close(torch.quantile(carried, torch.tensor(P), dim=1).movedim(0, -1), after, atol=1e-3, rtol=0)
     expected = centre[:, None, ..., 0] + (paths - centre[:, None, ..., 0]) * torch.linspace(1.0, 3.0, 6)[:, None]
     torch.testing.assert_close(carried, expected, atol=1e-3, rtol=1e-3)  # beyond the ends too
-    assert carry(paths, before, before) is paths
+    assert map_quantiles(paths, before, before) is paths
 
 
 def test_a_value_that_several_quantiles_share_goes_to_the_middle_of_theirs() -> None:
     before = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0]).view(1, 1, 1, 7)
     after = torch.tensor([-3.0, -2.0, -1.0, 1.0, 1.0, 3.0, 4.0]).view(1, 1, 1, 7)
     values = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0]).view(1, 5, 1, 1)
-    assert carry(values, before, after).flatten().tolist() == [-2.0, 0.0, 1.0, 2.0, 3.5]
+    assert map_quantiles(values, before, after).flatten().tolist() == [-2.0, 0.0, 1.0, 2.0, 3.5]
     flat = torch.full((1, 1, 1, 7), 4.0)
-    assert carry(values + 2, flat, flat - 1).flatten().tolist() == [1.0, 1.5, 2.0, 2.5, 3.0]
+    assert map_quantiles(values + 2, flat, flat - 1).flatten().tolist() == [1.0, 1.5, 2.0, 2.5, 3.0]

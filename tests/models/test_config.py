@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from fixtures.cases import batch_of, panel_of, wave
+from fixtures.refused import refused
 from torch import Tensor, nn
 
 import gatecast
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import UNSET, Arg
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.models.config import ACTIVATIONS, CELLS, NetConfig, Shapes
 from gatecast.models.lstm import recurrent_layers
@@ -134,25 +137,43 @@ def test_the_names_of_activations_are_those_of_the_operators() -> None:
     assert set(ACTIVATIONS) == set(activations.ACTIVATIONS)
 
 
+def net(name: str, value: Any = UNSET) -> Arg:
+    return Arg(name, value, of="NetConfig")
+
+
 @pytest.mark.parametrize(
-    ("settings", "text"),
+    ("settings", "problem", "remedy"),
     [
-        ({"cell": "lsmt"}, "NetConfig.cell must be one of lstm, gru, rnn; got 'lsmt'"),
-        ({"activation": "tan"}, "NetConfig.activation must be one of tanh, .*; got 'tan'"),
-        ({"recurrent_activation": "x"}, "NetConfig.recurrent_activation must be one of"),
-        ({"zoneout": 1.0}, r"NetConfig.zoneout is a probability in \[0, 1\), got 1.0"),
-        ({"recurrent_dropout": -0.1}, "NetConfig.recurrent_dropout is a probability"),
-        ({"input_dropout": 2}, "NetConfig.input_dropout is a probability"),
-        ({"kind": "recursive", "go_backwards": True}, "it goes on from the newest row"),
-        ({"bidirectional": True, "go_backwards": True}, "reads both ways already"),
-        ({"cell": "gru", "layer_norm": True}, "layer_norm=True is an option of the LSTM, and cell='gru' has none"),
-        ({"cell": "rnn", "peephole": True}, "peephole=True is an option of the LSTM"),
-        ({"cell": "rnn", "recurrent_activation": "hard_sigmoid"}, "is of the gates, and cell='rnn' has none"),
-        ({"residual": True}, "needs num_layers of at least 2, got 1"),
+        ({"cell": "lsmt"}, [net("cell"), "one of lstm, gru, rnn, got 'lsmt'"], ["did you mean 'lstm'?"]),
+        ({"activation": "tan"}, [net("activation"), "one of tanh, ", "got 'tan'"], ["did you mean 'tanh'?"]),
+        ({"recurrent_activation": "x"}, [net("recurrent_activation"), "must be one of", "'x'"], []),
+        ({"zoneout": 1.0}, [net("zoneout"), "at least 0 and below 1, got 1.0"], []),
+        ({"recurrent_dropout": -0.1}, [net("recurrent_dropout"), "got -0.1"], []),
+        ({"input_dropout": 2}, [net("input_dropout"), "got 2"], []),
+        (
+            {"kind": "recursive", "go_backwards": True},
+            [net("kind", "recursive"), "it continues from the newest row"],
+            [net("go_backwards", False), net("kind", "seq2seq")],
+        ),
+        (
+            {"bidirectional": True, "go_backwards": True},
+            [net("bidirectional", True), "already reads both ways"],
+            [net("go_backwards", True)],
+        ),
+        ({"cell": "gru", "layer_norm": True}, [net("layer_norm", True), "not of the cell gru"], [net("cell", "lstm")]),
+        ({"cell": "rnn", "peephole": True}, [net("peephole", True), "not of the cell rnn"], [net("cell", "lstm")]),
+        (
+            {"cell": "rnn", "recurrent_activation": "hard_sigmoid"},
+            [net("recurrent_activation", "hard_sigmoid"), "the cell rnn has no gates"],
+            [net("activation")],
+        ),
+        ({"residual": True}, [net("residual", True), "from the second layer on"], [net("num_layers", 2)]),
     ],
 )
-def test_what_a_network_cannot_do_is_refused_with_the_reason(settings: Changes, text: str) -> None:
-    with pytest.raises(SettingError, match=text):
+def test_what_a_network_cannot_do_is_refused_with_the_reason(
+    settings: Changes, problem: list[Any], remedy: list[Any]
+) -> None:
+    with refused(SettingError, problem=problem, remedy=remedy):
         NetConfig(**settings)  # type: ignore[arg-type]
 
 

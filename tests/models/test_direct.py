@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from fixtures.cases import batch_of
+from fixtures.refused import refused
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.batches.scalers import SCALERS
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import segment_length
@@ -99,19 +101,27 @@ def test_segment_length(context: int, seasons: tuple[int, ...], asked: int | Non
 
 
 @pytest.mark.parametrize(
-    ("settings", "text"),
+    ("name", "value", "problem"),
     [
-        ({"kind": "gru"}, "NetConfig.kind must be one of auto, segment, direct, seq2seq, recursive; got 'gru'"),
-        ({"base": "x"}, "NetConfig.base must be one of"),
-        ({"hidden_size": 0}, "NetConfig.hidden_size must be at least 1, got 0"),
-        ({"dropout": 1.0}, r"NetConfig.dropout is a probability in \[0, 1\), got 1.0"),
-        ({"segment": 0}, "NetConfig.segment counts rows and must be at least 1, got 0"),
-        ({"kind": "recursive", "bidirectional": True}, "kind='seq2seq' for a bidirectional encoder"),
+        ("kind", "gru", "one of auto, segment, direct, seq2seq, recursive, got 'gru'"),
+        ("base", "x", "one of auto, mixture, last, season, none, got 'x'"),
+        ("hidden_size", 0, "at least 1, got 0"),
+        ("num_layers", 0, "at least 1, got 0"),
+        ("dropout", 1.0, "at least 0 and below 1, got 1.0"),
+        ("segment", 0, "at least 1, got 0"),
+        ("embedding", 0, "at least 1, got 0"),
+        ("id_embedding", -1, "at least 0, got -1"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, object], text: str) -> None:
-    with pytest.raises(SettingError, match=text):
-        NetConfig(**settings)  # type: ignore[arg-type]
+def test_values_out_of_bounds_are_refused(name: str, value: object, problem: str) -> None:
+    with refused(SettingError, problem=[Arg(name, of="NetConfig"), problem]):
+        NetConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_recursive_network_reads_forwards_only() -> None:
+    remedy = [Arg("bidirectional", False, of="NetConfig"), Arg("kind", "seq2seq", of="NetConfig")]
+    with refused(SettingError, problem=Arg("kind", "recursive", of="NetConfig"), remedy=remedy):
+        NetConfig(kind="recursive", bidirectional=True)
 
 
 def test_missing_targets_do_not_count_in_the_loss() -> None:
@@ -137,5 +147,5 @@ def test_seasonal_loss_weight_counts_windows_by_their_naive_error() -> None:
 
 
 def test_the_negative_binomial_head_needs_its_scaler() -> None:
-    with pytest.raises(SettingError, match="needs scaler='mean_abs', got 'standard'"):
+    with refused(SettingError, problem="cannot use the scaler standard", remedy=Arg("scaler", "mean_abs")):
         ForecastModel(Shapes(6, 2, outputs=2), NetConfig(kind="direct"), SCALERS["standard"](), NegBinomial())

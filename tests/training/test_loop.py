@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gatecast.base.errors import ModelFileError, SettingError, TrainingError
 from gatecast.base.findings import Arg
 from gatecast.batches.scalers import SCALERS
-from gatecast.batches.windows import Batch, InputScales, Origins, Windows, split_origins
+from gatecast.batches.windows import Batch, InputScales, WindowOrigins, Windows, split_origins
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles
@@ -34,7 +34,7 @@ CONTEXT, HORIZON, STEPS = 12, 4, 12
 CONFIG = FitConfig(batch_size=16, evaluations=4, progress=False)
 
 
-def parts(held: int = 3) -> tuple[Windows, Origins, Origins]:
+def parts(held: int = 3) -> tuple[Windows, WindowOrigins, WindowOrigins]:
     panel = panel_of(wave(80), wave(60, 5), ids=["first", "second"])
     windows = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
     return windows, *split_origins(panel, CONTEXT, HORIZON, held_back=held)

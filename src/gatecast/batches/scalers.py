@@ -1,4 +1,4 @@
-"""Scalers: each window is brought to a common size by its own context, and the forecast is brought back.
+"""Scalers: each window is scaled by statistics of its own context, and the forecast is scaled back.
 
 ``z = (g(y) - location) / scale`` with ``location`` and ``scale`` from the context alone, so that no statistic sees
 a row after the origin, and a series of millions and one of units train the same network (instance normalisation;
@@ -87,7 +87,7 @@ class Shift(Scaler):
 
 @dataclass(frozen=True)
 class Robust(Scaler):
-    """Median and interquartile range / 1.349 (the standard deviation of a normal): spikes do not count."""
+    """Median and interquartile range / 1.349 (the standard deviation of a normal): robust to spikes."""
 
     def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
         masked = values.masked_fill(~observed, torch.nan)
@@ -143,9 +143,9 @@ def _mean(values: Values, observed: Mask) -> Statistic:
 
 
 def _positive(scale: Statistic, location: Statistic) -> Statistic:
-    """Scale of a constant window: the size of its value, or 1, so that nothing is divided by (nearly) zero.
+    """The scale, replaced in constant windows by the size of their value, or 1, so that nothing divides by zero.
 
-    Constant is what varies no more than the rounding of the numbers themselves: a level of a million hides no season.
+    A window is constant if it varies no more than rounding does: a season on a level of a million still counts.
     """
     floor = 8 * torch.finfo(scale.dtype).eps * location.abs()
     return torch.where(scale > floor, scale, torch.where(location.abs() > 0, location.abs(), 1.0))

@@ -1,4 +1,4 @@
-"""Labelled sequences of any lengths: what a classifier learns from, gathered into batches as windows are."""
+"""Labelled sequences of any lengths, gathered into batches as windows are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gatecast.batches.windows import Origins
+from gatecast.batches.windows import WindowOrigins
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SequenceBatch:
         values: features of each step.
         lengths: steps of each sequence.
         label: number of its class.
-        weight: what it counts for.
+        weight: its weight in the loss.
     """
 
     series: Int[Tensor, " batch"]
@@ -44,9 +44,9 @@ class LabelledSequences:
     """Sequences one after another in one table, with their labels.
 
     Args:
-        sequences: ``(time, features)`` each, of any times of at least one row.
+        sequences: ``(time, features)`` each, of any length of at least one row.
         labels: number of the class of each; None: 0 for all.
-        weights: what each counts for; None: 1 for all.
+        weights: weight of each in the loss; None: 1 for all.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class LabelledSequences:
 
     @property
     def ids(self) -> Sequence[Any] | np.ndarray:
-        """Positions of the sequences, which are their names in messages."""
+        """Positions of the sequences: their names in messages."""
         return range(len(self))
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All that batches are gathered from."""
+        """Tensors that identify the data."""
         return self.values, self.end, self.labels, self.weights
 
     @property
     def task(self) -> dict[str, int]:
-        """What a model of these data is for."""
+        """Number of features, and steps of the longest sequence."""
         return {"features": self.values.shape[1], "longest": self.longest}
 
     def gather(self, series: Int[Tensor, " batch"], origin: Int[Tensor, " batch"]) -> SequenceBatch:
@@ -96,6 +96,6 @@ class LabelledSequences:
         )
 
 
-def places(chosen: Int[Tensor, " sequences"]) -> Origins:
-    """Whole sequences as the training loop asks for them: one window each."""
-    return Origins(chosen, torch.zeros_like(chosen), torch.ones_like(chosen))
+def one_window_each(chosen: Int[Tensor, " sequences"]) -> WindowOrigins:
+    """Whole sequences as windows of the training loop, one each."""
+    return WindowOrigins(chosen, torch.zeros_like(chosen), torch.ones_like(chosen))

@@ -7,7 +7,7 @@ grow with the number of windows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows as a model takes them. Missing values are 0 in ``past``, ``target`` and the inputs; the masks tell.
+    """Windows as a model takes them. Missing values are 0 in ``past``, ``target`` and the inputs; see the masks.
 
     Args:
         series: position of the series in the panel.
@@ -74,6 +74,15 @@ class Standardizer:
         varies = spread > 8 * np.finfo(values.dtype).eps * np.abs(mean)
         return cls(mean, np.where(varies, spread, 1).astype(np.float32))
 
+    def to_state(self) -> dict[str, Tensor]:
+        """Copies of both, by name."""
+        return {"mean": torch.from_numpy(self.mean.copy()), "spread": torch.from_numpy(self.spread.copy())}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """From what :meth:`to_state` gave."""
+        return cls(np.array(state["mean"].numpy()), np.array(state["spread"].numpy()))
+
     def __call__(self, values: Float[Tensor, "*rows columns"]) -> Float[Tensor, "*rows columns"]:
         return ((values - torch.from_numpy(self.mean)) / torch.from_numpy(self.spread)).nan_to_num(0.0)
 
@@ -97,9 +106,20 @@ class InputScales:
             Standardizer.fit(panel.past[seen]), Standardizer.fit(panel.known[seen]), Standardizer.fit(panel.static)
         )
 
+    def to_state(self) -> dict[str, Tensor]:
+        """The tensors of all three, by name."""
+        roles = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {f"{role}.{name}": value for role, one in roles.items() for name, value in one.to_state().items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """From what :meth:`to_state` gave."""
+        names = ("mean", "spread")
+        return cls(*(Standardizer.from_state({n: state[f"{role.name}.{n}"] for n in names}) for role in fields(cls)))
+
 
 @runtime_checkable
-class Gathers(Protocol):
+class BatchSource(Protocol):
     """Data that the training loop takes: windows of a panel, or whole sequences with labels."""
 
     @property
@@ -108,11 +128,11 @@ class Gathers(Protocol):
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All that batches are gathered from, by which a run knows its data again."""
+        """Tensors that identify the data (hashed when resuming)."""
 
     @property
     def task(self) -> dict[str, int]:
-        """What a model of these data is for, by which a run knows its task again."""
+        """Sizes of the task (compared when resuming)."""
 
     def gather(self, series: Int[Tensor, " batch"], origin: Int[Tensor, " batch"]) -> Any:
         """A batch: a frozen dataclass of tensors with ``series``, ``to(device)`` and a length."""
@@ -128,7 +148,7 @@ class Windows:
         scales: statistics of the covariates (those of training, also when forecasting another panel).
         cycles: cycles of the calendar to add as features (:func:`calendar_cycles`); None for all that the frequency
             resolves.
-        origin_only: only :meth:`at_origin` will be asked for; the calendar of earlier rows is left out.
+        origin_only: only :meth:`at_origin` will be called; the calendar of earlier rows is left out.
     """
 
     def __init__(
@@ -186,7 +206,7 @@ class Windows:
 
     @property
     def past_width(self) -> int:
-        """Number of inputs beside the target over the context."""
+        """Number of inputs over the context, targets not counted."""
         return self._past.shape[1] + self._known.shape[1] + self.calendar_width
 
     @property
@@ -245,14 +265,14 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def _observed(values: Tensor, rows: Tensor, inside: Tensor, *, missing: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Values of these rows with ``missing`` where there is none, and which were there."""
+    """Values of these rows, ``missing`` where there is none, and which of them were observed."""
     found = values[rows.clamp(0, len(values) - 1)]
     seen = inside[..., None] & ~found.isnan()
     return torch.where(seen, found, missing), seen
 
 
 @dataclass(frozen=True)
-class Origins:
+class WindowOrigins:
     """A range of origins for each series: the windows of training, or those held back for validation.
 
     Args:
@@ -282,7 +302,7 @@ class Origins:
 
 def split_origins(
     panel: Panel, context: int, horizon: int, *, held_back: int, stride: int = 1
-) -> tuple[Origins, Origins]:
+) -> tuple[WindowOrigins, WindowOrigins]:
     """Training windows and the last ``held_back`` windows of each series in time.
 
     No target of a training window lies in the target range of a held-back window of the same series. A series too
@@ -297,7 +317,7 @@ def split_origins(
     first = torch.minimum(torch.tensor(context), (last_training + 1) // 2).clamp(min=1)
     usable = length >= 2
     series = torch.arange(len(length))
-    training = Origins(series[usable], first[usable], (last_training - first + 1)[usable])
+    training = WindowOrigins(series[usable], first[usable], (last_training - first + 1)[usable])
     kept = series[enough]
     first_held = last[enough] - (held_back - 1) * stride
-    return training, Origins(kept, first_held, torch.full_like(first_held, held_back), stride)
+    return training, WindowOrigins(kept, first_held, torch.full_like(first_held, held_back), stride)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.errors import SettingError
 from gatecast.data.panel import Panel
 from gatecast.epidemic.counts import daily_counts
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.evaluation.forecast import Forecast
 from gatecast.forecasters.base import Forecaster
 
 
@@ -48,24 +48,19 @@ class AsReported(Forecaster):
         self.name = name or model.name
 
     def fit(self, panel: Panel) -> Self:
-        self.panel_ = panel
         self.model_ = self.model.clone().fit(self._repaired(panel))
+        self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        if not hasattr(self, "model_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
-        panel = self.panel_ if panel is None else panel
-        made = self.model_.predict(horizon, panel=self._repaired(panel), levels=levels, samples=samples, future=future)
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        made = self.model_.predict(horizon, panel=self._repaired(panel), levels=levels, samples=samples)
         return replace(made, model=self.name, panel=panel)
+
+    def _own_horizon(self) -> int | None:
+        return self.model._own_horizon()
+
+    def _covariate_steps(self) -> int:
+        return self.model_._covariate_steps()
 
     def _repaired(self, panel: Panel) -> Panel:
         """The panel with the counts known at its origin."""

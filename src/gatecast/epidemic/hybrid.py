@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.errors import SettingError
 from gatecast.data.panel import Panel
 from gatecast.epidemic.seir import SEIRForecaster
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.evaluation.forecast import Forecast
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.training.config import FitConfig
@@ -60,6 +60,9 @@ class SEIRHybrid(Forecaster):
         (1, 7, 1)
     """
 
+    horizon: int
+    _fixed_horizon = True
+
     def __init__(
         self,
         horizon: int,
@@ -90,23 +93,8 @@ class SEIRHybrid(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the origin; a panel other than that of ``fit`` has the equations fitted first."""
-        if not hasattr(self, "seir_"):
-            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before predict")
-        horizon = self.horizon if horizon is None else horizon
-        if not 1 <= horizon <= self.horizon:
-            raise SettingError(f"{self.name} was fitted for horizon={self.horizon}; got {horizon}")
-        other = panel is not None and panel is not self.panel_
-        seir = self.seir_.clone().fit(panel) if other and panel is not None else self.seir_
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        seir = self.seir_ if panel is self.panel_ else self.seir_.clone().fit(panel)
         base = seir.predict(horizon, levels=levels, samples=samples)
         factor = np.exp(self._ahead(seir, base.panel, horizon))
         return Forecast(

@@ -1,4 +1,4 @@
-"""What a forecaster returns: point, quantiles, sample paths, and the frame that the field's tools read."""
+"""What a forecaster returns: point forecast, quantiles, sample paths, and the long frame of utilsforecast."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from gatecast.base.errors import SettingError, UnknownNameError
+from gatecast.base.findings import Arg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +24,12 @@ def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
     """Probabilities of the ends of central intervals, with the median: ``[80] → (0.1, 0.5, 0.9)``.
 
     Raises:
-        ValueError: for a level outside (0, 100).
+        SettingError: for a level outside (0, 100).
     """
     for level in levels:
         if not 0 < level < 100:
-            raise ValueError(f"levels are percentages between 0 and 100, e.g. levels=[80, 95]; got {level}")
+            problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level}"
+            raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
     tails = {round((100 - level) / 200, 6) for level in levels}
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 
@@ -39,7 +43,7 @@ class Forecast:
         panel: the panel forecast from (its origin is the cutoff).
         mean: ``(series, horizon, targets)`` point forecast in the target's unit.
         probabilities: the quantile probabilities given, ascending; may be empty.
-        quantiles: ``(series, horizon, targets, probabilities)``, never crossing.
+        quantiles: ``(series, horizon, targets, probabilities)``, ascending.
         samples: ``(series, samples, horizon, targets)`` joint paths, or None.
         notes: what the user should know about this forecast (fallbacks, clipping), one sentence each.
     """
@@ -75,11 +79,16 @@ class Forecast:
         return tuple(sorted(_percent(100 * (1 - 2 * p)) for p in lower))
 
     def quantile(self, probability: float) -> np.ndarray:
-        """``(series, horizon, targets)`` of one given probability. Raises KeyError when it was not asked for."""
+        """``(series, horizon, targets)`` values of one quantile.
+
+        Raises:
+            UnknownNameError: the forecast does not have it.
+        """
         for position, known in enumerate(self.probabilities):
             if abs(known - probability) < 1e-6:
                 return self.quantiles[..., position]
-        raise KeyError(f"quantile {probability} is not in this forecast; it has {list(self.probabilities)}")
+        known = ", ".join(map(str, self.probabilities)) or "no quantiles"
+        raise UnknownNameError(f"the forecast has no quantile {probability}", f"it has {known}")
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central interval, each ``(series, horizon, targets)``."""

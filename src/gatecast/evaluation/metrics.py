@@ -1,8 +1,8 @@
 """Accuracy of forecasts: every metric with its formula, unit and source, over any grouping of a backtest's rows.
 
 The errors themselves come from utilsforecast. Here they are grouped: missing actual values are skipped; metrics
-without a unit (MASE, RMSSE, MAPE, sMAPE) are computed for each series and then averaged, so that every series weighs
-the same; metrics in the unit of the target, WQL, coverage and width pool all values.
+without a unit (MASE, RMSSE, MAPE, sMAPE) are computed for each series and then averaged, so that every series has
+the same weight; metrics in the unit of the target, WQL, coverage and width pool all values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GROUP = {"id_col": "group", "target_col": "y", "cutoff_col": "no cutoff"}
 
 @dataclass(frozen=True)
 class Rows:
-    """What a metric reads.
+    """Actual values and forecasts that a metric is computed from.
 
     Args:
         values: columns ``y``, the models, their interval ends ``<model>-lo-<level>``/``-hi-``, and ``group``.
@@ -52,7 +52,7 @@ class Metric:
     Args:
         formula: y actual, ŷ forecast, e = y - ŷ; the mean runs over all values of the group.
         unit: ``"target"`` for the target's own unit, ``"%"``, or ``""`` for a plain ratio.
-        lower_is_better: None where the aim is neither (coverage aims at its level).
+        lower_is_better: None for coverage, which should equal its level.
         source: where the definition is given.
         per_series: averaged over series rather than over values.
         compute: one row per group, one column per model.
@@ -226,12 +226,12 @@ def metric(name: str) -> Metric:
     """The metric of that name; ``coverage-80`` and ``width-80`` are made for any level.
 
     Raises:
-        SettingError: for a name that is not known.
+        SettingError: unknown name.
     """
     kind, _, level = name.rpartition("-")
     if name not in METRICS and (kind not in {"coverage", "width"} or not level.replace(".", "", 1).isdigit()):
         known = ", ".join([*METRICS, "coverage-80", "width-80"])
-        raise SettingError(f"no metric named {name!r}; known are {known}")
+        raise SettingError(f"there is no metric {name!r}", f"the metrics are {known}")
     if kind == "coverage":
         formula = f"share of y inside the {level} % interval"
         return Metric(formula, "%", None, "Gneiting & Raftery (2007), JASA 102:359", False, _coverage(float(level)))
@@ -305,7 +305,7 @@ def _pairs(group: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _labelled(table: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
-    """The keys in the place of the codes."""
+    """The keys instead of the codes."""
     flat = table.reset_index()
     for label in keys.columns:
         flat[label] = keys[label].loc[flat["group"]].array

@@ -1,4 +1,4 @@
-"""Is one model's error really lower than another's, or is it luck? Paired tests on loss differences."""
+"""Paired tests on loss differences: whether one model's error is lower than another's by more than chance."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def compare(first: np.ndarray, second: np.ndarray, *, overlap: int = 0) -> TestR
 
     Few series: Diebold–Mariano over the origins, each origin's loss averaged over series and steps. At least
     20 series and fewer than 20 origins: sign-flip permutation over the series. Series that move together (one
-    epidemic in many regions) carry less evidence than their number suggests; origins do not have that weakness, so
-    they are preferred as soon as there are 20 of them.
+    epidemic in many regions) are less evidence than their number suggests; origins do not have that weakness and are
+    preferred from 20 on.
 
     Args:
         first, second: ``(series, origins)`` losses; NaN where there is none.
@@ -66,7 +66,7 @@ def diebold_mariano(difference: np.ndarray, *, overlap: int = 0) -> TestResult:
 
         DM = d̄ / √((γ₀ + 2 Σ_{k<h} γ_k) / n),   S = DM √((n + 1 - 2h + h(h - 1)/n) / n) ~ t(n - 1)
 
-    Where the sum of autocovariances is not positive, Bartlett weights take their place.
+    Where the sum of autocovariances is not positive, they get Bartlett weights.
 
     Args:
         difference: ``(origins,)`` loss differences in time order.
@@ -80,7 +80,7 @@ def diebold_mariano(difference: np.ndarray, *, overlap: int = 0) -> TestResult:
     mean = float(difference.mean())
     steps = min(overlap, n - 1) + 1
     variance = _long_run_variance(difference - mean, steps)
-    if variance <= 1e-14 * max(mean**2, 1e-300):  # all differences alike: no doubt left, or no difference at all
+    if variance <= 1e-14 * max(mean**2, 1e-300):  # all differences are equal
         return TestResult(name, math.copysign(math.inf, mean) if mean else 0.0, 0.0 if mean else 1.0, n)
     correction = (n + 1 - 2 * steps + steps * (steps - 1) / n) / n
     statistic = mean / math.sqrt(variance / n) * math.sqrt(max(correction, 0.0))

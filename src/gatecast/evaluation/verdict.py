@@ -1,4 +1,4 @@
-"""The verdict: one or two sentences that say which model to use, with a test behind them."""
+"""The verdict: one or two sentences on which model to use, based on a test."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Verdict:
         return self.text
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers and strings; None in the place of NaN."""
+        """Plain dicts, lists, numbers and strings; None for NaN."""
         return _plain({**asdict(self), "comparisons": [{**asdict(c), "outcome": c.outcome} for c in self.comparisons]})
 
 
@@ -98,7 +98,7 @@ def judge(
     """Judge the candidate against every other model.
 
     The p-values are adjusted for the number of rivals by Holm's method: the chance that any "better" or "worse" is
-    mere luck stays below 5 %.
+    false stays below 5 %.
 
     Args:
         losses: model → ``(series, origins)`` loss, averaged over the steps ahead, on the same rows for all models.
@@ -107,7 +107,7 @@ def judge(
         overlap: see :func:`~gatecast.evaluation.significance.compare`.
         left_out: models that were not run, with the reason.
         failed: model → reason.
-        covariates_used: the candidate already had covariates, so that they are no reason left to prefer it.
+        covariates_used: the candidate had covariates; without them, they can be a reason to prefer it.
         remarks: further sentences to end with.
     """
     scores = {name: _series_mean(loss) for name, loss in losses.items()}
@@ -137,7 +137,7 @@ def judge(
 
 
 def _series_mean(loss: np.ndarray) -> float:
-    """Mean over series of each series' mean over origins: every series weighs the same."""
+    """Mean over series of each series' mean over origins: all series have the same weight."""
     alive = loss[np.isfinite(loss).any(axis=1)]
     return float(np.nanmean(alive, axis=1).mean()) if len(alive) else math.nan
 

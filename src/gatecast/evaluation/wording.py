@@ -1,4 +1,4 @@
-"""The words of the verdict: comparisons as a sentence, with singular, plural and percentages as people write them."""
+"""The words of the verdict: comparisons as sentences."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gatecast.base.text import plural
 from gatecast.evaluation.significance import MIN_ORIGINS
 
 if TYPE_CHECKING:
@@ -133,16 +134,11 @@ def caveats(comparisons: list[Comparison], origins: int) -> list[str]:
     test, n = comparisons[0].test, comparisons[0].n
     if test == "none":
         return [
-            f"With only {count(origins, 'origin')} no test is possible (it takes {MIN_ORIGINS}): take it as a hint."
+            f"With only {plural(origins, 'origin')} no test is possible (it takes {MIN_ORIGINS}): take it as a hint."
         ]
     if test.startswith("Diebold") and n < LOW_POWER:
-        return [f"With only {count(n, 'origin')} the test can see large differences only."]
+        return [f"With only {plural(n, 'origin')} the test can see large differences only."]
     return []
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 origin``, ``3 origins``, ``2 series``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _join(parts: Sequence[str]) -> str:

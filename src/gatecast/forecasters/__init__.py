@@ -1,4 +1,4 @@
-"""Models behind two doors: ``fit(panel) → self`` and ``predict(horizon) → Forecast``, and the backtest over them."""
+"""Forecasters (``fit(panel) → self``, ``predict(horizon) → Forecast``), their backtest and their files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from gatecast.forecasters.classifier import LSTMClassifier
     from gatecast.forecasters.ensemble import AutoSelect, Ensemble, best_of, default_baselines
     from gatecast.forecasters.linear import LinearAR
-    from gatecast.forecasters.model_file import load
     from gatecast.forecasters.neural import LSTMForecaster
     from gatecast.forecasters.per_series import fit_each
+    from gatecast.forecasters.saved import load
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME = {
     "LinearAR": "linear",
     "LSTMClassifier": "classifier",
     "LSTMForecaster": "neural",
-    "load": "model_file",
+    "load": "saved",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }
 

@@ -1,22 +1,24 @@
-"""Rolling origins: every model forecasts the same stretches of the past, and is measured on what then happened."""
+"""Rolling origins: every model forecasts the same stretches of the past and is scored on the actual values."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
+from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError, UnknownNameError
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_value
+from gatecast.base.text import plural
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
-from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 from gatecast.forecasters.parallel import Workers, check_workers, spread
+from gatecast.forecasters.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,7 @@ _KEYS = ("series", "cutoff", "step")
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """Forecasts of the past beside what happened. Made by :func:`backtest`.
+    """Forecasts of the past with the actual values. Made by :func:`backtest`.
 
     Args:
         frame: long frame, one row per origin, series, step and target: ``unique_id, ds, cutoff[, variable], y``, then
@@ -43,7 +45,7 @@ class Backtest:
         seconds: model → ``{"fit": …, "predict": …}``, summed over the origins.
         failed: model → reason.
         left_out: models that could not take part (a missing extra), with the reason.
-        notes: what was decided: windows reduced, series left out.
+        notes: windows reduced, series left out, and notes of the forecasts.
         scales: ``(series, targets, 2)`` mean absolute and root mean squared seasonal difference before the first
             origin; NaN where it is zero or unknown.
     """
@@ -85,7 +87,7 @@ class Backtest:
         from gatecast.evaluation.metrics import Rows, metric_names, score
 
         if by != "model" and by not in _KEYS:
-            raise SettingError(f'by is "model", "series", "cutoff" or "step"; got {by!r}')
+            raise SettingError(Arg("by") + f" must be one of model, {', '.join(_KEYS)}, got {by!r}")
         scale = np.broadcast_to(self.scales[None, :, None], (*self.shape, 2)).reshape(-1, 2)
         rows = Rows(self.frame, self.models, self.levels, scale[:, 0], scale[:, 1])
         code = np.arange(len(self.panel) * self.panel.targets).reshape(1, len(self.panel), 1, -1)
@@ -106,7 +108,7 @@ class Backtest:
     def losses(self) -> tuple[str, dict[str, np.ndarray]]:
         """The metric compared, and for each model the ``(series × targets, origins)`` mean absolute (scaled) error.
 
-        The metric is MASE, or MAE where no series has a scale. Only values that every model forecast count.
+        The metric is MASE, or MAE where no series has a scale, over the values that every model forecast.
         """
         origins, series, _, targets = self.shape
         known = bool(np.isfinite(self.scales[..., 0]).any())
@@ -123,13 +125,17 @@ class Backtest:
         """Judge one model against the others, in words.
 
         Args:
-            candidate: name of the model judged; None takes ``"LSTM"``, or the first model that ran where there is none.
+            candidate: name of the model judged; None takes ``"LSTM"``, else the first model that ran.
+
+        Raises:
+            UnknownNameError: the backtest has no such model.
         """
         from gatecast.evaluation.verdict import judge
 
         metric, losses = self.losses()
         if candidate is not None and candidate not in {*self.models, *self.failed}:
-            raise SettingError(f"no model named {candidate!r} in this backtest; it has {', '.join(self.models)}")
+            known = f"it has {', '.join(self.models)}"
+            raise UnknownNameError(f"the backtest has no model {candidate!r}", known)
         chosen = candidate or "LSTM"
         return judge(
             losses,
@@ -185,7 +191,7 @@ def backtest(
     progress: bool | None = None,
     workers: Workers = None,
 ) -> Backtest:
-    """Let every model forecast the last ``windows`` stretches of the panel from what was known before each.
+    """Forecast the last ``windows`` stretches of the panel with every model, each from the rows before it.
 
     Args:
         models: forecasters with different names; each is cloned, never changed. One that fails is recorded in
@@ -199,7 +205,7 @@ def backtest(
         future_known: known covariates of the steps ahead may be read as they turned out; False makes them past
             covariates, known only up to each origin.
         season: of MASE and RMSSE in steps; None takes ``panel.season``.
-        left_out: names of models that are not run at all, with the reason; the verdict tells.
+        left_out: names of models that are not run, with the reason; the verdict lists them.
         progress: show a progress bar; None shows it in a terminal.
         workers: None: one fit after the other; a number of local processes, or ``"ray"`` for a Ray cluster: each model
             is a job, with ``refit=True`` each model and origin. The forecasts are the same.
@@ -219,12 +225,12 @@ def backtest(
     origins = [panel.cut(rows) for rows in cuts]
     parts = [[rows] for rows in cuts] if refit else [cuts]
     jobs = [(model, part) for model in models for part in parts]
-    runs, failed, missing = dict[str, _Run](), dict[str, str](), list(left_out)
-    with _ticker(progress, len(models) * windows) as tick:
-        results = spread(_run, (panel, horizon, tuple(levels)), jobs, workers=workers)
+    runs, failed, missing = dict[str, _ModelRun](), dict[str, str](), list(left_out)
+    with progress_bar("backtest", len(models) * windows, progress) as advance:
+        results = spread(_run_model, (panel, horizon, tuple(levels)), jobs, workers=workers)
         for (model, part), result in zip(jobs, results, strict=True):
-            tick(model.name, len(part))
-            if isinstance(result, _Run):
+            advance(len(part), model.name)
+            if isinstance(result, _ModelRun):
                 runs[model.name] = runs[model.name] + result if model.name in runs else result
             elif isinstance(result, MissingExtraError):
                 missing.append(f"{model.name} ({result})")
@@ -267,14 +273,13 @@ def seasonal_scales(panel: Panel, season: int) -> np.ndarray:
 # ── the plan ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def _check(models: Sequence[Forecaster], horizon: int, windows: int, step: int) -> None:
     if not models:
-        raise SettingError("backtest needs at least one model, e.g. backtest([Naive()], panel, 14)")
+        raise SettingError("backtest needs at least one model", "e.g. backtest([Naive()], panel, 14)")
     for name, value in {"horizon": horizon, "windows": windows, "step": step}.items():
-        if value < 1:
-            raise SettingError(f"{name} must be at least 1, got {name}={value}")
+        check_value(Arg(name), value, "int", AT_LEAST_1)
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SettingError(f"two models are named {twice[0]!r}; give one another name, e.g. name='{twice[0]} 2'")
+        raise SettingError(f"two models are named {twice[0]!r}", "rename one: " + Arg("name", f"{twice[0]} 2"))
 
 
 def _hide_future(panel: Panel) -> Panel:
@@ -283,7 +288,7 @@ def _hide_future(panel: Panel) -> Panel:
 
 
 def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> tuple[int, np.ndarray, list[str]]:
-    """Number of windows that most series can hold, the series that can, and what the user should know."""
+    """Number of windows that most series can hold, positions of the series that can, and notes."""
     comfortable = 2 * horizon + season  # rows left to learn from at the first origin
     typical = int(np.median(panel.lengths)) if len(panel) else 0
     fitting = max(1, (typical - comfortable - horizon) // step + 1)
@@ -291,22 +296,22 @@ def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> t
     least = horizon + step * (reduced - 1) + (comfortable if reduced > 1 else 2)
     alive = np.flatnonzero(panel.lengths >= least)
     if not len(alive):
-        raise DataError(_too_short(panel, horizon, least))
+        raise _too_short(panel, horizon, least)
     notes = []
     if reduced < windows:
-        some = "1 window" if reduced == 1 else f"{reduced} windows"
-        notes.append(f"Only {some} of the {windows} asked for: the series are too short for more ({typical} rows).")
+        notes.append(f"{plural(reduced, 'window')} instead of {windows}: the series have only {typical} rows.")
     if len(alive) < len(panel):
         short = len(panel) - len(alive)
         notes.append(f"{short} of {len(panel)} series left out of the backtest: fewer than {least} rows.")
     return reduced, alive, notes
 
 
-def _too_short(panel: Panel, horizon: int, least: int) -> str:
-    longest = int(panel.lengths.max()) if len(panel) else 0
-    return (
-        f"a backtest with horizon={horizon} needs a series of at least {least} rows, but the longest has {longest}; "
-        f"take a shorter horizon (at most {max(1, longest - 2)} here) or more data"
+def _too_short(panel: Panel, horizon: int, least: int) -> DataError:
+    longest = int(panel.lengths.max(initial=0))
+    return DataError(
+        f"a backtest with horizon {horizon} needs a series of at least {least} rows, the longest has {longest}",
+        "take a shorter " + Arg("horizon") + f" (at most {max(1, longest - 2)} here) or more data",
+        place=panel.source,
     )
 
 
@@ -316,21 +321,23 @@ def _all_failed(failed: dict[str, str], left_out: list[str]) -> str:
 
 # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
-class _Run:
+class _ModelRun:
     """Some origins of one model: columns ``(origins, series, horizon, targets)`` flattened, seconds, notes."""
 
     columns: dict[str, np.ndarray]
     seconds: dict[str, float]
     notes: list[str]
 
-    def __add__(self, later: _Run) -> _Run:
+    def __add__(self, later: _ModelRun) -> _ModelRun:
         columns = {name: np.concatenate([values, later.columns[name]]) for name, values in self.columns.items()}
         seconds = {name: value + later.seconds[name] for name, value in self.seconds.items()}
-        return _Run(columns, seconds, list(dict.fromkeys([*self.notes, *later.notes])))
+        return _ModelRun(columns, seconds, list(dict.fromkeys([*self.notes, *later.notes])))
 
 
-def _run(shared: tuple[Panel, int, tuple[float, ...]], model: Forecaster, cuts: list[int]) -> _Run | Exception:
-    """One fit, before the first of the origins, and the forecast from each; or the reason why there is none."""
+def _run_model(
+    shared: tuple[Panel, int, tuple[float, ...]], model: Forecaster, cuts: list[int]
+) -> _ModelRun | Exception:
+    """One fit, before the first of the origins, and the forecast from each; or the error."""
     panel, horizon, levels = shared
     try:
         begin = perf_counter()
@@ -343,7 +350,7 @@ def _run(shared: tuple[Panel, int, tuple[float, ...]], model: Forecaster, cuts: 
             parts.append(_columns(model.name, forecast, (len(origin), horizon, origin.targets), levels))
             notes.update(dict.fromkeys(forecast.notes))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return _Run(columns, {"fit": middle - begin, "predict": perf_counter() - middle}, list(notes))
+        return _ModelRun(columns, {"fit": middle - begin, "predict": perf_counter() - middle}, list(notes))
     except Exception as error:  # one model must not end the run; its reason is reported
         return error
 
@@ -365,17 +372,3 @@ def _frame(origins: list[Panel], horizon: int, columns: list[dict[str, np.ndarra
     actual = [Forecast("y", origin, origin.actual(horizon).astype(np.float64)).to_frame() for origin in origins]
     merged = {name: values for part in columns for name, values in part.items()}
     return pd.concat([pd.concat(actual, ignore_index=True), pd.DataFrame(merged)], axis=1)
-
-
-@contextmanager
-def _ticker(progress: bool | None, total: int) -> Iterator[Callable[[str, int], None]]:
-    """A function that counts forecasts; draws a progress bar where asked for or in a terminal."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda name, count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
-        task = bar.add_task("backtest", total=total)
-        yield lambda name, count: bar.update(task, advance=count, description=f"backtest {name}")

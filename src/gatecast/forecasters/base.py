@@ -1,4 +1,4 @@
-"""The two doors through which every model enters: ``fit(panel) → self`` and ``predict(horizon) → Forecast``."""
+"""The interface of every model: ``fit(panel) → self`` and ``predict(horizon) → Forecast``."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
-from gatecast.base.options import call_text
+from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.findings import Arg, Call
+from gatecast.base.options import Bounds, call_text, check_value
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+
+AT_LEAST_1 = Bounds(least=1)
 
 
 class Forecaster(ABC):
     """A model that learns from a panel and forecasts from its origin.
 
+    A subclass writes ``fit`` and ``_forecast``; :meth:`predict` validates its arguments once for all models.
     ``__init__`` stores its arguments as given; ``fit`` validates and returns ``self``; learned attributes end in ``_``.
     ``name`` heads the column of the forecast.
     """
 
     name: str = "forecaster"
+    horizon: int | None = None
+    panel_: Panel
+    _set_last = "panel_"  # the attribute that tells a fitted model: ``fit`` sets it last
+    _fixed_horizon = False  # whether ``horizon`` is the most steps that the fitted model can forecast
 
     @abstractmethod
     def fit(self, panel: Panel) -> Self:
         """Learn from the panel up to its origin; nothing after it is read."""
 
     @abstractmethod
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        """Forecast from the origin of the panel; the arguments have been validated by :meth:`predict`."""
+
     def predict(
         self,
         horizon: int | None = None,
@@ -42,10 +54,67 @@ class Forecaster(ABC):
             horizon: steps ahead; None takes the forecaster's own.
             panel: series to forecast; must have the columns of the panel of ``fit``.
             levels: central interval levels in percent.
-            samples: number of joint sample paths to draw besides.
+            samples: number of joint sample paths to draw as well.
             future: frame with the known covariates of the steps ahead (see ``panel.future_frame``).
-        """
 
+        Raises:
+            NotFittedError: before ``fit``.
+            SettingError: the horizon, a level or the number of samples is out of range.
+            DataError: the panel's columns differ from training, or a known covariate of the future is missing.
+        """
+        self._require_fitted()
+        horizon = self._steps(horizon)
+        level_quantiles(levels)
+        if samples is not None:
+            check_value(Arg("samples"), samples, "int", AT_LEAST_1)
+        panel = self._panel(panel)
+        steps = self._covariate_steps()
+        if future is not None and steps:
+            from gatecast.data.read.future import add_future
+
+            panel = add_future(panel, future, horizon=steps)
+        return self._forecast(panel, horizon, levels, samples)
+
+    # ── what predict asks ─────────────────────────────────────────────────────────────────────────────────────────
+    def _require_fitted(self) -> None:
+        if not hasattr(self, self._set_last):
+            raise NotFittedError(f"{self.name} is not fitted yet", "call " + Call("fit", ...) + " before predict")
+
+    def _steps(self, horizon: int | None) -> int:
+        """The validated horizon; None: the forecaster's own."""
+        own = self._own_horizon()
+        horizon = own if horizon is None else horizon
+        if horizon is None:
+            raise SettingError(f"{self.name} has no horizon", "give one, e.g. " + Arg("horizon", 14))
+        check_value(Arg("horizon"), horizon, "int", AT_LEAST_1)
+        if self._fixed_horizon and own is not None and horizon > own:
+            raise SettingError(
+                f"{self.name} was fitted for " + Arg("horizon", int(own)) + f", got {horizon}",
+                "fit one for " + Arg("horizon", int(horizon)),
+            )
+        return int(horizon)
+
+    def _own_horizon(self) -> int | None:
+        """Steps ahead where ``predict`` gets no horizon."""
+        return self.horizon
+
+    def _panel(self, panel: Panel | None) -> Panel:
+        """The panel to forecast, as the fitted model expects it."""
+        if panel is not None:
+            return self._adapted(panel)
+        if not hasattr(self, "panel_"):
+            raise NotFittedError("a loaded forecaster holds no data", "pass one: " + Arg("panel", ...))
+        return self.panel_
+
+    def _adapted(self, panel: Panel) -> Panel:
+        """A panel other than that of ``fit``, checked against it."""
+        return panel
+
+    def _covariate_steps(self) -> int:
+        """Steps ahead over which the model reads known covariates; 0: it reads none."""
+        return 0
+
+    # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:
         """An unfitted copy with the same settings."""
         twin = copy.copy(self)
@@ -62,7 +131,7 @@ class Forecaster(ABC):
         given: dict[str, Any] = {}
         for name, one in inspect.signature(type(self)).parameters.items():
             kept = "fit_config" if name == "fit" else name  # fit is a method
-            if kept not in vars(self):  # of a class that keeps its arguments elsewhere
+            if kept not in vars(self):  # of a class that stores its arguments under other names
                 continue
             if one.kind is one.VAR_KEYWORD:
                 given |= vars(self)[kept]

@@ -19,25 +19,26 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from gatecast.base.errors import NotFittedError, SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
-from gatecast.forecasters.base import Forecaster
+from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Forecast of a block of series: each array is ``(series, horizon, targets)``.
+class NormalForecast:
+    """Means and standard deviations of a block of series: each array is ``(series, horizon, targets)``.
 
     Args:
         mean: point forecast; NaN where a series has no observation.
         sd: standard deviation of the forecast error; NaN where it cannot be estimated.
-        replaced: ``(series,)`` True where a simpler rule had to step in.
+        replaced: ``(series,)`` True where a simpler rule was used instead.
     """
 
     mean: np.ndarray
@@ -46,7 +47,7 @@ class Moments:
 
 
 class LocalBaseline(Forecaster):
-    """A formula applied to each series' own history; ``fit`` only remembers the panel."""
+    """A formula applied to the history of each series; ``fit`` only keeps the panel. Covariates are not used."""
 
     def __init__(self, *, seed: int = 1, name: str | None = None):
         self.seed = seed
@@ -56,41 +57,22 @@ class LocalBaseline(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the origin of ``panel``; covariates (``future``) are not used."""
-        panel, horizon = self._asked(panel, horizon)
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         shape = (len(panel), horizon, panel.targets)
         mean, sd, replaced = np.empty(shape), np.empty(shape), np.zeros(len(panel), bool)
         for chosen, values in blocks(panel):
-            moments = self._moments(values, horizon)
-            mean[chosen], sd[chosen], replaced[chosen] = moments.mean, moments.sd, moments.replaced
+            one = self._normal(values, horizon)
+            mean[chosen], sd[chosen], replaced[chosen] = one.mean, one.sd, one.replaced
         probabilities = level_quantiles(levels)
         notes = _notes(mean, sd, replaced, self._fallback)
         sd = np.where(np.isnan(sd), 0.0, sd)
         paths = None if samples is None else mean[:, None] + sd[:, None] * self._noise(samples, shape, panel)
         return Forecast(self.name, panel, mean, probabilities, normal_quantiles(mean, sd, probabilities), paths, notes)
 
-    def _asked(self, panel: Panel | None, horizon: int | None) -> tuple[Panel, int]:
-        if not hasattr(self, "panel_"):
-            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before predict")
-        if horizon is None or horizon < 1:
-            raise SettingError(
-                f"{self.name}.predict needs a horizon of at least 1 step, e.g. predict(14); got {horizon}"
-            )
-        return (self.panel_ if panel is None else panel), int(horizon)
-
     _fallback = ""
 
     @abstractmethod
-    def _moments(self, values: np.ndarray, horizon: int) -> Moments:
+    def _normal(self, values: np.ndarray, horizon: int) -> NormalForecast:
         """Mean and standard deviation for ``(series, time, targets)`` histories."""
 
     def _noise(self, samples: int, shape: tuple[int, ...], panel: Panel) -> np.ndarray:
@@ -102,7 +84,7 @@ class LocalBaseline(Forecaster):
 class Naive(LocalBaseline):
     """The last observed value, for ever: ``ŷ[T+h] = y[T]``."""
 
-    def _moments(self, values: np.ndarray, horizon: int) -> Moments:
+    def _normal(self, values: np.ndarray, horizon: int) -> NormalForecast:
         return _repeat_season(values, 1, horizon)
 
 
@@ -122,10 +104,10 @@ class SeasonalNaive(LocalBaseline):
         self.season = season
 
     def fit(self, panel: Panel) -> Self:
-        self.season_ = _season(self.season, panel)
+        self.season_ = season_of(self.season, panel)
         return super().fit(panel)
 
-    def _moments(self, values: np.ndarray, horizon: int) -> Moments:
+    def _normal(self, values: np.ndarray, horizon: int) -> NormalForecast:
         naive = _repeat_season(values, 1, horizon)
         if self.season_ == 1:
             return naive
@@ -133,7 +115,7 @@ class SeasonalNaive(LocalBaseline):
         unseen = np.isnan(own.mean)
         mean = np.where(unseen, naive.mean, own.mean)
         sd = np.where(unseen | np.isnan(own.sd), naive.sd, own.sd)
-        return Moments(mean, sd, unseen.any(axis=(1, 2)))
+        return NormalForecast(mean, sd, unseen.any(axis=(1, 2)))
 
     def _noise(self, samples: int, shape: tuple[int, ...], panel: Panel) -> np.ndarray:
         series, horizon, targets = shape
@@ -148,7 +130,7 @@ class Drift(LocalBaseline):
 
     _fallback = "has fewer than two observations; its last value stands in"
 
-    def _moments(self, values: np.ndarray, horizon: int) -> Moments:
+    def _normal(self, values: np.ndarray, horizon: int) -> NormalForecast:
         last, gap = _last_observed(values)
         first, lead = _last_observed(values[:, ::-1])
         span = values.shape[1] - 1 - gap - lead  # steps from the first to the last observation
@@ -160,7 +142,7 @@ class Drift(LocalBaseline):
         sigma = np.sqrt(_divide(np.nansum(residuals**2, axis=1), count))
         spread = np.sqrt(steps * (1 + steps / np.maximum(span, 1)[:, None]))
         mean = last[:, None] + steps * slope[:, None]
-        return Moments(mean, sigma[:, None] * spread, (single & np.isfinite(last)).any(axis=1))
+        return NormalForecast(mean, sigma[:, None] * spread, (single & np.isfinite(last)).any(axis=1))
 
     def _noise(self, samples: int, shape: tuple[int, ...], panel: Panel) -> np.ndarray:
         rng = np.random.default_rng(self.seed)
@@ -174,13 +156,13 @@ class Drift(LocalBaseline):
 class Mean(LocalBaseline):
     """The mean of all observations: ``ŷ[T+h] = ȳ``."""
 
-    def _moments(self, values: np.ndarray, horizon: int) -> Moments:
+    def _normal(self, values: np.ndarray, horizon: int) -> NormalForecast:
         count = np.isfinite(values).sum(axis=1)
         mean = _divide(np.nansum(values, axis=1), count)
         sigma = np.sqrt(_divide(np.nansum((values - mean[:, None]) ** 2, axis=1), count - 1))
         sd = sigma * np.sqrt(1 + _divide(np.ones_like(mean), count))
         steps = np.ones((horizon, 1))
-        return Moments(mean[:, None] * steps, sd[:, None] * steps, np.zeros(len(values), bool))
+        return NormalForecast(mean[:, None] * steps, sd[:, None] * steps, np.zeros(len(values), bool))
 
     def _noise(self, samples: int, shape: tuple[int, ...], panel: Panel) -> np.ndarray:
         rng = np.random.default_rng(self.seed)
@@ -195,13 +177,14 @@ def normal_quantiles(mean: np.ndarray, sd: np.ndarray, probabilities: Sequence[f
     return mean[..., None] + sd[..., None] * z
 
 
-def _season(season: int | None, panel: Panel) -> int:
-    if season is not None and season < 1:
-        raise SettingError(f"season is a number of steps, at least 1; got season={season}")
+def season_of(season: int | None, panel: Panel) -> int:
+    """The season as set, else the panel's."""
+    if season is not None:
+        check_value(Arg("season"), season, "int", AT_LEAST_1)
     return panel.season if season is None else int(season)
 
 
-def _repeat_season(values: np.ndarray, season: int, horizon: int) -> Moments:
+def _repeat_season(values: np.ndarray, season: int, horizon: int) -> NormalForecast:
     """Last observed value of each season; the naive forecast with ``season=1``. NaN where a season was never seen."""
     series, time, targets = values.shape
     cycles = -(-time // season)
@@ -213,7 +196,7 @@ def _repeat_season(values: np.ndarray, season: int, horizon: int) -> Moments:
     changes = values[:, season:] - values[:, :-season] if time > season else np.full((series, 1, targets), np.nan)
     sigma = np.sqrt(_divide(np.nansum(changes**2, axis=1), np.isfinite(changes).sum(axis=1)))
     ahead = (steps // season)[:, None] + 1 + gap[:, steps % season]
-    return Moments(last[:, steps % season], sigma[:, None] * np.sqrt(ahead), np.zeros(series, bool))
+    return NormalForecast(last[:, steps % season], sigma[:, None] * np.sqrt(ahead), np.zeros(series, bool))
 
 
 def _last_observed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import platform
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,15 +10,26 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
+from torch import Tensor
 
-from gatecast.base.errors import NotFittedError, SettingError
-from gatecast.base.named import from_text
+from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
+from gatecast.base.findings import Arg, Call
+from gatecast.base.named import from_text, to_text
 from gatecast.base.options import call_text
-from gatecast.base.version import VERSION
-from gatecast.batches.sequences import LabelledSequences, places
+from gatecast.batches.sequences import LabelledSequences, one_window_each
 from gatecast.batches.windows import Standardizer
-from gatecast.forecasters.labels import classes_of, labels_of, sequences_of, weights_of
+from gatecast.forecasters.labels import as_array, classes_of, labels_of, sequences_of, split, weights_of
+from gatecast.forecasters.learned import (
+    State,
+    fit_in_processes,
+    portable,
+    portable_from,
+    prefixed,
+    under,
+    versions,
+)
+from gatecast.forecasters.members import beside
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
@@ -30,26 +40,25 @@ from gatecast.nn.losses import (
     SparseCategoricalCrossentropy,
 )
 from gatecast.training.config import FitConfig
-from gatecast.training.history import History
-from gatecast.training.launch import launch, needs_launch, resolve_world
+from gatecast.training.launch import needs_launch, resolve_world
 from gatecast.training.threads import threads_of
 
 CHUNK = 512  # sequences in one forward pass
-HELD_BACK = 6  # one sequence of so many of each class is held back
-_OF_FORECASTS = ("kind", "segment", "embedding", "id_embedding", "base", "linear", "skip")
+_FITTED = ("best_step_", "sequences_", "held_back_", "longest_", "fit_seconds_", "history_", "n_features_in_")
+_FORECAST_OPTIONS = ("kind", "segment", "embedding", "id_embedding", "base", "linear", "skip")
 
 
 class LSTMClassifier:
-    """Tell to which class a sequence belongs, with the manners of scikit-learn.
+    """Classify sequences, with the interface of a scikit-learn estimator.
 
     Args:
         net: shape of the network: ``cell``, ``hidden_size``, ``num_layers``, ``dropout``, ``bidirectional`` and the
-            other fields that are of the recurrent layers.
+            other fields of the recurrent layers.
         loss: ``"categorical_crossentropy"``, also with settings, ``"categorical_crossentropy(label_smoothing=0.1)"``;
             or a :class:`gatecast.nn.losses.Loss` of logits and numbers of classes.
         class_weight: None; ``"balanced"``: each class counts as much as every other; or ``{label: weight}``.
-        standardize: bring each feature to mean 0 and spread 1 over all steps of training.
-        fit: settings of training. ``validation`` counts sequences held back to stop by (None: one of six of each
+        standardize: scale each feature to mean 0 and standard deviation 1 over all steps of training.
+        fit: settings of training. ``validation`` counts sequences held back to stop by (None: one sixth of each
             class; 0: none); ``refit=True`` trains again on all for the best number of steps.
         seed: of everything random.
 
@@ -96,73 +105,73 @@ class LSTMClassifier:
             y: a label for each: numbers, texts, tuples.
 
         Raises:
-            DataError: sequences and labels do not fit, a value is no number, or there is one class only.
+            DataError: sequences and labels do not match, a value is not finite, or there is only one class.
             SettingError: an argument does not fit the data.
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        net, config, loss = self._net(), resolve_world(self._config()), self._loss()
+        config = resolve_world(self._config())
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))
-        classes = classes_of(labels)
+        if needs_launch(config):
+            self._set_learned(*fit_in_processes(self, config, sequences, labels))
+        else:
+            self._learn(sequences, labels, config)
+        self.fit_seconds_ = time.perf_counter() - clock
+        return self
+
+    def _learn(self, sequences: list[np.ndarray], labels: list[Any], config: FitConfig) -> None:
+        """Train on a part of the sequences and, with ``refit``, again on all for the best number of steps."""
+        net, loss, classes = self._net(), self._loss(), classes_of(labels)
         order = {label: number for number, label in enumerate(classes.tolist())}
         numbers = np.array([order[label] for label in labels])
         weights = weights_of(self.class_weight, classes, numbers)
-        if needs_launch(config):
-            return self._fit_in_processes(sequences, labels, config)
         training, held_back = split(numbers, config.validation, self.seed)
-        self.classes_, self.n_features_in_ = classes, sequences[0].shape[1]
-        self.scales_ = self._scales([sequences[k] for k in training.tolist()])
-        data = LabelledSequences([self._scaled(one) for one in sequences], numbers, weights)
-        self.model_, run = self._train(data, training, held_back, net, loss, config)
-        self.history_, self.best_step_ = run.entries, run.best_step
+        scales = self._scales([sequences[k] for k in training.tolist()])
+        data = LabelledSequences([_scaled(one, scales) for one in sequences], numbers, weights)
+        sizes = sequences[0].shape[1], len(classes)
+        model, best, history = self._train(data, (training, held_back), sizes, net, loss, config)
         if config.refit and len(held_back):
-            every, again = torch.arange(len(data)), replace(config, steps=run.best_step, epochs=None)
-            self.model_, _ = self._train(data, every, held_back[:0], net, loss, _beside(again), name="training-refit")
-        self.sequences_, self.held_back_ = len(training), len(held_back)
-        self.longest_ = data.longest
-        self.fit_seconds_ = time.perf_counter() - clock
-        return self
+            again = beside(replace(config, steps=best, epochs=None), "-refit")
+            everything = torch.arange(len(data)), held_back[:0]
+            model, _, _ = self._train(data, everything, sizes, net, loss, again, name="training-refit")
+        self.classes_, self.n_features_in_, self.scales_ = classes, sizes[0], scales
+        self.history_, self.best_step_ = history, best
+        self.sequences_, self.held_back_, self.longest_ = len(training), len(held_back), data.longest
+        self.model_ = model
 
     def _train(
         self,
         data: LabelledSequences,
-        training: Int[torch.Tensor, " sequences"],
-        held_back: Int[torch.Tensor, " others"],
+        parts: tuple[Tensor, Tensor],
+        sizes: tuple[int, int],
         net: NetConfig,
         loss: Loss,
         config: FitConfig,
         name: str = "training",
-    ) -> tuple[SequenceClassifier, History]:
+    ) -> tuple[SequenceClassifier, int, list[dict[str, Any]]]:
+        """A trained network, its best step and its evaluations; ``parts`` are learned from and held back."""
         from gatecast.training.loop import train
 
         with threads_of(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            model = SequenceClassifier(self.n_features_in_, len(self.classes_), net, loss)
-            steps, used = steps_of(config, len(training)), (places(training), places(held_back))
-            run = train(model, data, *used, config, steps=steps, seed=self.seed, name=name)
-        return model.eval(), run
-
-    def _fit_in_processes(self, sequences: list[np.ndarray], labels: list[Any], config: FitConfig) -> Self:
-        """Fit in processes of their own, and take over what the first one has learned."""
-        clock = time.perf_counter()
-        threads = config.threads or max(1, torch.get_num_threads() // config.devices)
-        learned = launch(_learned, self, sequences, labels, processes=config.devices, threads=threads)
-        vars(self).update(learned, fit_seconds_=time.perf_counter() - clock)
-        return self
+            model = SequenceClassifier(*sizes, net, loss)
+            steps, (training, held_back) = steps_of(config, len(parts[0])), map(one_window_each, parts)
+            run = train(model, data, training, held_back, config, steps=steps, seed=self.seed, name=name)
+        return model.eval(), run.best_step, run.entries
 
     def _config(self) -> FitConfig:
         config = self.fit_config or FitConfig()
         for name in ("origins", "loss_weight"):
             if getattr(config, name) != getattr(FitConfig(), name):
-                raise SettingError(f"FitConfig.{name} is of forecasts, and LSTMClassifier has none; leave it out")
+                raise SettingError(Arg(name, of="FitConfig") + " is an option of forecasts", "leave it out")
         return config
 
     def _net(self) -> NetConfig:
         net, plain = self.net or NetConfig(), NetConfig()
-        changed = [name for name in _OF_FORECASTS if getattr(net, name) != getattr(plain, name)]
+        changed = [name for name in _FORECAST_OPTIONS if getattr(net, name) != getattr(plain, name)]
         if changed:
-            raise SettingError(f"NetConfig.{changed[0]} is of forecasts, and LSTMClassifier has none; leave it out")
+            raise SettingError(Arg(changed[0], of="NetConfig") + " is an option of forecasts", "leave it out")
         return net
 
     def _loss(self) -> Loss:
@@ -170,7 +179,7 @@ class LSTMClassifier:
         loss = from_text("loss", self.loss, LOSSES)
         if not isinstance(loss, Loss) or not loss.classes:
             known = ", ".join(name for name, kind in LOSSES.items() if kind.classes)
-            raise SettingError(f"loss must be of classes ({known}), got {self.loss!r}")
+            raise SettingError(Arg("loss") + f" must be a loss of classes ({known}), got {self.loss!r}")
         if isinstance(loss, CategoricalCrossentropy | SparseCategoricalCrossentropy):
             return SparseCategoricalCrossentropy(from_logits=True, label_smoothing=loss.label_smoothing)
         return loss
@@ -178,37 +187,36 @@ class LSTMClassifier:
     def _scales(self, sequences: list[np.ndarray]) -> Standardizer:
         if self.standardize:
             return Standardizer.fit(np.concatenate(sequences))
-        return Standardizer(np.zeros(self.n_features_in_, np.float32), np.ones(self.n_features_in_, np.float32))
+        features = sequences[0].shape[1]
+        return Standardizer(np.zeros(features, np.float32), np.ones(features, np.float32))
 
-    def _scaled(self, sequence: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
-        return (sequence - self.scales_.mean) / self.scales_.spread
-
-    # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── classifying ────────────────────────────────────────────────────────────────────────────────────────────────
     def predict_proba(self, X: Any) -> Float[np.ndarray, "sequences classes"]:
         """Probability of each class, in the order of ``classes_``.
 
         Raises:
             NotFittedError: before ``fit``.
-            DataError: a sequence has other features than those of ``fit``, or a value is no number.
+            DataError: a sequence has another number of features than those of ``fit``, or a value is not finite.
         """
         if not hasattr(self, "model_"):
-            raise NotFittedError("predict needs a fitted classifier; call fit(X, y) first, or gatecast.load(path)")
+            remedy = "call " + Call("fit", ..., ...) + " first, or " + Call("gatecast.load", ...)
+            raise NotFittedError("predict needs a fitted classifier", remedy)
         sequences = sequences_of(X, features=self.n_features_in_)
         parts = []
         with torch.inference_mode():
             for k in range(0, len(sequences), CHUNK):
-                data = LabelledSequences([self._scaled(one) for one in sequences[k : k + CHUNK]])
+                data = LabelledSequences([_scaled(one, self.scales_) for one in sequences[k : k + CHUNK]])
                 every = torch.arange(len(data))
                 parts.append(self.model_.logits(data.gather(every, every)).softmax(-1))
         return torch.cat(parts).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """The label that is most probable, for each sequence."""
+        """The most probable label of each sequence."""
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
 
     def score(self, X: Any, y: Any) -> float:
-        """Share of the sequences whose label is right."""
+        """Accuracy: the share of the sequences whose label is predicted."""
         labels = labels_of(y, len(X))
         return float(np.mean([mine == true for mine, true in zip(self.predict(X).tolist(), labels, strict=True)]))
 
@@ -218,14 +226,15 @@ class LSTMClassifier:
         return {name: getattr(self, _attribute(name)) for name in _arguments()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change arguments of the constructor; ``fit`` is to be called again.
+        """Change arguments of the constructor; call ``fit`` again afterwards.
 
         Raises:
             SettingError: no such argument.
         """
         for name, value in params.items():
             if name not in _arguments():
-                raise SettingError(f"LSTMClassifier has no argument {name!r}; it has {', '.join(_arguments())}")
+                known = ", ".join(_arguments())
+                raise SettingError(f"LSTMClassifier has no argument {name!r}", f"its arguments are {known}")
             setattr(self, _attribute(name), value)
         return self
 
@@ -253,53 +262,79 @@ class LSTMClassifier:
             "best_step": self.best_step_,
             "seed": self.seed,
             "seconds": round(self.fit_seconds_, 3),
-            "versions": {
-                "gatecast": VERSION,
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
+    # ── the model file ────────────────────────────────────────────────────────────────────────────────────────────
     def save(self, path: str | Path) -> Path:
-        """Write the fitted classifier to one ``.gatecast`` file (no pickle; the data itself is not in it)."""
-        from gatecast.forecasters.model_file import save
+        """Write the fitted classifier to one ``.gatecast`` file (no pickle; the data itself is not in it).
 
-        return save(self, path)
+        Raises:
+            NotFittedError: before ``fit``.
+            ModelFileError: a loss that is not built in, or labels that JSON cannot hold.
+        """
+        from gatecast.forecasters.model_file import write
 
+        return write(path, *self.to_state())
 
-def split(
-    numbers: Int[np.ndarray, " sequences"], validation: int | None, seed: int
-) -> tuple[Int[torch.Tensor, " training"], Int[torch.Tensor, " others"]]:
-    """Positions to learn from and to stop by: the same share of each class, drawn at random.
+    def to_state(self) -> State:
+        """Settings and everything learned, without the data: facts as JSON holds them, and tensors."""
+        if not hasattr(self, "model_"):
+            raise NotFittedError("save needs a fitted classifier", "call " + Call("fit", ..., ...) + " first")
+        learned, tensors = self._learned()
+        odd = [label for label in learned["classes"] if not isinstance(label, str | int | float)]
+        if odd:
+            raise ModelFileError(f"the label {odd[0]!r} cannot be saved", "use numbers or texts as labels")
+        if not isinstance(self.loss, str) and type(self.loss) not in LOSSES.values():
+            problem = f"the loss {type(self.loss).__name__} is not built in and cannot be saved"
+            raise ModelFileError(problem, f"use {', '.join(LOSSES)}")
+        fit, weight = portable(self.fit_config).to_dict(), self.class_weight
+        facts = {
+            "kind": "classifier",
+            "net": asdict(self._net()),
+            "loss": to_text(self.loss, LOSSES),
+            "class_weight": [list(pair) for pair in weight.items()] if isinstance(weight, dict) else weight,
+            "standardize": self.standardize,
+            "fit": fit,
+            "seed": self.seed,
+            "described": {**self.describe(), "fit": fit},
+        }
+        return facts | learned, tensors
 
-    Raises:
-        SettingError: so many cannot be held back.
-    """
-    if validation is not None and not 0 <= validation < len(numbers):
-        raise SettingError(
-            f"FitConfig.validation={validation} sequences cannot be held back of {len(numbers)}; take fewer"
+    @classmethod
+    def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """The fitted classifier that :meth:`to_state` described."""
+        weight = facts["class_weight"]
+        classifier = cls(
+            net=NetConfig(**facts["net"]),
+            loss=facts["loss"],
+            class_weight=dict(map(tuple, weight)) if isinstance(weight, list) else weight,
+            standardize=facts["standardize"],
+            fit=portable_from(facts["fit"]),
+            seed=facts["seed"],
         )
-    share = 1 / HELD_BACK if validation is None else validation / len(numbers)
-    random, held = np.random.default_rng(seed), []
-    for number in range(int(numbers.max()) + 1):
-        own = random.permutation(np.flatnonzero(numbers == number))
-        wanted = int(len(own) * share) if validation is None else round(len(own) * share)
-        held.append(own[: min(wanted, len(own) - 1)])
-    positions = np.sort(np.concatenate(held))
-    return torch.from_numpy(np.setdiff1d(np.arange(len(numbers)), positions)), torch.from_numpy(positions)
+        classifier._set_learned(facts, tensors)
+        return classifier
+
+    def _learned(self) -> State:
+        """What ``fit`` learned."""
+        facts = {"classes": self.classes_.tolist(), "fitted": {name: getattr(self, name) for name in _FITTED}}
+        return facts, prefixed("model", self.model_.state_dict()) | self.scales_.to_state()
+
+    def _set_learned(self, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Take over what :meth:`_learned` gave."""
+        for name in _FITTED:
+            setattr(self, name, facts["fitted"][name])
+        self.classes_ = as_array(facts["classes"])
+        self.scales_ = Standardizer.from_state(tensors)
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced
+            model = SequenceClassifier(self.n_features_in_, len(self.classes_), self._net(), self._loss())
+        model.load_state_dict(under("model", tensors))
+        self.model_ = model.eval()
 
 
-def _learned(classifier: LSTMClassifier, sequences: list[np.ndarray], labels: list[Any]) -> dict[str, Any]:
-    """What the classifier learns."""
-    classifier.fit(sequences, labels)
-    return {name: value for name, value in vars(classifier).items() if name.endswith("_")}
-
-
-def _beside(config: FitConfig) -> FitConfig:
-    """The second training keeps a checkpoint of its own."""
-    if config.checkpoint is None:
-        return config
-    return replace(config, checkpoint=config.checkpoint.with_name(f"{config.checkpoint.name}-refit"))
+def _scaled(sequence: Float[np.ndarray, "time features"], scales: Standardizer) -> Float[np.ndarray, "time features"]:
+    return (sequence - scales.mean) / scales.spread
 
 
 def _arguments() -> list[str]:

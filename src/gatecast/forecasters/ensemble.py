@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
-from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.errors import DataError, SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.text import plural
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.backtest import Backtest, backtest
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
@@ -42,34 +45,31 @@ class Ensemble(Forecaster):
 
     def fit(self, panel: Panel) -> Self:
         if not self.members:
-            raise SettingError("an ensemble needs at least one member, e.g. Ensemble([Naive(), LinearAR(14)])")
+            raise SettingError("an ensemble needs at least one member", "e.g. Ensemble([Naive(), LinearAR(14)])")
         weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights, float)
         if len(weights) != len(self.members) or (weights < 0).any() or weights.sum() <= 0:
-            raise SettingError(f"weights: one number a member ({len(self.members)}), not negative; got {self.weights}")
+            raise SettingError(
+                Arg("weights") + f" must be {len(self.members)} numbers, one for each member, not negative and not all "
+                f"0, got {self.weights}"
+            )
         self.weights_ = weights / weights.sum()
         self.members_ = [member.clone().fit(panel) for member in self.members]
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        if not hasattr(self, "members_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
-        horizon = horizon or next((h for m in self.members if (h := getattr(m, "horizon", None))), None)
-        panel = self.panel_ if panel is None else panel
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         shares = [None] * len(self.members) if samples is None else _shares(samples, self.weights_)
         parts = [
-            member.predict(horizon, panel=panel, levels=levels, samples=share or None, future=future)
+            member.predict(horizon, panel=panel, levels=levels, samples=share or None)
             for member, share in zip(self.members_, shares, strict=True)
         ]
         return _average(self.name, panel, parts, self.weights_, levels, joint=samples is not None)
+
+    def _own_horizon(self) -> int | None:
+        return next((own for member in self.members if (own := member._own_horizon()) is not None), None)
+
+    def _covariate_steps(self) -> int:
+        return max(member._covariate_steps() for member in self.members_)
 
 
 def _average(
@@ -141,8 +141,8 @@ def _blend_error(result: Backtest, blend: Mapping[str, float]) -> float:
 class AutoSelect(Forecaster):
     """Backtests the candidates on the panel given to ``fit`` and keeps the best, or a blend of the best.
 
-    The error by which a model was chosen is too good to be true: the luckiest of several was taken. To know how the
-    choice itself does, backtest ``AutoSelect`` beside its candidates; each origin then chooses on its own past.
+    The error of the model chosen is optimistic, since the luckiest of several was taken. To measure the choice itself,
+    backtest ``AutoSelect`` next to its candidates with ``refit=True``: each origin then chooses on its own past.
 
     Args:
         horizon: steps ahead.
@@ -155,6 +155,8 @@ class AutoSelect(Forecaster):
         weights_: model → weight of what was chosen.
         backtest_: the backtest it was chosen on.
     """
+
+    horizon: int
 
     def __init__(
         self,
@@ -178,37 +180,21 @@ class AutoSelect(Forecaster):
         chosen = {model.name: model for model in candidates}
         members = [chosen[name] for name in self.weights_]
         self.model_ = Ensemble(members, list(self.weights_.values()), name=self.name).fit(panel)
+        self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        if not hasattr(self, "model_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
-        horizon = self.horizon if horizon is None else horizon
-        forecast = self.model_.predict(horizon, panel=panel, levels=levels, samples=samples, future=future)
-        return Forecast(
-            self.name,
-            forecast.panel,
-            forecast.mean,
-            forecast.probabilities,
-            forecast.quantiles,
-            forecast.samples,
-            (self._chosen(), *forecast.notes),
-        )
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        forecast = self.model_.predict(horizon, panel=panel, levels=levels, samples=samples)
+        return replace(forecast, notes=(self._chosen(), *forecast.notes))
+
+    def _covariate_steps(self) -> int:
+        return self.model_._covariate_steps()
 
     def _chosen(self) -> str:
-        """What was chosen and how far that can be trusted."""
+        """Note on what was chosen, and that its error is optimistic."""
         parts = [name if len(self.weights_) == 1 else f"{w:.0%} {name}" for name, w in self.weights_.items()]
         origins = len(self.backtest_.cutoffs)
-        over = "1 origin" if origins == 1 else f"{origins} origins"
-        trust = "Its error there is the one it was chosen on: expect more."
+        over, trust = plural(origins, "origin"), "Its error there is the one it was chosen on: expect more."
         return f"Chosen by backtest over {over}: {', '.join(parts)}. {trust}"
 
 

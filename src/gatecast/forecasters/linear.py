@@ -16,15 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.errors import DataError
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
-from gatecast.forecasters.base import Forecaster
+from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # in units of the mean squared lag, times windows
 CELLS = 16_000_000  # float32 values of all windows together: 64 MB
@@ -51,8 +53,8 @@ class Cases:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the last windows chose: number of lags, season of the prior (0: naive), relative ridge."""
+class Selected:
+    """What the last windows selected: number of lags, season of the prior (0: naive), relative ridge."""
 
     lags: int
     season: int
@@ -60,7 +62,10 @@ class Choice:
 
 
 class LinearAR(Forecaster):
-    """Ridge regression of the horizon on the context, pooled over all series and targets.
+    """Ridge regression of the horizon on the context, pooled over all series and targets. Covariates are not used.
+
+    Intervals are quantiles of the scaled residuals of the last windows, with one width for each step; sample paths add
+    residuals of whole windows, so that errors are correlated over the steps as in the past.
 
     Args:
         horizon: steps ahead.
@@ -73,6 +78,9 @@ class LinearAR(Forecaster):
         choice_: lags, prior and ridge chosen.
     """
 
+    horizon: int
+    _fixed_horizon = True
+
     def __init__(self, horizon: int, context: int | None = None, *, seed: int = 1, name: str = "LinearAR"):
         self.horizon = horizon
         self.context = context
@@ -80,13 +88,14 @@ class LinearAR(Forecaster):
         self.name = name
 
     def fit(self, panel: Panel) -> Self:
-        if self.horizon < 1 or (self.context is not None and self.context < 1):
-            raise SettingError(f"horizon and context are at least 1, got {self.horizon} and {self.context}")
+        self._steps(None)
+        if self.context is not None:
+            check_value(Arg("context"), self.context, "int", AT_LEAST_1)
         options = self._contexts(panel)
         self.context_, self.season_ = options[-1], panel.season
         cases = _collect(panel, self.context_, self.horizon, self.seed)
         if not len(cases.age):
-            raise DataError(self._why_none(panel))
+            raise self._no_windows(panel)
         train, check = _split(cases, self.horizon)
         seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
         self.choice_ = _choose(train, check, options, seasons)
@@ -97,26 +106,7 @@ class LinearAR(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the origin of ``panel``; covariates (``future``) are not used.
-
-        Intervals are quantiles of the scaled residuals of the last windows, with a spread of its own for each step;
-        sample paths add residuals of whole windows, so that their errors hang together as in the past.
-        """
-        if not hasattr(self, "weights_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(panel) before predict")
-        horizon = self.horizon if horizon is None else horizon
-        if not 1 <= horizon <= self.horizon:
-            raise SettingError(f"{self.name} was fitted for horizon={self.horizon}; got {horizon}")
-        panel = self.panel_ if panel is None else panel
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         mean, scale = self._point(panel, horizon)
         probabilities = level_quantiles(levels)
         spread = _spread(self.residuals_[:, :horizon], probabilities)
@@ -158,16 +148,17 @@ class LinearAR(Forecaster):
         wanted |= {k * cycle + 1 for cycle in cycles for k in (1, 2, 3)}
         return sorted(c for c in wanted if 2 <= c <= most) or [max(1, most)]
 
-    def _why_none(self, panel: Panel) -> str:
-        """Why there is no window to learn from: too few rows, or none that change, or few that are observed."""
+    def _no_windows(self, panel: Panel) -> DataError:
+        """Why there is no window to learn from: too few rows, constant series, or too many missing values."""
         longest, need = int(panel.lengths.max(initial=0)), self.context_ + self.horizon
         rows = f"{need} rows (context {self.context_} + horizon {self.horizon})"
         if longest < need:
-            return f"{self.name} needs a series with {rows}; the longest has {longest} rows: ask for a shorter horizon"
+            problem = f"{self.name} needs a series with {rows}, the longest has {longest} rows"
+            return DataError(problem, "take a shorter " + Arg("horizon"), place=panel.source)
         ranges = [np.fmax.reduce(rows) - np.fmin.reduce(rows) for _, rows in panel if len(rows)]
         if not np.any(np.array(ranges) > 0):
-            return f"{self.name} has nothing to learn: the series never change; take Naive"
-        return f"{self.name} needs {rows} in a row that change and are mostly observed, and there are none; take Naive"
+            return DataError(f"{self.name} has nothing to learn: all series are constant", "take Naive")
+        return DataError(f"{self.name} needs {rows} that vary and are mostly observed", "take Naive")
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,10 +270,10 @@ def _split(cases: Cases, horizon: int) -> tuple[Cases, Cases]:
     return train, check
 
 
-def _choose(train: Cases, check: Cases, options: list[int], seasons: list[int]) -> Choice:
+def _choose(train: Cases, check: Cases, options: list[int], seasons: list[int]) -> Selected:
     """The choice with the least absolute error on the later windows."""
     if len(train.age) < MIN_CHECKS or not len(check.age):
-        return Choice(options[0], seasons[-1] if seasons[-1] < options[0] else 0, 1.0)
+        return Selected(options[0], seasons[-1] if seasons[-1] < options[0] else 0, 1.0)
     tried = {}
     for lags in options:
         values, vectors = np.linalg.eigh(_gram(train, lags))
@@ -291,7 +282,7 @@ def _choose(train: Cases, check: Cases, options: list[int], seasons: list[int]) 
             moment = vectors.T @ _moment(train, lags, prior)
             for ridge in RIDGES:
                 weights = prior + vectors @ (moment / (values + ridge * values.mean())[:, None])
-                tried[Choice(lags, season, ridge)] = _error(check, weights)
+                tried[Selected(lags, season, ridge)] = _error(check, weights)
     return min(tried, key=lambda choice: tried[choice])
 
 
@@ -318,7 +309,7 @@ def _prior(lags: int, horizon: int, season: int) -> np.ndarray:
     return weights
 
 
-def _solve(cases: Cases, choice: Choice) -> tuple[np.ndarray, np.ndarray]:
+def _solve(cases: Cases, choice: Selected) -> tuple[np.ndarray, np.ndarray]:
     """Weights on the chosen lags, and the inverse of the penalised Gram matrix."""
     gram = _gram(cases, choice.lags)
     penalty = choice.ridge * np.trace(gram) / choice.lags
@@ -327,7 +318,7 @@ def _solve(cases: Cases, choice: Choice) -> tuple[np.ndarray, np.ndarray]:
     return prior + inverse @ _moment(cases, choice.lags, prior), inverse
 
 
-def _ridge(cases: Cases, choice: Choice, context: int) -> np.ndarray:
+def _ridge(cases: Cases, choice: Selected, context: int) -> np.ndarray:
     """``(context, horizon)`` weights; lags not chosen have none."""
     weights, _ = _solve(cases, choice)
     return np.concatenate([np.zeros((context - choice.lags, weights.shape[1])), weights])
@@ -341,7 +332,7 @@ def _residuals(cases: Cases, weights: np.ndarray) -> np.ndarray:
     return cases.ahead - cases.lags[:, -len(weights) :] @ weights.astype(np.float32)
 
 
-def _left_out(cases: Cases, choice: Choice) -> np.ndarray:
+def _left_out(cases: Cases, choice: Selected) -> np.ndarray:
     """Residuals of each window as if it had not been fitted on: e / (1 - zᵀ(ZᵀZ + λI)⁻¹z)."""
     weights, inverse = _solve(cases, choice)
     part = cases.lags[:, -choice.lags :]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,34 +12,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
+from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.version import VERSION
+from gatecast.base.options import Bounds, check_value
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
-from gatecast.batches.windows import InputScales, Origins, Windows
+from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
-from gatecast.forecasters.base import Forecaster
-from gatecast.forecasters.constant_series import held, never_changed, notes_of
-from gatecast.forecasters.linear import LinearAR
+from gatecast.data.schema import Schema
+from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
+from gatecast.forecasters.learned import (
+    State,
+    fit_in_processes,
+    named_from,
+    named_state,
+    plain,
+    portable,
+    portable_from,
+    prefixed,
+    tuples,
+    under,
+    versions,
+)
+from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
-from gatecast.forecasters.predictor import CHUNK, Predictor, calibration_of
-from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative
-from gatecast.forecasters.window_plan import Plan, steps_of
+from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
+from gatecast.forecasters.window_plan import WindowPlan
+from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
-from gatecast.models.model import ForecastModel
-from gatecast.nn.heads import Head, head_of
-from gatecast.nn.losses import Loss
+from gatecast.nn.heads import HEADS, Head, Point, head_of
+from gatecast.nn.losses import LOSSES, Loss
 from gatecast.training.config import FitConfig
-from gatecast.training.history import History
-from gatecast.training.launch import launch, needs_launch, resolve_world
+from gatecast.training.launch import needs_launch, resolve_world
 from gatecast.training.threads import threads_of
 
 if TYPE_CHECKING:
     from gatecast.training.range_test import RateSearch
-
-LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
 
 
 class LSTMForecaster(Forecaster):
@@ -78,6 +88,10 @@ class LSTMForecaster(Forecaster):
         >>> model.predict().mean.shape
         (1, 12, 1)
     """
+
+    horizon: int
+    _set_last = "models_"
+    _fixed_horizon = True
 
     def __init__(
         self,
@@ -123,44 +137,18 @@ class LSTMForecaster(Forecaster):
         """
         clock = time.perf_counter()
         config = resolve_world(self.fit_config or FitConfig())
-        if needs_launch(config):
-            self._check(panel)
-            return self._fit_in_processes(panel, config)
-        plan, windows = self._prepare(panel, config)
-        self.history_: list[dict[str, Any]] = []
-        self.models_, self.best_steps_ = self._train_members(windows, plan.training, plan.held_back, config)
-        self.calibration_ = calibration_of(self.models_, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
-        if plan.refits(config):  # for as many steps as were best, now with the newest windows too
-            self.linear_ = self._linear(panel, plan.context, lags=self.shapes_.lags)
-            self.models_, _ = self._train_members(windows, *plan.everything(panel), config, steps=self.best_steps_)
-        self.windows_ = plan.training.total
-        self.panel_ = panel
-        self.fit_seconds_ = time.perf_counter() - clock
-        return self
-
-    def _prepare(self, panel: Panel, config: FitConfig) -> tuple[Plan, Windows]:
-        """Look at the panel before training: its windows and their use, and the shapes of the network."""
         self._check(panel)
-        plan = Plan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
-        if self.calibrate is True and not plan.held_back.total:
-            why = "FitConfig(validation=0) asks for none" if config.validation == 0 else _too_few(panel)
-            raise SettingError(
-                f"calibrate=True needs held-back windows, and there are none: {why}; or take calibrate='auto'"
-            )
-        self.scales_ = InputScales.fit(panel)
-        self.cycles_ = _cycles(panel) if self.calendar else ()
-        windows = Windows(panel, plan.context, self.horizon, scales=self.scales_, cycles=self.cycles_)
-        self.seasons_ = plan.seasons
-        self.linear_ = self._linear(panel.cut(plan.held_rows), plan.context)
-        self.shapes_: Shapes = self._shapes(panel, windows, plan.training)
-        self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
-        self.floor_ = self._floor(panel)
-        return plan, windows
+        if needs_launch(config):
+            self._set_learned(*fit_in_processes(self, config, panel))
+        else:
+            self._train(panel, config)
+        self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
+        return self
 
     def find_lr(self, panel: Panel, *, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100) -> RateSearch:
         """The learning-rate range test on this panel (Smith 2017); see :func:`gatecast.training.find_lr`.
 
-        A network of its own is trained for a few steps; nothing about the forecaster changes.
+        A separate network is trained for a few steps; the forecaster itself does not change.
 
         Args:
             panel: what is to be fitted.
@@ -176,116 +164,51 @@ class LSTMForecaster(Forecaster):
         """
         from gatecast.training.range_test import find_lr
 
-        config, probe = self.fit_config or FitConfig(), copy.copy(self)
-        plan, windows = probe._prepare(panel, config)
+        self._check(panel)
+        config = self.fit_config or FitConfig()
+        plan, windows = self._plan(panel, config)
+        blueprint = self._blueprint(panel, plan, windows, config)
+        rates = {"lowest": lowest, "highest": highest}
         with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            model = probe._network(self.seed, config)
-            rates = {"lowest": lowest, "highest": highest}
-            return find_lr(model, windows, plan.training, config, seed=self.seed, steps=steps, **rates)
+            torch.manual_seed(self.seed)
+            return find_lr(blueprint.build(), windows, plan.training, config, seed=self.seed, steps=steps, **rates)
 
-    def _network(self, seed: int, config: FitConfig) -> ForecastModel:
-        """A fresh network for the panel that was prepared."""
-        torch.manual_seed(seed)
-        model = ForecastModel(self.shapes_, self._net(), self._scaler(), self._head(), loss_weight=config.loss_weight)
-        model.set_linear(self.linear_)
-        return model
+    def _train(self, panel: Panel, config: FitConfig) -> None:
+        """Train, calibrate on the held-back windows and, where the plan says so, train again on all windows."""
+        plan, windows = self._plan(panel, config)
+        blueprint = self._blueprint(panel, plan, windows, config)
+        seeds = [self.seed + 1000 * member for member in range(self.members)]
+        trained = train_members(blueprint, windows, (plan.training, plan.held_back), config, seeds=seeds)
+        models, best = trained.models, trained.best_steps
+        calibration = calibration_of(models, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
+        if plan.refits(config):  # for the best number of steps, now with the newest windows too
+            lags, net = blueprint.shapes.lags, self._net()
+            linear = linear_weights(panel, self.horizon, plan.context, net, self.seed, lags=lags)
+            blueprint = replace(blueprint, linear=linear)
+            models = train_members(blueprint, windows, plan.everything(panel), config, seeds=seeds, steps=best).models
+        self.shapes_, self.scales_, self.cycles_ = blueprint.shapes, windows.scales, self._cycles(panel)
+        self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
+        self.floor_ = self._floor(panel)
+        self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
+        self.calibration_, self.models_ = calibration, models
 
-    def _fit_in_processes(self, panel: Panel, config: FitConfig) -> Self:
-        """Fit in processes of their own, and take over what the first one has learned."""
-        clock = time.perf_counter()
-        threads = config.threads or max(1, torch.get_num_threads() // config.devices)
-        vars(self).update(launch(_learned, self, panel, processes=config.devices, threads=threads))
-        self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
-        return self
-
-    def _train_members(
-        self,
-        windows: Windows,
-        training: Origins,
-        held_back: Origins,
-        config: FitConfig,
-        *,
-        steps: Sequence[int] | None = None,
-    ) -> tuple[list[ForecastModel], list[int]]:
-        """The networks of all members and their best steps; ``steps`` of each are given in a second training."""
-        models, best = [], []
-        for member in range(self.members):
-            own = config if steps is None else replace(config, steps=steps[member], epochs=None)
-            model, run = self._train_member(member, windows, training, held_back, own, refit=steps is not None)
-            models.append(model)
-            best.append(run.best_step)
-            self.history_ = self.history_ or run.entries
-        return models, best
-
-    def _train_member(
-        self,
-        member: int,
-        windows: Windows,
-        training: Origins,
-        held_back: Origins,
-        config: FitConfig,
-        *,
-        refit: bool,
-    ) -> tuple[ForecastModel, History]:
-        from gatecast.training.loop import train
-
-        seed = self.seed + 1000 * member
-        steps, suffix = steps_of(config, training.total), ""
-        if member or refit:  # a run of its own has a checkpoint and a log of its own
-            suffix = f"-{'refit' if refit else ''}{member}"
-        if config.checkpoint is not None and suffix:
-            config = replace(config, checkpoint=config.checkpoint.with_name(config.checkpoint.name + suffix))
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            model = self._network(seed, config)
-            name = f"training{suffix}"
-            run = train(model, windows, training, held_back, config, steps=steps, seed=seed, name=name)
-        return model.eval(), run
-
-    def _check(self, panel: Panel) -> None:
-        if self.horizon < 1:
-            raise SettingError(f"horizon counts steps ahead and must be at least 1, got {self.horizon}")
-        if self.context is not None and self.context < 2:
+    def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
+        """The windows of a panel and their use."""
+        plan = WindowPlan.of(panel, self.horizon, context=self.context, season=self.season, config=config)
+        if self.calibrate is True and not plan.held_back.total:
             raise SettingError(
-                f"context counts the rows looked back on and must be at least 2, got {self.context}; "
-                "leave it out to have it chosen"
+                Arg("calibrate", True) + " needs held-back windows, and none are held back",
+                _how_to_hold_back(panel, config) + ", or take " + Arg("calibrate", "auto"),
             )
-        if self.members < 1:
-            raise SettingError(f"members counts networks and must be at least 1, got {self.members}")
-        if not isinstance(self.calibrate, bool) and self.calibrate != "auto":
-            raise SettingError(f"calibrate must be True, False or 'auto', got {self.calibrate!r}")
-        if not len(panel):
-            raise DataError(f"{panel.source}: the panel has no series")
-        longest = int(panel.lengths.max())
-        if longest < self.horizon + 2:
-            raise DataError(
-                f"{panel.source}: horizon {self.horizon} needs at least {self.horizon + 2} rows in a series, the "
-                f"longest ({panel.ids[int(panel.lengths.argmax())]}) has {longest}; ask for a shorter horizon or bring "
-                "more data"
-            )
-        if not np.isfinite(panel.target).any():
-            raise DataError(f"{panel.source}: no value of {', '.join(panel.target_names)} is observed")
-        require_fit_for(self._head(), panel)
-        if isinstance(self._scaler(), Log1p):
-            require_nonnegative(panel, "the scaler 'log1p' takes logarithms", "another scaler (standard, mean_abs)")
+        scales, cycles = InputScales.fit(panel), self._cycles(panel)
+        return plan, Windows(panel, plan.context, self.horizon, scales=scales, cycles=cycles)
 
-    def _linear(self, panel: Panel, context: int, *, lags: int | None = None) -> Tensor:
-        """``(lags - 1, horizon)`` weights of a linear autoregression fitted to the panel; or empty."""
-        net = self.net or NetConfig()
-        none = torch.zeros(0, self.horizon)
-        if not net.linear or net.base not in ("auto", "mixture") or net.kind == "recursive" or lags == 0:
-            return none
-        try:
-            room = context - max(1, min(self.horizon, context // 4))  # rows left over to try it on
-            fitted = LinearAR(self.horizon, lags or min(room, LINEAR_LAGS), seed=self.seed).fit(panel)
-        except DataError:  # too short for a regression: the naive forecasts stand alone
-            return none
-        weights = torch.from_numpy(fitted.weights_[:-1]).float()  # the last row is the intercept
-        return weights if lags else weights[-max(1, fitted.choice_.lags - 1) :]
-
-    def _shapes(self, panel: Panel, windows: Windows, training: Origins) -> Shapes:
-        padded = bool((training.first < windows.context).any())
-        return Shapes(
-            context=windows.context,
+    def _blueprint(self, panel: Panel, plan: WindowPlan, windows: Windows, config: FitConfig) -> Blueprint:
+        """The networks to train: their sizes follow from the windows."""
+        head, net = self._head(), self._net()
+        linear = linear_weights(panel.cut(plan.held_rows), self.horizon, plan.context, net, self.seed)
+        shapes = Shapes(
+            context=plan.context,
             horizon=self.horizon,
             targets=panel.targets,
             past_inputs=windows.past_width,
@@ -293,17 +216,27 @@ class LSTMForecaster(Forecaster):
             statics=panel.static.shape[1],
             levels=tuple(len(levels) for levels in panel.levels),
             series=len(panel),
-            outputs=self._head().outputs,
-            seasons=self.seasons_,
-            lags=len(self.linear_) + 1 if len(self.linear_) else 0,
-            flags=padded or not np.isfinite(panel.target).all(),
+            outputs=head.outputs,
+            seasons=plan.seasons,
+            lags=len(linear) + 1 if len(linear) else 0,
+            flags=bool((plan.training.first < plan.context).any()) or not np.isfinite(panel.target).all(),
         )
+        return Blueprint(shapes, net, self._scaler(), head, config.loss_weight, linear)
+
+    def _check(self, panel: Panel) -> None:
+        """Validate the arguments, and the panel against them."""
+        for name, (kind, bounds) in _ARGUMENTS.items():
+            value = getattr(self, name)
+            if value is not None:
+                check_value(Arg(name), value, kind, bounds)
+        require_rows(panel, self.horizon)
+        require_fit_for(self._head(), panel)
+        if isinstance(self._scaler(), Log1p):
+            require_nonnegative(panel, "the scaler log1p takes logarithms", Arg("scaler", "standard"))
 
     def _net(self) -> NetConfig:
-        config = self.net or NetConfig()
-        if config.kind == "auto":
-            config = replace(config, kind="segment")
-        return config
+        net = self.net or NetConfig()
+        return replace(net, kind="segment") if net.kind == "auto" else net
 
     def _head(self) -> Head:
         return head_of(self.head, self.loss)
@@ -313,8 +246,14 @@ class LSTMForecaster(Forecaster):
             return SCALERS["mean_abs" if self._head().positive else "standard"]()
         return from_text("scaler", self.scaler, SCALERS)
 
+    def _cycles(self, panel: Panel) -> tuple[str, ...]:
+        """Cycles of the calendar that the panel holds twice; empty without calendar features."""
+        if not self.calendar:
+            return ()
+        return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
+
     def _floor(self, panel: Panel) -> tuple[float | None, ...]:
-        """Least value of each target, or None for no bound."""
+        """Lower bound of each target, or None."""
         bounded = self.nonnegative
         if bounded is None:
             rows = [np.fmin.reduce(values, axis=0) for _, values in panel if len(values)]  # NaN where all are missing
@@ -322,89 +261,39 @@ class LSTMForecaster(Forecaster):
         return (0.0 if bounded else None,) * panel.targets
 
     # ── forecasting ───────────────────────────────────────────────────────────────────────────────────────────────
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the panel's origin (default: the panel of ``fit``). See :meth:`Forecaster.predict`.
-
-        Raises:
-            NotFittedError: before ``fit``.
-            DataError: the panel's columns differ from training, or a known covariate of the future is missing.
-        """
-        if not hasattr(self, "models_"):
-            raise NotFittedError("predict needs a fitted forecaster; call fit(panel) first, or gatecast.load(path)")
-        horizon = self.horizon if horizon is None else horizon
-        if not 1 <= horizon <= self.horizon:
-            raise SettingError(
-                f"this forecaster was fitted for horizon {self.horizon}; got horizon={horizon}; "
-                f"make one with LSTMForecaster({horizon}) and fit it"
-            )
-        panel = self._panel(panel, future)
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        require_future(panel, self.horizon)
         probabilities = level_quantiles(levels)
-        quantiles, paths, blind = self._forecast(panel, probabilities, samples)
-        still = never_changed(panel, self.shapes_.context)
-        quantiles = held(quantiles[:, :horizon], still[:, None, :, None])
-        middle = probabilities.index(0.5)
-        return Forecast(
-            model=self.name,
-            panel=panel,
-            mean=quantiles[..., middle],
-            probabilities=probabilities,
-            quantiles=quantiles,
-            samples=held(paths[:, :, :horizon], still[:, None, None]) if samples else None,
-            notes=(*self._notes(panel), *notes_of(panel, still, blind, self.shapes_.context)),
-        )
-
-    def _forecast(
-        self, panel: Panel, probabilities: tuple[float, ...], samples: int | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Quantiles and paths of every series, and ``(series, targets)`` True where the context holds no value."""
+        places = positions(panel, self.ids_) if self._net().id_embedding else None
         windows = Windows(
             panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
-        places = torch.from_numpy(positions(panel, self.ids_)) if self._net().id_embedding else None
-        tables, paths, blind = [], [], []
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.inference_mode():
-            for part in torch.arange(len(panel)).split(CHUNK):
-                batch = windows.at_origin(part)
-                if places is not None:  # the vectors belong to names; the order of the panel is its own
-                    batch = replace(batch, series=places[part])
-                blind.append(~batch.observed.any(1))
-                table, drawn = predictor(batch, probabilities, samples, generator)
-                tables.append(table)
-                paths.append(drawn)
-        return torch.cat(tables).numpy(), torch.cat(paths).numpy(), torch.cat(blind).numpy()
+        quantiles, paths, unobserved = predictor.at_origin(windows, probabilities, samples, places)
+        constant = constant_values(panel, self.shapes_.context)
+        quantiles = with_constants(quantiles[:, :horizon], constant[:, None, :, None])
+        return Forecast(
+            model=self.name,
+            panel=panel,
+            mean=quantiles[..., probabilities.index(0.5)],
+            probabilities=probabilities,
+            quantiles=quantiles,
+            samples=with_constants(paths[:, :, :horizon], constant[:, None, None]) if samples else None,
+            notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
+        )
 
-    def _panel(self, panel: Panel | None, future: Any) -> Panel:
-        if panel is None:
-            if not hasattr(self, "panel_"):
-                raise NotFittedError("a loaded forecaster holds no data; give it some: predict(panel=read_panel(…))")
-            panel = self.panel_
-        else:
-            panel = adapt(panel, self.schema_)
-        if future is not None:
-            from gatecast.data.read.future import add_future  # brings pandas
+    def _adapted(self, panel: Panel) -> Panel:
+        return adapt(panel, self.schema_)
 
-            panel = add_future(panel, future, horizon=self.horizon)
-        require_future(panel, self.horizon)
-        return panel
+    def _covariate_steps(self) -> int:
+        return self.horizon
 
     def _notes(self, panel: Panel) -> tuple[str, ...]:
         short = int((panel.lengths < self.shapes_.context).sum())
-        if short and not self.shapes_.flags:
-            return (
-                f"{short} series have fewer rows than the context of {self.shapes_.context}; what they lack counts as "
-                "missing, which this network has not met in training",
-            )
-        return ()
+        if not short or self.shapes_.flags:
+            return ()
+        have = f"{short} series have fewer rows than the context of {self.shapes_.context}"
+        return (f"{have}; the rows they lack count as missing, and the network saw no missing values in training",)
 
     # ── about ─────────────────────────────────────────────────────────────────────────────────────────────────────
     @property
@@ -423,7 +312,7 @@ class LSTMForecaster(Forecaster):
             "model": self.name,
             "horizon": self.horizon,
             "context": self.shapes_.context,
-            "seasons": list(self.seasons_),
+            "seasons": list(self.shapes_.seasons),
             "net": asdict(self._net()),
             "input_size": self.models_[0].input_size,
             "fit": resolve_world(self.fit_config or FitConfig()).to_dict(),
@@ -438,32 +327,108 @@ class LSTMForecaster(Forecaster):
             "seed": self.seed,
             "seconds": round(self.fit_seconds_, 3),
             "threads": torch.get_num_threads(),
-            "versions": {
-                "gatecast": VERSION,
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
+    # ── the model file ────────────────────────────────────────────────────────────────────────────────────────────
     def save(self, path: str | Path) -> Path:
-        """Write the fitted forecaster to one ``.gatecast`` file (no pickle; the data itself is not in it)."""
-        from gatecast.forecasters.model_file import save
+        """Write the fitted forecaster to one ``.gatecast`` file (no pickle; the data itself is not in it).
 
-        return save(self, path)
+        Raises:
+            NotFittedError: before ``fit``.
+            ModelFileError: a head, loss or scaler that is not built in.
+        """
+        from gatecast.forecasters.model_file import write
+
+        return write(path, *self.to_state())
+
+    def to_state(self) -> State:
+        """Settings and everything learned, without the data: facts as JSON holds them, and tensors."""
+        if not hasattr(self, "models_"):
+            raise NotFittedError("save needs a fitted forecaster", "call " + Call("fit", ...) + " first")
+        fit = portable(self.fit_config).to_dict()
+        settings = {name: plain(getattr(self, name)) for name in _IN_THE_FILE}
+        learned, tensors = self._learned()
+        facts = {
+            "kind": "forecaster",
+            "settings": settings,
+            "net": asdict(self._net()),
+            "fit": fit,
+            "head": _head_state(self._head()),
+            "scaler": named_state(self._scaler(), SCALERS),
+            "described": {**self.describe(), "fit": fit},
+        }
+        return facts | learned, tensors
+
+    @classmethod
+    def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
+        """The fitted forecaster that :meth:`to_state` described."""
+        if facts["settings"]["members"] < 1:
+            raise ValueError("a model without a network")
+        forecaster = cls(
+            **facts["settings"],
+            context=facts["shapes"]["context"],
+            net=NetConfig(**facts["net"]),
+            head=named_from(facts["head"], HEADS),
+            scaler=named_from(facts["scaler"], SCALERS),
+            fit=portable_from(facts["fit"]),
+        )
+        forecaster._set_learned(facts, tensors)
+        return forecaster
+
+    def _learned(self) -> State:
+        """What ``fit`` learned, without the panel."""
+        facts = {
+            "shapes": asdict(self.shapes_),
+            "schema": self.schema_.to_dict(),
+            "ids": self.ids_,
+            "cycles": self.cycles_,
+            "floor": self.floor_,
+            "calibration": {"windows": self.calibration_.windows},
+            "history": self.history_,
+            "best_steps": self.best_steps_,
+            "windows": self.windows_,
+            "fit_seconds": self.fit_seconds_,
+        }
+        tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
+        for member, model in enumerate(self.models_):
+            tensors |= prefixed(f"member{member}", model.state_dict())
+        return facts, tensors
+
+    def _set_learned(self, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Take over what :meth:`_learned` gave."""
+        self.shapes_ = Shapes(**tuples(facts["shapes"]))
+        self.schema_, self.ids_ = Schema.from_dict(facts["schema"]), tuple(facts["ids"])
+        self.cycles_, self.floor_ = tuple(facts["cycles"]), tuple(facts["floor"])
+        self.scales_ = InputScales.from_state(under("scales", tensors))
+        windows = facts["calibration"]["windows"]
+        self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
+        self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
+        self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
+        weight = (self.fit_config or FitConfig()).loss_weight
+        blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
+        self.models_ = [blueprint.load(under(f"member{member}", tensors)) for member in range(self.members)]
 
 
-def _learned(forecaster: LSTMForecaster, panel: Panel) -> dict[str, Any]:
-    """What the forecaster learns from the panel, without the panel."""
-    forecaster.fit(panel)
-    return {name: value for name, value in vars(forecaster).items() if name.endswith("_") and name != "panel_"}
+_IN_THE_FILE = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
+_ARGUMENTS = {
+    "horizon": ("int", AT_LEAST_1),
+    "context": ("int", Bounds(least=2)),
+    "members": ("int", AT_LEAST_1),
+    "calibrate": ("bool | str", Bounds(one_of=(True, False, "auto"))),
+}
 
 
-def _too_few(panel: Panel) -> str:
-    """Why nothing is held back of itself, and how it can be."""
-    typical = int(np.median(panel.lengths))
-    return f"a typical series of {typical} rows is too short to give any up; ask for some by FitConfig(validation=1)"
+def _head_state(head: Head) -> dict[str, Any]:
+    if isinstance(head, Point) and not isinstance(head.loss, str):
+        known = ", ".join(LOSSES)
+        raise ModelFileError(f"the loss {type(head.loss).__name__} is not built in and cannot be saved", f"use {known}")
+    return named_state(head, HEADS)
 
 
-def _cycles(panel: Panel) -> tuple[str, ...]:
-    """Cycles of the calendar that the panel holds twice."""
-    return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
+def _how_to_hold_back(panel: Panel, config: FitConfig) -> Text:
+    """How windows can be held back: they were switched off, or the series are too short."""
+    if config.validation == 0:
+        return "leave out " + Arg("validation", 0, of="FitConfig")
+    rows = int(np.median(panel.lengths))
+    return f"a typical series of {rows} rows is too short; hold some back with " + Arg("validation", 1, of="FitConfig")

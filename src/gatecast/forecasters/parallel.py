@@ -1,21 +1,23 @@
-"""Independent jobs, one after the other, over local processes, or over a Ray cluster: the results are the same.
+"""Independent jobs one after the other, over local processes, or over a Ray cluster, by joblib. The results are equal.
 
-Each job runs with as many PyTorch threads as its caller has, so that a sum comes out to the same last bit wherever it
-is formed. What travels is the panel, the settings and the results: between local processes and to Ray as Python objects
-(pickle and cloudpickle, a transport between processes of one user, never a file).
+Each job runs with as many PyTorch threads as its caller has, so that sums agree to the last bit wherever they are
+formed. Arguments, results and errors travel as bytes: arrays that Ray or joblib shares between processes would be
+read-only.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from gatecast.base.errors import GatecastError, SettingError, require
-from gatecast.training.launch import packed
+from gatecast.base.findings import Arg
 
 Workers = int | str | None
 Job = Callable[..., Any]
@@ -25,36 +27,92 @@ def spread(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], *, worke
     """``function(shared, *job)`` of every job, in the order of the jobs.
 
     Args:
-        function: of a module, so that another process finds it.
-        shared: what every job needs; sent once to each process.
+        function: called for each job.
+        shared: first argument of every job.
         jobs: the other arguments.
         workers: None: in this process; a number of local processes; ``"ray"``: the Ray cluster that this program is
             connected to, that ``RAY_ADDRESS`` names, or else one started on this machine.
 
     Raises:
-        SettingError: no such kind of workers, or something that cannot be handed to other processes.
+        SettingError: ``workers`` is of another kind, or an argument cannot be sent to another process.
         GatecastError: a worker died.
     """
     check_workers(workers)
-    if workers is None or len(jobs) < 1:
+    if workers is None or not jobs:
         return (function(shared, *job) for job in jobs)
-    threads = _threads()
-    if workers == "ray":
-        return _over_ray(function, shared, jobs, threads)
-    return _over_processes(function, shared, jobs, threads, min(int(workers), len(jobs)))
+    return _in_parallel(function, shared, jobs, workers)
 
 
 def check_workers(workers: Workers) -> None:
-    """``None``, ``"ray"`` or a number of processes.
+    """Check that ``workers`` is ``None``, ``"ray"`` or a number of processes.
 
     Raises:
-        SettingError: something else.
-        MissingExtraError: Ray was asked for and is not installed.
+        SettingError: another value.
+        MissingExtraError: Ray is not installed.
     """
     if workers == "ray":
         require("ray", extra="ray", purpose="workers='ray'")
     elif workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
-        raise SettingError(f"workers must be None, a number of processes of at least 1, or 'ray'; got {workers!r}")
+        expected = " must be None, a number of processes of at least 1, or 'ray'"
+        raise SettingError(Arg("workers") + f"{expected}, got {workers!r}")
+
+
+def _in_parallel(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], workers: int | str) -> Iterator[Any]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    task, threads = np.frombuffer(_packed((function, shared)), np.uint8), _threads()
+    calls = [delayed(_run)(task, _packed(job), threads) for job in jobs]
+    # Ray's back end gives no result before all are there
+    backend, count, form = ("ray", _connect_ray(), "list") if workers == "ray" else ("loky", int(workers), "generator")
+    try:
+        with parallel_config(backend, n_jobs=count):
+            for result in Parallel(return_as=form)(calls):
+                value, error = pickle.loads(result)  # from a process that joblib or Ray started for this user
+                if error is not None:
+                    raise error
+                yield value
+    except BrokenProcessPool as error:
+        remedy = "use fewer " + Arg("workers") + ", or " + Arg("workers", None)
+        raise GatecastError("a worker process died, perhaps because memory ran out", remedy) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "ray":
+            raise
+        raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
+
+
+def _run(task: np.ndarray, job: bytes, threads: int | None) -> bytes:
+    """One job, in another process: its result or its error."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    function, shared = pickle.loads(task.data)  # from the process that started this one
+    try:
+        return _packed((function(shared, *pickle.loads(job)), None))
+    except Exception as error:
+        return _packed((None, _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself, or a GatecastError with its text where another process could not unpickle it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return GatecastError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _packed(value: Any) -> bytes:
+    """The value as bytes, classes and functions of ``__main__`` included."""
+    import cloudpickle
+
+    try:
+        return cloudpickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise SettingError(
+            Arg("workers") + f": an argument cannot be sent to other processes ({error})", "use " + Arg("workers", None)
+        ) from error
 
 
 def _threads() -> int | None:
@@ -63,91 +121,13 @@ def _threads() -> int | None:
     return int(torch.get_num_threads()) if torch is not None else None
 
 
-def _alike(threads: int | None) -> None:
-    """Let this process count as its caller does."""
-    if threads is not None:
-        import torch
+def _connect_ray() -> int:
+    """Connect to Ray and make it known to joblib; returns the number of its CPUs."""
+    import ray
+    from ray.util.joblib import register_ray
 
-        torch.set_num_threads(threads)
-
-
-# ── local processes ───────────────────────────────────────────────────────────────────────────────────────────────
-_TASK: list[Any] = []  # function, what its jobs share, and the jobs, in a process that runs them
-
-
-def _begin(task: bytes, threads: int | None) -> None:
-    _alike(threads)
-    _TASK[:] = pickle.loads(task)  # by the process that started this one
-
-
-def _one(place: int) -> Any:
-    function, shared, jobs = _TASK
-    with _errors_that_travel():
-        return function(shared, *jobs[place])
-
-
-@contextmanager
-def _errors_that_travel() -> Iterator[None]:
-    """An error that another process could not make again (its constructor takes other arguments) goes as its text."""
-    try:
-        yield
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            raise GatecastError(f"{type(error).__name__}: {error}") from error
-        raise
-
-
-def _over_processes(
-    function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threads: int | None, count: int
-) -> Iterator[Any]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    task = packed("workers", (function, shared, jobs))
-    fresh = multiprocessing.get_context("spawn")  # a forked process would inherit locks of PyTorch's threads
-    with ProcessPoolExecutor(count, fresh, _begin, (task, threads)) as pool:
-        waiting = [pool.submit(_one, place) for place in range(len(jobs))]
-        try:
-            for one in waiting:
-                yield one.result()
-        except BrokenProcessPool as error:
-            raise GatecastError(
-                "a worker process died, perhaps for want of memory: take fewer workers, or workers=None; a script that "
-                "starts processes runs its own work under if __name__ == '__main__':"
-            ) from error
-        finally:
-            for one in waiting:
-                one.cancel()
-
-
-# ── Ray ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _over_ray(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], threads: int | None) -> Iterator[Any]:
-    ray = require("ray", extra="ray", purpose="workers='ray'")
     if not ray.is_initialized():
-        own = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level="ERROR", **own)
-
-    run, known = ray.remote(_on_ray), ray.put(ray.cloudpickle.dumps(shared))
-    # After an error the other jobs run to their end: Ray aborts its caller where one ends while it is being cancelled.
-    waiting = [run.remote(function, known, job, threads) for job in jobs]
-    try:
-        for one in waiting:
-            yield ray.cloudpickle.loads(ray.get(one))
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, Exception):
-            raise error.cause from error
-        raise GatecastError(f"a job on Ray failed: {str(error).strip()[:300]}") from error
-    except ray.exceptions.RayError as error:
-        raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
-
-
-def _on_ray(function: Job, known: bytes, job: tuple[Any, ...], threads: int | None) -> bytes:
-    """One job. Objects travel as bytes: Ray's own lie in its memory, and their arrays cannot be written to."""
-    from ray import cloudpickle
-
-    _alike(threads)
-    with _errors_that_travel():
-        return cloudpickle.dumps(function(cloudpickle.loads(known), *job))
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+    register_ray()
+    return max(2, int(ray.cluster_resources().get("CPU", 1)))  # with one, joblib would run the jobs here

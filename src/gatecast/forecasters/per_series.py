@@ -1,7 +1,8 @@
-"""A model for each series, in the place of one for all: fits that have nothing to do with one another."""
+"""One model per series instead of one for all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ def fit_each(model: Model, panel: Panel, *, workers: Workers = None) -> dict[str
             the same.
 
     Raises:
-        GatecastError: a fit failed; the message names the series.
+        GatecastError: a fit failed; its place names the series.
 
     Example:
         >>> import numpy as np
@@ -44,11 +45,6 @@ def _fit(shared: tuple[Any, Panel], row: int) -> Any:
     try:
         return model.clone().fit(panel.take(np.array([row])))
     except GatecastError as error:
-        raise _saying(f"series {panel.ids[row]}: {error}", error) from error
-
-
-def _saying(message: str, error: GatecastError) -> GatecastError:
-    """The error with another message, whatever its constructor takes."""
-    twin = type(error).__new__(type(error), message)
-    vars(twin).update(vars(error))
-    return twin
+        place = f"series {panel.ids[row]}"
+        error.finding = replace(error.finding, place=", ".join(filter(None, [error.finding.place, place])))
+        raise

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.batches.windows import Batch, Origins, Windows
-from gatecast.models.calibration import Calibration, calibrate, carry, identity
+from gatecast.batches.windows import Batch, WindowOrigins, Windows
+from gatecast.models.calibration import Calibration, calibrate, identity, map_quantiles
 from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import Quantiles, interpolate
 
@@ -23,12 +24,12 @@ Table = Float[Tensor, "batch horizon targets p"]
 
 @dataclass(frozen=True)
 class Predictor:
-    """Trained networks of the same shape, how their intervals are stretched, and the least value of each target.
+    """Trained networks of the same shape, their calibration, and the lower bound of each target.
 
     Args:
         models: one network a member.
         calibration: of the scaled quantile table.
-        floor: least value of each target in the unit of the data; None for no bound.
+        floor: lower bound of each target in the unit of the data; None for no bound.
         seed: of the trajectories of a recursive network.
     """
 
@@ -52,13 +53,40 @@ class Predictor:
         paths = self._unit(paths.movedim(1, -1), location, scale).movedim(-1, 1)
         return quantiles, paths.round() if self.models[0].head.counts else paths
 
+    def at_origin(
+        self, windows: Windows, probabilities: tuple[float, ...], samples: int | None, places: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Forecast every series from the panel's origin.
+
+        Args:
+            windows: of the panel.
+            probabilities: of the quantiles.
+            samples: paths for each series; None for none.
+            places: ``(series,)`` positions of the series in training, where the networks have a vector for each.
+
+        Returns:
+            Quantiles, paths, and ``(series, targets)`` True where no value was observed in the context.
+        """
+        tables, paths, unobserved = [], [], []
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.inference_mode():
+            for part in torch.arange(len(windows.panel)).split(CHUNK):
+                batch = windows.at_origin(part)
+                if places is not None:
+                    batch = replace(batch, series=torch.from_numpy(places)[part])
+                unobserved.append(~batch.observed.any(1))
+                table, drawn = self(batch, probabilities, samples, generator)
+                tables.append(table)
+                paths.append(drawn)
+        return torch.cat(tables).numpy(), torch.cat(paths).numpy(), torch.cat(unobserved).numpy()
+
     def _paths(
         self, batch: Batch, tables: list[Table], table: Table, samples: int, generator: torch.Generator
     ) -> Float[Tensor, "batch n horizon targets"]:
         """Joint paths in scaled units whose values at each step follow ``table``.
 
-        A recursive network has drawn them itself, each member its share, and they are carried from the member's table
-        to the calibrated one; elsewhere, and where calibration alone gives a spread, a copula joins the steps.
+        A recursive network draws them itself, each member its share, and they are mapped from the member's table to the
+        calibrated one; for other networks, and where the spread comes from calibration alone, a copula joins the steps.
         """
         if not self.models[0].recursive or self.calibration.spread is not None:
             return self.calibration.paths(table, samples, generator)
@@ -67,11 +95,11 @@ class Predictor:
             share = samples * (k + 1) // len(self.models) - samples * k // len(self.models)
             seed = int(torch.randint(2**31, (), generator=generator))
             if share:
-                parts.append(carry(trajectories(model, batch, share, seed)[0], own, table))
+                parts.append(map_quantiles(trajectories(model, batch, share, seed)[0], own, table))
         return torch.cat(parts, 1)
 
     def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
-        """Scaled values in the unit of the data, cut at the least value; whole numbers where they are counts."""
+        """Scaled values in the unit of the data, clipped at the lower bound; counts are rounded."""
         values = self.models[0].to_unit(values, location, scale)
         if self.models[0].head.counts:  # levels, members and calibration have interpolated between counts
             values = values.round() + 0.0  # -0 becomes 0
@@ -96,7 +124,7 @@ def member_tables(models: list[ForecastModel], batch: Batch, seed: int) -> tuple
 
 
 def trajectories(model: ForecastModel, batch: Batch, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sampled paths of a recursive network in scaled units, location, scale; the caller's random state stays."""
+    """Sampled paths of a recursive network in scaled units, location, scale; the caller's random state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return model.paths(batch, count)
@@ -108,14 +136,14 @@ def average(tables: list[Table]) -> Table:
 
 
 def calibration_of(
-    models: list[ForecastModel], windows: Windows, held_back: Origins, *, wanted: bool | str, seed: int
+    models: list[ForecastModel], windows: Windows, held_back: WindowOrigins, *, wanted: bool | str, seed: int
 ) -> Calibration:
-    """Calibration on the held-back windows (an even choice of at most 1,024); none where it is not wanted.
+    """Calibration on the held-back windows (at most 1,024, evenly spaced); the identity where it is not wanted.
 
     Args:
         models: the members.
         windows: gathers the windows.
-        held_back: may be empty, and then nothing can be calibrated.
+        held_back: may be empty; then nothing is calibrated.
         wanted: True or False; ``"auto"``: where there are held-back windows.
         seed: of the trajectories of a recursive network.
     """

@@ -1,8 +1,8 @@
 """The statistical standards, AutoETS, AutoARIMA and AutoTheta, as statsforecast fits them to each series.
 
 Each series is fitted anew at every origin, on its latest rows only (see ``history``), with missing values inside
-filled by a straight line. A series too short or constant for the model gets the seasonal naive forecast. Whatever of
-this happened is told in the notes of the forecast.
+filled by a straight line. A series too short or constant for the model gets the seasonal naive forecast. The notes of
+the forecast say where this happened.
 
 Importing statsforecast takes seconds, so it waits for the first ``fit``.
 """
@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any, Self
 
 import numpy as np
 
-from gatecast.base.errors import NotFittedError, SettingError, require
+from gatecast.base.errors import require
+from gatecast.base.findings import Arg
+from gatecast.base.options import check_value
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
-from gatecast.forecasters.base import Forecaster
-from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles
+from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles, season_of
+from gatecast.forecasters.parallel import spread
 
 ETS_SEASON = 24  # the longest season that exponential smoothing can hold
 
@@ -39,7 +40,10 @@ class _Task:
 
 
 class _Statistical(Forecaster):
-    """A model of statsforecast behind the two doors.
+    """A model of statsforecast as a forecaster. Covariates are not used.
+
+    Intervals assume normal errors. Sample paths are random walks with the model's standard deviation at every step: the
+    model does not say how errors are correlated over the steps.
 
     Args:
         season: season in steps; None takes ``panel.season`` of the panel fitted on.
@@ -68,9 +72,8 @@ class _Statistical(Forecaster):
 
     def fit(self, panel: Panel) -> Self:
         _statsforecast(type(self).__name__)
-        if self.season is not None and self.season < 1:
-            raise SettingError(f"season is a number of steps, at least 1; got season={self.season}")
-        self.season_ = panel.season if self.season is None else self.season
+        check_value(Arg("jobs"), self.jobs, "int", AT_LEAST_1)
+        self.season_ = season_of(self.season, panel)
         self.history_ = self.history or self._limit(self.season_)
         self.panel_ = panel
         return self
@@ -79,25 +82,7 @@ class _Statistical(Forecaster):
         """Rows fitted on by default: twenty seasons, at least 200."""
         return max(200, 20 * season)
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Fit each series of the panel up to its origin and forecast; covariates (``future``) are not used.
-
-        The intervals are those of the model's normal errors. Sample paths are random walks with the same spread at
-        every step; the model gives no more about how errors hang together.
-        """
-        if not hasattr(self, "panel_"):
-            raise NotFittedError(f"{self.name} has not seen a panel yet; call fit(panel) before predict")
-        if horizon is None or horizon < 1:
-            raise SettingError(f"{self.name}.predict needs a horizon of at least 1 step, got {horizon}")
-        panel = self.panel_ if panel is None else panel
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         fallback = SeasonalNaive(self.season_).fit(panel).predict(horizon, levels=[80])
         mean, sd = fallback.mean.copy(), _normal_sd(*fallback.interval(80))
         places, notes = self._fit_all(panel, horizon, mean, sd)
@@ -111,7 +96,7 @@ class _Statistical(Forecaster):
         return Forecast(self.name, panel, mean, probabilities, quantiles, paths, (*notes, *fallback.notes))
 
     def _fit_all(self, panel: Panel, horizon: int, mean: np.ndarray, sd: np.ndarray) -> tuple[int, list[str]]:
-        """Write the model's forecasts over the fallback; returns how many there were, and notes."""
+        """Write the model's forecasts over the fallback; return their number and notes."""
         places, tasks, filled = [], [], 0
         for index in range(len(panel)):
             recent = panel.series(index)[-self.history_ :].astype(np.float64)
@@ -161,14 +146,10 @@ def _statsforecast(name: str) -> Any:
 
 
 def _run(tasks: list[_Task], jobs: int) -> list[tuple[np.ndarray, np.ndarray] | None]:
-    if jobs == 1 or len(tasks) < 2:
-        return [_forecast(task) for task in tasks]
-    # spawn: a fork would copy PyTorch's threads in an unknown state
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_forecast, tasks, chunksize=max(1, len(tasks) // (4 * jobs))))
+    return list(spread(_fitted, None, [(task,) for task in tasks], workers=None if jobs == 1 else jobs))
 
 
-def _forecast(task: _Task) -> tuple[np.ndarray, np.ndarray] | None:
+def _fitted(_: None, task: _Task) -> tuple[np.ndarray, np.ndarray] | None:
     """``(horizon,)`` mean and standard deviation; None where the model refuses the series."""
     models = _statsforecast(task.model)
     with warnings.catch_warnings():

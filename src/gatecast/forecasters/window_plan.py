@@ -1,4 +1,4 @@
-"""What is settled about a panel before training: how far to look back, which windows train, and which are held back."""
+"""The windows of a panel before training: context, seasons, which windows train, and which are held back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import torch
 
 from gatecast.base.errors import SettingError
-from gatecast.batches.windows import Origins, split_origins
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, check_value
+from gatecast.base.text import plural
+from gatecast.batches.windows import WindowOrigins, split_origins
 from gatecast.data.panel import Panel
 from gatecast.training.config import FitConfig
 
@@ -19,7 +22,7 @@ CHEAP_WINDOWS = 20_000  # training windows up to which a second training on all 
 
 
 @dataclass(frozen=True)
-class Plan:
+class WindowPlan:
     """Windows of a panel and their use.
 
     Args:
@@ -35,22 +38,22 @@ class Plan:
     seasons: tuple[int, ...]
     stride: int
     held_rows: int
-    training: Origins
-    held_back: Origins
+    training: WindowOrigins
+    held_back: WindowOrigins
 
     @classmethod
     def of(
         cls, panel: Panel, horizon: int, *, context: int | None, season: int | Sequence[int] | None, config: FitConfig
-    ) -> Plan:
+    ) -> WindowPlan:
         """The plan of a panel; see :class:`gatecast.LSTMForecaster` for the defaults.
 
         Raises:
-            SettingError: a season does not fit the context, or so many windows cannot be held back.
+            SettingError: a season does not fit the context, or ``validation`` holds back more windows than there are.
         """
-        seasons, asked = seasons_of(season, panel), context
+        seasons, given = seasons_of(season, panel), context is not None
         context = context_of(panel, horizon, seasons) if context is None else context
         if season is not None and seasons:
-            _require_seasons(seasons, context, asked)
+            _require_seasons(seasons, context, given)
         seasons = tuple(s for s in seasons if 1 < s <= context)
         stride = seasons[0] if config.origins == "season" and seasons else 1
         held, apart = _held_back(panel, context, horizon, stride)
@@ -62,13 +65,13 @@ class Plan:
         rows = horizon + (held - 1) * apart if held else 0
         return cls(context, horizon, seasons, stride, rows, _aligned(training, panel, stride), held_back)
 
-    def everything(self, panel: Panel) -> tuple[Origins, Origins]:
-        """Training and held-back windows where none are held back: every window, and none."""
+    def everything(self, panel: Panel) -> tuple[WindowOrigins, WindowOrigins]:
+        """Training and held-back windows of the second training: every window, and none."""
         origins, none = split_origins(panel, self.context, self.horizon, held_back=0)
         return _aligned(origins, panel, self.stride), none
 
     def refits(self, config: FitConfig) -> bool:
-        """Whether to train again on everything: as asked, else where windows were held back and it is cheap."""
+        """Whether to train again on all windows, with those held back: ``refit`` if given, else where it is cheap."""
         wanted = self.training.total <= CHEAP_WINDOWS if config.refit is None else config.refit
         return wanted and self.held_back.total > 0
 
@@ -81,32 +84,31 @@ def seasons_of(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, .
     return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
 
 
-def _require_seasons(seasons: tuple[int, ...], context: int, asked: int | None) -> None:
-    """Seasons that were asked for are used, or refused."""
-    if seasons[0] < 1:
-        raise SettingError(f"season counts rows and must be at least 1, got {seasons[0]}; season=1 is none")
+def _require_seasons(seasons: tuple[int, ...], context: int, given: bool) -> None:
+    """Refuse seasons that the user set and that do not fit the context (``given``: the user set it too)."""
+    check_value(Arg("season"), seasons[0], "int", Bounds(least=1))
     if seasons[-1] <= context:
         return
-    if asked is not None:
-        remedy = f"take context={seasons[-1]} or more, or leave context out"
+    if given:
+        remedy = "take " + Arg("context", seasons[-1]) + " or more, or leave it out"
     else:
-        remedy = "the series leave room for no longer one; take a shorter season or bring longer series"
-    raise SettingError(f"season={seasons[-1]} does not fit the context of {context} rows; {remedy}")
+        remedy = "take a shorter " + Arg("season") + " or more data: the series are too short for a longer context"
+    raise SettingError(Arg("season", seasons[-1]) + f" does not fit the context of {context} rows", remedy)
 
 
-def _refuse_validation(asked: int, panel: Panel, context: int, horizon: int, stride: int) -> None:
-    """Say how many windows of the longest series could be held back."""
+def _refuse_validation(validation: int, panel: Panel, context: int, horizon: int, stride: int) -> None:
+    """Raise SettingError with the number of windows of the longest series that could be held back."""
     longest = int(panel.lengths.max())
     most = max(0, (longest - 2 * horizon - min(context, horizon)) // stride + 1)
-    remedy = f"take validation={most} or less, or leave it out" if most else "take validation=0, or leave it out"
     raise SettingError(
-        f"FitConfig.validation={asked} windows cannot be held back: the longest series has {longest} rows, which is "
-        f"enough for {most} with horizon {horizon} and context {context}; {remedy}"
+        Arg("validation", validation, of="FitConfig") + f": the longest series has {longest} rows, enough to hold back "
+        f"{plural(most, 'window')} with horizon {horizon} and context {context}",
+        "take " + Arg("validation", most, of="FitConfig") + (" or less" if most else "") + ", or leave it out",
     )
 
 
 def context_of(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
-    """Rows to look back over: seasons and horizons enough, and no more than half of the typical series."""
+    """Rows to look back over: several seasons and horizons, at most half of the typical series."""
     typical = int(np.median(panel.lengths))
     wanted = [2 * horizon, 12]
     if seasons:
@@ -117,7 +119,7 @@ def context_of(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> int:
 
 
 def steps_of(config: FitConfig, windows: int) -> int:
-    """Steps over so many windows: as asked, in steps or in passes; else forty passes over few, a share of many."""
+    """Optimiser steps: ``steps`` or ``epochs`` if given, else 40 epochs, clipped to 300–1500."""
     batch = config.batch_size * config.accumulate * config.devices * config.nodes
     if config.epochs is not None:
         return config.epochs * max(1, windows // batch)
@@ -125,9 +127,9 @@ def steps_of(config: FitConfig, windows: int) -> int:
 
 
 def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> tuple[int, int]:
-    """Windows of each series to stop and calibrate by, and rows between them; none where data are few.
+    """Windows of each series to stop and calibrate by, and rows between them; none where the series are short.
 
-    They span the last sixth of the typical series, so that they meet more than one mood of it.
+    They span the last sixth of the typical series, to be more than one situation.
     """
     available = int(np.median(panel.lengths)) - context - 2 * horizon
     if available < max(8, horizon):
@@ -139,12 +141,12 @@ def _held_back(panel: Panel, context: int, horizon: int, stride: int) -> tuple[i
     return windows, max(1, span // windows)
 
 
-def _aligned(origins: Origins, panel: Panel, stride: int) -> Origins:
-    """Only the origins that lie whole strides before the panel's own."""
+def _aligned(origins: WindowOrigins, panel: Panel, stride: int) -> WindowOrigins:
+    """Only the origins that lie whole strides before the panel's origin."""
     if stride == 1:
         return origins
     own = torch.from_numpy(panel.lengths.copy())[origins.series]
     offset = (own - origins.first) % stride
     count = ((origins.count - 1 - offset).div(stride, rounding_mode="floor") + 1).clamp(min=0)
     keep = count > 0
-    return Origins(origins.series[keep], (origins.first + offset)[keep], count[keep], stride)
+    return WindowOrigins(origins.series[keep], (origins.first + offset)[keep], count[keep], stride)

@@ -110,7 +110,7 @@ def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *
     """
     from gatecast.batches.windows import Windows, split_origins
 
-    panel = forecaster._panel(panel, None)
+    panel = forecaster._panel(panel)
     model, context = forecaster.models_[0], forecaster.shapes_.context
     every = Windows(panel, context, forecaster.horizon, scales=forecaster.scales_, cycles=forecaster.cycles_)
     origins, _ = split_origins(panel, context, forecaster.horizon, held_back=0)

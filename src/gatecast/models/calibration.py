@@ -1,4 +1,4 @@
-"""Calibration on held-back windows: how wide the quantiles must be, and how the steps hang together.
+"""Calibration on held-back windows: interval widths, and dependence between steps.
 
 Widths: each quantile's distance from the median is stretched by the factor that gives it its coverage on the held-back
 windows (conformal, multiplicative, one side at a time: Romano, Patterson & Candès 2019, CQR, in normalised form).
@@ -8,7 +8,9 @@ their distance, from the normal scores of the held-back windows; it turns quanti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,13 +22,13 @@ Table = Float[Tensor, "windows horizon targets p"]
 Cells = Float[Tensor, "windows horizon targets"]
 
 GROUP = 200  # held-back values for one group of steps with factors of its own
-PRIOR_WINDOWS = 5.0  # so many windows weigh as much as the belief that the factor is 1
+PRIOR_WINDOWS = 5.0  # weight of the prior factor of 1, in windows
 WIDEST = 6.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the held-back windows taught; the identity without any.
+    """Stretch and correlations learned from the held-back windows; the identity without any.
 
     Args:
         probabilities: of the quantile table it applies to.
@@ -56,6 +58,16 @@ class Calibration:
         above = distance[..., middle + 1 :].cummax(-1).values
         return torch.cat([centre + below, centre, centre + above], -1)
 
+    def to_state(self) -> dict[str, Tensor]:
+        """The tensors by name."""
+        state = {name: getattr(self, name) for name in ("factors", "spread", "steps", "targets")}
+        return {name: value.clone().contiguous() for name, value in state.items() if value is not None}
+
+    @classmethod
+    def from_state(cls, probabilities: tuple[float, ...], state: Mapping[str, Tensor], windows: int) -> Self:
+        """The calibration with the tensors of :meth:`to_state`."""
+        return cls(probabilities, state["factors"], state.get("spread"), state["steps"], state["targets"], windows)
+
     def paths(self, table: Table, count: int, generator: torch.Generator) -> Float[Tensor, "windows n horizon targets"]:
         """Joint paths whose values at each step follow the (calibrated) quantiles."""
         windows, horizon, targets, _ = table.shape
@@ -66,13 +78,13 @@ class Calibration:
         return interpolate(torch.tensor(self.probabilities), table, uniform).permute(0, 3, 1, 2)
 
 
-def carry(
+def map_quantiles(
     paths: Float[Tensor, "windows n horizon targets"], before: Table, after: Table
 ) -> Float[Tensor, "windows n horizon targets"]:
-    """Values of joint paths carried from one quantile table to another, monotonically: their dependence stays.
+    """Map the values of joint paths from one quantile table to another, monotonically: their dependence is kept.
 
-    Linear between the quantiles of each step and target. Beyond the last one the distance from it is stretched as that
-    quantile's own from the median; a value that several equal quantiles share goes to the middle of theirs.
+    Linear between the quantiles of each step and target. Beyond the outermost quantile, distances from it are stretched
+    as its distance from the median is; a value at several equal quantiles maps to the middle of their images.
     """
     if torch.equal(before, after):
         return paths
@@ -107,8 +119,8 @@ def calibrate(
 
     Args:
         table: quantiles forecast for the held-back windows, in scaled units.
-        target: what came, in scaled units.
-        mask: which of it was observed.
+        target: actual values, in scaled units.
+        mask: which of them were observed.
         probabilities: of the table, ascending, with 0.5.
     """
     windows, horizon, targets, _ = table.shape
@@ -167,7 +179,7 @@ def _point_spread(table: Table, target: Cells, mask: Tensor, probabilities: tupl
 
 
 def _dependence(scores: Cells, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlation by distance in steps, and between targets; shrunk towards none as the pairs get few."""
+    """Correlation by distance in steps, and between targets; shrunk towards 0 where pairs are few."""
     scores = torch.where(mask, scores, 0.0)
     horizon, targets = scores.shape[1:]
     power = (scores**2).sum().clamp(min=1e-6) / mask.sum().clamp(min=1)

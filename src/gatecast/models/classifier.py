@@ -1,4 +1,4 @@
-"""A network that reads a sequence to its end and says which class it is of."""
+"""A network that reads a sequence to its end and classifies it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gatecast.nn.recurrent import last_hidden
 
 
 class SequenceClassifier(nn.Module):
-    """``logits = W h_T + b``, where ``h_T`` is the hidden state after the last step of each sequence that is read.
+    """``logits = W h_T + b``, where ``h_T`` is the hidden state after the last step read.
 
     Args:
         features: of each step.
         classes: number of classes.
         config: shape of the network.
-        loss: of logits and numbers of classes.
+        loss: of logits and class numbers.
     """
 
     def __init__(self, features: int, classes: int, config: NetConfig, loss: Loss) -> None:
@@ -33,15 +33,15 @@ class SequenceClassifier(nn.Module):
         self.out = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), classes)
 
     def forward(self, batch: SequenceBatch) -> Float[Tensor, ""]:
-        """Mean loss of the sequences by their weights."""
+        """Weighted mean loss of the sequences."""
         return weighted_mean(self.loss.cells(self.logits(batch), batch.label), weight=batch.weight)
 
     def weight_of(self, batch: SequenceBatch) -> float:
-        """What the loss is the mean over."""
+        """Total weight of a batch."""
         return float(batch.weight.sum())
 
     def logits(self, batch: SequenceBatch) -> Float[Tensor, "batch classes"]:
-        """One number for each class; softmax makes probabilities of them."""
+        """Logits of the classes."""
         longest = int(batch.lengths.max())
         ragged = bool((batch.lengths < longest).any())
         _, state = self.lstm(batch.values[:, :longest], lengths=batch.lengths if ragged else None)

@@ -1,4 +1,4 @@
-"""The shape of a network as data: fields that Python, TOML, the command line and the report all read."""
+"""Shape of a network as options, which Python, TOML, the command line and the report read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.named import did_you_mean
+from gatecast.base.findings import UNSET, Arg
 from gatecast.base.options import Float, Int, OneOf, check_options, option
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
@@ -18,52 +18,65 @@ ACTIVATIONS = (  # the names of gatecast.ops.activations, which loads PyTorch
 )
 
 
+def _probability(default: float, help: str, highest: float) -> Any:
+    """An option that is a probability, searched up to ``highest``."""
+    return option(default, help, least=0, below=1, search=Float(0.0, highest))
+
+
+def _net(name: str, value: Any = UNSET) -> Arg:
+    return Arg(name, value, of="NetConfig")
+
+
 @dataclass(frozen=True)
 class NetConfig:
     """Shape of the LSTM network; every default can be left alone.
 
     The number of features that the recurrent layers read at each step follows from the data (targets, covariates,
-    calendar) and is told by ``describe()["input_size"]`` of a fitted model.
+    calendar); ``describe()["input_size"]`` of a fitted model gives it.
     """
 
     kind: str = option(
         "auto",
         "segment: patches of the context are the recurrent steps; direct: one step a row; seq2seq: encoder and "
         "decoder; recursive: one step ahead, fed back by sampling; auto: segment",
+        one_of=KINDS,
         search=OneOf("segment", "direct", "recursive"),
     )
     cell: str = option(
-        "lstm", "lstm; gru: two gates, no cell state; rnn: no gates at all (Elman)", search=OneOf("lstm", "gru")
+        "lstm",
+        "lstm; gru: two gates, no cell state; rnn: no gates at all (Elman)",
+        one_of=CELLS,
+        search=OneOf("lstm", "gru"),
     )
-    hidden_size: int = option(128, "width of the hidden and cell state", search=Int(16, 256, log=True))
-    num_layers: int = option(1, "stacked recurrent layers", search=Int(1, 3))
-    dropout: float = option(
-        0.1,
-        "probability of dropping an activation in training (embedding, between layers, output)",
-        search=Float(0.0, 0.5),
+    hidden_size: int = option(128, "width of the hidden and cell state", least=1, search=Int(16, 256, log=True))
+    num_layers: int = option(1, "stacked recurrent layers", least=1, search=Int(1, 3))
+    dropout: float = _probability(
+        0.1, "probability of dropping an activation in training (embedding, between layers, output)", 0.5
     )
-    input_dropout: float = option(
-        0.0, "probability of dropping an input of the recurrent layers, one mask for all steps", search=Float(0.0, 0.4)
+    input_dropout: float = _probability(
+        0.0, "probability of dropping an input of the recurrent layers, one mask for all steps", 0.4
     )
-    recurrent_dropout: float = option(
-        0.0, "probability of dropping an entry of h on its way to the next step, one mask for all", search=Float(0, 0.4)
+    recurrent_dropout: float = _probability(
+        0.0, "probability of dropping an entry of h on its way to the next step, one mask for all steps", 0.4
     )
-    zoneout: float = option(
-        0.0, "probability that a unit keeps its old state at a step (Krueger 2017)", search=Float(0.0, 0.3)
-    )
+    zoneout: float = _probability(0.0, "probability that a unit keeps its previous state at a step (Krueger 2017)", 0.3)
     activation: str = option(
         "tanh",
-        "of the candidate and of the cell: tanh, relu, softsign … (the names of gatecast.ops.activations)",
+        "activation of the candidate and the cell: tanh, relu, softsign … (the names of gatecast.ops.activations)",
+        one_of=ACTIVATIONS,
         search=OneOf("tanh", "relu", "softsign"),
     )
     recurrent_activation: str = option(
-        "sigmoid", "of the gates: sigmoid, hard_sigmoid …", search=OneOf("sigmoid", "hard_sigmoid")
+        "sigmoid",
+        "activation of the gates: sigmoid, hard_sigmoid …",
+        one_of=ACTIVATIONS,
+        search=OneOf("sigmoid", "hard_sigmoid"),
     )
     bidirectional: bool = option(False, "let the encoder read the context backwards as well", search=OneOf(False, True))
     go_backwards: bool = option(
         False,
-        "let the encoder read the context from the newest row to the oldest, and only so: one direction, as in Keras; "
-        "bidirectional reads both ways",
+        "let the encoder read the context from the newest row to the oldest only, as in Keras; bidirectional reads "
+        "both ways",
         search=OneOf(False, True),
     )
     bias: bool = option(True, "learn a bias in each gate", search=OneOf(True, False))
@@ -73,81 +86,67 @@ class NetConfig:
     peephole: bool = option(False, "let the gates see the cell state (lstm only)", search=OneOf(False, True))
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     segment: int | None = option(
-        None, "rows in one segment (kind=segment); None: about the season, at most the horizon"
+        None, "rows in one segment (kind=segment); None: about the season, at most the horizon", least=1
     )
-    embedding: int | None = option(None, "width of the segment embedding (kind=segment); None: hidden_size")
-    id_embedding: int = option(0, "width of a learned vector for each series of a global model; 0 for none")
+    embedding: int | None = option(None, "width of the segment embedding (kind=segment); None: hidden_size", least=1)
+    id_embedding: int = option(0, "width of a learned vector for each series of a global model; 0: no vector", least=0)
     base: str = option(
         "auto",
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "
         "none; auto: mixture",
+        one_of=BASES,
         search=OneOf("mixture", "last", "season"),
     )
     linear: bool = option(
         True,
-        "put a linear autoregression, fitted in closed form, among the mixture's forecasts",
+        "add a linear autoregression, fitted in closed form, to the mixture's forecasts",
         search=OneOf(True, False),
     )
     skip: bool = option(
-        False, "add a linear map from the scaled context to the horizon beside the LSTM", search=OneOf(False, True)
+        False, "add a linear map from the scaled context to the horizon to the LSTM's output", search=OneOf(False, True)
     )
 
     def __post_init__(self) -> None:
         check_options(self)
-        _one_of("kind", self.kind, KINDS)
-        _one_of("base", self.base, BASES)
-        _one_of("cell", self.cell, CELLS)
-        for name in ("activation", "recurrent_activation"):
-            _one_of(name, getattr(self, name), ACTIVATIONS)
-        for name in ("hidden_size", "num_layers"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"NetConfig.{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("dropout", "input_dropout", "recurrent_dropout", "zoneout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingError(f"NetConfig.{name} is a probability in [0, 1), got {getattr(self, name)}")
-        if self.segment is not None and self.segment < 1:
-            raise SettingError(f"NetConfig.segment counts rows and must be at least 1, got {self.segment}")
-        self._check_reading()
+        self._check_direction()
         self._check_cell()
 
-    def _check_reading(self) -> None:
-        """The context can be read in the direction that was asked for."""
-        if self.kind == "recursive" and self.bidirectional:
-            raise SettingError(
-                "NetConfig(kind='recursive') reads forwards only: a backward pass would see the values it must "
-                "forecast; take bidirectional=False, or kind='seq2seq' for a bidirectional encoder"
-            )
-        if self.kind == "recursive" and self.go_backwards:
-            raise SettingError(
-                "NetConfig(kind='recursive') reads forwards only: it goes on from the newest row; take "
-                "go_backwards=False, or kind='seq2seq' for an encoder that reads backwards"
-            )
+    def _check_direction(self) -> None:
+        """Refuse directions that the network cannot read in."""
+        for name in ("bidirectional", "go_backwards"):
+            if self.kind == "recursive" and getattr(self, name):
+                raise SettingError(
+                    _net("kind", "recursive") + " reads forwards only: it continues from the newest row",
+                    "take " + _net(name, False) + ", or " + _net("kind", "seq2seq"),
+                )
         if self.bidirectional and self.go_backwards:
             raise SettingError(
-                "NetConfig(bidirectional=True) reads both ways already, and go_backwards=True would only exchange the "
-                "two; take one of them"
+                _net("bidirectional", True) + " already reads both ways",
+                "leave out " + _net("go_backwards", True),
             )
 
     def _check_cell(self) -> None:
-        """The cell has what was asked for."""
+        """Refuse options that the cell does not have."""
         for name in ("layer_norm", "peephole"):
             if getattr(self, name) and self.cell != "lstm":
                 raise SettingError(
-                    f"NetConfig.{name}=True is an option of the LSTM, and cell={self.cell!r} has none; take cell='lstm'"
+                    _net(name, True) + f" is an option of the LSTM, not of the cell {self.cell}",
+                    "take " + _net("cell", "lstm"),
                 )
         if self.cell == "rnn" and self.recurrent_activation != "sigmoid":
             raise SettingError(
-                f"NetConfig.recurrent_activation={self.recurrent_activation!r} is of the gates, and cell='rnn' has "
-                "none; its one function is activation"
+                _net("recurrent_activation", self.recurrent_activation)
+                + " is for gates, and the cell rnn has no gates",
+                "set " + _net("activation"),
             )
         if self.residual and self.num_layers == 1:
             raise SettingError(
-                "NetConfig.residual=True adds a layer's input to its output from the second layer on and needs "
-                "num_layers of at least 2, got 1"
+                _net("residual", True) + " adds a layer's input to its output from the second layer on",
+                "take " + _net("num_layers", 2) + " or more",
             )
 
     def layer_options(self) -> dict[str, Any]:
-        """The options of the recurrent layers beside their sizes, bias, dropout and directions: those of the cell."""
+        """Options of the recurrent layers that depend on the cell, without sizes, bias, dropout and directions."""
         options = {name: getattr(self, name) for name in ("input_dropout", "recurrent_dropout", "zoneout", "residual")}
         if self.cell == "rnn":
             return {**options, "nonlinearity": self.activation}
@@ -159,7 +158,7 @@ class NetConfig:
 
 @dataclass(frozen=True)
 class Shapes:
-    """What a network must know about the data besides its configuration.
+    """Sizes of the data that a network is built for.
 
     Args:
         context, horizon, targets: rows seen, rows to forecast, target columns.
@@ -185,9 +184,3 @@ class Shapes:
     seasons: tuple[int, ...] = ()
     lags: int = 0
     flags: bool = False
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        said = f"NetConfig.{name} must be one of {', '.join(allowed)}; got {value!r}"
-        raise SettingError(said, did_you_mean(str(value), allowed))

@@ -28,7 +28,7 @@ Raw = Float[Tensor, "batch horizon targets outputs"]
 
 
 class StaticContext(nn.Module):
-    """Static covariates, categories and the series' own vector as one vector that goes with every query."""
+    """Static covariates, categories and the vector of the series as one vector that is added to every query."""
 
     def __init__(self, shapes: Shapes, config: NetConfig) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class Seq2SeqLSTM(DirectForecaster):
 def recurrent_layers(
     config: NetConfig, input_size: int, *, bidirectional: bool = False, go_backwards: bool = False
 ) -> LSTM | GRU | RNN:
-    """Recurrent layers as the configuration has them, for so many features at each step."""
+    """The recurrent layers of a configuration, for ``input_size`` features at each step."""
     return make_recurrent(
         config.cell,
         input_size,
@@ -230,7 +230,7 @@ def recurrent_layers(
 
 
 def segment_length(shapes: Shapes, config: NetConfig) -> int:
-    """Rows in one segment: as asked for; else the shortest season, or as many as make at most 24 steps of it."""
+    """Rows in one segment: as set, else the shortest season, extended so that the context has at most 24 segments."""
     if config.segment is not None:
         return min(config.segment, shapes.context)
     season = shapes.seasons[0] if shapes.seasons else 12

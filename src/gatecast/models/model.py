@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.batches.scalers import Scaler
 from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
@@ -26,11 +27,11 @@ class ForecastModel(nn.Module):
 
     Args:
         shapes: sizes of the data.
-        config: shape of the network; its ``kind`` must be settled (not ``"auto"``).
+        config: shape of the network; its ``kind`` must not be ``"auto"``.
         scaler: brings each window to a common size.
         head: meaning of the outputs.
         loss_weight: ``"seasonal"`` weights each window by ``scale / seasonal naive error`` of its context, so that the
-            loss is measured as MASE measures; ``"none"`` counts all windows alike.
+            loss is measured as MASE measures; ``"none"`` weighs all windows the same.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class ForecastModel(nn.Module):
         self.network = NETWORKS[config.kind](shapes, config, head.initial)
         if head.positive and scaler.name != "mean_abs":
             raise SettingError(
-                f"{head_words(head)} keeps zero at zero and needs scaler='mean_abs', got {scaler.name!r}"
+                f"{head_words(head)} keeps zero at zero and cannot use the scaler {scaler.name}",
+                "take " + Arg("scaler", "mean_abs"),
             )
 
     def set_linear(self, weights: Float[Tensor, "lags horizon"]) -> None:
@@ -52,7 +54,7 @@ class ForecastModel(nn.Module):
 
     @property
     def recursive(self) -> bool:
-        """True where the horizon is forecast by feeding draws back."""
+        """Whether the horizon is forecast by feeding draws back."""
         return isinstance(self.network, RecursiveLSTM)
 
     @property
@@ -76,7 +78,7 @@ class ForecastModel(nn.Module):
         return weighted_mean(cells, mask=batch.mask, weight=self._weight(past, batch))
 
     def weight_of(self, batch: Batch) -> float:
-        """What the loss is the mean over: the scored cells with their weights."""
+        """Total weight of a batch: of the scored cells."""
         past = self.scale(batch)[0] if self.loss_weight != "none" else batch.past
         return float((batch.mask * self._weight(past, batch)).sum())
 
@@ -140,6 +142,6 @@ class ForecastModel(nn.Module):
 
 
 def head_words(head: Head) -> str:
-    """The head, or the loss of a point forecast, as messages call it."""
+    """The head, or the loss of a point forecast, in the words of messages."""
     name = next((name for name, kind in HEADS.items() if kind is type(head)), type(head).__name__)
     return f"the loss {head.loss}" if isinstance(head, Point) else f"the {name.replace('_', ' ')} head"

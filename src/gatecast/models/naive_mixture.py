@@ -1,8 +1,8 @@
-"""Naive forecasts as the ground the network stands on, and the gates that mix them.
+"""Naive forecasts that the network corrects, and the gates that mix them.
 
 Each candidate needs no training: the last value, the value one season ago, the mean of several seasons, those moved to
 the level of the last season or along its trend. The network weights them for each window, target and step (softmax),
-told how well each would have forecast the end of the window's own context, and only has to learn what they leave over.
+given how well each would have forecast the end of the window's context, and has to learn only the residual.
 In the spirit of Smyl (2020), where an LSTM corrects exponential smoothing; here it also chooses what it corrects.
 """
 
@@ -29,7 +29,7 @@ def naive_forecasts(past: Context, observed: Mask, horizon: int, seasons: tuple[
     before, the mean of up to seven, that mean at the level of the last shortest season, and the last season at that
     level (longer seasons) or with the trend between the last two (the shortest).
     """
-    whole = bool(observed.all())  # asked once: each answer waits for the numbers
+    whole = bool(observed.all())  # computed once: each such check waits for the device
     last = _latest(past, observed, whole)
     flat = [last, _mean(past, observed, past.shape[1]), _line(past, observed, horizon, whole)]
     candidates = [forecast.expand(-1, horizon, -1) for forecast in flat]
@@ -69,10 +69,10 @@ def _seasonal(
 class BaseMixture(nn.Module):
     """Weights of the candidates: ``softmax(gates + table + A log(error on the context))``.
 
-    Where ``shapes.lags`` is not 0, a linear autoregression fitted in closed form stands beside the naive forecasts
-    (its weights are given, not trained: gradient descent would be slow to find them). ``gates`` come from the network
+    Where ``shapes.lags`` is not 0, a linear autoregression fitted in closed form is one of the candidates (its weights
+    are not trained: gradient descent would be slow to find them). ``gates`` come from the network
     for each window, target and step; the table is learned for each step; ``A`` starts as ``-TRUST`` times the
-    identity, so that before training a candidate counts by how well it did lately.
+    identity, so that before training a candidate is weighted by its recent error.
     """
 
     linear: Tensor
@@ -99,7 +99,7 @@ class BaseMixture(nn.Module):
         naive = naive_forecasts(past, observed, horizon, self.seasons)
         if not self.lags:
             return naive
-        filled = past if bool(observed.all()) else _carried(past, observed)
+        filled = past if bool(observed.all()) else _filled_forward(past, observed)
         last = filled[:, -1:]
         lagged = (filled[:, -self.lags : -1] - last).transpose(1, 2)
         return torch.cat([naive, (last + (lagged @ self.linear[:, :horizon]).transpose(1, 2))[..., None]], -1)
@@ -143,8 +143,8 @@ def _latest(values: Tensor, seen: Tensor, whole: bool = False) -> Tensor:
     return torch.where(position > 0, values.gather(1, (position - 1).clamp(min=0)), 0.0)
 
 
-def _carried(values: Context, seen: Mask) -> Context:
-    """Missing values as the last observed one before them; 0 before the first."""
+def _filled_forward(values: Context, seen: Mask) -> Context:
+    """Missing values filled with the last observed one; 0 before the first."""
     steps = torch.arange(1, values.shape[1] + 1, device=values.device)[:, None]
     position = (seen * steps).cummax(1).values
     return torch.where(position > 0, values.gather(1, (position - 1).clamp(min=0)), 0.0)

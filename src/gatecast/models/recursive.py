@@ -92,7 +92,7 @@ class RecursiveLSTM(nn.Module):
         """Covariates of each row: past-only ones of the row before (0 over the horizon), known ones of the row."""
         rows = self.shapes.context + self.shapes.horizon
         ahead = batch.past.new_zeros(len(batch), rows, 1, dtype=torch.float32)
-        ahead[:, self.shapes.context + 1 :] = 1.0  # from the second step on, the row before is not known any more
+        ahead[:, self.shapes.context + 1 :] = 1.0  # from the second step on, the row before is unknown
         past_only = nn.functional.pad(
             _shifted(nn.functional.pad(batch.past_inputs[..., : self.past_only], (0, 0, 0, 1)), 1),
             (0, 0, 0, self.shapes.horizon - 1),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gatecast.base.errors import TrainingError
 from gatecast.base.files import whole
 from gatecast.base.findings import Arg, Text
-from gatecast.batches.windows import Gathers
+from gatecast.batches.windows import BatchSource
 from gatecast.training.config import FitConfig
 from gatecast.training.step import not_finite
 
@@ -38,7 +38,7 @@ class FiniteCheck:
     """
 
     model: nn.Module
-    windows: Gathers
+    windows: BatchSource
     config: FitConfig
     name: str
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from gatecast.base.errors import SettingError, Stopped, Terminated
 from gatecast.base.findings import Arg
-from gatecast.batches.windows import Gathers, Origins
+from gatecast.batches.windows import BatchSource, WindowOrigins
 from gatecast.training.averages import average_of, copy_weights
 from gatecast.training.checkpoint import Checkpoint, TrainingState
 from gatecast.training.config import FitConfig
@@ -36,9 +36,9 @@ EVALUATION_BATCH = 512
 
 def train(
     model: nn.Module,
-    windows: Gathers,
-    training: Origins,
-    held_back: Origins,
+    windows: BatchSource,
+    training: WindowOrigins,
+    held_back: WindowOrigins,
     config: FitConfig,
     *,
     steps: int,
@@ -125,7 +125,7 @@ def train(
     return history
 
 
-def evaluate(model: nn.Module, windows: Gathers, held_back: Origins, engine: Engine) -> float | None:
+def evaluate(model: nn.Module, windows: BatchSource, held_back: WindowOrigins, engine: Engine) -> float | None:
     """Mean loss over the held-back windows (at most 2,048, evenly spaced), in float32; None without any."""
     if not held_back.total:
         return None

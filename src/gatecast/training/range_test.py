@@ -13,7 +13,7 @@ from torch import nn
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
-from gatecast.batches.windows import Origins, Windows
+from gatecast.batches.windows import WindowOrigins, Windows
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
 from gatecast.training.loop import flushed_denormals
@@ -58,7 +58,7 @@ class RateSearch:
 def find_lr(
     model: nn.Module,
     windows: Windows,
-    training: Origins,
+    training: WindowOrigins,
     config: FitConfig,
     *,
     seed: int,
@@ -104,7 +104,7 @@ def find_lr(
 
 
 def _swept(
-    model: nn.Module, windows: Windows, training: Origins, config: FitConfig, rates: Sequence[float], seed: int
+    model: nn.Module, windows: Windows, training: WindowOrigins, config: FitConfig, rates: Sequence[float], seed: int
 ) -> list[float]:
     """Loss of each step, up to the first that is not finite."""
     engine = engine_of(config)

@@ -12,7 +12,7 @@ from torch import nn
 
 from gatecast.base.errors import ModelFileError
 from gatecast.base.findings import Arg
-from gatecast.batches.windows import Gathers, Origins
+from gatecast.batches.windows import BatchSource, WindowOrigins
 from gatecast.training.config import FitConfig
 
 # Settings that may differ in a resumed run, since they do not change its numbers.
@@ -25,9 +25,9 @@ _TASK = ("horizon", "context", "features", "longest")
 
 def fingerprint_of(
     model: nn.Module,
-    windows: Gathers,
-    training: Origins,
-    held_back: Origins,
+    windows: BatchSource,
+    training: WindowOrigins,
+    held_back: WindowOrigins,
     config: FitConfig,
     *,
     steps: int,
@@ -44,7 +44,7 @@ def fingerprint_of(
     return dict(json.loads(json.dumps(fingerprint, default=str)))
 
 
-def _task(model: nn.Module, windows: Gathers) -> dict[str, Any]:
+def _task(model: nn.Module, windows: BatchSource) -> dict[str, Any]:
     """The task and the network."""
     config, *parts = (getattr(model, name, None) for name in ("config", "head", "scaler", "loss"))
     net = {f"net.{name}": value for name, value in asdict(config).items()} if config is not None else {}

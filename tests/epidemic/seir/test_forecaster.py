@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_forecast(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(again.predict().quantiles, fitted.predict().quantiles)
     other = fitted.clone()
     assert not hasattr(other, "fits_")
-    with refused(NotFittedError, problem="SEIR is not fitted", remedy="call fit(panel)"):
+    with refused(NotFittedError, problem="SEIR is not fitted yet", remedy=Call("fit", ...)):
         other.predict()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from gatecast.base.errors import DataError, NotFittedError, SettingError
+from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value
 from gatecast.base.text import time_text
@@ -91,7 +91,9 @@ class SEIRForecaster(Forecaster):
 
     Each series of daily new cases is fitted separately by maximum likelihood, again at every origin. Intervals cover
     three uncertainties: the parameters (parametric bootstrap), the course of β after the origin (a random walk with the
-    variance seen in forecasts from earlier origins of the series), and the noise of the counts.
+    variance seen in forecasts from earlier origins of the series), and the noise of the counts. The point forecast is
+    the fitted course; quantiles and samples are whole numbers of cases. ``predict`` on a panel other than that of
+    ``fit`` fits it first; covariates are not used.
 
     Args:
         horizon: days ahead.
@@ -181,20 +183,8 @@ class SEIRForecaster(Forecaster):
         self.panel_ = panel
         return self
 
-    def predict(
-        self,
-        horizon: int | None = None,
-        *,
-        panel: Panel | None = None,
-        levels: Sequence[float] = DEFAULT_LEVELS,
-        samples: int | None = None,
-        future: Any = None,
-    ) -> Forecast:
-        """Forecast from the origin; a panel other than that of ``fit`` is fitted first. ``future`` is not used.
-
-        The point forecast is the fitted course itself; quantiles and samples are whole numbers of cases.
-        """
-        return self._forecast(self.name, _AS_FITTED, horizon, panel, levels, samples)
+    def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
+        return self._under(_AS_FITTED, self.name, panel, horizon, levels, samples)
 
     def scenario(
         self,
@@ -217,7 +207,8 @@ class SEIRForecaster(Forecaster):
             horizon, levels, samples: as for ``predict``.
         """
         made = name if isinstance(name, Scenario) else Scenario(name, shift_days, contacts, start)
-        return self._forecast(made.title, made, horizon, None, levels, samples)
+        self._require_fitted()
+        return self._under(made, made.title, self.panel_, self._steps(horizon), levels, samples)
 
     # ── results of the fit ────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -257,7 +248,7 @@ class SEIRForecaster(Forecaster):
             scenario: changes of β; the past is run again under it.
             horizon: days after the origin; None takes the forecaster's.
         """
-        return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._asked(horizon))
+        return tables.curve_table(self._learned(), scenario or _AS_FITTED, self._steps(horizon))
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:
@@ -266,7 +257,7 @@ class SEIRForecaster(Forecaster):
         return twin
 
     def _check(self) -> None:
-        self._asked(None)
+        self._steps(None)
         for name, (kind, bounds) in _OPTIONS.items():
             if getattr(self, name) is not None:
                 check_value(Arg(name), getattr(self, name), kind, bounds)
@@ -331,19 +322,11 @@ class SEIRForecaster(Forecaster):
         drift = estimate_drift(fitted) if self.drift is None else Drift(0.0, self.drift)
         return SeriesFit(panel, index, first, fitted, draws, drift)
 
-    def _forecast(
-        self,
-        name: str,
-        scenario: Scenario,
-        horizon: int | None,
-        panel: Panel | None,
-        levels: Sequence[float],
-        samples: int | None,
+    def _under(
+        self, scenario: Scenario, name: str, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None
     ) -> Forecast:
-        fits, horizon = self._learned(), self._asked(horizon)
-        if panel is not None and panel is not self.panel_:
-            fits = self._fits(panel)
-        panel = self.panel_ if panel is None else panel
+        """The forecast under a scenario; a panel other than that of ``fit`` is fitted first."""
+        fits = self.fits_ if panel is self.panel_ else self._fits(panel)
         probabilities = level_quantiles(levels)
         shape = (len(panel), horizon, panel.targets)
         mean, quantiles = np.zeros(shape), np.zeros((*shape, len(probabilities)))
@@ -365,14 +348,8 @@ class SEIRForecaster(Forecaster):
         return Forecast(name, panel, mean, probabilities, quantiles, paths, _notes(panel, fits))
 
     def _learned(self) -> dict[str, SeriesFit]:
-        if not hasattr(self, "fits_"):
-            raise NotFittedError(f"{self.name} is not fitted", "call fit(panel) first")
+        self._require_fitted()
         return self.fits_
-
-    def _asked(self, horizon: int | None) -> int:
-        horizon = self.horizon if horizon is None else horizon
-        check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
-        return int(horizon)
 
 
 def _middle(value: Given) -> float:
