@@ -146,7 +146,7 @@ class NetConfig:
             )
 
     def layer_options(self) -> dict[str, Any]:
-        """Options of the recurrent layers that depend on the cell (sizes, bias, dropout and directions not among them)."""
+        """Options of the recurrent layers that depend on the cell, without sizes, bias, dropout and directions."""
         options = {name: getattr(self, name) for name in ("input_dropout", "recurrent_dropout", "zoneout", "residual")}
         if self.cell == "rnn":
             return {**options, "nonlinearity": self.activation}

@@ -230,7 +230,7 @@ def recurrent_layers(
 
 
 def segment_length(shapes: Shapes, config: NetConfig) -> int:
-    """Rows in one segment: as set; else the shortest season, longer where the context would have more than 24 segments."""
+    """Rows in one segment: as set; else the shortest season, longer where that makes more than 24 segments."""
     if config.segment is not None:
         return min(config.segment, shapes.context)
     season = shapes.seasons[0] if shapes.seasons else 12
