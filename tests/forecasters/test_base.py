@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.cases import panel_of, wave
+from fixtures.refused import refused
 
 from gatecast import FitConfig, NetConfig
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.epidemic import AsReported, SEIRForecaster, SEIRHybrid
 from gatecast.forecasters import (
     AutoARIMA,
@@ -67,3 +70,38 @@ def test_what_was_learned_is_not_shown_and_arrays_are_not_compared() -> None:
     blend.weights = np.ones(1)
     assert repr(blend) == "Ensemble(members=[Drift()], weights=array([1.]))"
     assert repr(AsReported(Drift(), panel)).startswith("AsReported(model=Drift(), reported=Panel(1 series")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"horizon": 0}, [Arg("horizon"), "at least 1, got 0"]),
+        ({"horizon": 3, "samples": 0}, [Arg("samples"), "at least 1, got 0"]),
+        ({"horizon": 3, "levels": [80, 100]}, [Arg("levels"), "got 100"]),
+    ],
+)
+def test_arguments_are_validated_before_the_model_forecasts(arguments: dict[str, Any], problem: list[Any]) -> None:
+    class Silent(Naive):
+        def _forecast(self, *_: Any) -> Any:
+            raise AssertionError("the model was called")
+
+    with refused(SettingError, problem=problem):
+        Silent().fit(panel_of(wave(40), freq="D")).predict(**arguments)
+
+
+def test_the_horizon_of_the_forecaster_is_the_default() -> None:
+    model = LinearAR(5).fit(panel_of(wave(60), freq="D"))
+    assert (model.predict().horizon, model.predict(2).horizon) == (5, 2)
+    wrapped = AsReported(LinearAR(5), panel_of(wave(60) + 50, freq="D")).fit(panel_of(wave(60) + 50, freq="D"))
+    assert wrapped.predict().horizon == 5
+
+
+def test_an_ensemble_reads_the_future_as_far_as_its_members_do() -> None:
+    driver = np.sin(np.arange(70.0)).astype(np.float32)[:, None]
+    panel = panel_of(wave(70), freq="D", known=driver, known_names=("driver",))
+    fit = FitConfig(steps=3, batch_size=8, evaluations=1, progress=False)
+    lstm = LSTMForecaster(4, context=12, net=NetConfig(hidden_size=8), fit=fit)
+    future = panel.future_frame(4).assign(driver=1.0)
+    blend = Ensemble([Naive(), lstm]).fit(panel).predict(2, future=future)
+    alone = [model.fit(panel).predict(2, future=future).mean for model in (Naive(), lstm.clone())]
+    np.testing.assert_allclose(blend.mean, (alone[0] + alone[1]) / 2, rtol=1e-6)

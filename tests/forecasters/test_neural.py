@@ -230,7 +230,7 @@ def test_a_series_that_never_changed_is_forecast_as_it_is() -> None:
     assert (forecast.quantiles[1] == 7).all()
     assert (forecast.samples[1] == 7).all()
     assert np.ptp(forecast.quantiles[0]) > 0
-    assert "1 of 2 series never changed and is forecast to stay as it is" in forecast.notes
+    assert "1 of 2 series never changed: the constant is forecast" in forecast.notes
     assert np.ptp(fitted.predict(panel=panel_of(seven[-4:], freq="D")).quantiles) > 0, "too few rows to say never"
 
 

@@ -20,7 +20,7 @@ from gatecast.base.errors import DataError, GatecastError, MissingExtraError, Se
 from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.forecasters import Backtest, Forecaster, LSTMForecaster, Naive, SeasonalNaive, backtest, fit_each
-from gatecast.forecasters.parallel import spread
+from gatecast.forecasters.parallel import run_jobs
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
 
@@ -44,20 +44,20 @@ def workers(request: pytest.FixtureRequest) -> int | str:
 
 
 def test_results_come_in_the_order_of_the_jobs(ray_cluster: None) -> None:
-    assert list(spread(operator.sub, 10, [(3,), (2,), (1,)], workers="ray")) == [7, 8, 9]
-    assert list(spread(operator.sub, 10, [], workers="ray")) == []
+    assert list(run_jobs(operator.sub, 10, [(3,), (2,), (1,)], workers="ray")) == [7, 8, 9]
+    assert list(run_jobs(operator.sub, 10, [], workers="ray")) == []
 
 
 def test_an_error_of_a_job_is_the_error_of_the_caller(ray_cluster: None) -> None:
     with pytest.raises(ZeroDivisionError):
-        list(spread(operator.truediv, 1, [(2,), (0,)], workers="ray"))
+        list(run_jobs(operator.truediv, 1, [(2,), (0,)], workers="ray"))
 
 
 def test_a_job_counts_with_the_threads_of_its_caller(ray_cluster: None) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        assert list(spread(eval, "__import__('torch').get_num_threads()", [()], workers="ray")) == [3]
+        assert list(run_jobs(eval, "__import__('torch').get_num_threads()", [()], workers="ray")) == [3]
     finally:
         torch.set_num_threads(before)
 
@@ -75,7 +75,7 @@ def same(run: Callable[..., Backtest], workers: int | str, *, refit: bool) -> No
     alone, far = (run(models, panel(), 4, windows=3, refit=refit, progress=False, workers=w) for w in (None, workers))
     assert alone.models == far.models == ["LSTM", "wide", "SeasonalNaive"]
     assert alone.frame.equals(far.frame)
-    assert alone.failed == far.failed == {"none": "SettingError: members counts networks and must be at least 1, got 0"}
+    assert alone.failed == far.failed == {"none": "SettingError: members must be at least 1, got 0"}
 
 
 def test_a_model_for_each_series_is_the_same_to_the_last_bit(ray_cluster: None) -> None:
@@ -106,28 +106,28 @@ def test_an_error_of_any_constructor_keeps_its_kind_and_names_the_series() -> No
 
 def test_an_error_that_cannot_be_pickled_arrives_as_its_text() -> None:
     with pytest.raises(GatecastError, match="TwoWords: not today"):
-        list(spread(refuse, 1, [(2,)], workers=2))
+        list(run_jobs(refuse, 1, [(2,)], workers=2))
 
 
 def test_a_worker_that_dies_is_reported() -> None:
     with refused(GatecastError, problem="a worker process died", remedy=Arg("workers", None)):
-        list(spread(os._exit, 1, [()], workers=2))
+        list(run_jobs(os._exit, 1, [()], workers=2))
 
 
 def test_an_argument_that_cannot_be_pickled_is_refused() -> None:
     with refused(
         SettingError, problem=[Arg("workers"), "cannot be sent to other processes"], remedy=Arg("workers", None)
     ):
-        list(spread(operator.sub, threading.Lock(), [(1,)], workers=2))
+        list(run_jobs(operator.sub, threading.Lock(), [(1,)], workers=2))
 
 
 def test_a_function_of_no_module_runs_elsewhere_too() -> None:
-    assert list(spread(lambda shared, k: shared + k, 1, [(2,), (3,)], workers=2)) == [3, 4]
+    assert list(run_jobs(lambda shared, k: shared + k, 1, [(2,), (3,)], workers=2)) == [3, 4]
 
 
 def test_arrays_can_be_written_to_on_both_sides(workers: int | str) -> None:
     large = np.zeros(2_000_000)  # beyond the size that joblib and Ray map into the memory of several processes
-    (result,) = spread(operator.iadd, large, [(1.0,)], workers=workers)
+    (result,) = run_jobs(operator.iadd, large, [(1.0,)], workers=workers)
     result += 1
     assert result[0] == 2
     assert large[0] == 0

@@ -75,14 +75,14 @@ def test_names_from_outside_are_not_read_as_html(tmp_path: Path) -> None:
 
 def test_a_winner_that_fails_the_test_is_called_so(tmp_path: Path) -> None:
     text = outcome(test=Tested(1.0, 1.3, 2, 3)).text
-    assert "30.0 % higher. The folds did not foretell the test: take the default" in text
+    assert "30.0 % higher. The folds did not predict the test: take the default" in text
 
 
 def test_a_default_that_stays(tmp_path: Path) -> None:
     finalists = [Finalist(1, {"scaler": "last"}, 0.9, 0.1, 0.2), Finalist(0, {}, 1.1, 0.0, 0.0, True)]
     found = outcome(settings={}, finalists=finalists, test=None, importance={})
     text = page(tmp_path, found)
-    assert "The default settings stay: of 4 trials, none is better on the folds beyond doubt" in text
+    assert "The default settings stay: of 4 trials, none is significantly better on the folds" in text
     assert "There was no test part" in text
     assert 'id="importance"' not in text
 
@@ -90,7 +90,8 @@ def test_a_default_that_stays(tmp_path: Path) -> None:
 def test_the_settings_are_a_file(tmp_path: Path) -> None:
     import tomllib
 
-    path = outcome().save_toml(tmp_path / "best.toml")
+    path = tmp_path / "best.toml"
+    path.write_text(outcome().to_toml(), "utf-8")
     assert tomllib.loads(path.read_text("utf-8")) == {"scaler": "<b>last", "net": {"dropout": 0.25}}
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.cases import panel_of, wave
+from fixtures.refused import refused
 
 import gatecast
 from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.options import OneOf
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
@@ -140,13 +142,14 @@ def test_the_file_of_another_search_is_refused(
     scored(by_dropout)
     file = tmp_path / "s.sqlite3"
     search(storage=file, trials=1, test=0)
-    with pytest.raises(SettingError, match=rf"s.sqlite3 holds a search with .*{word}.*name another folder or file"):
+    with refused(SettingError, place="s.sqlite3", problem=["holds a search with ", word], remedy=Arg("storage", ...)):
         search(storage=file, trials=1, test=0, **change)
 
 
 def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite3").write_text("day,y\n" * 1000)
-    with pytest.raises(SettingError, match=r"s.sqlite3 cannot be used for a search .*name another file"):
+    problem = "the file cannot be used for a search"
+    with refused(SettingError, place="s.sqlite3", problem=problem, remedy=Arg("storage", ...)):
         search(storage=tmp_path / "s.sqlite3")
 
 
@@ -203,7 +206,7 @@ def test_settings_that_exclude_each_other_fail_alone(scored: Callable[[Scorer], 
     found = search(trials=12, test=0, fields=fields)
     wrong = [one for one in found.trials if one.params == {"net.cell": "gru", "net.peephole": True}]
     assert wrong
-    assert all("peephole=True is an option of the LSTM" in one.error for one in wrong)
+    assert all("NetConfig(peephole=True) is an option of the LSTM" in one.error for one in wrong)
 
 
 def test_a_default_that_cannot_be_fitted_ends_the_search(scored: Callable[[Scorer], None]) -> None:
@@ -225,18 +228,18 @@ def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], scored: Callable
 
 
 @pytest.mark.parametrize(
-    ("settings", "text"),
+    ("settings", "problem"),
     [
-        ({"trials": 0}, "trials must be at least 1, got 0"),
-        ({"folds": 0}, "folds must be at least 1"),
-        ({"test": -1}, "test must be at least 0"),
-        ({"minutes": 0}, "minutes must be more than 0, got 0; None for no bound"),
-        ({"workers": 0}, "workers must be None"),
-        ({"model": LSTMForecaster(5)}, "the model forecasts 5 steps and tune was asked for 4"),
+        ({"trials": 0}, [Arg("trials"), "at least 1, got 0"]),
+        ({"folds": 0}, [Arg("folds"), "at least 1, got 0"]),
+        ({"test": -1}, [Arg("test"), "at least 0, got -1"]),
+        ({"minutes": 0}, [Arg("minutes"), "above 0, got 0"]),
+        ({"workers": 0}, [Arg("workers"), "must be None", "got 0"]),
+        ({"model": LSTMForecaster(5)}, ["the model has a horizon of 5, the search one of 4"]),
     ],
 )
-def test_arguments_that_do_not_fit(settings: dict[str, Any], text: str) -> None:
-    with pytest.raises(SettingError, match=text):
+def test_arguments_that_do_not_fit(settings: dict[str, Any], problem: list[Any]) -> None:
+    with refused(SettingError, problem=problem):
         search(**settings)
 
 
@@ -277,9 +280,8 @@ def test_short_series_get_fewer_folds_and_windows_with_a_note() -> None:
 
 
 def test_series_too_short_for_a_search() -> None:
-    with pytest.raises(
-        DataError, match="a search with horizon 4 needs series of at least 14 rows, the typical one has 12"
-    ):
+    problem = "a search with horizon 4 needs 14 rows in a series, the typical one has 12"
+    with refused(DataError, problem=problem, remedy=Arg("horizon")):
         search(panel(12))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from fixtures.cases import panel_of, wave
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.options import Float, Int, OneOf
 from gatecast.batches.scalers import SCALERS
 from gatecast.forecasters.neural import LSTMForecaster
@@ -49,7 +51,7 @@ def test_a_range_holds_the_models_own_value() -> None:
 
 def test_a_range_of_ones_own() -> None:
     own = {"net.hidden_size": Int(4, 8), "net.dropout": None}
-    with pytest.raises(SettingError, match=r"net.hidden_size.*lies outside of its range"):
+    with refused(SettingError, problem=["net.hidden_size", "lies outside its range"]):
         ranges(own, model(), PANEL)  # type: ignore[arg-type]
     found = ranges({"net.hidden_size": Int(4, 200)}, model(), PANEL)
     assert found == {"net.hidden_size": Int(4, 200)}
@@ -79,16 +81,16 @@ def test_the_automatic_scaler_is_that_of_head_and_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "text"),
+    ("wanted", "problem", "remedy"),
     [
-        (["net.hiden_size"], "no field named 'net.hiden_size' can be searched; did you mean 'net.hidden_size'"),
-        (["zzz"], "there are context, scaler, members, net.kind"),
-        (["fit.threads"], "no field named 'fit.threads'"),
-        ([], "fields names nothing to search"),
+        (["net.hiden_size"], "no field 'net.hiden_size' can be searched", "did you mean 'net.hidden_size'?"),
+        (["zzz"], "no field 'zzz'", "the fields are context, scaler, members, net.kind"),
+        (["fit.threads"], "no field 'fit.threads'", ""),
+        ([], Arg("fields"), "the fields are context"),
     ],
 )
-def test_no_such_field(wanted: list[str], text: str) -> None:
-    with pytest.raises(SettingError, match=text):
+def test_unknown_fields_are_refused(wanted: list[str], problem: str | Arg, remedy: str) -> None:
+    with refused(SettingError, problem=problem, remedy=remedy):
         ranges(wanted, model(), PANEL)
 
 

@@ -19,6 +19,9 @@ class _Unset:
     def __repr__(self) -> str:
         return "UNSET"
 
+    def __reduce__(self) -> str:
+        return "UNSET"  # the same object in another process
+
 
 UNSET: Final[Any] = _Unset()
 

@@ -1,4 +1,4 @@
-"""Scalers: each window is scaled by statistics of its own context, and the forecast is scaled back.
+"""Scalers: each window is scaled by statistics of its context, and the forecast is scaled back.
 
 ``z = (g(y) - location) / scale`` with ``location`` and ``scale`` from the context alone, so that no statistic sees
 a row after the origin, and a series of millions and one of units train the same network (instance normalisation;

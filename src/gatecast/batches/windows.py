@@ -1,6 +1,6 @@
 """Windows: (context, horizon) pairs cut from a panel by index, never stored.
 
-One window is a series and an origin: the model sees the ``context`` rows before the origin and is asked for the
+One window is a series and an origin: the model sees the ``context`` rows before the origin and forecasts the
 ``horizon`` rows from it on. A batch of windows is one vectorised gather from the panel's flat arrays; memory does not
 grow with the number of windows.
 """
@@ -265,7 +265,7 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def _observed(values: Tensor, rows: Tensor, inside: Tensor, *, missing: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Values of these rows, ``missing`` where there is none, and which of them were observed."""
+    """Values of these rows, missing ones replaced by ``missing``, and which of them were observed."""
     found = values[rows.clamp(0, len(values) - 1)]
     seen = inside[..., None] & ~found.isnan()
     return torch.where(seen, found, missing), seen
@@ -306,7 +306,7 @@ def split_origins(
     """Training windows and the last ``held_back`` windows of each series in time.
 
     No target of a training window lies in the target range of a held-back window of the same series. A series too
-    short to give up windows has none held back. A series shorter than the context enters by windows that reach back
+    short to give up windows holds back no window. A series shorter than the context enters by windows that reach back
     before its start (counted as missing there).
     """
     length = torch.from_numpy(panel.lengths.copy())

@@ -87,8 +87,8 @@ class Forecast:
         for position, known in enumerate(self.probabilities):
             if abs(known - probability) < 1e-6:
                 return self.quantiles[..., position]
-        known = ", ".join(map(str, self.probabilities)) or "no quantiles"
-        raise UnknownNameError(f"the forecast has no quantile {probability}", f"it has {known}")
+        names = ", ".join(map(str, self.probabilities)) or "no quantiles"
+        raise UnknownNameError(f"the forecast has no quantile {probability}", f"it has {names}")
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central interval, each ``(series, horizon, targets)``."""

@@ -41,7 +41,7 @@ def compare(first: np.ndarray, second: np.ndarray, *, overlap: int = 0) -> TestR
     preferred from 20 on.
 
     Args:
-        first, second: ``(series, origins)`` losses; NaN where there is none.
+        first, second: ``(series, origins)`` losses; NaN where missing.
         overlap: number of following origins whose forecast spans overlap with an origin's own.
     """
     difference = first - second

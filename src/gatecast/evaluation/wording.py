@@ -46,7 +46,7 @@ def _groups(comparisons: list[Comparison]) -> list[tuple[bool, list[Comparison]]
     kinds = [exact] if exact else []
     for outcome in ("better", "worse", "no different", "untested"):
         group = [c for c in comparisons if c.outcome == outcome]
-        same = outcome != "untested"  # where nothing is tested, equal is a side of its own
+        same = outcome != "untested"  # untested rivals of equal error form a separate group
         sides = [
             [c for c in group if c.difference > 0],
             [c for c in group if c.difference == 0 and not same],

@@ -17,7 +17,7 @@ from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
-from gatecast.forecasters.parallel import Workers, check_workers, spread
+from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def backtest(
     jobs = [(model, part) for model in models for part in parts]
     runs, failed, missing = dict[str, _ModelRun](), dict[str, str](), list(left_out)
     with progress_bar("backtest", len(models) * windows, progress) as advance:
-        results = spread(_run_model, (panel, horizon, tuple(levels)), jobs, workers=workers)
+        results = run_jobs(_run_model, (panel, horizon, tuple(levels)), jobs, workers=workers)
         for (model, part), result in zip(jobs, results, strict=True):
             advance(len(part), model.name)
             if isinstance(result, _ModelRun):

@@ -29,7 +29,7 @@ from gatecast.forecasters.learned import (
     under,
     versions,
 )
-from gatecast.forecasters.members import beside
+from gatecast.forecasters.members import with_own_checkpoint
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
@@ -132,7 +132,7 @@ class LSTMClassifier:
         sizes = sequences[0].shape[1], len(classes)
         model, best, history = self._train(data, (training, held_back), sizes, net, loss, config)
         if config.refit and len(held_back):
-            again = beside(replace(config, steps=best, epochs=None), "-refit")
+            again = with_own_checkpoint(replace(config, steps=best, epochs=None), "-refit")
             everything = torch.arange(len(data)), held_back[:0]
             model, _, _ = self._train(data, everything, sizes, net, loss, again, name="training-refit")
         self.classes_, self.n_features_in_, self.scales_ = classes, sizes[0], scales

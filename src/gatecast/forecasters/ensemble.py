@@ -20,7 +20,7 @@ from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 
-STATISTICAL_SERIES = 500  # more series: statistical models would take too long beside the others
+STATISTICAL_SERIES = 500  # more series: statistical models would take too long
 
 
 class Ensemble(Forecaster):

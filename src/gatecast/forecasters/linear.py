@@ -39,7 +39,7 @@ class Cases:
     """Training windows of all series and targets.
 
     Args:
-        lags: ``(windows, context)`` scaled differences to the last value, and 1 in the place of the last.
+        lags: ``(windows, context)`` scaled differences to the last value, and 1 instead of the last.
         ahead: ``(windows, horizon)`` scaled differences to the last value; NaN where missing.
         age: ``(windows,)`` rows from the last target of the window to the origin of the panel.
     """
@@ -109,8 +109,8 @@ class LinearAR(Forecaster):
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         mean, scale = self._point(panel, horizon)
         probabilities = level_quantiles(levels)
-        spread = _spread(self.residuals_[:, :horizon], probabilities)
-        quantiles = np.sort(mean[..., None] + scale[:, None, :, None] * spread[:, None], axis=-1)
+        width = _residual_quantiles(self.residuals_[:, :horizon], probabilities)
+        quantiles = np.sort(mean[..., None] + scale[:, None, :, None] * width[:, None], axis=-1)
         paths = None if samples is None else self._paths(mean, scale, samples)
         empty = int(np.isnan(mean[:, 0]).any(axis=1).sum())
         notes = (f"{empty} of {len(panel)} series has no observation at all and gets no forecast.",) if empty else ()
@@ -226,7 +226,7 @@ def _cut(
 
 
 def _fill(values: np.ndarray) -> np.ndarray:
-    """The last observed value along the last axis in the place of a missing one; never a later one."""
+    """Missing values filled with the last observed one along the last axis, never with a later one."""
     steps = np.where(np.isfinite(values), np.arange(values.shape[-1]), 0)
     return np.take_along_axis(values, np.maximum.accumulate(steps, axis=-1), axis=-1)
 
@@ -340,7 +340,7 @@ def _left_out(cases: Cases, choice: Selected) -> np.ndarray:
     return _residuals(cases, weights) / np.maximum(1 - leverage, 0.05)[:, None]
 
 
-def _spread(residuals: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+def _residual_quantiles(residuals: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
     """``(horizon, probabilities)`` quantiles of the scaled error: one shape for all steps, a width for each."""
     width = np.sqrt(np.nanmean(residuals**2, axis=0))
     shape = residuals / np.where(width > 0, width, 1)

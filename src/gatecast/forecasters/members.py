@@ -112,11 +112,11 @@ def _of_member(config: FitConfig, member: int, steps: Sequence[int] | None) -> t
     if not member and steps is None:
         return config, "training"
     suffix = f"-{'refit' if steps is not None else ''}{member}"
-    return beside(config, suffix), f"training{suffix}"
+    return with_own_checkpoint(config, suffix), f"training{suffix}"
 
 
-def beside(config: FitConfig, suffix: str) -> FitConfig:
-    """The settings with a checkpoint next to theirs."""
+def with_own_checkpoint(config: FitConfig, suffix: str) -> FitConfig:
+    """The settings with another checkpoint in the same folder."""
     if config.checkpoint is None:
         return config
     return replace(config, checkpoint=config.checkpoint.with_name(config.checkpoint.name + suffix))

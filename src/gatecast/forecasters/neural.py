@@ -232,7 +232,9 @@ class LSTMForecaster(Forecaster):
         require_rows(panel, self.horizon)
         require_fit_for(self._head(), panel)
         if isinstance(self._scaler(), Log1p):
-            require_nonnegative(panel, "the scaler log1p takes logarithms", Arg("scaler", "standard"))
+            require_nonnegative(
+                panel, "the scaler log1p takes logarithms", "another scaler, e.g. " + Arg("scaler", "standard")
+            )
 
     def _net(self) -> NetConfig:
         net = self.net or NetConfig()

@@ -1,4 +1,4 @@
-"""Independent jobs one after the other, over local processes, or over a Ray cluster, by joblib. The results are equal.
+"""Independent jobs one after the other, over local processes (joblib), or over a Ray cluster. The results are equal.
 
 Each job runs with as many PyTorch threads as its caller has, so that sums agree to the last bit wherever they are
 formed. Arguments, results and errors travel as bytes: arrays that Ray or joblib shares between processes would be
@@ -23,7 +23,7 @@ Workers = int | str | None
 Job = Callable[..., Any]
 
 
-def spread(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], *, workers: Workers = None) -> Iterator[Any]:
+def run_jobs(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], *, workers: Workers = None) -> Iterator[Any]:
     """``function(shared, *job)`` of every job, in the order of the jobs.
 
     Args:
@@ -58,36 +58,51 @@ def check_workers(workers: Workers) -> None:
 
 
 def _in_parallel(function: Job, shared: Any, jobs: Sequence[tuple[Any, ...]], workers: int | str) -> Iterator[Any]:
-    from joblib import Parallel, delayed, parallel_config
+    task, packed = _packed((function, shared)), [_packed(job) for job in jobs]
+    results = _on_ray(task, packed) if workers == "ray" else _on_processes(task, packed, int(workers))
+    for result in results:
+        value, error = pickle.loads(result)  # from a process that was started for this user
+        if error is not None:
+            raise error
+        yield value
+
+
+def _on_processes(task: bytes, jobs: list[bytes], count: int) -> Iterator[bytes]:
+    from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    task, threads = np.frombuffer(_packed((function, shared)), np.uint8), _threads()
-    calls = [delayed(_run)(task, _packed(job), threads) for job in jobs]
-    # Ray's back end gives no result before all are there
-    backend, count, form = ("ray", _connect_ray(), "list") if workers == "ray" else ("loky", int(workers), "generator")
+    array, threads = np.frombuffer(task, np.uint8), _threads()  # joblib writes a large array once and maps it
     try:
-        with parallel_config(backend, n_jobs=count):
-            for result in Parallel(return_as=form)(calls):
-                value, error = pickle.loads(result)  # from a process that joblib or Ray started for this user
-                if error is not None:
-                    raise error
-                yield value
+        yield from Parallel(count, return_as="generator")(delayed(_run)(array, job, threads) for job in jobs)
     except BrokenProcessPool as error:
         remedy = "use fewer " + Arg("workers") + ", or " + Arg("workers", None)
         raise GatecastError("a worker process died, perhaps because memory ran out", remedy) from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "ray":
-            raise
+
+
+def _on_ray(task: bytes, jobs: list[bytes]) -> Iterator[bytes]:
+    """As Ray tasks: their processes stay for later calls, where joblib's back end for Ray starts its own each time."""
+    import ray
+
+    if not ray.is_initialized():
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+    run, known, threads = ray.remote(_run), ray.put(task), _threads()
+    # After an error the other jobs run to their end: Ray aborts its caller where one ends while it is being cancelled.
+    waiting = [run.remote(known, job, threads) for job in jobs]
+    try:
+        for one in waiting:
+            yield ray.get(one)
+    except ray.exceptions.RayError as error:
         raise GatecastError(f"a Ray worker died ({type(error).__name__}: {str(error).strip()[:300]})") from error
 
 
-def _run(task: np.ndarray, job: bytes, threads: int | None) -> bytes:
-    """One job, in another process: its result or its error."""
+def _run(task: Any, job: bytes, threads: int | None) -> bytes:
+    """One job, in another process: its result or its error. The task is bytes, or an array of them."""
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    function, shared = pickle.loads(task.data)  # from the process that started this one
+    function, shared = pickle.loads(task)  # from the process that started this one
     try:
         return _packed((function(shared, *pickle.loads(job)), None))
     except Exception as error:
@@ -119,15 +134,3 @@ def _threads() -> int | None:
     """Threads of PyTorch, where it is loaded."""
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch is not None else None
-
-
-def _connect_ray() -> int:
-    """Connect to Ray and make it known to joblib; returns the number of its CPUs."""
-    import ray
-    from ray.util.joblib import register_ray
-
-    if not ray.is_initialized():
-        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
-    register_ray()
-    return max(2, int(ray.cluster_resources().get("CPU", 1)))  # with one, joblib would run the jobs here

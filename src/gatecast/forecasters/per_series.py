@@ -10,7 +10,7 @@ import numpy as np
 from gatecast.base.errors import GatecastError
 from gatecast.data.panel import Panel
 from gatecast.forecasters.base import Forecaster
-from gatecast.forecasters.parallel import Workers, spread
+from gatecast.forecasters.parallel import Workers, run_jobs
 
 Model = TypeVar("Model", bound=Forecaster)
 
@@ -36,7 +36,7 @@ def fit_each(model: Model, panel: Panel, *, workers: Workers = None) -> dict[str
         20.0
     """
     names = [str(name) for name in panel.ids]
-    fitted = spread(_fit, (model, panel), [(row,) for row in range(len(panel))], workers=workers)
+    fitted = run_jobs(_fit, (model, panel), [(row,) for row in range(len(panel))], workers=workers)
     return dict(zip(names, fitted, strict=True))
 
 

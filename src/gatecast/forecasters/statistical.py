@@ -23,7 +23,7 @@ from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles, season_of
-from gatecast.forecasters.parallel import spread
+from gatecast.forecasters.parallel import run_jobs
 
 ETS_SEASON = 24  # the longest season that exponential smoothing can hold
 
@@ -146,7 +146,7 @@ def _statsforecast(name: str) -> Any:
 
 
 def _run(tasks: list[_Task], jobs: int) -> list[tuple[np.ndarray, np.ndarray] | None]:
-    return list(spread(_fitted, None, [(task,) for task in tasks], workers=None if jobs == 1 else jobs))
+    return list(run_jobs(_fitted, None, [(task,) for task in tasks], workers=None if jobs == 1 else jobs))
 
 
 def _fitted(_: None, task: _Task) -> tuple[np.ndarray, np.ndarray] | None:

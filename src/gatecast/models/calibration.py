@@ -21,7 +21,7 @@ from gatecast.nn.heads import interpolate
 Table = Float[Tensor, "windows horizon targets p"]
 Cells = Float[Tensor, "windows horizon targets"]
 
-GROUP = 200  # held-back values for one group of steps with factors of its own
+GROUP = 200  # held-back values for each group of steps that shares its factors
 PRIOR_WINDOWS = 5.0  # weight of the prior factor of 1, in windows
 WIDEST = 6.0
 

@@ -47,7 +47,7 @@ class ForecastModel(nn.Module):
             )
 
     def set_linear(self, weights: Float[Tensor, "lags horizon"]) -> None:
-        """Give the mixture its linear autoregression (``shapes.lags - 1`` rows); a recursive network has none."""
+        """Give the mixture its linear autoregression (``shapes.lags - 1`` rows); a recursive network ignores it."""
         base = getattr(self.network, "base", None)
         if isinstance(base, BaseMixture) and self.shapes.lags:
             base.linear.copy_(weights)

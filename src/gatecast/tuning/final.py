@@ -1,4 +1,4 @@
-"""The end of a search: the best trials and the default measured again with other seeds, and the test of the winner."""
+"""The end of a search: the best trials and the default scored again with other seeds, and the test of the winner."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gatecast.base.errors import GatecastError
 from gatecast.data.panel import Panel
 from gatecast.evaluation.significance import t_two_sided
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.parallel import Workers, spread
+from gatecast.forecasters.parallel import Workers, run_jobs
 from gatecast.tuning.folds import LEAST, Folds, Score, measure, overall, score
 from gatecast.tuning.result import Finalist, Tested, Trial
 from gatecast.tuning.space import applied, settings_of
 from gatecast.tuning.study import Study
 
-FINALISTS = 3  # trials measured again beside the default
+FINALISTS = 3  # trials scored again with the default
 SEEDS = 2  # further seeds of the last round and of the test
 DOUBT = 0.2  # two-sided p from which on a gain over the default may be luck
 
@@ -40,9 +40,9 @@ class LastRound:
 
 
 def last_round(study: Study, base: LSTMForecaster, seen: Panel, plan: Folds, workers: Workers) -> LastRound:
-    """Measure the best trials and the default again; the best whose gain is beyond doubt wins, else the default.
+    """Score the best trials and the default again; the best with a significant gain wins, else the default.
 
-    The first of many trials has been lucky, with its seed and with the windows. Other seeds show the first kind of
+    The best of many trials has been lucky, with its seed and with the windows. Other seeds remove the first kind of
     luck, and a paired t test over the windows bounds the second.
     """
     trials = study.trials
@@ -69,7 +69,7 @@ def last_round(study: Study, base: LSTMForecaster, seen: Panel, plan: Folds, wor
 def test_part(
     study: Study, base: LSTMForecaster, winner: LSTMForecaster | None, panel: Panel, plan: Folds, workers: Workers
 ) -> Tested | None:
-    """Default and winner on the rows that the search did not see, each with all seeds; None where there are none.
+    """Default and winner on the rows that the search did not see, each with all seeds; None without such rows.
 
     Args:
         study: keeps the result.
@@ -86,7 +86,7 @@ def test_part(
     kept = study.kept("test")
     if kept is None or kept["key"] != key:
         jobs = [(_seeded(model, further),) for model in models for further in range(SEEDS + 1)]
-        results = list(spread(_tested, (panel, plan), jobs, workers=workers))
+        results = list(run_jobs(_tested, (panel, plan), jobs, workers=workers))
         bad = next((one for one in results if isinstance(one, str)), None)
         if bad is not None:
             raise GatecastError(f"the test part cannot be forecast: {bad}")
@@ -99,7 +99,7 @@ def test_part(
 def _again(
     study: Study, base: LSTMForecaster, seen: Panel, plan: Folds, found: list[Trial], workers: Workers
 ) -> dict[str, Any]:
-    """Score, or message, of each candidate with each further seed on each fold; what is known is not run again."""
+    """Score, or message, of each candidate with each further seed on each fold; known ones are not run again."""
     kept: dict[str, Any] = dict(study.kept("again") or {})
     jobs = {
         _key(one, further, fold): (_seeded(applied(base, one.settings), further), fold)
@@ -108,7 +108,7 @@ def _again(
         for fold in range(plan.folds)
     }
     missing = {key: job for key, job in jobs.items() if key not in kept}
-    results = spread(score, (seen, plan), list(missing.values()), workers=workers)
+    results = run_jobs(score, (seen, plan), list(missing.values()), workers=workers)
     for key, result in zip(missing, results, strict=True):
         kept[key] = asdict(result) if isinstance(result, Score) else result
     if missing:
@@ -131,7 +131,7 @@ def _by_seed(again: Mapping[str, Any], trial: Trial, plan: Folds) -> list[Losses
 
 
 def _finalist(trial: Trial, losses: Mapping[int, list[Losses]], plan: Folds) -> Finalist:
-    """Gain over the default on the same windows; as many count as do not overlap."""
+    """Gain over the default on the same windows; its error counts only windows that do not overlap."""
     own, default = (np.mean([np.concatenate(seed) for seed in losses[k]], axis=0) for k in (trial.number, 0))
     gains = np.log(np.maximum(default, LEAST)) - np.log(np.maximum(own, LEAST))
     error = float(gains.std(ddof=1) / np.sqrt(plan.independent)) if len(gains) > 1 else math.inf
@@ -140,7 +140,7 @@ def _finalist(trial: Trial, losses: Mapping[int, list[Losses]], plan: Folds) -> 
 
 
 def _certain(one: Finalist, plan: Folds) -> bool:
-    """Better than the default beyond what the choice of the windows explains."""
+    """Whether it is better than the default beyond what the choice of the windows explains."""
     if one.gain <= 0 or plan.independent < 2:
         return False
     return t_two_sided(one.gain / max(one.error, LEAST), plan.independent - 1) < DOUBT

@@ -1,10 +1,10 @@
-"""The rows of a search: folds that settings are compared on, and a test part at the end that only the end sees.
+"""The rows of a search: folds that settings are compared on, and a test part at the end for the winner alone.
 
 ::
 
-    | learned from by fold 1 | fold 1 |         | test |
-    | learned from by fold 2     | fold 2 |     | test |
-    | learned from by fold 3         | fold 3 | | test |
+    | training 1 | fold 1 |         | test |
+    | training 2     | fold 2 |     | test |
+    | training 3         | fold 3 | | test |
 
 Folds lie apart where the series are long, and overlap where they are short.
 """
@@ -18,6 +18,7 @@ from time import perf_counter
 import numpy as np
 
 from gatecast.base.errors import DataError, GatecastError
+from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.forecasters.backtest import backtest
 from gatecast.forecasters.neural import LSTMForecaster
@@ -50,27 +51,28 @@ class Folds:
 
     @classmethod
     def of(cls, panel: Panel, horizon: int, *, folds: int, test: int) -> tuple[Folds, list[str]]:
-        """The division of a panel, and what the user should know of it.
+        """The division of a panel, and notes on it.
 
         Raises:
             DataError: the series are too short.
         """
         rows, season = int(np.median(panel.lengths)), panel.season
-        least, notes = 3 * horizon + season, list[str]()  # one window, and what a backtest wants before it
+        least, notes = 3 * horizon + season, list[str]()  # one window, and the rows that a backtest needs before it
         tested = min(test, max(0, (rows - least - horizon) // (2 * horizon)))
         if tested < test:
-            notes.append(f"Test windows: {tested} in the place of {test}; the series have {rows:,} rows.")
+            notes.append(f"Test windows: {tested} instead of {test}; the series have {rows:,} rows.")
         rows -= tested * horizon
         if rows < least + 1:
             raise DataError(
-                f"{panel.source}: a search with horizon {horizon} needs series of at least {least + 1} rows, the "
-                f"typical one has {rows}; take a shorter horizon or bring more data"
+                f"a search with horizon {horizon} needs {least + 1} rows in a series, the typical one has {rows}",
+                "take a shorter " + Arg("horizon") + " or more data",
+                place=panel.source,
             )
         share = min(max(rows // SHARE, horizon), rows - least + horizon)
         span = min(max(share // folds, min(2 * horizon, share)), MOST_WINDOWS * horizon)
         spacing = (min(share, folds * span) - span) // (folds - 1) if folds > 1 else 0
         if folds > 1 and not spacing:
-            notes.append(f"Folds: 1 in the place of {folds}; the series have {rows:,} rows.")
+            notes.append(f"Folds: 1 instead of {folds}; the series have {rows:,} rows.")
             folds = 1
         step = max(1, min(horizon, (span - horizon) // OVERLAP))
         return cls(horizon, folds, (span - horizon) // step + 1, step, spacing, tested), notes
@@ -108,13 +110,13 @@ class Score:
 
 
 def overall(losses: Sequence[Sequence[float]]) -> float:
-    """Geometric mean over the folds of each fold's mean loss: a fold that is hard for all does not drown the others."""
+    """Geometric mean over the folds of each fold's mean loss: a fold that is hard for all does not dominate."""
     means = [max(float(np.mean(fold)), LEAST) for fold in losses]
     return float(np.exp(np.mean(np.log(means))))
 
 
 def score(shared: tuple[Panel, Folds], model: LSTMForecaster, fold: int) -> Score | str:
-    """The model's losses on a fold, or the message of the error that it ended with."""
+    """The model's losses on a fold, or the message of its error."""
     seen, folds = shared
     return measure(model, folds.part(seen, fold), folds.horizon, folds.windows, folds.step)
 
@@ -130,4 +132,4 @@ def measure(model: LSTMForecaster, panel: Panel, horizon: int, windows: int, ste
     known = np.isfinite(losses[model.name])
     count, total = known.sum(0), np.where(known, losses[model.name], 0.0).sum(0)
     means = [float(t / n) for t, n in zip(total, count, strict=True) if n]
-    return Score(metric, means, perf_counter() - clock) if means else "no forecast or no actual value is a number"
+    return Score(metric, means, perf_counter() - clock) if means else "every forecast or every actual value is missing"

@@ -1,14 +1,12 @@
-"""What a search gives: every trial, how the winner was chosen, how it did on the test part, and the winner fitted."""
+"""The result of a search: every trial, the last round, the score on the test part, and the winner fitted."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.base.files import whole
 from gatecast.base.options import Search
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.tuning.folds import Folds, overall
@@ -42,19 +40,19 @@ class Trial:
 
     @property
     def loss(self) -> float | None:
-        """Geometric mean over the folds that were run; None where none was."""
+        """Geometric mean over the folds that were run; None before the first."""
         return overall(self.losses) if self.losses else None
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A candidate of the last round, in which each is measured again with other seeds.
+    """A candidate of the last round, in which each is scored again with other seeds.
 
     Args:
         number: of its trial; 0 is the default.
         settings: by name.
         loss: geometric mean over folds and seeds.
-        gain: mean over the windows of log(loss of the default / its own): 0.05 is 5 % better.
+        gain: mean over the windows of log(loss of the default / loss): 0.05 is 5 % better.
         error: standard error of that mean.
         chosen: it won.
     """
@@ -73,7 +71,7 @@ class Tested:
 
     Args:
         default: of the default settings.
-        tuned: of the winner; the default's own where it won.
+        tuned: of the winner; that of the default where it won.
         windows: origins.
         seeds: fits of each.
     """
@@ -93,15 +91,15 @@ class Tuning:
     Args:
         model: the winner, fitted on all rows.
         settings: of the winner, by name; empty where the default won.
-        metric: what a loss is: ``"MASE"``, or ``"MAE"`` where that is undefined.
+        metric: name of the loss: ``"MASE"``, or ``"MAE"`` where that is undefined.
         folds: how the rows were divided.
         fields: what was searched, in which range.
         trials: all of them.
         finalists: the last round, best first.
-        test: on the rows that the search did not see; None where there was no test part.
+        test: on the rows that the search did not see; None without a test part.
         importance: share of each field in the differences between the trials (PED-ANOVA: Watanabe, Bansal & Hutter
             2023); empty where too few trials were complete.
-        notes: what was decided.
+        notes: reduced folds or windows, failed trials.
         seconds: of this call.
     """
 
@@ -120,7 +118,7 @@ class Tuning:
 
     @property
     def default_won(self) -> bool:
-        """No settings were found that are better than the default by more than the luck of the draw."""
+        """Whether no settings were found that are significantly better than the default."""
         return not self.settings
 
     @property
@@ -128,16 +126,14 @@ class Tuning:
         """The outcome in words."""
         first = self._choice()
         if self.test is None:
-            return f"{first} There was no test part: how it does on rows that the search did not see is not known."
+            return f"{first} There was no test part: the error on rows that the search did not see is unknown."
         count = self.test.windows
         rows = f"the last {f'{count} windows' if count > 1 else 'window'}, which the search did not see"
         if self.default_won:
             return f"{first} On {rows}, it has a {self.metric} of {self.test.default:.3f}."
         change = 100 * (self.test.tuned / self.test.default - 1)
         way = "lower" if change < 0 else "higher"
-        warn = (
-            "" if change < 0 else " The folds did not foretell the test: take the default, or search with more folds."
-        )
+        warn = "" if change < 0 else " The folds did not predict the test: take the default, or search with more folds."
         return (
             f"{first} On {rows}, their {self.metric} is {self.test.tuned:.3f} against {self.test.default:.3f} of the "
             f"default: {abs(change):.1f} % {way}.{warn}"
@@ -148,7 +144,7 @@ class Tuning:
         winner = next(one for one in self.finalists if one.chosen)
         if self.default_won:
             return (
-                f"The default settings stay: of {len(self.trials)} trials, none is better on the folds beyond doubt "
+                f"The default settings stay: of {len(self.trials)} trials, none is significantly better on the folds "
                 f"({self.metric} {default.loss:.3f})."
             )
         return (
@@ -176,13 +172,6 @@ class Tuning:
     def to_toml(self) -> str:
         """The winner's settings as a file for ``--config``."""
         return f"# {self.text}\n{toml(settings_of(self.model, self.settings))}"
-
-    def save_toml(self, path: str | Path) -> Path:
-        """Write :meth:`to_toml`; the file appears whole or not at all."""
-        path = Path(path)
-        with whole(path) as draft:
-            draft.write_text(self.to_toml(), "utf-8")
-        return path
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the model, as JSON holds it."""

@@ -1,11 +1,9 @@
-"""``tune``: trials on folds, a last round with other seeds, one test, and the winner fitted on everything."""
+"""``tune``: trials on folds, a last round with other seeds, one test, and the winner fitted on all rows."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.base.options import OneOf, Search
+from gatecast.base.findings import Arg
+from gatecast.base.options import Bounds, OneOf, Search, check_value
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.parallel import Workers, check_workers
+from gatecast.forecasters.progress import progress_bar
 from gatecast.training.config import FitConfig
 from gatecast.tuning.final import last_round, test_part
 from gatecast.tuning.folds import Folds
@@ -25,7 +25,7 @@ from gatecast.tuning.space import OF_A_RUN, applied, plain, ranges, settings_of,
 from gatecast.tuning.study import Study, identity_of
 from gatecast.tuning.trials import run_round
 
-ROUND = 4  # trials asked for at once: the same number however many workers there are
+ROUND = 4  # trials begun at once, independent of the number of workers
 
 
 def tune(
@@ -46,10 +46,10 @@ def tune(
     """Search for settings of the LSTM that forecast this panel better than the default ones.
 
     Each trial is fitted before each of ``folds`` stretches of the past and forecasts over them; one that is worse than
-    the median of the trials before it is stopped after a fold. The three best and the default are then measured again
-    with two other seeds, and the best of them wins whose gain over the default is beyond doubt: in a paired t test over
-    the windows that do not overlap its two-sided p is below 0.2. The last ``test × horizon`` rows take no part in this:
-    winner and default are measured on them once.
+    the median of the trials before it is stopped after a fold. The three best and the default are then fitted again
+    with two other seeds. The best of them wins whose gain over the default has a two-sided p below 0.2 in a paired t
+    test over the windows that do not overlap. The last ``test × horizon`` rows take no part in this: winner and default
+    are scored on them once.
 
     Args:
         panel: the series.
@@ -57,12 +57,11 @@ def tune(
         model: with the settings that are not searched, and those of the first trial; None: the default.
         fields: names of the fields to search, such as ``"net.hidden_size"``, or a mapping from names to ranges; None:
             :data:`gatecast.tuning.FIELDS`.
-        trials: in all, with those of a search that goes on.
-        minutes: begin no further trials after so many; the round that is running, the last round, the test and the fit
-            come to their end.
+        trials: in all, with those of an earlier call that is continued.
+        minutes: time after which no further round of trials begins; the last round, the test and the fit still run.
         folds: stretches of the past that settings are compared on.
         test: windows at the end that the search does not see; 0: none.
-        storage: SQLite file in which a stopped search is found again; None: in memory.
+        storage: SQLite file that keeps the search, so that it can be continued; None: in memory.
         workers: None: one trial after the other; a number of local processes; ``"ray"``: a Ray cluster. The trials are
             the same.
         seed: of the search.
@@ -70,7 +69,7 @@ def tune(
 
     Raises:
         DataError: the series are too short.
-        SettingError: an argument does not fit, or ``storage`` holds another search.
+        SettingError: an argument is out of range, or ``storage`` holds another search.
         MissingExtraError: Optuna is not installed.
         GatecastError: the default settings cannot be fitted.
 
@@ -97,14 +96,16 @@ def tune(
         **asdict(plan),
         fields={name: plain(limits) for name, limits in searched.items()},
         settings=settings_of(base, {}),
-        more={name: getattr(base, name) for name in _BESIDE},
+        more={name: getattr(base, name) for name in _MORE},
         seed=seed,
     )
     study = Study(Path(storage) if storage else None, known, searched, default, seed=seed)
-    with _bar(progress, trials) as tick:
+    with progress_bar("tuning", trials, progress) as advance:
+        advance(len(study.trials), _state(study))
         while len(study.trials) < trials and not (study.trials and _over(minutes, clock)):
-            run_round(study, base, seen, plan, min(ROUND, trials - len(study.trials)), workers)
-            tick(len(study.trials), _state(study))
+            done = len(study.trials)
+            run_round(study, base, seen, plan, min(ROUND, trials - done), workers)
+            advance(len(study.trials) - done, _state(study))
     last = last_round(study, base, seen, plan, workers)
     settings = last.winner.settings
     chosen = applied(base, settings)
@@ -126,7 +127,7 @@ def tune(
     )
 
 
-_BESIDE = ("season", "calibrate", "calendar", "nonnegative")  # arguments that a file of settings does not name
+_MORE = ("season", "calibrate", "calendar", "nonnegative")  # arguments that a file of settings does not name
 
 
 def _quiet(model: LSTMForecaster) -> LSTMForecaster:
@@ -148,7 +149,7 @@ def _fitted_with(model: LSTMForecaster, changes: Mapping[str, Any]) -> LSTMForec
 
 
 def _within(value: Any, limits: Search) -> Any:
-    """The value; where the data would choose it, the middle of the range stands for it."""
+    """The value; None, where the data would choose it, becomes the middle of the range."""
     if value is not None or isinstance(limits, OneOf):
         return value
     middle = (limits.low * limits.high) ** 0.5 if limits.log else (limits.low + limits.high) / 2
@@ -159,14 +160,12 @@ def _check(
     horizon: int, trials: int, minutes: float | None, folds: int, test: int, model: LSTMForecaster | None
 ) -> None:
     for name, value, least in (("horizon", horizon, 1), ("trials", trials, 1), ("folds", folds, 1), ("test", test, 0)):
-        if value < least:
-            raise SettingError(f"{name} must be at least {least}, got {value}")
-    if minutes is not None and not minutes > 0:
-        raise SettingError(f"minutes must be more than 0, got {minutes}; None for no bound")
+        check_value(Arg(name), value, "int", Bounds(least=least))
+    if minutes is not None:
+        check_value(Arg("minutes"), minutes, "float", Bounds(above=0))
     if model is not None and model.horizon != horizon:
-        raise SettingError(
-            f"the model forecasts {model.horizon} steps and tune was asked for {horizon}; give one number"
-        )
+        problem = f"the model has a horizon of {model.horizon}, the search one of {horizon}"
+        raise SettingError(problem, "take the same " + Arg("horizon"))
 
 
 def _over(minutes: float | None, clock: float) -> bool:
@@ -183,22 +182,8 @@ def _failures(study: Study) -> list[str]:
 
 
 def _state(study: Study) -> str:
-    """The best so far, over the default."""
+    """The best loss so far, relative to the default."""
     done = [one for one in study.trials if one.state == "complete"]
     if not done or not (first := done[0].loss):
         return ""
     return f"best {min(one.loss or np.inf for one in done) / first:.3f} of the default"
-
-
-@contextmanager
-def _bar(progress: bool | None, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A function that is told the number of trials; draws a progress bar where asked for or in a terminal."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda done, text: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True, force_terminal=progress), transient=True) as bar:
-        task = bar.add_task("tuning", total=total)
-        yield lambda done, text: bar.update(task, completed=done, description=f"tuning {text}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.named import to_text
 from gatecast.base.options import Float, Int, OneOf, Search
+from gatecast.base.text import nearest
 from gatecast.batches.scalers import SCALERS
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
@@ -22,7 +23,7 @@ from gatecast.nn.heads import HEADS
 from gatecast.nn.losses import LOSSES
 from gatecast.training.config import FitConfig
 
-FIELDS = (  # searched unless told otherwise: those that moved the error most on development data
+FIELDS = (  # searched by default: those that changed the error most on development data
     "context",
     "scaler",
     "net.kind",
@@ -34,7 +35,7 @@ FIELDS = (  # searched unless told otherwise: those that moved the error most on
     "fit.weight_decay",
 )
 _CONFIGS: dict[str, Any] = {"net": NetConfig, "fit": FitConfig}
-_OWN: dict[str, Search] = {
+_OF_FORECASTER: dict[str, Search] = {
     "scaler": OneOf("standard", "last", "robust", "mean_abs"),
     "members": Int(1, 3),
 }
@@ -51,7 +52,7 @@ def searchable() -> dict[str, Search | None]:
         for one in fields(config)
         if one.metadata.get("search") is not None
     }
-    return {"context": None, **_OWN, **declared}
+    return {"context": None, **_OF_FORECASTER, **declared}
 
 
 def ranges(
@@ -60,7 +61,7 @@ def ranges(
     """The range of each field that is searched; the model's own value always lies in it.
 
     Args:
-        wanted: names, with ranges of one's own or without; None: :data:`FIELDS`, those that fit the model.
+        wanted: names, or a mapping from names to ranges; None: those of :data:`FIELDS` that suit the model.
         model: whose settings are the default.
         panel: what the search sees.
 
@@ -70,7 +71,7 @@ def ranges(
     own = dict(wanted) if isinstance(wanted, Mapping) else {}
     names = list(wanted) if wanted is not None else _fitting(model, panel)
     if not names:
-        raise SettingError(f"fields names nothing to search; there are {', '.join(searchable())}")
+        raise SettingError(Arg("fields") + " is empty", f"the fields are {', '.join(searchable())}")
     found: dict[str, Search] = {}
     for name in names:
         value = usual(name, model, panel) if name in searchable() else None
@@ -79,7 +80,7 @@ def ranges(
 
 
 def _fitting(model: LSTMForecaster, panel: Panel) -> list[str]:
-    """The default fields, less those that have no room or no choice here."""
+    """The default fields, without those that cannot vary here."""
     names = list(FIELDS)
     low, high = _contexts(model, panel)
     if low >= high:
@@ -97,14 +98,14 @@ def _declared(name: str, model: LSTMForecaster, panel: Panel) -> Search:
 def _known(name: str) -> Search | None:
     known = searchable()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-        raise SettingError(f"no field named {name!r} can be searched{hint}")
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"the fields are {', '.join(known)}"
+        raise SettingError(f"no field {name!r} can be searched", hint)
     return known[name]
 
 
 def _contexts(model: LSTMForecaster, panel: Panel) -> tuple[int, int]:
-    """Half the default context to twice, as far as the rows allow."""
+    """Half the default context to twice that context, as far as the rows allow."""
     usual = _context(model, panel)
     typical = int(np.median(panel.lengths))
     return max(2, usual // 2), max(usual, min(2 * usual, (typical - model.horizon) // 2))
@@ -131,8 +132,8 @@ def _holding(name: str, limits: Search, value: Any) -> Search:
     _known(name)
     if _with(limits, value) != limits:
         raise SettingError(
-            f"{name}={value!r} of the model, which is the first trial, lies outside of its range {limits}; widen the "
-            "range, or give a model with another value"
+            f"{name}={value!r} of the model, which is the first trial, lies outside its range {limits}",
+            "widen the range, or take a model with another value",
         )
     return limits
 
@@ -141,7 +142,7 @@ def _with(limits: Search, value: Any) -> Search:
     """The range, made wide enough for the value."""
     if isinstance(limits, OneOf):
         return limits if value in limits.values else OneOf(*limits.values, value)
-    if value is None:  # as many as the data ask for: the range stands for itself
+    if value is None:  # chosen from the data
         return limits
     return type(limits)(min(limits.low, value), max(limits.high, value), limits.log)
 
@@ -182,7 +183,7 @@ def settings_of(model: LSTMForecaster, named: Mapping[str, Any]) -> dict[str, An
 
 
 def _text(name: str, value: Any) -> Any:
-    """A choice that was given as an object as the text that means the same; everything else as it is."""
+    """The text of a choice that was given as an object; other values as they are."""
     table = _TABLES.get(name, {})
     return to_text(value, table) if type(value) in table.values() else value
 

@@ -1,7 +1,7 @@
-"""The trials, kept by Optuna in memory or in one SQLite file: asked for, told, and found again after a stop.
+"""The trials, kept by Optuna in memory or in one SQLite file, from which a stopped search continues.
 
-Trials go in rounds of a fixed size. A round's settings follow from the trials before it and from the seed alone: a
-search that was stopped and goes on, and one whose trials run on many workers, is the search that was not.
+Trials run in rounds of a fixed size. The settings of a round depend only on the trials before it and on the seed, so
+that a search that was stopped, or one with many workers, gives the same result.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gatecast.base.errors import SettingError, require
+from gatecast.base.findings import Arg
 from gatecast.base.options import Search
 from gatecast.data.panel import Panel
 from gatecast.tuning.folds import overall
@@ -31,14 +32,14 @@ class Study:
 
     Args:
         storage: SQLite file; None: in memory.
-        identity: what the search is known by; a file of another one is refused.
+        identity: of the search; a file with another identity is refused.
         fields: what is searched.
         default: the value of each field in the default settings.
         seed: of the sampler.
 
     Raises:
         MissingExtraError: Optuna is not installed.
-        SettingError: the file is of another search, or of none.
+        SettingError: the file holds another search, or is not a search.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Study:
         else:
             _require_same(storage, known, dict(json.loads(json.dumps(identity))))
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.state.name == "RUNNING":  # of a run that was stopped: without a message, it does not count
+            if trial.state.name == "RUNNING":  # of a stopped run: it has no message and is ignored
                 self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
 
     def _open(self, storage: Path | None) -> Any:
@@ -71,14 +72,12 @@ class Study:
                 kept = None if storage is None else self.optuna.storages.RDBStorage(_url(storage))
                 return self.optuna.create_study(study_name=NAME, storage=kept, pruner=pruner, load_if_exists=True)
         except Exception as error:
-            raise SettingError(
-                f"{storage} cannot be used for a search ({type(error).__name__}: {str(error).splitlines()[0]}); name "
-                "another file"
-            ) from error
+            problem = f"the file cannot be used for a search ({type(error).__name__}: {str(error).splitlines()[0]})"
+            raise SettingError(problem, "name another file: " + Arg("storage", ...), place=str(storage)) from error
 
     @property
     def trials(self) -> list[Trial]:
-        """Those that came to an end, numbered in the order of the search."""
+        """The trials that ended, numbered in the order of the search."""
         ended = [t for t in self.study.get_trials(deepcopy=False) if t.state.name in ("COMPLETE", "PRUNED")]
         ended += [
             t for t in self.study.get_trials(deepcopy=False) if t.state.name == "FAIL" and "error" in t.user_attrs
@@ -96,7 +95,7 @@ class Study:
             return [self.study.ask(self.distributions) for _ in range(count)]
 
     def tell(self, trial: Any, losses: list[list[float]], seconds: float, *, pruned: bool, error: str) -> None:
-        """How a trial ended."""
+        """Record how a trial ended."""
         states = self.optuna.trial.TrialState
         trial.set_user_attr("losses", losses)
         trial.set_user_attr("seconds", round(seconds, 3))
@@ -109,15 +108,15 @@ class Study:
             self.study.tell(trial, overall(losses))
 
     def kept(self, name: str) -> Any:
-        """A value that was kept beside the trials; None for nothing."""
+        """A value stored with the trials; None if it is not there."""
         return self.study.user_attrs.get(name)
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep a value as JSON holds it beside the trials."""
+        """Store a value, as JSON holds it, with the trials."""
         self.study.set_user_attr(name, value)
 
     def importance(self) -> dict[str, float]:
-        """Share of each field in what told good trials from others; empty for fewer than ten complete ones."""
+        """Importance of each field for reaching the best quarter; empty for fewer than ten complete trials."""
         complete = [t for t in self.trials if t.state == "complete"]
         if len(complete) < 10 or len({t.loss for t in complete}) < 3:
             return {}
@@ -128,12 +127,12 @@ class Study:
 
 
 def identity_of(panel: Panel, **settings: Any) -> dict[str, Any]:
-    """What a search is known by: the data and everything that its trials depend on, as JSON holds it."""
+    """The identity of a search: its data and everything else that the trials depend on, as JSON holds it."""
     return dict(json.loads(json.dumps({"data": panel.digest(), **settings}, default=str)))
 
 
 def _url(storage: Path) -> str:
-    """The file as Optuna takes it; signs that mean something in a URL are escaped."""
+    """The URL of the file, special characters escaped."""
     from sqlalchemy.engine import URL
 
     return URL.create("sqlite", database=str(storage)).render_as_string()
@@ -147,8 +146,9 @@ def _require_same(storage: Path | None, found: Mapping[str, Any], mine: Mapping[
         "other data" if name == "data" else f"{name} {found.get(name)} instead of {mine[name]}" for name in different
     ]
     raise SettingError(
-        f"{storage} holds a search with {'; '.join(words)}; give the data and settings that it was begun with, or name "
-        "another folder or file for a new search"
+        f"the file holds a search with {'; '.join(words)}",
+        "use the data and settings that it was begun with, or a new file: " + Arg("storage", ...),
+        place=str(storage),
     )
 
 
@@ -167,7 +167,7 @@ def _trial(number: int, trial: Any, default: Mapping[str, Any]) -> Trial:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna marks what is new in it as experimental, with a warning each time."""
+    """Without the warnings that Optuna gives for each of its experimental features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

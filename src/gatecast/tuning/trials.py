@@ -1,4 +1,4 @@
-"""A round of trials: all of them on the oldest fold, then those that are left on the next."""
+"""A round of trials: all on the oldest fold, then the remaining ones on the next."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from gatecast.base.errors import GatecastError, SettingError
 from gatecast.data.panel import Panel
 from gatecast.forecasters.neural import LSTMForecaster
-from gatecast.forecasters.parallel import Workers, spread
+from gatecast.forecasters.parallel import Workers, run_jobs
 from gatecast.tuning.folds import Folds, Score, overall, score
 from gatecast.tuning.space import applied
 from gatecast.tuning.study import Study
 
 
 def run_round(study: Study, base: LSTMForecaster, seen: Panel, plan: Folds, count: int, workers: Workers) -> None:
-    """Ask the study for so many trials, run them and tell it how they ended.
+    """Run ``count`` trials that the study suggests, and record how they ended.
 
     Raises:
         GatecastError: the default settings, which are the first trial, cannot be fitted.
@@ -24,7 +24,7 @@ def run_round(study: Study, base: LSTMForecaster, seen: Panel, plan: Folds, coun
     entries = [_Entry(trial, *_model(base, trial.params, study.default)) for trial in study.ask(count)]
     for fold in range(plan.folds):
         live = [one for one in entries if one.live]
-        results = spread(score, (seen, plan), [(one.model, fold) for one in live], workers=workers)
+        results = run_jobs(score, (seen, plan), [(one.model, fold) for one in live], workers=workers)
         for one, result in zip(live, results, strict=True):
             one.take(result, fold)
     for one in entries:
@@ -47,11 +47,11 @@ class _Entry:
 
     @property
     def live(self) -> bool:
-        """It goes on to the next fold."""
+        """Whether it continues on the next fold."""
         return not (self.error or self.pruned)
 
     def take(self, result: Score | str, fold: int) -> None:
-        """The result of a fold."""
+        """Record the result of a fold."""
         if isinstance(result, str):
             self.error = result
             return
@@ -64,7 +64,7 @@ class _Entry:
 def _model(
     base: LSTMForecaster, params: Mapping[str, Any], default: Mapping[str, Any]
 ) -> tuple[LSTMForecaster | None, str]:
-    """The model of a trial, or why there is none."""
+    """The model of a trial, or the error that its settings raise."""
     try:
         return (base if params == default else applied(base, params)), ""
     except SettingError as error:
