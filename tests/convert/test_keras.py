@@ -166,7 +166,7 @@ def test_layers_of_a_weights_file_go_by_their_names(folder: Path) -> None:
     for name, layer in by_config.items():
         other = by_weights[name.rpartition("/")[2]]
         assert all(torch.equal(other.state[key], tensor) for key, tensor in layer.state.items())
-    with pytest.raises(SettingError, match="choose by name from .* does not record their order"):
+    with pytest.raises(SettingError, match=r"choose by name from .* does not record their order"):
         from_keras(folder / "models.weights.h5", 0)
     with pytest.raises(SettingError, match="stacked cells need their options"):
         from_keras(folder / "cells.weights.h5")
