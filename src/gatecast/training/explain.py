@@ -1,7 +1,7 @@
 """Diagnosis of a learning curve: still learning, converged, overfitting (and since when), or not learning.
 
 A difference is significant if it exceeds both the noise of the curve and one hundredth of its size. The noise is
-estimated from second differences, which are nearly 0 for a smooth curve: ``median |v[k-1] - 2 v[k] + v[k+1]| / (0.6745 √6)``.
+estimated from second differences, nearly 0 for a smooth curve: ``median |v[k-1] - 2 v[k] + v[k+1]| / (0.6745 √6)``.
 """
 
 from __future__ import annotations
