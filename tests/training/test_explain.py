@@ -82,7 +82,7 @@ def test_a_curve_that_still_falls_says_by_how_much() -> None:
 def test_without_held_back_windows_the_training_loss_is_judged() -> None:
     found = explain_training(curve(None))
     assert found.state == "still learning"
-    assert "overfitting cannot be told" in found.text
+    assert "overfitting cannot be detected" in found.text
     assert found.kept == 200
 
 

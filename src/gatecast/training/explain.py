@@ -1,7 +1,7 @@
-"""What a learning curve says, in words: still learning, converged, overfitting since when, or not learning.
+"""Diagnosis of a learning curve: still learning, converged, overfitting (and since when), or not learning.
 
-A difference counts where it is larger than the noise of the curve and larger than one hundredth of its size. The noise
-is read off second differences, which a smooth curve hardly has: ``median |v[k-1] - 2 v[k] + v[k+1]| / (0.6745 √6)``.
+A difference is significant if it exceeds both the noise of the curve and one hundredth of its size. The noise is
+estimated from second differences, nearly 0 for a smooth curve: ``median |v[k-1] - 2 v[k] + v[k+1]| / (0.6745 √6)``.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import numpy as np
 
 from gatecast.base.errors import SettingError
 
-FEWEST = 5  # evaluations that a judgement needs
-NOISES = 4.0  # standard errors that a difference must exceed: the best of many evaluations is low by chance
-LEAST = 0.01  # share of the loss, or of all that it fell, that a difference must exceed
+FEWEST = 5  # evaluations needed for a diagnosis
+NOISES = 4.0  # standard errors of a significant difference: the best of many evaluations is low by chance
+LEAST = 0.01  # significant fraction of the loss, or of its total decrease
 
 Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a training run did.
+    """Diagnosis of a training run.
 
     Args:
         state: ``"still learning"``, ``"converged"``, ``"overfitting"``, ``"not learning"`` or ``"too short"``.
-        text: the same in sentences, with figures and what to try.
-        since: step from which it is so; for a run that converged, where its last quarter begins.
+        text: the diagnosis in sentences, with figures and what to try.
+        since: step from which it holds; for a converged run, the start of its last quarter.
         kept: step of the weights that were kept.
-        stopped_early: it ended before the planned number of steps.
+        stopped_early: whether it ended before the planned number of steps.
         history: the evaluations.
     """
 
@@ -53,14 +53,14 @@ class Explanation:
 
 
 def explain_training(model: Any) -> Explanation:
-    """Say in words what the learning curves of a training run show.
+    """Diagnose the learning curves of a training run, in words.
 
     Args:
-        model: a fitted (or loaded) ``LSTMForecaster``, of which the first member is told of, or the evaluations
-            themselves: mappings with ``step``, ``train_loss`` and ``val_loss`` (``history_``, ``Run.history``).
+        model: a fitted or loaded ``LSTMForecaster`` (its first member), or the evaluations: mappings with ``step``,
+            ``train_loss`` and ``val_loss`` (``history_``, ``History.entries``).
 
     Raises:
-        SettingError: there is no history of training.
+        SettingError: no training history.
 
     Example:
         >>> from gatecast.training import explain_training
@@ -86,13 +86,13 @@ def explain_training(model: Any) -> Explanation:
 
 
 def _judged(losses: np.ndarray, history: Sequence[Entry], name: str) -> tuple[str, int, str]:
-    """State, step since when, and the sentence."""
+    """State, its first step, and the sentence."""
     first = int(history[0]["step"])
     if not np.isfinite(losses).all():
         since = int(history[int(np.flatnonzero(~np.isfinite(losses))[0])]["step"])
         return "not learning", since, f"Not learning: the {name} loss is not finite at step {since}."
     if len(losses) < FEWEST:
-        return "too short", first, f"Too short to tell: {len(losses)} evaluations, of which {FEWEST} are needed."
+        return "too short", first, f"Too short to tell: {len(losses)} evaluations, {FEWEST} are needed."
     smooth, noise = smoothed(losses), noise_of(losses)
     best = int(smooth.argmin())
     size = max(abs(float(smooth[best])), float(smooth.max() - smooth[best]))
@@ -108,14 +108,14 @@ def _judged(losses: np.ndarray, history: Sequence[Entry], name: str) -> tuple[st
         return "still learning", since, f"Still learning: {span} the {name} loss fell by {percent}; {more}."
     whole = float(smooth[0] - smooth[best])
     if whole <= max(NOISES * noise, LEAST * size) and _trend(losses) <= NOISES * noise:
-        why = "It may begin near its best (a base that forecasts well), or the learning rate is too low: see find_lr()."
-        return "not learning", first, f"Not learning: the {name} loss fell nowhere by more than its noise. {why}"
+        why = "It may start near its best (a good base forecast), or the learning rate is too low: see find_lr()."
+        return "not learning", first, f"Not learning: the {name} loss did not fall by more than its noise. {why}"
     moved = f"{'fell' if fall > 0 else 'rose'} by {percent}, which is {_small(fall, error)}"
     return "converged", since, f"Converged: {span} the {name} loss {moved}."
 
 
 def _worse(losses: np.ndarray, history: Sequence[Entry], best: int) -> tuple[str, int, str]:
-    """The held-back loss rose: by overfitting, where the training loss fell meanwhile."""
+    """The held-back loss rose: overfitting if the training loss fell meanwhile."""
     train = np.array([entry["train_loss"] for entry in history], dtype=float)
     tail = max(2, (len(losses) - best - 1) // 3)
     before, after = float(train[max(0, best - 1) : best + 1].mean()), float(train[-tail:].mean())
@@ -131,19 +131,19 @@ def _worse(losses: np.ndarray, history: Sequence[Entry], best: int) -> tuple[str
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:
-    """Mean over three evaluations; two at the ends."""
+    """Moving average over three evaluations; two at the ends."""
     padded = np.pad(losses, 1, mode="constant", constant_values=np.nan)
     return np.nanmean([padded[:-2], padded[1:-1], padded[2:]], axis=0)
 
 
 def noise_of(losses: np.ndarray) -> float:
-    """Standard deviation of an evaluation about a smooth curve."""
+    """Standard deviation of the evaluations around a smooth curve."""
     second = np.abs(np.diff(losses, n=2))
     return float(np.median(second)) / (0.6745 * math.sqrt(6.0))
 
 
 def _rise(losses: np.ndarray, best: int, noise: float) -> tuple[float, float]:
-    """How far the last evaluations lie above the best ones, and the standard error of that; nothing after few."""
+    """Rise of the last evaluations above the best ones, with its standard error; 0 with fewer than three after it."""
     after = len(losses) - best - 1
     if after < 3:
         return 0.0, noise
@@ -152,7 +152,7 @@ def _rise(losses: np.ndarray, best: int, noise: float) -> tuple[float, float]:
 
 
 def _fall(losses: np.ndarray, noise: float) -> tuple[float, float]:
-    """How far the straight line through the evaluations falls, and the standard error of that."""
+    """Fall of the regression line through the evaluations, with its standard error."""
     at = np.arange(len(losses)) - (len(losses) - 1) / 2
     slope, spread, length = float(at @ losses / (at @ at)), math.sqrt(float(at @ at)), len(losses) - 1
     return -slope * length, noise / spread * length
@@ -164,7 +164,7 @@ def _trend(losses: np.ndarray) -> float:
 
 
 def _best(history: Sequence[Entry]) -> int:
-    """Step of the lowest held-back loss; the last one without any."""
+    """Step of the lowest held-back loss; without held-back windows, the last step."""
     losses = np.array([np.nan if (loss := entry.get("val_loss")) is None else loss for entry in history])
     return int(history[-1 if np.isnan(losses).all() else int(np.nanargmin(losses))]["step"])
 
@@ -183,13 +183,13 @@ def _span(history: Sequence[Entry], count: int) -> str:
 
 
 def _ending(history: Sequence[Entry], kept: int, early: bool, judged: str) -> list[str]:
-    """How the run ended, and which weights it left."""
+    """How the run ended, and which weights were kept."""
     last = history[-1]
     words = []
     if early:
         words.append(f"It stopped early, after {last['step']} of {round(last['step'] / last['progress'])} steps.")
     if judged == "training":
-        words.append("No windows were held back, so that overfitting cannot be told from it.")
+        words.append("No windows were held back, so overfitting cannot be detected.")
     if kept != last["step"]:
         words.append(f"The weights of step {kept} were kept.")
     return words
