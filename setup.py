@@ -1,8 +1,8 @@
-"""Compiles the CPU kernels (csrc/) into one library beside gatecast/ops; everything else is in pyproject.toml.
+"""Compiles the CPU kernels (csrc/) into one library in gatecast/ops; everything else is in pyproject.toml.
 
-The library talks to PyTorch through its stable ABI and to Python not at all, so it serves every version of both. No
-compiler, or one that fails: the installation goes on, and ``gatecast.ops.explain`` gives the reason left behind in
-``kernels.txt``.
+The library uses the stable ABI of PyTorch and nothing of Python, so it works with every version of both. Without a
+compiler, or when it fails, the installation continues; ``kernels.txt`` then holds the reason, which
+``gatecast.ops.explain`` shows.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ X86_WIDE += ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
 X86_TILES = ["-DGATECAST_ISA=amx", *X86_WIDE[1:], "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
 ARM = ["-DGATECAST_ISA=neon", "-DGATECAST_LANES=4"]
 INSTRUCTION_SETS = {"x86_64": [X86, X86_WIDE], "amd64": [X86, X86_WIDE], "aarch64": [ARM], "arm64": [ARM]}
-TILES = "#include <immintrin.h>\nint main() { _tile_dpbf16ps(0, 1, 2); }\n"  # what older compilers do not know
+TILES = "#include <immintrin.h>\nint main() { _tile_dpbf16ps(0, 1, 2); }\n"  # older compilers reject it
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno"]
 FLAGS += ["-fno-trapping-math", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi"]
 
 
 class BuildKernels(build_ext):
-    """Compile each kernel source once for each instruction set; never fail."""
+    """Compiles the kernels; a failure is recorded and does not stop the installation."""
 
     def build_extension(self, ext: Extension) -> None:
         folder = Path(self.build_lib).resolve() / OPS
@@ -50,14 +50,14 @@ class BuildKernels(build_ext):
             print(f"gatecast: the CPU kernels were not built, the slower reference will run.\n{error}", file=sys.stderr)
 
     def get_outputs(self) -> list[str]:
-        """Only what is there: the library is optional."""
+        """The files that exist: the library is optional."""
         return [str(path) for path in self._built()]
 
     def get_output_mapping(self) -> dict[str, str]:
         return {str(path): str(ROOT / "src" / OPS / path.name) for path in self._built()} if self.inplace else {}
 
     def copy_extensions_to_source(self) -> None:
-        """For an editable installation: into the source tree, under a new inode, as the old file may be in use."""
+        """Editable installation: copy into the source tree, as a new file, because the old one may be in use."""
         for name in FILES:
             (ROOT / "src" / OPS / name).unlink(missing_ok=True)
         for path in self._built():
@@ -69,14 +69,18 @@ class BuildKernels(build_ext):
 
 
 class Wheel(bdist_wheel):
-    """One wheel for every Python of a platform: the library does not know Python."""
+    """One wheel for all Python versions of a platform: the library does not depend on Python."""
 
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]
 
 
 def compile_library(library: Path, folder: Path) -> None:
-    """Compile all sources in parallel and link them; raises with the compiler's words."""
+    """Compile all sources in parallel, once for each instruction set, and link them.
+
+    Raises:
+        RuntimeError: the compiler failed; with its message.
+    """
     machine = platform.machine().lower()
     if machine not in INSTRUCTION_SETS:
         raise RuntimeError(f"no kernels for processors of type {machine}")
@@ -94,12 +98,12 @@ def compile_library(library: Path, folder: Path) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: compile_one(compiler, folder, *job), jobs))
     more = shlex.split(os.environ.get("LDFLAGS", ""))
-    # libtorch_cpu is in the process already when this library is loaded: its name is enough, its folder is not kept.
+    # libtorch_cpu is loaded before this library: its name is enough, and its folder is not recorded.
     call([*compiler, "-shared", *objects, "-o", str(library), f"-L{torch_folder() / 'lib'}", "-ltorch_cpu", *more])
 
 
 def knows_tiles(compiler: list[str], folder: Path) -> bool:
-    """Whether the compiler has AMX."""
+    """Whether the compiler supports AMX."""
     source = folder / "tiles.cpp"
     source.write_text(TILES)
     try:
@@ -110,7 +114,7 @@ def knows_tiles(compiler: list[str], folder: Path) -> bool:
 
 
 def compile_one(compiler: list[str], folder: Path, source: str, name: str, flags: list[str]) -> str:
-    """Compile one source; gives the object file."""
+    """Compile one source; returns the object file."""
     target = str(folder / f"{name}.o")
     more = shlex.split(os.environ.get("CXXFLAGS", ""))
     call([*compiler, *FLAGS, *flags, *more, "-c", str(SOURCES / source), "-o", target])
@@ -118,7 +122,7 @@ def compile_one(compiler: list[str], folder: Path, source: str, name: str, flags
 
 
 def torch_flags() -> list[str]:
-    """Where PyTorch's headers are, and the oldest version to run with."""
+    """Compiler flags: PyTorch's headers, and the oldest version of PyTorch that the library must work with."""
     return [f"-isystem{torch_folder() / 'include'}", "-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 
 
