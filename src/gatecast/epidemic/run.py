@@ -107,7 +107,7 @@ def _require_start(start: str | int | None, panel: Panel, horizon: int) -> None:
     if panel.freq.is_integer:
         raise SettingError(begins + ", and the rows have no dates", "name their column with " + Arg("time", ...))
     last = (panel.starts + (panel.lengths + horizon - 1) * np.timedelta64(1, "D")).max()
-    if np.datetime64(start) > last:
+    if np.datetime64(str(start)) > last:
         raise SettingError(
             begins + f", after {str(last)[:10]}, the last day of the forecast",
             "take an earlier start, or a longer " + Arg("horizon"),
