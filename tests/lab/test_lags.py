@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.cases import panel_of, wave
+from fixtures.refused import refused
 from torch import Tensor
 
 import gatecast.nn

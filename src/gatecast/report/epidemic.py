@@ -148,7 +148,7 @@ def _parameters(seir: SEIRForecaster, shown: Sequence[str]) -> list[Json]:
             "name": row.parameter,
             "value": number(row.estimate),
             "interval": NOTHING if row.reason == "given" else f"{number(row.low)} to {number(row.high)}",
-            "told": {True: "yes", False: "no"}.get(row.identifiable, "given"),
+            "identified": {True: "yes", False: "no"}.get(row.identifiable, "given"),
             "reason": "" if row.reason == "given" else row.reason,
         }
         for row in table.itertuples()

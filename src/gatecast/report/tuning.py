@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.base.text import duration, number
+from gatecast.base.text import NOTHING, duration, number
 from gatecast.report import charts, facts
 from gatecast.report.headline import Card
 from gatecast.report.html import fill, write_page
@@ -42,8 +42,8 @@ def render(tuning: Tuning) -> str:
             {
                 "name": _name(one.number),
                 "loss": number(one.loss, 4),
-                "gain": f"{100 * one.gain:+.1f}" if one.number else "–",
-                "error": f"{100 * one.error:.1f}" if one.number else "–",
+                "gain": f"{100 * one.gain:+.1f}" if one.number else NOTHING,
+                "error": f"{100 * one.error:.1f}" if one.number else NOTHING,
                 "chosen": one.chosen,
             }
             for one in tuning.finalists
@@ -117,7 +117,7 @@ def _row(trial: Trial, fields: list[str]) -> dict[str, Any]:
     return {
         "name": _name(trial.number),
         "state": trial.state,
-        "loss": "–" if trial.loss is None else number(trial.loss, 4),
+        "loss": NOTHING if trial.loss is None else number(trial.loss, 4),
         "seconds": duration(trial.seconds),
         "values": [_text(trial.params[name]) for name in fields],
         "error": trial.error,
