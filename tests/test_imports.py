@@ -32,14 +32,16 @@ HEAVY = (
 )
 PACKAGES = (
     "data",
+    "epidemic",
+    "epidemic.seir",
     "evaluation",
     "forecasters",
-    "forecasters.seir",
     "lab",
     "models",
     "nn",
     "nn.weights",
     "ops",
+    "plots",
     "report",
     "training",
     "training.optimizers",
