@@ -32,16 +32,14 @@ HEAVY = (
 )
 PACKAGES = (
     "data",
-    "epidemic",
-    "epidemic.seir",
     "evaluation",
     "forecasters",
+    "forecasters.seir",
     "lab",
     "models",
     "nn",
     "nn.weights",
     "ops",
-    "plots",
     "report",
     "training",
     "training.optimizers",
