@@ -125,7 +125,7 @@ def test_several_series_with_their_populations(run: Run) -> None:
         ({"cases": wave()}, ["--transmission", "wavy"], "must be one of constant, exponential, piecewise"),
     ],
 )
-def test_what_does_not_fit_is_said(run: Run, columns: dict[str, np.ndarray], options: list[str], text: str) -> None:
+def test_bad_input_is_refused(run: Run, columns: dict[str, np.ndarray], options: list[str], text: str) -> None:
     file = write("bad.csv", **columns)
     population = [] if "--population" in options else ["--population", "100000"]
     code, _, err = run("epidemic", file, *population, *SEIR, *options)

@@ -37,7 +37,7 @@ def test_the_backtest_measures_against_the_repaired_counts() -> None:
     assert (tested.frame["Naive"] == VALUES[-1]).all()
 
 
-def test_what_does_not_fit_is_said() -> None:
+def test_bad_input_is_refused() -> None:
     reported = panel_of(VALUES, freq="D")
     with refused(SettingError, problem="7 rows and the reported counts have 28", remedy="from the same file"):
         AsReported(Naive(), reported).fit(panel_of(VALUES[:7], freq="D"))

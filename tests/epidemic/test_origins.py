@@ -16,7 +16,7 @@ WAVE = 1000 * np.exp(-(((np.arange(120) - 60) / 18) ** 2))
 @pytest.mark.parametrize(
     ("rows", "phase"), [(30, GROWING), (52, GROWING), (69, LEVEL), (85, FALLING), (110, FALLING), (5, GROWING)]
 )
-def test_the_phase_is_told_from_the_two_weeks_before(rows: int, phase: str) -> None:
+def test_the_phase_follows_from_the_two_weeks_before(rows: int, phase: str) -> None:
     assert phase_of(panel_of(WAVE[:rows], freq="D")) == phase
 
 

@@ -25,7 +25,7 @@ def wave(rows: int, shift: int = 0) -> np.ndarray:
 
 
 def daily(count: int = 1, rows: int = 120, **fields: Any) -> Panel:
-    """So many daily series from 2024-01-01."""
+    """``count`` daily series from 2024-01-01."""
     starts = np.array([np.datetime64("2024-01-01", "ns")] * count)
     ids = fields.pop("ids", [f"s{i}" for i in range(count)] if count > 1 else ["cases"])
     return Panel.from_arrays([wave(rows, i) for i in range(count)], ids=ids, starts=starts, freq="D", **fields)

@@ -59,7 +59,7 @@ def epidemic(
     show: ShowFlags = ShowFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
-    """Forecast an epidemic: SEIR and LSTM beside baselines, R_t, scenarios, verdict by origin and report."""
+    """Forecast an epidemic: SEIR and LSTM against baselines, R_t, scenarios, verdict by origin and report."""
     console, persons = Console(show), _population(population)
     config = StudyConfig(
         horizon=horizon,

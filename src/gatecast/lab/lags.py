@@ -1,9 +1,9 @@
-"""How far back a gradient reaches: the vanishing-gradient view of a recurrent layer.
+"""Vanishing gradients: the norm of the gradient of a recurrent layer by time lag.
 
-The gradient of a loss by the state ``h_t`` passes through every step from ``t`` to the end. In a plain RNN it is a
-product of Jacobians, which shrinks or grows by a factor at each step (Hochreiter 1991; Bengio, Simard & Frasconi 1994;
-Pascanu, Mikolov & Bengio 2013, eq. 5); the LSTM's cell state was made so that it need not (Hochreiter & Schmidhuber
-1997, section 3.2).
+The gradient of a loss with respect to the state ``h_t`` passes through every step from ``t`` to the end. In a plain
+RNN it is a product of Jacobians, which shrinks or grows by a factor at each step (Hochreiter 1991; Bengio, Simard &
+Frasconi 1994; Pascanu, Mikolov & Bengio 2013, eq. 5); the cell state of the LSTM was designed to avoid this (Hochreiter
+& Schmidhuber 1997, section 3.2).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 
 if TYPE_CHECKING:
     from gatecast.data.panel import Panel
@@ -28,7 +29,7 @@ Loss = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class LagGradients:
-    """Norm of the gradient by the state at each time lag.
+    """Norm of the gradient with respect to the state at each time lag.
 
     Args:
         lags: steps before the last one, 0 first.
@@ -40,9 +41,9 @@ class LagGradients:
     norms: dict[str, np.ndarray]
 
     def factor(self, state: str = "h0") -> float:
-        """What the gradient is multiplied by at each step further back, in the mean (geometric); below 1 it vanishes.
+        """Geometric mean of the factor by which the gradient changes per step further back; below 1 it vanishes.
 
-        Lags beyond the smallest positive number are left out.
+        Lags at which the gradient underflows to 0 are left out. Only one or no lag left gives NaN.
         """
         values = self.norms[state]
         seen = np.flatnonzero(values > 0)
@@ -63,9 +64,9 @@ def gradient_by_lag(
 ) -> LagGradients:
     """Norm of ``dL/dh_t`` for every lag ``T - t`` of a recurrent layer, and of ``dL/dc_t`` for an LSTM.
 
-    The state ``(h_t, c_t)`` is the one that step ``t`` hands on: the derivative by each part goes by every way from
-    there to the loss, with the other part held. The layer runs in evaluation mode, one call a step, and is left as it
-    was.
+    ``(h_t, c_t)`` is the state after step ``t``: the derivative with respect to each part includes every path from
+    there to the loss, with the other part fixed. The layer runs in evaluation mode, one call per step; its mode is
+    restored.
 
     Args:
         layer: LSTM, GRU or RNN of ``gatecast.nn`` or ``torch.nn``, of one direction and without a projection.
@@ -74,7 +75,7 @@ def gradient_by_lag(
         hx: initial state as the layer takes it; None: zeros.
 
     Raises:
-        SettingError: the layer is none that this works for.
+        SettingError: for another kind of layer.
 
     Example:
         >>> import torch
@@ -96,17 +97,17 @@ def gradient_by_lag(
 
 
 def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *, windows: int = 64) -> LagGradients:
-    """The same for the network of a fitted forecaster and its own loss: how far back training can see.
+    """The gradient by lag of the network of a fitted forecaster, for its training loss.
 
-    The lags count the steps of the network: rows, or segments of rows (``NetConfig.kind="segment"``).
+    Lags are steps of the network: rows, or segments of rows (``NetConfig.kind="segment"``).
 
     Args:
-        forecaster: fitted; its first member is looked at.
+        forecaster: fitted; its first member is used.
         panel: data; None: those of ``fit``.
-        windows: at most so many, spread evenly over the panel.
+        windows: largest number of windows, spread evenly over the panel.
 
     Raises:
-        SettingError: a recursive or bidirectional network.
+        SettingError: for a recursive or bidirectional network.
     """
     from gatecast.batches.windows import Windows, split_origins
 
@@ -117,13 +118,16 @@ def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *
     chosen = torch.linspace(0, origins.total - 1, min(windows, origins.total)).round().long()
     batch = every.gather(*origins.locate(chosen))
     if model.recursive:
-        raise SettingError('gradient_by_lag_of needs a network that reads the context once, not kind="recursive"')
+        raise SettingError(
+            "gradient_by_lag_of needs a network that reads the context once, not "
+            + Arg("kind", "recursive", "NetConfig")
+        )
     layer: Any = model.network.lstm
     seen: list[list[tuple[Tensor, ...]]] = []
     _require_plain(layer)
 
     def by_steps(module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
-        """The encoder's call, made again step by step, so that each state is a node of its own."""
+        """The encoder's call repeated step by step, so that each state is a node of the graph."""
         if seen:
             return result
         steps = args[0].transpose(0, 1) if layer.batch_first else args[0]
@@ -144,7 +148,7 @@ def _states(layer: Any, x: Tensor, hx: Any) -> list[tuple[Tensor, ...]]:
     """The state after each step, ``(layers, batch, hidden)`` each, all in one graph."""
     x = x.detach()
     if not x.requires_grad:
-        x = x.clone().requires_grad_()  # a frozen layer has a gradient by its state all the same
+        x = x.clone().requires_grad_()  # a frozen layer has a gradient with respect to its state, too
     first, training, states, state = getattr(layer, "batch_first", False), layer.training, [], hx
     layer.eval()
     try:
@@ -177,6 +181,6 @@ def _require_plain(layer: Any) -> None:
     special = any(getattr(options, name, False) for name in ("go_backwards", "residual", "stateful"))
     if layer.bidirectional or getattr(layer, "proj_size", 0) or special:
         raise SettingError(
-            f"gradient_by_lag needs a layer of one direction without projection, residual or kept state, got {layer}; "
-            "for the other direction turn the input: x.flip(0)"
+            f"gradient_by_lag needs a layer of one direction without projection, residual or kept state, got {layer}",
+            "for the other direction reverse the input: x.flip(0)",
         )

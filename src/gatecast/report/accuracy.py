@@ -1,4 +1,4 @@
-"""What the backtest says, made ready for the page: metric table, errors by step, coverage, forecasts by origin."""
+"""The backtest on the page: metric table, errors by step, coverage, forecasts by origin."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Column:
 
 
 def column(name: str) -> Column:
-    """What is known about a metric by its name."""
+    """The column of a metric, by its name."""
     from gatecast.evaluation.metrics import metric
 
     found = metric(name)
@@ -69,8 +69,8 @@ class Accuracy:
     """A backtest with the scores that the page needs more than once.
 
     Args:
-        backtest: what ran.
-        wanted: the model judged; the first one of the backtest where it did not run.
+        backtest: past forecasts.
+        wanted: the model to judge; where it did not run, the first model of the backtest is judged.
     """
 
     def __init__(self, backtest: Backtest, wanted: str) -> None:
@@ -79,7 +79,7 @@ class Accuracy:
 
     @cached_property
     def overall(self) -> pd.DataFrame:
-        """One row a model, best first; one column a metric that has a value, the leading one first."""
+        """One row per model, best first; one column per metric that has a value, the leading one first."""
         frame = self.backtest.scores().dropna(axis=1, how="all")
         return frame.sort_values(str(frame.columns[0]), kind="stable")
 
@@ -122,7 +122,7 @@ def _cells(one: Column, values: np.ndarray) -> list[Json]:
 
 
 def _best(one: Column, values: np.ndarray) -> set[int]:
-    """Rows with the best value: the smallest, or for coverage the one nearest to its level; none for widths."""
+    """Rows with the best value: the smallest, for coverage the nearest to its level; empty for widths."""
     if one.name.startswith("coverage-"):
         values = np.abs(values - one.level)
     elif not one.lower_is_better:
@@ -165,7 +165,7 @@ def _coverage(frame: pd.DataFrame, model: str) -> list[Json]:
 
 
 def calibration_chart(accuracy: Accuracy) -> Json | None:
-    """Coverage of every model that gives intervals; None when none does."""
+    """Coverage of every model with intervals; None without any."""
     found = {model: points for model in accuracy.models if (points := accuracy.coverage(model))}
     return found or None
 
@@ -180,7 +180,7 @@ def rank_series(accuracy: Accuracy) -> tuple[dict[str, float], str]:
 
 
 def origin_charts(accuracy: Accuracy, panel: Panel, shown: Sequence[str]) -> Json:
-    """Forecasts of every model by origin for the shown series, origins apart by None."""
+    """Forecasts of every model by origin for the shown series; None separates the origins."""
     frame, models = accuracy.backtest.frame, accuracy.models
     per_series = max(1, len(frame) // max(len(accuracy.backtest.panel), 1) * 2 * len(models))
     kept = list(shown)[: max(1, _MOST_ORIGIN_VALUES // per_series)]

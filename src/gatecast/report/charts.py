@@ -1,7 +1,7 @@
-"""The numbers behind the charts, as small as they can be: the page draws them with plotly.js.
+"""The data of the charts, which the page draws with plotly.js.
 
-Every value is rounded to six figures, regular times are stored as start and step, and long histories are thinned to
-the extremes of equal windows, so that peaks and the latest stretch stay as they are.
+To keep pages small, values are rounded to six figures, regular times are stored as start and step, and long histories
+are thinned to the extremes of equal windows, which keeps peaks; the latest half is kept as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def values_list(values: np.ndarray, decimals: int | None = None) -> list[float | None]:
-    """Numbers for JSON, rounded to six figures (or to ``decimals``); None where there is none."""
+    """Numbers for JSON, rounded to six figures (or to ``decimals``); None for NaN and infinity."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(values)
     if decimals is None:
@@ -53,7 +53,7 @@ def pack_times(numbers: np.ndarray) -> Json:
 
 
 def thin(values: np.ndarray, most: int) -> np.ndarray:
-    """Rows to keep of a long history: the latest half as it is, before that the extremes of equal windows."""
+    """Rows to keep of a long history: the latest half, and the extremes of equal windows before it."""
     rows = len(values)
     if rows <= most:
         return np.arange(rows)
@@ -70,7 +70,7 @@ def _extremes(window: np.ndarray) -> np.ndarray:
 
 
 def most_points(histories: int) -> int:
-    """Points that each of so many histories (one a series and target) may keep."""
+    """Points that each of ``histories`` histories (one per series and target) may keep."""
     return int(np.clip(_ALL_POINTS // max(histories, 1), 500, MOST_POINTS))
 
 
@@ -131,7 +131,7 @@ def bands(forecast: Forecast, place: int, target: int) -> list[Json]:
 
 
 def _actual(panel: Panel, row: int, target: int, horizon: int) -> list[float | None] | None:
-    """Values stored after the origin (a panel cut back in time has them); None when there are none."""
+    """Values after the origin, which a panel cut back in time has; None without any."""
     after = panel.take(np.array([row])).actual(horizon)[0, :, target]
     return values_list(after) if np.isfinite(after).any() else None
 

@@ -14,6 +14,7 @@ from gatecast.evaluation.forecast import Forecast
 from gatecast.report import facts
 from gatecast.report.charts import Json, bands, pack_times, time_numbers, values_list
 from gatecast.report.format import hover_format, time_texts
+from gatecast.report.headline import Card
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:
@@ -74,16 +75,16 @@ _CARDS = {
 }
 
 
-def _cards(study: Study, name: str) -> list[dict[str, str]]:
+def _cards(study: Study, name: str) -> list[Card]:
     table = study.summary
     rows = table[table["unique_id"] == name].set_index("quantity")
-    cards = [_card(label, quantity, rows.loc[quantity]) for quantity, label in _CARDS.items()]
+    labels = dict(_CARDS)
     if (day := study.seir.fitted_from(name)) is not None:  # the peak may lie in the days before
-        next(card for card in cards if card["label"] == "Peak")["label"] += f" since {_cell(day)}"
-    return cards
+        labels["peak date"] += f" since {_cell(day)}"
+    return [_card(label, quantity, rows.loc[quantity]) for quantity, label in labels.items()]
 
 
-def _card(label: str, quantity: str, row: Any) -> dict[str, str]:
+def _card(label: str, quantity: str, row: Any) -> Card:
     value, low, high = (_cell(row[name]) for name in ("estimate", "low", "high"))
     if quantity == "doubling time (days)":
         label = "Doubling time" if row["estimate"] > 0 else "Halving time"
@@ -91,7 +92,7 @@ def _card(label: str, quantity: str, row: Any) -> dict[str, str]:
         remark = _around_zero(row["low"], row["high"])
     else:
         remark = f"95 %: {low} to {high}"
-    return {"label": label, "value": value, "remark": remark}
+    return Card(label, value, remark)
 
 
 def _around_zero(low: float, high: float) -> str:
@@ -110,7 +111,7 @@ def _cell(value: Any) -> str:
 
 
 def _scores(backtest: Backtest) -> Json:
-    """One row a model, best WIS first."""
+    """One row per model, best WIS first."""
     table = backtest.scores().sort_values("WIS")
     columns = ["WIS", "MAE", "MASE", *[name for name in table.columns if name.startswith("coverage-")]]
     labels = [f"In {name.partition('-')[2]} %" if name.startswith("coverage-") else name for name in columns]
@@ -147,7 +148,7 @@ def _parameters(seir: SEIRForecaster, shown: Sequence[str]) -> list[Json]:
             "name": row.parameter,
             "value": number(row.estimate),
             "interval": NOTHING if row.reason == "given" else f"{number(row.low)} to {number(row.high)}",
-            "told": {True: "yes", False: "no"}.get(row.identifiable, "given"),
+            "identified": {True: "yes", False: "no"}.get(row.identifiable, "given"),
             "reason": "" if row.reason == "given" else row.reason,
         }
         for row in table.itertuples()

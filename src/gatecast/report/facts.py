@@ -1,4 +1,4 @@
-"""What was done to the data and what ran: the small print that lets someone else repeat a forecast."""
+"""Facts of the data, the machine and the run, with which someone else can repeat a forecast."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _version(package: str) -> str:
 
 
 def run_facts(run: Mapping[str, Any]) -> Facts:
-    """Any mapping of settings as rows, nested ones with their path, seconds as durations."""
+    """Settings as rows; nested ones with their path, seconds as durations."""
     rows: Facts = []
     for key, value in run.items():
         label = str(key).replace("_", " ").strip()

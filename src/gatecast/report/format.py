@@ -38,7 +38,7 @@ def _unit(freq: Frequency) -> tuple[int, tuple[str, str, str]]:
 
 
 def hover_format(freq: Frequency) -> str:
-    """The d3 pattern of a time under the pointer; "" for integer indices."""
+    """d3 pattern of a time under the pointer; "" for integer indices."""
     return _unit(freq)[1][1]
 
 
@@ -55,7 +55,7 @@ def step_width(freq: Frequency) -> str:
 
 
 def time_texts(times: np.ndarray, panel: Panel) -> list[str]:
-    """Times of one series for a table, as fine as the frequency and no finer."""
+    """Wall-clock times of one series for a table, no finer than the frequency."""
     if panel.freq.is_integer:
         return [str(int(time)) for time in times]
     pattern = _unit(panel.freq)[1][0]

@@ -1,4 +1,4 @@
-"""The top of the page: title, verdict, and the few numbers a reader looks for first."""
+"""The top of the page: title, verdict and key numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gatecast.base.text import decimals_for, number, percent
+from gatecast.base.text import NOTHING, decimals_for, number, percent
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast
 from gatecast.report.accuracy import Accuracy
@@ -30,12 +30,12 @@ class Card:
 
 
 def unbroken(text: str) -> str:
-    """The text with spaces that do not break inside ``12 %`` and ``p = 0.03``."""
+    """The text with non-breaking spaces in ``12 %`` and ``p = 0.03``."""
     return re.sub(r" (?=[%=<≤≥])|(?<=[=<≤≥]) ", "\u00a0", text)
 
 
 def subject(panel: Panel) -> str:
-    """What is forecast, in the user's words."""
+    """What is forecast, by the names of the data."""
     names = ", ".join(panel.target_names[:3]) + (" …" if panel.targets > 3 else "")
     single = len(panel) == 1 and panel.targets == 1 and panel.target_names == ("y",)
     return str(panel.ids[0]) if single else names
@@ -48,7 +48,7 @@ def title(panel: Panel, forecast: Forecast) -> str:
 
 
 def cards(panel: Panel, forecast: Forecast, accuracy: Accuracy | None) -> list[Card]:
-    """At most four numbers: what comes next, how good the model was, how far its intervals can be trusted."""
+    """At most four numbers: the next values, the error of the model, the coverage of its intervals."""
     first = [_size(panel)] if len(forecast.ids) > 1 or panel.targets > 1 else _ends(panel, forecast)
     return [*first, *(_quality(accuracy) if accuracy is not None else [])]
 
@@ -107,5 +107,5 @@ def comparisons(verdict: Verdict) -> list[dict[str, str]]:
 def _difference(gain: float) -> str:
     """``12.3 % lower`` error than the rival's."""
     if not np.isfinite(gain):
-        return "–"
+        return NOTHING
     return f"{number(abs(100 * gain), 1)} % {'lower' if gain > 0 else 'higher'}"

@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, plotly.js included, so that it opens without a network."""
+"""The report: one self-contained HTML file, plotly.js included, which opens without a network."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ def write_report(
     """Write a self-contained HTML page about a forecast, and return its path.
 
     Args:
-        path: file to write; its folder is made. An older file is replaced at once, never left half written.
+        path: file to write; its folder is created. An older file is replaced only when the page is complete.
         panel: the data forecast from; its repairs are listed.
         forecast: the forecast to show.
-        backtest: past forecasts beside baselines; without it the page says that the quality is unknown.
-        training: one mapping a step with ``step``, ``train_loss`` and perhaps ``val_loss`` (``forecaster.history_``).
-        run: what ran (settings, seed, seconds …); versions, machine and a hash of the data are added.
+        backtest: past forecasts next to baselines; without it the page says that the quality is unknown.
+        training: one mapping per step with ``step``, ``train_loss`` and optionally ``val_loss``
+            (``forecaster.history_``).
+        run: settings, seed, seconds …; versions, machine and a hash of the data are added.
 
     Raises:
         MissingExtraError: when plotly or jinja2 is not installed.
@@ -57,7 +58,7 @@ def write_report(
 
 
 def write_page(path: str | Path, text: str) -> Path:
-    """Write a page; the file appears whole or not at all."""
+    """Write a page; the file appears complete or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as draft:
@@ -94,7 +95,7 @@ def render(
 
 
 def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], list[str], str]:
-    """Series that go into the page, their names in the picker, and a sentence when some were left out."""
+    """Series shown, their labels in the picker, and a sentence on their order and on series left out."""
     ids, most = [str(name) for name in forecast.ids], charts.MOST_SERIES
     if len(ids) == 1 or accuracy is None:
         left = f"The first {most} of {len(ids):,} series are shown." if len(ids) > most else ""
@@ -139,11 +140,11 @@ def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, 
 
 
 def fill(name: str, page: Mapping[str, Any], data: charts.Json) -> str:
-    """The template and the script of a name, filled in; style and plotly.js are the same for all pages."""
+    """The page of a name from its template and script; style and plotly.js are shared by all pages."""
     try:
         import jinja2
     except ImportError as error:
-        raise MissingExtraError("jinja2 is needed for the report: pip install jinja2") from error
+        raise MissingExtraError("jinja2 is needed for the report", "pip install jinja2") from error
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -158,14 +159,14 @@ def fill(name: str, page: Mapping[str, Any], data: charts.Json) -> str:
 
 
 def safe_json(data: object) -> str:
-    """JSON that may stand inside ``<script>``: no ``<``, ``>`` or ``&`` is left to be read as HTML."""
+    """JSON for a ``<script>`` element: ``<``, ``>`` and ``&`` are escaped."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _plotly_script() -> str:
-    """plotly.js as the plotly package brings it; the package itself is not imported (that takes a second)."""
+    """plotly.js from the plotly package, which is not imported (that takes a second)."""
     found = importlib.util.find_spec("plotly")
     if found is None or not found.submodule_search_locations:
-        raise MissingExtraError("plotly is needed for the report's charts: pip install plotly")
+        raise MissingExtraError("plotly is needed for the report's charts", "pip install plotly")
     return (Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js").read_text("utf-8")

@@ -1,26 +1,27 @@
-"""The page about a search: how it went, which fields mattered, what won and how that did on rows it had not seen."""
+"""The page about a search: its trials, the importance of the fields, and the winner on held-out rows."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.base.text import duration, number
+from gatecast.base.text import NOTHING, duration, number
 from gatecast.report import charts, facts
+from gatecast.report.headline import Card
 from gatecast.report.html import fill, write_page
 
 if TYPE_CHECKING:
     from gatecast.tuning import Trial, Tuning
 
-_WORST = 3.0  # trials more than so many times as bad as the default are drawn at the edge
+_WORST = 3.0  # multiple of the default loss at which worse trials are drawn
 
 
 def write_tuning(path: str | Path, tuning: Tuning) -> Path:
     """Write a self-contained HTML page about a search, and return its path.
 
     Args:
-        path: file to write; its folder is made. An older file is replaced at once, never left half written.
-        tuning: what :func:`gatecast.tune` gave.
+        path: file to write; its folder is created. An older file is replaced only when the page is complete.
+        tuning: from :func:`gatecast.tune`.
     """
     return write_page(path, render(tuning))
 
@@ -41,8 +42,8 @@ def render(tuning: Tuning) -> str:
             {
                 "name": _name(one.number),
                 "loss": number(one.loss, 4),
-                "gain": f"{100 * one.gain:+.1f}" if one.number else "–",
-                "error": f"{100 * one.error:.1f}" if one.number else "–",
+                "gain": f"{100 * one.gain:+.1f}" if one.number else NOTHING,
+                "error": f"{100 * one.error:.1f}" if one.number else NOTHING,
                 "chosen": one.chosen,
             }
             for one in tuning.finalists
@@ -72,34 +73,26 @@ def render(tuning: Tuning) -> str:
     return fill("tuning", page, data)
 
 
-def _cards(tuning: Tuning) -> list[dict[str, str]]:
+def _cards(tuning: Tuning) -> list[Card]:
     default = next(one for one in tuning.finalists if one.number == 0)
     winner = next(one for one in tuning.finalists if one.chosen)
     states = [one.state for one in tuning.trials]
+    ended = f"{states.count('pruned')} stopped early, {states.count('failed')} failed"
     cards = [
-        {
-            "label": "Trials",
-            "value": f"{len(states)}",
-            "remark": f"{states.count('pruned')} stopped early, {states.count('failed')} failed",
-        },
-        {
-            "label": f"{tuning.metric} on the folds",
-            "value": number(winner.loss, 3),
-            "remark": f"default {number(default.loss, 3)}",
-        },
+        Card("Trials", f"{len(states)}", ended),
+        Card(f"{tuning.metric} on the folds", number(winner.loss, 3), f"default {number(default.loss, 3)}"),
     ]
     if tuning.test:
         change = 100 * (tuning.test.tuned / tuning.test.default - 1)
         remark = (
             "the default won" if tuning.default_won else f"default {number(tuning.test.default, 3)}: {change:+.1f} %"
         )
-        cards.append({"label": f"{tuning.metric} on the test", "value": number(tuning.test.tuned, 3), "remark": remark})
-    cards.append({"label": "Time", "value": duration(tuning.seconds), "remark": "of this run"})
-    return cards
+        cards.append(Card(f"{tuning.metric} on the test", number(tuning.test.tuned, 3), remark))
+    return [*cards, Card("Time", duration(tuning.seconds), "of this run")]
 
 
 def _changes(tuning: Tuning) -> list[tuple[str, str, str]]:
-    """Each searched field: its name, default and winning value."""
+    """Name, default and winning value of each searched field."""
     default = tuning.trials[0].params
     return [(name, _text(default[name]), _text(tuning.settings.get(name, default[name]))) for name in tuning.fields]
 
@@ -124,7 +117,7 @@ def _row(trial: Trial, fields: list[str]) -> dict[str, Any]:
     return {
         "name": _name(trial.number),
         "state": trial.state,
-        "loss": "–" if trial.loss is None else number(trial.loss, 4),
+        "loss": NOTHING if trial.loss is None else number(trial.loss, 4),
         "seconds": duration(trial.seconds),
         "values": [_text(trial.params[name]) for name in fields],
         "error": trial.error,
@@ -140,5 +133,5 @@ def _text(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers stay numbers on an axis; everything else is a name."""
+    """The value on an axis: a number, or else its text."""
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""The fit: known parameters are found again, intervals cover, and what cannot be told is said to be so."""
+"""The fit: known parameters are found again, intervals cover, and parameters that are not identified are reported."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_intervals_cover_the_truth() -> None:
     assert np.mean(inside) >= 0.83  # 18 intervals of 95 %
 
 
-def test_before_the_peak_the_susceptible_share_is_not_told() -> None:
+def test_before_the_peak_the_susceptible_share_is_not_identified() -> None:
     free = {**CONSTANTS, "susceptible": (0.01, 1.0)}
     truth = {"beta": 0.45, "infected": 50.0, "susceptible": 0.6}
     early = {one.name: one for one in parameters(fitted(problem(35, Constant(), constants=free), truth, 0.05))}
@@ -85,7 +85,7 @@ def test_before_the_peak_the_susceptible_share_is_not_told() -> None:
     assert late["susceptible"].low < 0.6 < late["susceptible"].high
 
 
-def test_an_estimate_at_its_bound_is_told() -> None:
+def test_an_estimate_at_its_bound_is_reported() -> None:
     done = fitted(problem(40, limits={"beta": (0.01, 0.5)}), TRUTH)
     beta = next(one for one in parameters(done) if one.name == "beta")
     assert beta.estimate == pytest.approx(0.5, rel=1e-3)
@@ -93,7 +93,7 @@ def test_an_estimate_at_its_bound_is_told() -> None:
     assert beta.reason.startswith("the estimate lies at its upper bound, 0.5")
 
 
-def test_early_on_the_two_times_cannot_be_told_apart() -> None:
+def test_early_on_the_two_times_are_not_identified() -> None:
     free = {**CONSTANTS, "incubation": (1.0, 14.0), "infectious": (1.0, 21.0)}
     truth = {"beta": 0.6, "infected": 50.0, "incubation": 5.0, "infectious": 7.0}
     rows = {one.name: one for one in parameters(fitted(problem(30, Constant(), constants=free), truth, 0.05))}

@@ -57,11 +57,11 @@ def test_nothing_after_the_origin_is_read(fitted: SEIRForecaster) -> None:
     np.testing.assert_array_equal(forecast.quantiles, fitted.predict().quantiles)
 
 
-def test_days_missing_after_every_earlier_origin_leave_the_usual_spread() -> None:
+def test_days_missing_after_every_earlier_origin_leave_the_usual_drift() -> None:
     counts = epidemic(29).target.copy()
     counts[-6:] = np.nan
     (one,) = model(draws=5).fit(replace(epidemic(29), target=counts)).fits_.values()
-    assert (one.wander.level, one.wander.drift) == (0.1, 0.03)
+    assert (one.drift.level, one.drift.drift) == (0.1, 0.03)
 
 
 def test_the_backtest_takes_it() -> None:
@@ -102,7 +102,7 @@ def test_the_summary_is_that_of_the_true_epidemic(fitted: SEIRForecaster) -> Non
     assert table.loc["doubling time (days)", "estimate"] > 0
 
 
-def test_the_first_fitted_day_is_told_where_days_are_left_out(fitted: SEIRForecaster) -> None:
+def test_the_first_fitted_day_is_known_where_days_are_left_out(fitted: SEIRForecaster) -> None:
     assert fitted.fitted_from("s0") is None
     late = SEIRForecaster(7, population=1e6, history=20, draws=2, starts=2).fit(fitted.panel_)
     assert late.fitted_from("s0") == pd.Timestamp(START + np.timedelta64(40, "D"))

@@ -20,11 +20,12 @@ from gatecast.epidemic.seir.changes import find_changes
 from gatecast.epidemic.seir.equations import FINE_STEPS, FIT_STEPS, VARIANTS
 from gatecast.epidemic.seir.fit import Fitted, bootstrap, fit
 from gatecast.epidemic.seir.identify import Parameter, parameters
-from gatecast.epidemic.seir.likelihood import likelihood_of
+from gatecast.epidemic.seir.likelihood import LIKELIHOODS, Likelihood
+from gatecast.epidemic.seir.objects import object_of
 from gatecast.epidemic.seir.problem import Given
 from gatecast.epidemic.seir.scenarios import Scenario
 from gatecast.epidemic.seir.series import LEAST_DAYS, day_of, population_of, problem_of, require_daily_counts
-from gatecast.epidemic.seir.transmission import Piecewise, transmission_of
+from gatecast.epidemic.seir.transmission import TRANSMISSIONS, Piecewise, Transmission
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 
@@ -299,14 +300,14 @@ class SEIRForecaster(Forecaster):
         return fits
 
     def _fit_series(self, panel: Panel, index: int, population: float) -> SeriesFit | None:
-        form = transmission_of(self.transmission)
+        form: Transmission = object_of("transmission", self.transmission, TRANSMISSIONS, Transmission)
         problem, first = problem_of(
             panel,
             index,
             population=population,
             variant=self.variant,
             transmission=form,
-            likelihood=likelihood_of(self.likelihood),
+            likelihood=object_of("likelihood", self.likelihood, LIKELIHOODS, Likelihood),
             constants=self._constants(),
             history=self.history,
             limits=dict(self.bounds or {}),

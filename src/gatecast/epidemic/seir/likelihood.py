@@ -12,10 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gatecast.base.errors import SettingError
-from gatecast.base.findings import Arg, InPython
-from gatecast.base.named import from_text
-
 _TINY = 1e-9
 
 
@@ -92,16 +88,3 @@ class LogNormal(Likelihood):
 
 
 LIKELIHOODS: dict[str, Any] = {"negative_binomial": NegativeBinomial, "log": LogNormal}
-
-
-def likelihood_of(value: Any) -> Likelihood:
-    """The object for ``likelihood``: an object, a name, or a call as text."""
-    found = from_text("likelihood", value, LIKELIHOODS)
-    if isinstance(found, Likelihood):
-        return found
-    raise SettingError(
-        Arg("likelihood")
-        + f" must be one of {', '.join(LIKELIHOODS)}"
-        + InPython(" or an object of these classes")
-        + f", got {value!r}"
-    )

@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.base.errors import SettingError
-from gatecast.base.findings import Arg, InPython
-from gatecast.base.named import from_text
 from gatecast.base.options import check_options, option
 
 DayOf = Callable[[Any], int]  # date → row
@@ -111,16 +108,3 @@ class Piecewise(Transmission):
 
 
 TRANSMISSIONS: dict[str, Any] = {"constant": Constant, "exponential": Exponential, "piecewise": Piecewise}
-
-
-def transmission_of(value: Any) -> Transmission:
-    """The object for ``transmission``: an object, a name, or a call as text."""
-    found = from_text("transmission", value, TRANSMISSIONS)
-    if isinstance(found, Transmission):
-        return found
-    raise SettingError(
-        Arg("transmission")
-        + f" must be one of {', '.join(TRANSMISSIONS)}"
-        + InPython(" or an object of these classes")
-        + f", got {value!r}"
-    )
