@@ -71,7 +71,6 @@ def _small(path: Path, width: int) -> None:
 def main() -> None:
     """All pictures."""
     IMG.mkdir(exist_ok=True)
-    forecast_picture()
     with tempfile.TemporaryDirectory() as folder:
         page = report(Path(folder) / "forecast")
         screenshot(page, "report.png", (1200, 1000))
@@ -82,6 +81,7 @@ def main() -> None:
         screenshot(frame, "report-phone.png", (500, 844))
         _small(IMG / "report-phone.png", 2 * 390)
         screenshot(report(Path(folder) / "epidemic", "epidemic"), "report-epidemic.png", (1200, 1000))
+    forecast_picture()
 
 
 if __name__ == "__main__":
