@@ -1,7 +1,7 @@
 """Make the pictures of the README and of the documentation: ``python docs/make_pictures.py`` (needs Chromium).
 
-Writes docs/img/: ``forecast.png`` is drawn by matplotlib; ``report.png``, ``report-dark.png``, ``report-phone.png`` and
-``report-epidemic.png`` are screenshots of the pages that ``gatecast demo`` and ``gatecast demo epidemic`` write.
+Writes docs/img/: ``forecast.png`` is drawn by matplotlib; ``report.png``, ``report-dark.png`` and ``report-phone.png``
+are screenshots of the page that ``gatecast demo`` writes.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def forecast_picture() -> None:
     _small(IMG / "forecast.png", 2000)
 
 
-def report(folder: Path, *what: str) -> Path:
+def report(folder: Path) -> Path:
     """The page that the command ``gatecast demo`` writes."""
-    if code := gatecast(["demo", *what, "--quiet", "--out", str(folder)]):
-        raise SystemExit(f"gatecast demo {' '.join(what)} ended with {code}")
+    if code := gatecast(["demo", "--quiet", "--out", str(folder)]):
+        raise SystemExit(f"gatecast demo ended with {code}")
     return folder / "report.html"
 
 
@@ -71,7 +71,6 @@ def _small(path: Path, width: int) -> None:
 def main() -> None:
     """All pictures."""
     IMG.mkdir(exist_ok=True)
-    forecast_picture()
     with tempfile.TemporaryDirectory() as folder:
         page = report(Path(folder) / "forecast")
         screenshot(page, "report.png", (1200, 1000))
@@ -81,7 +80,7 @@ def main() -> None:
         frame.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="{style}"></iframe>', "utf-8")
         screenshot(frame, "report-phone.png", (500, 844))
         _small(IMG / "report-phone.png", 2 * 390)
-        screenshot(report(Path(folder) / "epidemic", "epidemic"), "report-epidemic.png", (1200, 1000))
+    forecast_picture()
 
 
 if __name__ == "__main__":

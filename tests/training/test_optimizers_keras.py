@@ -1,4 +1,4 @@
-"""Twenty steps of a small network here and in Keras: the same weights, or the difference in docs/learn/optimizers.md.
+"""Twenty steps of a small network here and in Keras: same weights, or the difference in docs/learn/optimizers.md.
 
 What differs is where epsilon stands: with one near 0 on both sides, all are equal.
 """

@@ -6,7 +6,7 @@ from typing import Any
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, InPython
-from gatecast.base.named import chosen
+from gatecast.base.named import from_text
 
 
 def object_of(name: str, value: Any, table: dict[str, Any], kind: type) -> Any:
@@ -18,7 +18,7 @@ def object_of(name: str, value: Any, table: dict[str, Any], kind: type) -> Any:
         table: name → class.
         kind: base class of the table's classes.
     """
-    found = chosen(name, value, table)
+    found = from_text(name, value, table)
     if isinstance(found, kind):
         return found
     raise SettingError(
