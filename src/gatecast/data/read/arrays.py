@@ -14,7 +14,7 @@ from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.data.read.assemble import assemble
+from gatecast.data.read.assemble import assemble, survey
 from gatecast.data.read.grid import Grid
 from gatecast.data.read.number_text import looks_like_number, without_infinite
 from gatecast.data.read.origin import Origin, note
@@ -53,15 +53,18 @@ def read_arrays(source: Any, schema: Schema, *, name: str | None = None) -> Pane
     values, codes = _without_codes(_as_floats(values), schema.missing)
     targets = values.shape[1]
     names = ("y",) if targets == 1 else tuple(f"y{k + 1}" for k in range(targets))
-    values, infinite = _finite(values, names, edges, ids, schema.infinite, origin)
+    found, infinite = survey(values, edges), list[Finding]()
+    if np.isinf([found.low, found.high]).any():
+        values, infinite = _finite(values, names, edges, ids, schema.infinite, origin)
+        found = survey(values, edges)
     freq = schema.freq or Frequency("")
     if freq.is_integer and schema.start is not None:
         remedy = "give both: " + Arg("start", "2024-01-01") + ", " + Arg("freq", "D")
         raise origin.error(Arg("start") + " was given without a frequency", remedy)
     first, begun = (np.int64(0), []) if freq.is_integer else first_time(freq, schema.start, origin)
-    found = replace(schema, time=(), target=names, id=() if len(ids) == 1 else ("unique_id",), freq=freq)
+    own = replace(schema, time=(), target=names, id=() if len(ids) == 1 else ("unique_id",), freq=freq)
     grid = Grid(ids, edges, np.full(len(ids), first), freq, {})
-    return assemble(grid, values, found, origin, [*findings, *codes, *begun, *infinite])
+    return assemble(grid, values, own, origin, [*findings, *codes, *begun, *infinite], found=found)
 
 
 def _without_codes(values: np.ndarray, codes: Sequence[object]) -> tuple[np.ndarray, list[Finding]]:
@@ -78,8 +81,7 @@ def _without_codes(values: np.ndarray, codes: Sequence[object]) -> tuple[np.ndar
 def _finite(
     values: np.ndarray, names: Sequence[str], edges: np.ndarray, ids: Sequence[str], rule: str, origin: Origin
 ) -> tuple[np.ndarray, list[Finding]]:
-    if not np.isinf(values).any():
-        return values, []
+    """Values without infinite ones, or the error at the first, with the step of its series."""
     steps = np.arange(len(values)) - np.repeat(edges[:-1], np.diff(edges))
     if rule != "missing":
         row = int(np.flatnonzero(np.isinf(values).any(axis=1))[0])

@@ -190,12 +190,13 @@ def assemble(
     origin: Origin,
     findings: Sequence[Finding] = (),
     blocks: Blocks | None = None,
+    found: Survey | None = None,
 ) -> Panel:
     """Panel of rows on a grid: series trimmed to their values, odd ones listed, empty ones left out."""
     blocks, edges, count = blocks or Blocks(), grid.edges, len(grid.ids)
     past = blocks.past if blocks.past is not None else np.zeros((len(target), 0), np.float32)
     known = blocks.known if blocks.known is not None else np.zeros((len(target), 0), np.float32)
-    found = survey(target, edges)
+    found = found or survey(target, edges)
     begin = edges[:-1] + found.first
     end = edges[:-1] + found.last + 1
     stop = _last_known(known, edges, end)
