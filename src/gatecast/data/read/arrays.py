@@ -14,10 +14,11 @@ from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
-from gatecast.data.read.assemble import assemble, survey
+from gatecast.data.read.assemble import assemble
 from gatecast.data.read.grid import Grid
 from gatecast.data.read.number_text import looks_like_number, without_infinite
 from gatecast.data.read.origin import Origin, note
+from gatecast.data.read.survey import survey
 from gatecast.data.schema import Schema
 
 _EPOCH = np.datetime64("2000-01-01", "ns")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Words
-from gatecast.data.read.dates import looks_like_compact, looks_like_time, strptime
+from gatecast.data.read.date_formats import looks_like_compact, looks_like_time, strptime
 from gatecast.data.read.number_text import is_missing, mostly_numbers
 from gatecast.data.read.origin import Origin
 

@@ -10,7 +10,8 @@ import pandas as pd
 from gatecast.base.findings import Finding
 from gatecast.base.text import plural
 from gatecast.data.read.columns import Column
-from gatecast.data.read.dates import Read, is_time_text, parse_times
+from gatecast.data.read.date_formats import is_time_text
+from gatecast.data.read.dates import Read, parse_times
 from gatecast.data.read.origin import note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Names, Schema

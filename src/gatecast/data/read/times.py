@@ -12,7 +12,8 @@ import pandas as pd
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import shorten
 from gatecast.data.read.columns import Column
-from gatecast.data.read.dates import TIME_OF_DAY, Read, Timestamps, parse_times
+from gatecast.data.read.date_formats import TIME_OF_DAY
+from gatecast.data.read.dates import Read, Timestamps, parse_times
 from gatecast.data.read.number_text import is_missing
 from gatecast.data.read.origin import note
 from gatecast.data.read.table import Table
