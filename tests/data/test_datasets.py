@@ -35,7 +35,7 @@ def test_states_sum_to_the_total() -> None:
 
 
 def test_options_go_to_read_panel() -> None:
-    with pytest.raises(DataError, match="freq='h' was given"):
+    with pytest.raises(DataError, match='freq="h" was given'):
         datasets.load("covid_india", freq="h")
 
 

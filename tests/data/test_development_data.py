@@ -93,10 +93,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("radar_finland_20160928/fmi_20160928_2km.npz", {}, "are not panels"),
     ("radar_melbourne_20180616/bom_melbourne_20180616_1km.npz", {}, "are not panels"),
     ("radar_netherlands_20100826/knmi_20100826_1km.npz", {}, "are not panels"),
-    (PRICES, {"target": PRICE}, r"lines 7227 and 7228; .* autumn: tell the time zone, e\.g\. tz=\"Europe/Berlin\""),
+    (PRICES, {"target": PRICE}, r"lines 7227 and 7228; .* autumn: give the time zone, e\.g\. tz=\"Europe/Berlin\""),
     (LOAD, {"target": "Netzlast (MWh)"}, r"2023-10-29 02:00 at lines 7227 and 7228"),
-    (TRAFFIC, {"target": "traffic_volume"}, r"7,629 rows with a time .*the repeated rows agree in the columns used"),
-    ("wind_gefcom2012/windforecasts_wf1.csv.gz", {"target": "ws"}, "102,648 rows with a time that was there already"),
+    (TRAFFIC, {"target": "traffic_volume"}, r"7,629 duplicate timestamps.*the repeated rows agree in the columns used"),
+    ("wind_gefcom2012/windforecasts_wf1.csv.gz", {"target": "ws"}, "102,648 duplicate timestamps"),
 ]
 
 

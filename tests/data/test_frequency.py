@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.infer_frequency import infer_frequency, month_alias, parse_alias
-from gatecast.data.read.table import Log
+from gatecast.data.read.origin import Origin
 
 ALIASES = ["s", "30s", "min", "15min", "h", "6h", "D", "3D", "W-SUN", "2W-TUE", "B", "MS", "ME", "QS", "QE", "YS", "YE"]
 DAYS = st.integers(-20_000, 20_000)
@@ -55,7 +55,7 @@ def test_frequency_is_found_again_where_rows_are_missing(alias: str, day: int, h
     times = Frequency(alias).times(on_grid(alias, day), 0, 40)
     keep = np.array([k for k in range(40) if k not in holes])
     rows = np.arange(len(keep))
-    found = infer_frequency(times[keep], np.zeros(len(keep), np.int64), "t", Log("test"), rows)
+    found = infer_frequency(times[keep], np.zeros(len(keep), np.int64), "t", Origin("test"), rows)
     np.testing.assert_array_equal(found.times(times[0], 0, 40), times)
 
 

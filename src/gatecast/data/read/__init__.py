@@ -17,7 +17,6 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.arrays import open_arrays, read_arrays
 from gatecast.data.read.assemble import panel_of
-from gatecast.data.read.columns import check_names
 from gatecast.data.read.files import load_table
 from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
@@ -134,8 +133,7 @@ def read(source: Any, schema: Schema) -> Panel:
     panel = _of_arrays(source, name, schema)
     if panel is not None:
         return panel
-    table = load_table(source, schema, name=name)
-    meaning = _meaning(table, schema)
+    table, meaning = _understood(source, schema, name)
     return panel_of(table, meaning)
 
 
@@ -160,16 +158,16 @@ def describe(source: Any, **given: Any) -> Schema:
     panel = _of_arrays(source, name, schema)
     if panel is not None:
         return panel.schema
-    table = load_table(source, schema, name=name)
-    meaning = _meaning(table, schema)
-    freq = frequency_of(meaning.long, meaning.freq, table.log)
+    table, meaning = _understood(source, schema, name)
+    freq = frequency_of(meaning.long, meaning.freq)
     levels = read_category(table, meaning.series, meaning.schema)[1]
     return table.with_dialect(replace(meaning.schema, freq=freq, levels=levels))
 
 
-def _meaning(table: Table, schema: Schema) -> Meaning:
-    check_names(table, schema)
-    return find_meaning(table, schema)
+def _understood(source: Any, schema: Schema, name: str | None) -> tuple[Table, Meaning]:
+    table, findings = load_table(source, schema, name=name)
+    meaning = find_meaning(table, schema)
+    return table, replace(meaning, findings=[*findings, *meaning.findings])
 
 
 def refine(schema: Schema, **given: Any) -> Schema:

@@ -1,4 +1,4 @@
-"""What kind of text file this is: encoding, delimiter, where the table begins, and the names of its columns."""
+"""The dialect of a text file: encoding, delimiter, where the table begins, and the names of its columns."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from gatecast.base.errors import DataError
+from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import shorten
-from gatecast.data.read.numbers import count_numbers, looks_like_number
-from gatecast.data.read.table import MISSING_CODES, Log
+from gatecast.data.read.number_text import MISSING, count_numbers, looks_like_number
+from gatecast.data.read.origin import Origin, note
 from gatecast.data.schema import Schema
 
 _SAMPLE_BYTES = 1 << 18
@@ -50,65 +52,65 @@ class Dialect:
 
 
 def open_binary(path: Path) -> io.BufferedIOBase:
-    """The file, unpacked where it is packed (gzip, bzip2, xz; told by its first bytes)."""
+    """The file, unpacked where it is packed (gzip, bzip2, xz, by its first bytes)."""
     with path.open("rb") as file:
         magic = file.read(6)
     opener = next((opener for mark, opener in _OPENERS.items() if magic.startswith(mark)), open)
     return opener(path, "rb")
 
 
-def sniff(file: io.BufferedIOBase, log: Log, schema: Schema) -> Dialect:
-    """Look at the first lines of an open file.
+def sniff(file: io.BufferedIOBase, origin: Origin, schema: Schema) -> tuple[Dialect, list[Finding]]:
+    """The dialect that the first lines of an open file show; the schema's where it has one.
 
     Raises:
-        DataError: for an empty file, or one without a table.
+        DataError: an empty file, or one without a table.
     """
     head = file.read(_SAMPLE_BYTES)
     if not head.strip():
-        log.fail("the file is empty", "expected a header line and rows of values")
-    encoding = schema.encoding or find_encoding(head, log)
+        raise origin.error("the file is empty", "expected a header line and rows of values")
+    encoding, findings = (schema.encoding, []) if schema.encoding else find_encoding(head, origin)
     lines = _lines(head, encoding, whole=len(head) < _SAMPLE_BYTES)
     delimiter = schema.delimiter or find_delimiter(lines)
     rows = [tuple(split(line, delimiter)) if line.strip() else () for line in lines]
     width = Counter(len(row) for row in rows[len(rows) // 3 :] if row).most_common(1)[0][0]
-    top = _table_top(rows, width)
+    top = _table_top(rows, width) if schema.header is None else schema.header - 1
     count = header_rows(rows[top:], width) if schema.header is None else 1
-    if schema.header is not None:
-        top = schema.header - 1
     if top:
-        log.note("preamble", f"{top} lines before the table were left out", top)
+        findings.append(note("preamble", f"{top} lines before the table left out", top))
     first = top + count
-    _check_widths(rows[top:first], rows[first:], first, log)
-    names = _names(rows[top:first], width, log)
+    _check_widths(rows[top:first], rows[first:], first, origin)
+    names, found = _names(rows[top:first], width)
     header = first if count == 1 else None
-    return Dialect(encoding, delimiter, header, first, names, tuple(row for row in rows[first:] if any(row)))
+    sample = tuple(row for row in rows[first:] if any(row))
+    return Dialect(encoding, delimiter, header, first, names, sample), [*findings, *found]
 
 
-def find_encoding(head: bytes, log: Log) -> str:
+def find_encoding(head: bytes, origin: Origin) -> tuple[str, list[Finding]]:
     """UTF-8 and UTF-16 by their marks or content; otherwise Windows-1252, which is listed."""
     for mark, name in _BOMS.items():
         if head.startswith(mark):
-            return name
+            return name, []
     if head[1:200:2].count(0) > len(head[:200]) // 4:
-        return "utf-16-le"
+        return "utf-16-le", []
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(head)
     except UnicodeDecodeError:
         if _looks_binary(head):
-            fail_binary(log)
-        log.note("encoding", 'the file is not UTF-8: read as Windows-1252 (encoding="…" reads another)')
-        return "cp1252"
-    return "utf-8"
+            raise not_text(origin) from None
+        remedy = Arg("encoding", ...) + " reads another"
+        return "cp1252", [note("encoding", "the file is not UTF-8: read as Windows-1252", remedy=remedy)]
+    return "utf-8", []
 
 
-def fail_binary(log: Log) -> NoReturn:
-    """Refuse what is no text at all."""
-    log.fail("this does not look like a text table", "expected CSV or TSV (also .gz), or Parquet named .parquet")
+def not_text(origin: Origin) -> DataError:
+    """The error for binary files."""
+    remedy = "expected CSV or TSV (also .gz), or Parquet named .parquet"
+    return origin.error("this does not look like a text table", remedy)
 
 
 def _looks_binary(head: bytes) -> bool:
-    """True where more than one byte in a hundred is a control sign that no text has."""
+    """Whether more than one byte in a hundred is a control character that text does not have."""
     return sum(head.count(sign) for sign in _CONTROLS) > len(head) // 100
 
 
@@ -189,7 +191,7 @@ def _numeric_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
     body = rows[2:60] if len(rows) > 3 else rows[-1:]
     columns = []
     for k in range(width):
-        cells = [row[k] for row in body if len(row) > k and row[k].lower() not in MISSING_CODES]
+        cells = [row[k] for row in body if len(row) > k and row[k].lower() not in MISSING]
         if cells and count_numbers(cells) >= 0.8 * len(cells):
             columns.append(k)
     return columns
@@ -201,46 +203,46 @@ def _is_header(row: tuple[str, ...], numeric: list[int], *, first: bool) -> bool
     if first and len(numbers) >= 3 and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", cell) for cell in numbers):
         years = [int(cell) for cell in numbers]
         return years == list(range(years[0], years[0] + len(years)))  # a row of years over numbers
-    words = [cell for cell in cells if cell and cell.lower() not in MISSING_CODES]
+    words = [cell for cell in cells if cell and cell.lower() not in MISSING]
     return not numbers and (bool(words) or (first and any(row)))
 
 
-def _check_widths(header: list[tuple[str, ...]], body: list[tuple[str, ...]], first: int, log: Log) -> None:
-    """Rows with more filled cells than the header has names are not understood: a decimal comma, or a name missing."""
+def _check_widths(header: list[tuple[str, ...]], body: list[tuple[str, ...]], first: int, origin: Origin) -> None:
+    """Refuse rows with more filled cells than the header has names: a decimal comma, or a name missing."""
     named = max((len(row) for row in header), default=0)
     for number, row in enumerate(body, start=first + 1):
         if header and any(row[named:]):
-            log.fail(
-                f"{log.word} {number}: the header has {named} names, this row {len(row)} cells",
-                "numbers with a decimal comma need another delimiter or quotes; a column without name needs one",
-            )
+            problem = f"the header has {named} names, this row {len(row)} cells"
+            remedy = "numbers with a decimal comma need another delimiter or quotes; a column without name needs one"
+            raise DataError(problem, remedy, place=f"{origin.source}, {origin.word} {number}")
 
 
-def _names(header: list[tuple[str, ...]], width: int, log: Log) -> tuple[str, ...]:
+def _names(header: list[tuple[str, ...]], width: int) -> tuple[tuple[str, ...], list[Finding]]:
     """One distinct name a column."""
-    header = [tuple(row) + ("",) * (width - len(row)) for row in header]
+    header, findings = [tuple(row) + ("",) * (width - len(row)) for row in header], []
     if not header:
-        log.note("no header", f"the first line holds values: columns are named column 1 … column {width}")
+        message = f"the first line holds values: columns are named column 1 … column {width}"
+        findings.append(note("no header", message))
     if len(header) == 2:
-        log.note("header", "two header rows were joined into one name a column", 2)
+        findings.append(note("header", "two header rows were joined into one name a column", 2))
         if len(set(filter(None, header[1]))) < len([cell for cell in header[1] if cell]):
             header[0] = _fill_forward(header[0])
     width = max([width, *(len(row) for row in header)])
     cells = [" ".join(row[k] for row in header if k < len(row) and row[k]).lstrip("#").strip() for k in range(width)]
-    return distinct([cell or f"column {k + 1}" for k, cell in enumerate(cells)], log)
+    names, repeated = distinct([cell or f"column {k + 1}" for k, cell in enumerate(cells)])
+    return names, [*findings, *repeated]
 
 
-def distinct(names: list[str], log: Log) -> tuple[str, ...]:
-    """The names, the repeated ones with a number behind."""
+def distinct(names: list[str]) -> tuple[tuple[str, ...], list[Finding]]:
+    """The names, repeated ones with a number behind."""
     seen: Counter[str] = Counter()
     result = []
     for name in names:
         seen[name] += 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     repeated = [name for name, count in seen.items() if count > 1]
-    if repeated:
-        log.note("header", f"column names that came twice got a number: {shorten(repeated)}", len(repeated))
-    return tuple(result)
+    message = f"column names that came twice got a number: {shorten(repeated)}"
+    return tuple(result), [note("header", message, len(repeated))] if repeated else []
 
 
 def _fill_forward(cells: tuple[str, ...]) -> tuple[str, ...]:

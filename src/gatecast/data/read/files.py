@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -15,81 +16,98 @@ import pandas as pd
 
 from gatecast.base.errors import DataError, require
 from gatecast.base.files import require_file
+from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
-from gatecast.data.read.dialect import Dialect, distinct, fail_binary, open_binary, sniff
-from gatecast.data.read.numbers import Style, count_numbers, number_style
-from gatecast.data.read.table import MISSING_CODES, Log, Table
+from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, sniff
+from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style
+from gatecast.data.read.origin import Origin, note
+from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
 
-# What the fast parser takes as missing by itself; other spellings are met, and listed, by numbers.to_float.
+# Codes for missing values that the fast parser knows; number_text.to_float meets and lists the others.
 _FAST_CODES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 _TEXT_SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".tab", ""}
 _READABLE = "CSV/TSV (also .gz), Parquet, .npy/.npz, pandas, polars, pyarrow, NumPy arrays and dicts"
 
 
-def load_table(source: Any, schema: Schema, *, name: str | None = None) -> Table:
-    """Whatever was given, as one table.
+def load_table(source: Any, schema: Schema, *, name: str | None = None) -> tuple[Table, list[Finding]]:
+    """Any source as one table.
 
     Raises:
-        DataError: for a source that does not exist or cannot be read.
+        DataError: the source does not exist or cannot be read.
     """
     if isinstance(source, str | PathLike):
         return _load_path(Path(source), schema)
     if hasattr(source, "read"):
         content = source.read()
         raw = content.encode() if isinstance(content, str) else bytes(content)
-        log = Log("text", "line")
-        return _load_text(lambda: io.BytesIO(raw), log, schema)
+        return _load_text(lambda: io.BytesIO(raw), "text", schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
         if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
-            raise DataError(
-                f"{name or 'dict'}: expected columns of one length, got shapes {shapes}; grids (images) are not panels"
-            )
-        return Table(_normal(pd.DataFrame(columns)), Log(name or "dict"))
+            problem = f"expected columns of one length, got shapes {shapes}"
+            raise DataError(problem, "grids (images) are not panels", place=name or "dict")
+        return _of_frame(pd.DataFrame(columns), name or "dict", schema)
     if isinstance(source, np.ndarray) and source.dtype.names:
-        return Table(_normal(pd.DataFrame({name: source[name] for name in source.dtype.names})), Log(name or "array"))
-    return _load_frame(source)
+        frame = pd.DataFrame({name: source[name] for name in source.dtype.names})
+        return _of_frame(frame, name or "array", schema)
+    frame, kind = _as_pandas(source)
+    return _of_frame(_with_index(frame), kind, schema)
 
 
-def _load_path(path: Path, schema: Schema) -> Table:
+def _of_frame(frame: pd.DataFrame, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+    """A table of text names, whose columns are NumPy numbers, datetimes or objects."""
+    if frame.shape[1] == 0 or len(frame) == 0:
+        problem = f"the table has {len(frame)} rows and {frame.shape[1]} columns"
+        raise DataError(problem, "expected values", place=name)
+    names, findings = distinct([str(name) for name in frame.columns])
+    columns = {name: _normal_column(frame.iloc[:, k]) for k, name in enumerate(names)}
+    normal = pd.DataFrame(columns, copy=False).reset_index(drop=True)
+    return Table.of(normal, Origin(name), schema), findings
+
+
+def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
     require_file(path)
-    log = Log(path.name, "line")
     suffix = path.with_suffix("").suffix if path.suffix.lower() in {".gz", ".bz2", ".xz"} else path.suffix
     if suffix.lower() in {".parquet", ".pq"}:
         require("pyarrow", extra="parquet", purpose="Parquet files")
-        frame = pd.read_parquet(path)
-        return Table(_normal(_with_index(frame)), Log(path.name))
+        return _of_frame(_with_index(pd.read_parquet(path)), path.name, schema)
     if suffix.lower() not in _TEXT_SUFFIXES:
-        log.fail(f"files of type {suffix!r} are not read", f"expected one of {_READABLE}")
-    return _load_text(lambda: open_binary(path), log, schema)
+        raise DataError(f"files of type {suffix!r} are not read", f"expected one of {_READABLE}", place=path.name)
+    return _load_text(lambda: open_binary(path), path.name, schema)
 
 
-def _load_text(opened: Any, log: Log, schema: Schema) -> Table:
+def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+    origin = Origin(name, "line")
     with opened() as file:
-        dialect = sniff(file, log, schema)
+        dialect, findings = sniff(file, origin, schema)
     if not dialect.sample:
-        log.fail("there is a header but no row of values", "expected one row for each time")
+        raise _no_rows(origin)
     try:
         with opened() as file:
             frame = _parse(file, dialect, schema.decimal)
     except UnicodeDecodeError as error:
-        if schema.encoding is None and dialect.encoding == "cp1252":  # what is tried last
-            fail_binary(log)
+        if schema.encoding is None and dialect.encoding == "cp1252":  # the last that is tried
+            raise not_text(origin) from None
         other = "utf-8" if dialect.encoding == "cp1252" else "cp1252"
-        log.fail(f"the text is not {dialect.encoding} ({error.reason})", f'name the encoding: encoding="{other}"')
+        problem = f"the text is not {dialect.encoding} ({error.reason})"
+        raise origin.error(problem, "name the encoding: " + Arg("encoding", other)) from None
     except pd.errors.ParserError as error:
-        log.fail(
-            _parser_words(error), 'a decimal comma needs another delimiter: delimiter=";"; otherwise mend the line'
-        )
-    frame = _drop_blank(frame, dialect, log)
+        remedy = "a decimal comma needs another delimiter: " + Arg("delimiter", ";") + "; otherwise correct the line"
+        raise origin.error(_parser_words(error), remedy) from None
+    frame, origin, dropped = _without_blank(frame, dialect, origin)
     with opened() as file:
-        _check_short(file, frame, dialect, log)
+        _check_short(file, frame, dialect, origin)
     style = _style(dialect)
     decimal = style.decimal if style is not None and style.proven else None
     found = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "header": dialect.header}
-    return Table(frame.reset_index(drop=True), log, decimal, found)
+    table = Table.of(frame.reset_index(drop=True), origin, schema, decimal=decimal, dialect=found)
+    return table, [*findings, *dropped]
+
+
+def _no_rows(origin: Origin) -> DataError:
+    return origin.error("there is a header but no row of values", "expected one row for each time")
 
 
 def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
@@ -125,7 +143,7 @@ def _style(dialect: Dialect) -> Style | None:
 
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     cells = [row[column] for row in dialect.sample if column < len(row)]
-    filled = [cell for cell in cells if cell.lower() not in MISSING_CODES]
+    filled = [cell for cell in cells if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
     return not zeros and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
@@ -137,8 +155,8 @@ def _parser_words(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _drop_blank(frame: pd.DataFrame, dialect: Dialect, log: Log) -> pd.DataFrame:
-    """Leave out empty lines (inside a single column they are missing values); remember the line of each row."""
+def _without_blank(frame: pd.DataFrame, dialect: Dialect, origin: Origin) -> tuple[pd.DataFrame, Origin, list[Finding]]:
+    """The frame without empty lines (inside a single column they are missing values), and the line of each row."""
     blank = np.ones(len(frame), dtype=bool)
     for name in frame.columns:
         column = frame[name]
@@ -146,24 +164,26 @@ def _drop_blank(frame: pd.DataFrame, dialect: Dialect, log: Log) -> pd.DataFrame
     if frame.shape[1] == 1 and not blank.all():
         blank[: np.flatnonzero(~blank)[-1]] = False
     keep = np.flatnonzero(~blank)
-    log.lines = keep + dialect.first + 1
-    if blank.any():
-        log.note("blank lines", f"{plural(int(blank.sum()), 'empty line')} left out", blank.sum())
     if not len(keep):
-        log.fail("there is a header but no row of values", "expected one row for each time")
-    frame = frame.iloc[keep] if blank.any() else frame
+        raise _no_rows(origin)
+    origin = replace(origin, lines=keep + dialect.first + 1)
+    findings = []
+    if blank.any():
+        findings.append(note("blank lines", f"{plural(int(blank.sum()), 'empty line')} left out", blank.sum()))
+        frame = frame.iloc[keep]
     empty = [name for name in frame.columns if name.startswith("column ") and _all_empty(frame[name])]
     if empty and len(empty) < frame.shape[1]:
-        log.note("column dropped", f"{plural(len(empty), 'column')} without name and content left out", len(empty))
+        message = f"{plural(len(empty), 'column')} without name and content left out"
+        findings.append(note("column dropped", message, len(empty)))
         frame = frame.drop(columns=empty)
-    return frame
+    return frame, origin, findings
 
 
 def _all_empty(column: pd.Series) -> bool:
     return bool((column.isna() | (column == "")).all())
 
 
-def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect, log: Log) -> None:
+def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect, origin: Origin) -> None:
     """A row with fewer cells than the others is a broken line, and not a row of missing values."""
     if dialect.delimiter == r"\s+" or len(dialect.names) < 2:
         return
@@ -171,7 +191,7 @@ def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect,
     suspects = np.flatnonzero((last.isna() | last.eq("")).to_numpy(dtype=bool))
     if not len(suspects):
         return
-    wanted = {log.line(int(row)) for row in suspects}
+    wanted = {origin.line(int(row)) for row in suspects}
     text = io.TextIOWrapper(cast("Any", file), encoding=dialect.encoding, errors="replace")
     need = min(len(dialect.names), len(dialect.sample[0])) - 1
     for number, content in enumerate(text, start=1):
@@ -180,29 +200,28 @@ def _check_short(file: io.BufferedIOBase, frame: pd.DataFrame, dialect: Dialect,
         if content.count(dialect.delimiter) < need and '"' not in content:
             got = content.count(dialect.delimiter) + 1
             text.detach()
-            log.fail(
-                f"{log.word} {number}: expected {need + 1} cells, got {got} ({content.strip()[:60]!r})",
-                "the line is cut off: mend it or leave it out",
-            )
+            problem = f"expected {need + 1} cells, got {got} ({content.strip()[:60]!r})"
+            remedy = "the line is cut off: correct it or leave it out"
+            raise DataError(problem, remedy, place=f"{origin.source}, {origin.word} {number}")
     text.detach()  # the caller closes the file
 
 
-def _load_frame(source: Any) -> Table:
-    """pandas, polars, pyarrow and every other frame that narwhals knows."""
+def _as_pandas(source: Any) -> tuple[pd.DataFrame, str]:
+    """pandas, polars, pyarrow and every other frame that narwhals knows, and the word for it."""
     if isinstance(source, pd.Series):
         source = source.to_frame(source.name if source.name is not None else "y")
     if isinstance(source, pd.DataFrame):
-        return Table(_normal(_with_index(source)), Log("pandas frame"))
+        return source, "pandas frame"
     try:
         native = nw.from_native(source, allow_series=True)
     except TypeError:
-        raise DataError(f"cannot read an object of type {type(source).__name__!r}; expected {_READABLE}") from None
+        problem = f"cannot read an object of type {type(source).__name__!r}"
+        raise DataError(problem, f"expected {_READABLE}") from None
     if isinstance(native, nw.Series):
         native = native.to_frame()
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
-    name = f"{type(source).__module__.partition('.')[0]} frame"
-    return Table(_normal(_to_pandas(native)), Log(name))
+    return _to_pandas(native), f"{type(source).__module__.partition('.')[0]} frame"
 
 
 def _to_pandas(frame: nw.DataFrame[Any]) -> pd.DataFrame:
@@ -235,15 +254,6 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def _normal(frame: pd.DataFrame) -> pd.DataFrame:
-    """Text names; every column a NumPy number, a datetime or an object column."""
-    if frame.shape[1] == 0 or len(frame) == 0:
-        raise DataError(f"the table has {len(frame)} rows and {frame.shape[1]} columns; expected values")
-    names = distinct([str(name) for name in frame.columns], Log("frame"))
-    columns = {name: _normal_column(frame.iloc[:, k]) for k, name in enumerate(names)}
-    return pd.DataFrame(columns, copy=False).reset_index(drop=True)
-
-
 def _normal_column(column: pd.Series) -> pd.Series:
     dtype = column.dtype
     if isinstance(dtype, pd.PeriodDtype):
@@ -272,12 +282,3 @@ def _from_objects(column: pd.Series) -> pd.Series:
     if kind == "period":
         return pd.PeriodIndex(column).to_timestamp().to_series(index=column.index)
     return column
-
-
-def as_series_list(source: Mapping[str, Any] | Sequence[Any]) -> list[np.ndarray] | None:
-    """The 1-D arrays of a dict or list of series of unequal lengths; None where it is a table of columns."""
-    values = list(source.values()) if isinstance(source, Mapping) else list(source)
-    arrays = [np.asarray(value) for value in values]
-    if not arrays or any(array.ndim != 1 or array.dtype.kind not in "fiub" for array in arrays):
-        return None
-    return arrays if len({len(array) for array in arrays}) > 1 or not isinstance(source, Mapping) else None

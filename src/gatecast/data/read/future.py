@@ -12,10 +12,11 @@ from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Call, Finding
 from gatecast.base.text import plural, shorten, time_text
 from gatecast.data.panel import Panel
-from gatecast.data.read.columns import codes_of, series_names
 from gatecast.data.read.dates import parse_times, usable_format
 from gatecast.data.read.files import load_table
-from gatecast.data.read.numbers import to_float
+from gatecast.data.read.number_text import to_float
+from gatecast.data.read.origin import note
+from gatecast.data.read.roles import codes_of, series_names
 from gatecast.data.read.table import Table
 from gatecast.data.read.times import read_times
 from gatecast.data.read.timezones import to_utc
@@ -41,7 +42,8 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
     if not panel.known_names:
         problem = "the panel has no known covariates to give a future for"
         raise DataError(problem, "read it with " + Arg("known", ["…"]), place=panel.source)
-    table = load_table(frame, Schema(decimal=panel.schema.decimal))
+    schema = Schema(decimal=panel.schema.decimal, missing=panel.schema.missing)
+    table, _ = load_table(frame, schema)
     time, ids = _key_columns(panel, table)
     series = _series_of(panel, table, ids)
     times = _times_of(panel, table, time, series, date_format)
@@ -50,17 +52,18 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
     ahead &= ~late
     _require_some(panel, series[ahead], times, horizon or 1, table)
     lengths = _lengths(panel, series[ahead], steps[ahead], table)
-    rules: dict[str, Any] = {"decimal": panel.schema.decimal, "missing": panel.schema.missing}
-    columns = [to_float(table, name, **rules) for name in panel.known_names]
+    columns = [to_float(table[name], schema.decimal, table.decimal)[0] for name in panel.known_names]
     values = np.stack(columns, axis=1)
     future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
     future[series[ahead], steps[ahead]] = values[ahead]
     _require_values(panel, future, lengths)
-    note = f"known covariates of {plural(int(lengths.max()), 'step')} ahead added"
+    message = f"known covariates of {plural(int(lengths.max()), 'step')} ahead added"
     if not ahead.all():
-        note += f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
-        note += "left aside"
-    return _extended(panel, future, lengths, Finding("", note, kind="future", count=int(lengths.sum())))
+        message += (
+            f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
+        )
+        message += "left aside"
+    return _extended(panel, future, lengths, note("future", message, lengths.sum()))
 
 
 # ── reading the future ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,7 +75,7 @@ def _key_columns(panel: Panel, table: Table) -> tuple[Names, Names]:
         ids = ()  # there is one series to which the rows can belong
     lacking = [name for name in (*time, *ids, *panel.known_names) if name not in table.names]
     if lacking:
-        table.log.fail(
+        raise table.origin.error(
             f"the future lacks {plural(len(lacking), 'column')} {shorten(lacking)}; it has {shorten(table.names)}",
             _FILL_IN,
         )
@@ -89,13 +92,14 @@ def _series_of(panel: Panel, table: Table, ids: Names) -> np.ndarray:
     """Position of each row's series."""
     if not ids:
         return np.zeros(len(table), np.int64)
-    codes = codes_of(table, ids)
-    names = series_names(table, ids, codes)
+    columns = [table[name] for name in ids]
+    codes = codes_of(columns)
+    names = series_names(columns, codes)
     position = pd.Index(panel.ids.astype(str)).get_indexer(pd.Index(names))[codes]
     unknown = np.flatnonzero(position < 0)
     if len(unknown):
         row = int(unknown[0])
-        table.log.fail(
+        raise table.origin.error(
             f"the panel has no series {names[codes[row]]!r}; it has {shorten(list(panel.ids))}",
             "leave such rows out",
             column=" + ".join(ids),
@@ -107,16 +111,18 @@ def _series_of(panel: Panel, table: Table, ids: Names) -> np.ndarray:
 def _times_of(panel: Panel, table: Table, time: Names, series: np.ndarray, date_format: str | None) -> np.ndarray:
     schema, heading = panel.schema, " + ".join(time)
     if len(time) > 1:
-        stamps = read_times(table, time, date_format or schema.portable().date_format)
+        stamps, _ = read_times(table, time, date_format or schema.portable().date_format)
     else:
-        form = date_format or usable_format(table, time[0], schema.date_format)
-        stamps = parse_times(table, time[0], form, timelike=not panel.freq.is_integer)
+        form = date_format or usable_format(table[time[0]], schema.date_format)
+        stamps, _ = parse_times(table[time[0]], form, timelike=not panel.freq.is_integer)
     if stamps.is_integer != panel.freq.is_integer:
         kinds = ("whole numbers", "dates") if stamps.is_integer else ("dates", "whole numbers")
-        table.log.fail(f"the times are {kinds[0]}, those of the panel {kinds[1]}", "use the panel's", column=heading)
+        raise table.origin.error(
+            f"the times are {kinds[0]}, those of the panel {kinds[1]}", "use the panel's", column=heading
+        )
     if stamps.is_integer or stamps.tz is not None or panel.tz is None:
         return stamps.values
-    return to_utc(stamps.values, series, panel.tz, heading, table.log)
+    return to_utc(stamps.values, series, panel.tz, heading, table.origin)[0]
 
 
 def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +134,7 @@ def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarr
     off = np.flatnonzero(steps != np.floor(steps))
     if len(off):
         row = int(off[0])
-        table.log.fail(
+        raise table.origin.error(
             f"{time_text(times[row])} lies between the steps ({panel.freq}) of series {panel.ids[series[row]]!r}",
             "use the times of " + _FRAME,
             column=panel.time_name,
@@ -146,7 +152,7 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
     names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
     expected = time_text(wanted[0]) + (f" to {time_text(wanted[-1])}" if horizon > 1 else "")
     came = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
-    table.log.fail(
+    raise table.origin.error(
         f"no rows after the origin for series {names}: expected {expected}, but {came}",
         _FILL_IN,
     )
@@ -159,13 +165,15 @@ def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) 
     given = np.bincount(series, minlength=len(panel))
     pairs = np.unique(np.stack([series, steps]), axis=1)
     if pairs.shape[1] < len(series):
-        table.log.fail("a series has the same time twice", "give one row a series and step", column=panel.time_name)
+        raise table.origin.error(
+            "a series has the same time twice", "give one row a series and step", column=panel.time_name
+        )
     gap = np.flatnonzero(given < lengths)
     if len(gap):
         k = int(gap[0])
         absent = np.setdiff1d(np.arange(lengths[k]), steps[series == k])
         dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][absent]])
-        table.log.fail(f"no rows for series {panel.ids[k]!r} at {dates}", _FILL_IN)
+        raise table.origin.error(f"no rows for series {panel.ids[k]!r} at {dates}", _FILL_IN)
     return lengths
 
 
@@ -190,7 +198,7 @@ def _fail_missing(panel: Panel, series: str, column: str, dates: str, more: str)
     )
 
 
-def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Finding) -> Panel:
+def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: Finding) -> Panel:
     """New flat arrays: the past of each series, then its future."""
     past = panel.end - panel.begin
     begin = np.concatenate([[0], np.cumsum(past + lengths)[:-1]]).astype(np.int64)
@@ -207,4 +215,4 @@ def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, note: Findi
         row = begin[k] + past[k]
         blocks["known"][row : row + length] = future[k, :length]
     end = begin + past
-    return replace(panel, begin=begin, end=end, stop=end + lengths, repairs=(*panel.repairs, note), **blocks)
+    return replace(panel, begin=begin, end=end, stop=end + lengths, repairs=(*panel.repairs, added), **blocks)

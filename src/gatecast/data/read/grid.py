@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
+from gatecast.base.findings import Arg, Finding, Text, Words
 from gatecast.base.text import plural, time_text
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.infer_frequency import check_given, infer_frequency
-from gatecast.data.read.table import Log
+from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
 _MOST_EMPTY = 0.8  # share of rows that a given frequency may leave missing where the data keep a coarser one
@@ -30,6 +31,7 @@ class Long:
         values: numeric columns by name, each ``(rows,)`` float64.
         rows: ``(rows,)`` row of the source, for errors.
         time_name: name of the time column.
+        origin: of the rows.
     """
 
     ids: list[str]
@@ -38,11 +40,21 @@ class Long:
     values: dict[str, np.ndarray]
     rows: np.ndarray
     time_name: str
+    origin: Origin
 
     def take(self, index: np.ndarray) -> Long:
         """These rows."""
         values = {name: column[index] for name, column in self.values.items()}
-        return Long(self.ids, self.codes[index], self.times[index], values, self.rows[index], self.time_name)
+        codes, times, rows = (column[index] for column in (self.codes, self.times, self.rows))
+        return replace(self, codes=codes, times=times, values=values, rows=rows)
+
+    def error(self, problem: Words, remedy: Words, row: int | np.integer | None = None) -> DataError:
+        """The error at the time of a row of these."""
+        return self.origin.error(problem, remedy, column=self.time_name, row=None if row is None else self.rows[row])
+
+    def of_series(self, row: int | np.integer) -> str:
+        """`` of series 'a'``, where there are several."""
+        return f" of series {self.ids[self.codes[row]]!r}" if len(self.ids) > 1 else ""
 
 
 def stack(long: Long, target: Sequence[str], name: str, shared: Sequence[str]) -> Long:
@@ -50,8 +62,8 @@ def stack(long: Long, target: Sequence[str], name: str, shared: Sequence[str]) -
     count, length = len(target), len(long.times)
     values = {name: np.concatenate([long.values[column] for column in target])}
     values |= {column: np.tile(long.values[column], count) for column in shared}
-    codes = np.repeat(np.arange(count), length)
-    return Long(list(target), codes, np.tile(long.times, count), values, np.tile(long.rows, count), long.time_name)
+    codes, times, rows = np.repeat(np.arange(count), length), np.tile(long.times, count), np.tile(long.rows, count)
+    return replace(long, ids=list(target), codes=codes, times=times, values=values, rows=rows)
 
 
 @dataclass
@@ -65,39 +77,37 @@ class Grid:
     values: dict[str, np.ndarray]
 
 
-def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | None, log: Log) -> Grid:
+def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | None) -> tuple[Grid, list[Finding]]:
     """Sort, settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
-    long = _sort(long, log)
-    long = _settle_duplicates(long, duplicates, log)
-    found = _frequency(long, freq, log)
+    long, findings = _sorted(long)
+    long, repeated = _without_duplicates(long, duplicates)
+    findings += repeated
+    found = _frequency(long, freq)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
-    present = long.codes[first]
     starts = long.times[first]
-    position = _positions(long, found, starts, first, freq, log)
+    position = _positions(long, found, starts, first, freq)
     lengths = position[np.append(first[1:], len(position)) - 1] + 1
     edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    ids = [long.ids[code] for code in present]
+    ids = [long.ids[code] for code in long.codes[first]]
     total = int(edges[-1])
     if total == len(position):
-        return Grid(ids, edges, starts, found, long.values)
-    _check_fill(long, position, total, found, freq, log)
-    _note_gaps(long, position, total, found, tz, log)
+        return Grid(ids, edges, starts, found, long.values), findings
+    _check_fill(long, position, total, found, freq)
     series = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(position))))
     place = edges[series] + position
-    return Grid(
-        ids, edges, starts, found, {name: _spread(column, place, total) for name, column in long.values.items()}
-    )
+    values = {name: _spread(column, place, total) for name, column in long.values.items()}
+    return Grid(ids, edges, starts, found, values), [*findings, _gaps(long, position, total, found, tz)]
 
 
-def frequency_of(long: Long, freq: Frequency | None, log: Log) -> Frequency:
+def frequency_of(long: Long, freq: Frequency | None) -> Frequency:
     """The frequency of rows in any order, found or checked."""
-    return _frequency(long.take(np.lexsort((long.times, long.codes))), freq, log)
+    return _frequency(long.take(np.lexsort((long.times, long.codes))), freq)
 
 
-def _frequency(long: Long, freq: Frequency | None, log: Log) -> Frequency:
+def _frequency(long: Long, freq: Frequency | None) -> Frequency:
     if freq is None or freq.is_integer:
-        return infer_frequency(long.times, long.codes, long.time_name, log, long.rows)
-    return check_given(freq, long.times, long.codes, long.time_name, log)
+        return infer_frequency(long.times, long.codes, long.time_name, long.origin, long.rows)
+    return check_given(freq, long.times, long.codes, long.time_name, long.origin)
 
 
 def _spread(column: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
@@ -106,68 +116,67 @@ def _spread(column: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
     return filled
 
 
-def _sort(long: Long, log: Log) -> Long:
+def _sorted(long: Long) -> tuple[Long, list[Finding]]:
     """Rows by series, then by time."""
     later = (long.codes[1:] > long.codes[:-1]) | (
         (long.codes[1:] == long.codes[:-1]) & (long.times[1:] >= long.times[:-1])
     )
     if later.all():
-        return long
-    order = np.lexsort((long.times, long.codes))
+        return long, []
+    ordered = long.take(np.lexsort((long.times, long.codes)))
     by_series = np.argsort(long.codes, kind="stable")
     inside = long.times[by_series]
     backward = (inside[1:] < inside[:-1]) & (long.codes[by_series][1:] == long.codes[by_series][:-1])
-    if backward.any():
-        row = int(long.rows[by_series][int(np.flatnonzero(backward)[0]) + 1])
-        message = f"rows were not in order of {long.time_name}: sorted (first at {log.at(row)})"
-        log.note("sorted", message, backward.sum(), long.time_name)
-    return long.take(order)
+    if not backward.any():
+        return ordered, []
+    row = int(long.rows[by_series][int(np.flatnonzero(backward)[0]) + 1])
+    message = f"rows were not in order of {long.time_name}: sorted (first at {long.origin.at(row)})"
+    return ordered, [note("sorted", message, backward.sum(), long.time_name)]
 
 
-def _settle_duplicates(long: Long, rule: str, log: Log) -> Long:
-    """One row for each series and time, by the user's rule."""
+_KEPT = {"first": "kept the first row of each", "last": "kept the last row of each"}
+
+
+def _without_duplicates(long: Long, rule: str) -> tuple[Long, list[Finding]]:
+    """One row for each series and time, by the given rule."""
     same = (long.codes[1:] == long.codes[:-1]) & (long.times[1:] == long.times[:-1])
     if not same.any():
-        return long
+        return long, []
     count = int(same.sum())
     if rule == "error":
-        _fail_duplicates(long, same, log)
-    log.note(
-        "duplicates", f"{plural(count, 'row')} with a time that was there already: {rule} taken", count, long.time_name
-    )
+        raise _duplicates(long, same)
+    kept = _KEPT.get(rule, f"took the {rule} of each")
+    findings = [note("duplicates", f"{plural(count, 'duplicate timestamp')}: {kept}", count, long.time_name)]
     keep = np.flatnonzero(np.append(True, ~same))
-    if rule == "first":
-        return long.take(keep)
     if rule == "last":
-        return long.take(np.append(keep[1:], len(long.times)) - 1)
-    group = np.cumsum(np.append(True, ~same)) - 1
+        return long.take(np.append(keep[1:], len(long.times)) - 1), findings
     result = long.take(keep)
-    for name, column in long.values.items():
-        grouped = pd.Series(column).groupby(group)
-        result.values[name] = (grouped.sum(min_count=1) if rule == "sum" else getattr(grouped, rule)()).to_numpy()
-    return result
+    if rule != "first":
+        group = np.cumsum(np.append(True, ~same)) - 1
+        for name, column in long.values.items():
+            grouped = pd.Series(column).groupby(group)
+            result.values[name] = (grouped.sum(min_count=1) if rule == "sum" else getattr(grouped, rule)()).to_numpy()
+    return result, findings
 
 
-def _fail_duplicates(long: Long, same: np.ndarray, log: Log) -> None:
+def _duplicates(long: Long, same: np.ndarray) -> DataError:
     where = int(np.flatnonzero(same)[0])
     rows = sorted((int(long.rows[where]), int(long.rows[where + 1])))
-    doubled = long.times[1:][same]
-    series = f" of series {long.ids[long.codes[where]]!r}" if len(long.ids) > 1 else ""
+    origin = long.origin
     problem = (
-        f"{plural(int(same.sum()), 'row')} with a time that was there already: {time_text(long.times[where])}{series} "
-        f"at {log.word}s {log.line(rows[0])} and {log.line(rows[1])}"
+        f"{plural(int(same.sum()), 'duplicate timestamp')}: {time_text(long.times[where])}{long.of_series(where)} "
+        f"at {origin.word}s {origin.line(rows[0])} and {origin.line(rows[1])}"
     )
-    zone = doubled_hour(doubled) if long.times.dtype.kind == "M" else None
+    zone = doubled_hour(long.times[1:][same]) if long.times.dtype.kind == "M" else None
+    remedy: Words
     if zone is not None:
-        remedy = f'this is the hour that clocks repeat in autumn: tell the time zone, e.g. tz="{zone}"'
+        remedy = "this is the hour that clocks repeat in autumn: give the time zone, e.g. " + Arg("tz", zone)
     else:
-        equal = all(_equal(column[1:][same], column[:-1][same]) for column in long.values.values())
-        remedy = (
-            'choose duplicates="first", "last", "mean" or "sum", or name the column that tells series apart: id="…"'
-        )
-        if equal and long.values:
+        rules = Arg("duplicates", "first") + ', "last", "mean" or "sum"'
+        remedy = "choose " + rules + ", or name the column that tells series apart: " + Arg("id", ...)
+        if long.values and all(_equal(column[1:][same], column[:-1][same]) for column in long.values.values()):
             remedy += " (the repeated rows agree in the columns used)"
-    log.fail(problem, remedy, column=long.time_name, row=rows[1])
+    return origin.error(problem, remedy, column=long.time_name, row=rows[1])
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
@@ -175,7 +184,7 @@ def _equal(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _positions(
-    long: Long, freq: Frequency, starts: np.ndarray, first: np.ndarray, given: Frequency | None, log: Log
+    long: Long, freq: Frequency, starts: np.ndarray, first: np.ndarray, given: Frequency | None
 ) -> np.ndarray:
     """``(rows,)`` place of each row within its series."""
     counts = np.diff(np.append(first, len(long.times)))
@@ -192,58 +201,44 @@ def _positions(
         place = place - np.repeat(place[first], counts)
     if off.any():
         where = int(np.flatnonzero(off)[0])
-        series = f" of series {long.ids[long.codes[where]]!r}" if len(long.ids) > 1 else ""
-        origin = f"freq={given.alias!r}" if given is not None else f"the frequency {freq}"
-        count = plural(int(off.sum()), "row")
-        log.fail(
-            f"{count} lie between the steps of {origin}, first {time_text(long.times[where])}{series}",
-            "leave freq out to have it found, or resample the data",
-            column=long.time_name,
-            row=int(long.rows[where]),
-        )
+        steps = Text(Arg("freq", given.alias)) if given is not None else f"the frequency {freq}"
+        problem = f"{plural(int(off.sum()), 'row')} lie between the steps of " + Text() + steps
+        problem += f", first {time_text(long.times[where])}{long.of_series(where)}"
+        raise long.error(problem, _LEAVE_OUT + " to have it found, or resample the data", where)
     return place
 
 
-def _check_fill(
-    long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency | None, log: Log
-) -> None:
-    """A grid that would be nearly empty comes from a wrong date or a wrong frequency."""
+_LEAVE_OUT = "leave " + Arg("freq") + " out"
+
+
+def _check_fill(long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency | None) -> None:
+    """Refuse a grid that would be nearly empty: a date or the frequency is wrong."""
     jumps = np.where(long.codes[1:] == long.codes[:-1], np.diff(position), 0)
     if given is not None:
         inside = jumps[jumps > 0]
         if len(inside) > 2 and inside.min() > 1 and inside.min() == np.median(inside):
-            log.fail(
-                f"freq={given.alias!r} was given, but the rows are {int(inside.min())} such steps apart",
-                "leave freq out to have it found",
-                column=long.time_name,
-            )
-        _check_coarser(long, position, total, freq, given, log)
+            problem = Arg("freq", given.alias) + f" was given, but the rows are {int(inside.min())} such steps apart"
+            raise long.error(problem, _LEAVE_OUT + " to have it found")
+        _check_coarser(long, position, total, freq, given)
     if total > max(_MAX_FILL * len(position), 5000):
         where = int(jumps.argmax()) + 1
-        log.fail(
-            f"{time_text(long.times[where])} comes {int(jumps.max()):,} steps ({freq}) after "
-            f"{time_text(long.times[where - 1])}",
-            "is one of the dates wrong? mend it or leave the row out",
-            column=long.time_name,
-            row=int(long.rows[where]),
-        )
+        before, after = time_text(long.times[where - 1]), time_text(long.times[where])
+        jump = f"{after} comes {int(jumps.max()):,} steps ({freq}) after {before}"
+        raise long.error(jump, "is one of the dates wrong? correct it or leave the row out", where)
 
 
-def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency, log: Log) -> None:
-    """A given frequency that leaves most rows empty, where the rows themselves keep a coarser one."""
+def _check_coarser(long: Long, position: np.ndarray, total: int, freq: Frequency, given: Frequency) -> None:
+    """Refuse a frequency that leaves most rows empty, where the rows themselves keep a coarser one."""
     if total <= len(position) / (1 - _MOST_EMPTY):
         return
     try:
-        found = infer_frequency(long.times, long.codes, long.time_name, Log(log.source), long.rows)
+        found = _frequency(long, None)
     except DataError:
-        return  # the rows are not regular: the grid that was given is all that there is
+        return  # the rows are not regular: there is no other grid than the given one
     if found.alias != freq.alias and _rows_on(long, found) <= 2 * len(position):
-        log.fail(
-            f"freq={given.alias!r} was given, but the rows are at the frequency {found}: "
-            f"{100 * (1 - len(position) / total):.0f} % of the rows would be missing",
-            f'leave freq out, or give freq="{found}"',
-            column=long.time_name,
-        )
+        empty = f"{100 * (1 - len(position) / total):.0f} % of the rows would be missing"
+        problem = Arg("freq", given.alias) + f" was given, but the rows are at the frequency {found}: {empty}"
+        raise long.error(problem, _LEAVE_OUT + ", or give " + Arg("freq", str(found)))
 
 
 def _rows_on(long: Long, freq: Frequency) -> float:
@@ -254,25 +249,29 @@ def _rows_on(long: Long, freq: Frequency) -> float:
     return len(first) + float(sum(spans))
 
 
-def _note_gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz: str | None, log: Log) -> None:
+def _gaps(long: Long, position: np.ndarray, total: int, freq: Frequency, tz: str | None) -> Finding:
     jumps = np.where(long.codes[1:] == long.codes[:-1], np.diff(position), 1) - 1
     gaps = np.flatnonzero(jumps > 0)
-    longest = int(gaps[jumps[gaps].argmax()])
-    first = int(gaps[0])
+    longest, first = int(gaps[jumps[gaps].argmax()]), int(gaps[0])
+    missing = total - len(position)
     series = f" in {plural(len(np.unique(long.codes[gaps])), 'series', 'series')}" if len(long.ids) > 1 else ""
     message = (
-        f"{plural(total - len(position), 'missing row')}{series} added as missing values: {plural(len(gaps), 'gap')}, "
-        f"the first after {time_text(long.times[first])}, the longest of {plural(int(jumps[longest]), 'row')} "
+        f"{plural(missing, 'missing row')}{series} added as missing values: {plural(len(gaps), 'gap')}, the first "
+        f"after {time_text(long.times[first])}, the longest of {plural(int(jumps[longest]), 'row')} "
         f"after {time_text(long.times[longest])}"
     )
-    if tz is None and freq.nanoseconds is not None and freq.nanoseconds <= 3600 * 10**9:
-        after = (
-            freq.times(long.times[0], 0, 1)[0]
-            - long.times[0]
-            + long.times[gaps]
-            + np.timedelta64(freq.nanoseconds, "ns")
-        )
-        zone = skipped_hour(after[jumps[gaps] == 3600 * 10**9 // freq.nanoseconds], len(gaps))
-        if zone is not None:
-            message += f'; the hour that clocks skip in spring is among them: if times are local, tell e.g. tz="{zone}"'
-    log.note("gap", message, total - len(position), long.time_name)
+    zone = _skipped_in(long, jumps, gaps, freq) if tz is None else None
+    remedy: Words = ""
+    if zone is not None:
+        message += "; the hour that clocks skip in spring is among them"
+        remedy = "if times are local, give the time zone, e.g. " + Arg("tz", zone)
+    return note("gap", message, missing, long.time_name, remedy)
+
+
+def _skipped_in(long: Long, jumps: np.ndarray, gaps: np.ndarray, freq: Frequency) -> str | None:
+    """The time zone whose clock skips the hour that is missing in most gaps."""
+    width, hour = freq.nanoseconds, 3600 * 10**9
+    if width is None or width > hour:
+        return None
+    after = long.times[gaps] + np.timedelta64(width, "ns")
+    return skipped_hour(after[jumps[gaps] == hour // width], len(gaps))

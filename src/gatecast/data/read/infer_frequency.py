@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg, InPython, Text, Words
 from gatecast.base.text import time_text
 from gatecast.data.frequency import Frequency
-from gatecast.data.read.table import Log
+from gatecast.data.read.origin import Origin
 
 _LEGACY = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE"}
 _LEGACY |= {
@@ -46,7 +47,7 @@ def parse_alias(freq: str) -> str:
             text = str(pd.tseries.frequencies.to_offset(f"{multiple}{modern}").freqstr)
     except (ValueError, AttributeError):
         examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
-        raise SettingError(f"freq={freq!r} is not a known frequency; expected one like {examples}") from None
+        raise SettingError(Arg("freq", freq) + " is not a known frequency", f"expected one like {examples}") from None
     return text if not text.startswith("1") or text[1:2].isdigit() else text[1:]
 
 
@@ -56,14 +57,14 @@ def steps_between(times: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.
     return (times[inside + 1] - times[inside]).astype(np.int64), inside
 
 
-def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, log: Log, rows: np.ndarray) -> Frequency:
+def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, origin: Origin, rows: np.ndarray) -> Frequency:
     """Frequency of times sorted within their series.
 
     Args:
         times: datetime64[ns] or int64.
         codes: number of the series of each row.
         column: name of the time column, for errors.
-        log: where decisions are listed.
+        origin: of the rows, for errors.
         rows: row in the source of each time.
 
     Raises:
@@ -71,13 +72,15 @@ def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, log: Log,
     """
     steps, begins = steps_between(times, codes)
     if not len(steps):
-        _fail_short(times, column, log)
+        what = "one time" if len(times) == 1 else "no two times"
+        problem = f"the series has {what} only, too short to see a frequency"
+        raise origin.error(problem, "give it: " + Arg("freq", "D"), column=column)
     if times.dtype.kind == "i":
-        return Frequency("", _common_step(steps, begins, times, column, log, rows))
+        return Frequency("", _common_step(steps, begins, times, column, origin, rows))
     calendar = _calendar_alias(times, steps)
     if calendar is not None:
         return Frequency(calendar)
-    step = _common_step(steps, begins, times, column, log, rows)
+    step = _common_step(steps, begins, times, column, origin, rows)
     if step == _DAY and _business_days(times, steps):
         return Frequency("B")
     return Frequency(fixed_alias(step, times))
@@ -94,13 +97,8 @@ def fixed_alias(step: int, times: np.ndarray) -> str:
     return f"{step // width if step > width else ''}{unit}"
 
 
-def _fail_short(times: np.ndarray, column: str, log: Log) -> None:
-    what = "one time" if len(times) == 1 else "no two times"
-    log.fail(f"the series has {what} only, too short to see a frequency", 'give it: freq="D"', column=column)
-
-
 def _common_step(
-    steps: np.ndarray, begins: np.ndarray, times: np.ndarray, column: str, log: Log, rows: np.ndarray
+    steps: np.ndarray, begins: np.ndarray, times: np.ndarray, column: str, origin: Origin, rows: np.ndarray
 ) -> int:
     """The step that most rows have and of which all others are multiples."""
     widths, counts = np.unique(steps, return_counts=True)
@@ -114,15 +112,15 @@ def _common_step(
     where = int(begins[off[0]]) + 1
     share = 100 * counts.max() / counts.sum()
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
-    remedy = 'resample to a regular grid first, or give the grid that all rows lie on: freq="…"'
+    remedy: Words = "resample to a regular grid first, or give the grid that all rows lie on: " + Arg("freq", ...)
     if times.dtype.kind == "i":
-        remedy = "number the rows regularly, or use time=False to take them as they come"
-    log.fail(
+        remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
+    raise origin.error(
         f"the times are not regular: {share:.0f} % of the steps are {mode}, but {time_text(times[where])} follows "
         f"{time_text(times[where - 1])} (off the grid at {len(off):,} places)",
         remedy,
         column=column,
-        row=int(rows[where]),
+        row=rows[where],
     )
 
 
@@ -160,21 +158,20 @@ def _business_days(times: np.ndarray, steps: np.ndarray) -> bool:
     return bool(midnight and (weekdays < 5).all() and (steps >= 3 * _DAY).sum() >= 2)
 
 
-def check_given(given: Frequency, times: np.ndarray, codes: np.ndarray, column: str, log: Log) -> Frequency:
-    """The frequency that the user gave, fitted to where the times lie (month start or end, day of the week)."""
+def check_given(given: Frequency, times: np.ndarray, codes: np.ndarray, column: str, origin: Origin) -> Frequency:
+    """The given frequency, fitted to where the times lie (month start or end, day of the week)."""
     alias = given.alias
     if times.dtype.kind == "i":
-        log.fail(
-            f"freq={alias!r} was given, but the times are plain numbers", "leave freq out, or give dates", column=column
-        )
+        problem = Arg("freq", alias) + " was given, but the times are plain numbers"
+        raise origin.error(problem, "leave " + Arg("freq") + " out, or give dates", column=column)
     steps, _ = steps_between(times, codes)
     calendar = _calendar_alias(times, steps) if len(steps) else None
     if calendar is not None and alias.lstrip("0123456789")[:2] in {"ME", "MS", "QE", "QS", "YE", "YS"}:
         found = Frequency(calendar)
-        asked, seen = _months(given), _months(found)
-        if asked and seen and seen % asked == 0:
+        wanted, seen = _months(given), _months(found)
+        if wanted and seen and seen % wanted == 0:
             month = int(times[:1].astype("datetime64[M]").astype(np.int64)[0]) % 12
-            return Frequency(month_alias(asked, month, end=calendar.lstrip("0123456789")[1] == "E"))
+            return Frequency(month_alias(wanted, month, end=calendar.lstrip("0123456789")[1] == "E"))
     if given.nanoseconds and given.nanoseconds % (7 * _DAY) == 0:
         return Frequency(fixed_alias(given.nanoseconds, times))
     return given

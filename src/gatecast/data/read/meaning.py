@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, Finding
 from gatecast.data.frequency import Frequency
 from gatecast.data.read import row_per_series
 from gatecast.data.read.arrays import first_time
-from gatecast.data.read.columns import check_ids, codes_of, find_ids, find_target, note_unused, series_names
+from gatecast.data.read.dates import Timestamps
 from gatecast.data.read.grid import Long
-from gatecast.data.read.table import Log, Table
+from gatecast.data.read.origin import Origin
+from gatecast.data.read.roles import check_ids, check_names, codes_of, find_ids, find_target, series_names, unused
+from gatecast.data.read.table import Table
 from gatecast.data.read.times import find_time, read_times
 from gatecast.data.read.timezones import settle_zone
 from gatecast.data.schema import Schema
@@ -29,6 +31,7 @@ class Meaning:
         values: columns that hold the target.
         series: ``(rows of the table,)`` number of the series.
         freq: frequency that the rows must have; None to find it.
+        findings: what was decided.
     """
 
     schema: Schema
@@ -36,6 +39,7 @@ class Meaning:
     values: list[str]
     series: np.ndarray
     freq: Frequency | None
+    findings: list[Finding]
 
 
 def find_meaning(table: Table, schema: Schema) -> Meaning:
@@ -44,6 +48,7 @@ def find_meaning(table: Table, schema: Schema) -> Meaning:
     Raises:
         DataError: where two readings are possible; it names the argument that decides.
     """
+    check_names(table, schema)
     if schema.layout == "rows" or (schema.layout == "auto" and schema.time is None and schema.target is None):
         values = row_per_series.value_columns(table)
         if values or schema.layout == "rows":
@@ -55,63 +60,56 @@ def _row_per_time(table: Table, schema: Schema) -> Meaning:
     """Long and wide tables."""
     wide = schema.layout == "wide"
     if wide and schema.id:
-        table.log.fail('id= was given with layout="wide", where columns are series', "use one of the two")
-    time = find_time(table, schema)
-    stamps = read_times(table, time, schema.date_format) if time else None
-    ids = find_ids(table, schema, None if stamps is None else stamps.values, time)
-    check_ids(table, ids)
-    codes = codes_of(table, ids) if ids else np.zeros(len(table), np.int64)
-    target = find_target(table, schema, [*time, *ids])
-    note_unused(table, schema, [*time, *ids, *target], codes)
-    freq = schema.freq
-    if stamps is None:
-        times, tz = counted(codes, schema, table.log), None
-        freq = schema.freq if schema.start is None else None
-    else:
-        times, tz = settle_zone(stamps.values, stamps.tz, codes, schema.tz, " + ".join(time), table.log)
-    names = series_names(table, ids, codes) if ids else [target[0]]
-    found = replace(schema, time=time, id=ids, target=target, layout="wide" if wide else "long", tz=tz)
-    if stamps is not None and schema.date_format is None:
-        found = replace(found, date_format=stamps.format)
-    long = Long(names, codes, times, {}, np.arange(len(table)), " + ".join(time) or "row")
-    return Meaning(found, long, list(target), codes, freq)
+        problem = Arg("id") + " was given with " + Arg("layout", "wide") + ", where columns are series"
+        raise table.origin.error(problem, "use one of the two")
+    time, findings = find_time(table, schema)
+    stamps, read = read_times(table, time, schema.date_format) if time else (None, [])
+    ids, series = find_ids(table, schema, None if stamps is None else stamps.values, time)
+    id_columns = [table[name] for name in ids]
+    check_ids(id_columns)
+    codes = codes_of(id_columns) if ids else np.zeros(len(table), np.int64)
+    target, chosen = find_target(table, schema, [*time, *ids])
+    findings += [*read, *series, *chosen, *unused(table, schema, [*time, *ids, *target], codes)]
+    stamps, settled = _settled(stamps, codes, schema, " + ".join(time), table.origin)
+    names = series_names(id_columns, codes) if ids else [target[0]]
+    long = Long(names, codes, stamps.values, {}, np.arange(len(table)), " + ".join(time) or "row", table.origin)
+    found = replace(schema, time=time, id=ids, target=target, layout="wide" if wide else "long")
+    freq = None if not time and schema.start is not None else schema.freq  # times counted from a start show it
+    return Meaning(_with_stamps(found, stamps), long, list(target), codes, freq, [*findings, *settled])
 
 
 def _row_per_series(table: Table, schema: Schema, values: list[str]) -> Meaning:
     ids = row_per_series.row_ids(table, schema, values)
-    if not values:
-        taken = {*ids, *schema.covariates}
-        values = [name for name in table.names if name not in taken and not table.is_text(name)]
-    row_per_series.note_layout(table, ids, values)
-    stamps = row_per_series.header_times(table, values, schema)
-    codes = np.arange(len(table), dtype=np.int64)
-    names = series_names(table, ids, codes) if ids else [f"row {k + 1}" for k in range(len(table))]
+    values = values or [one.name for one in table.without([*ids, *schema.covariates]) if not one.is_text]
+    findings = [row_per_series.layout_found(table, ids, values)]
+    count = len(table)
+    codes = np.arange(count, dtype=np.int64)
+    names = series_names([table[name] for name in ids], codes) if ids else [f"row {k + 1}" for k in range(count)]
     if len(set(names)) < len(names):
         row = int(np.flatnonzero(pd.Series(names).duplicated())[0])
-        table.log.fail(
-            f"the series {names[row]!r} comes twice",
-            "name the columns that tell rows apart: " + Arg("id", ["…", "…"]),
-            row=row,
-        )
-    note_unused(table, schema, [*ids, *values], codes)
-    header = np.zeros(len(values), np.int64)
-    if stamps is None:
-        times, tz = counted(header, schema, table.log), None
-    else:
-        times, tz = settle_zone(stamps.values, stamps.tz, header, schema.tz, "header", table.log)
-    found = replace(schema, time=(), id=ids, target=(), layout="rows", tz=tz)
-    if stamps is not None and schema.date_format is None:
-        found = replace(found, date_format=stamps.format)
-    count = len(table)
-    rows = np.repeat(np.arange(count), len(values))
-    long = Long(names, np.repeat(codes, len(values)), np.tile(times, count), {}, rows, "header")
-    return Meaning(found, long, values, codes, schema.freq)
+        remedy = "name the columns that tell rows apart: " + Arg("id", ["…", "…"])
+        raise table.origin.error(f"the series {names[row]!r} comes twice", remedy, row=row)
+    stamps, read = row_per_series.header_times(table, values, schema) or (None, [])
+    findings += [*read, *unused(table, schema, [*ids, *values], codes)]
+    stamps, settled = _settled(stamps, np.zeros(len(values), np.int64), schema, "header", table.origin)
+    rows = np.repeat(codes, len(values))
+    long = Long(names, rows, np.tile(stamps.values, count), {}, rows, "header", table.origin)
+    found = _with_stamps(replace(schema, time=(), id=ids, target=(), layout="rows"), stamps)
+    return Meaning(found, long, values, codes, schema.freq, [*findings, *settled])
 
 
-def counted(codes: np.ndarray, schema: Schema, log: Log) -> np.ndarray:
-    """Row numbers within each series, or times counted from ``start``."""
+def _settled(
+    stamps: Timestamps | None, codes: np.ndarray, schema: Schema, column: str, origin: Origin
+) -> tuple[Timestamps, list[Finding]]:
+    """Times in UTC, or counted within each series where the source has none: row numbers, or times from ``start``."""
+    if stamps is not None:
+        return settle_zone(stamps, codes, schema.tz, column, origin)
     number = pd.Series(codes).groupby(codes).cumcount().to_numpy().astype(np.int64)
     if schema.freq is None or schema.freq.is_integer:
-        return number
-    first = first_time(schema.freq, schema.start, log)
-    return schema.freq.times(first, 0, int(number.max()) + 1)[number]
+        return Timestamps(number), []
+    first, findings = first_time(schema.freq, schema.start, origin)
+    return Timestamps(schema.freq.times(first, 0, int(number.max()) + 1)[number]), findings
+
+
+def _with_stamps(schema: Schema, stamps: Timestamps) -> Schema:
+    return replace(schema, tz=stamps.tz, date_format=schema.date_format or stamps.format)

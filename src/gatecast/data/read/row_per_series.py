@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 
+from gatecast.base.findings import Finding
 from gatecast.base.text import plural
-from gatecast.data.read.dates import Moments, is_time_text, parse_texts
+from gatecast.data.read.columns import Column
+from gatecast.data.read.date_formats import is_time_text
+from gatecast.data.read.dates import Read, parse_times
+from gatecast.data.read.origin import note
 from gatecast.data.read.table import Table
-from gatecast.data.schema import Schema
+from gatecast.data.schema import Names, Schema
 
 _LEAST = 5  # columns of values from which on a table may be recognised by its header alone
 
 
 def value_columns(table: Table) -> list[str]:
-    """The columns of values of a table with one row a series; empty where it is none."""
+    """The columns of values of a table with one row a series; empty for other tables."""
     dated = [name for name in table.names if is_time_text(name) or re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", name)]
     if len(dated) >= _LEAST and len(dated) >= 0.6 * len(table.names):
         return dated
@@ -28,38 +33,33 @@ def value_columns(table: Table) -> list[str]:
     if not same or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         return []
     names = [match[0] for match in known]
-    if table.is_text(names[0]):  # V1 holds the id
+    if table[names[0]].is_text:  # V1 holds the id
         names = names[1:]
-    has_id = any(table.is_text(name) and table.texts(name).is_unique for name in table.names if name not in names)
+    has_id = any(column.is_text and column.is_unique for column in table.without(names))
     return names if has_id else []
 
 
-def row_ids(table: Table, schema: Schema, values: list[str]) -> tuple[str, ...]:
+def row_ids(table: Table, schema: Schema, values: list[str]) -> Names:
     """The columns that name each row."""
     if schema.id is not None:
         return schema.id
-    taken = {*values, *schema.covariates}
-    texts = [name for name in table.names if name not in taken and table.is_text(name)]
-    for name in texts:
-        if table.texts(name).is_unique and (table.texts(name) != "").all():
-            return (name,)
-    return tuple(texts)
+    texts = [column for column in table.without([*values, *schema.covariates]) if column.is_text]
+    for column in texts:
+        if column.is_unique and not (column.texts == "").any():
+            return (column.name,)
+    return tuple(column.name for column in texts)
 
 
-def header_times(table: Table, values: list[str], schema: Schema) -> Moments | None:
+def header_times(table: Table, values: list[str], schema: Schema) -> Read | None:
     """Times written in the header; None where it only counts (V2, V3 …)."""
     if not all(is_time_text(name) or re.fullmatch(r"\d{4}", name) for name in values):
         return None
-    lines, table.log.lines = table.log.lines, None
-    try:
-        moments = parse_texts(pd.Series(values, dtype=object), "header", schema.date_format, table.log)
-    finally:
-        table.log.lines = lines
-    return moments
+    header = Column("header", pd.Series(values, dtype=object), replace(table.origin, lines=None))
+    return parse_times(header, schema.date_format)
 
 
-def note_layout(table: Table, ids: tuple[str, ...], values: list[str]) -> None:
-    """List that the table was read as one row a series."""
+def layout_found(table: Table, ids: Names, values: list[str]) -> Finding:
+    """That the table was read as one row a series."""
     named = f", named by {' + '.join(ids)}" if ids else ""
     message = f"one row a series: {plural(len(table), 'series', 'series')}{named}, values in {values[0]} … {values[-1]}"
-    table.log.note("layout", message, len(table))
+    return note("layout", message, len(table))

@@ -5,60 +5,63 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gatecast.data.read.numbers import to_float
-from gatecast.data.read.table import Table, is_missing_text
+from gatecast.base.findings import Arg, Finding
+from gatecast.data.read.columns import Column
+from gatecast.data.read.number_text import is_missing, to_float
+from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
 
 
-def read_static(table: Table, codes: np.ndarray, schema: Schema) -> np.ndarray:
+def read_static(table: Table, series: np.ndarray, schema: Schema) -> tuple[np.ndarray, list[Finding]]:
     """``(series, static)`` float32; NaN where a series has no value.
 
     Raises:
-        DataError: where a column changes within a series.
+        DataError: a column changes within a series.
     """
-    count = int(codes.max()) + 1
+    count = int(series.max()) + 1
     result = np.full((count, len(schema.static)), np.nan, np.float32)
+    findings: list[Finding] = []
     for k, name in enumerate(schema.static):
-        values = to_float(table, name, decimal=schema.decimal, missing=schema.missing)
-        result[:, k] = _one_each(values, ~np.isnan(values), codes, table, name, "static", np.full(count, np.nan))
-    return result
+        values, found = to_float(table[name], schema.decimal, table.decimal)
+        result[:, k] = _one_each(table[name], values, ~np.isnan(values), series, "static", np.full(count, np.nan))
+        findings += found
+    return result, findings
 
 
-def read_category(table: Table, codes: np.ndarray, schema: Schema) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
-    """``(series, categories)`` codes, -1 for missing, and the names behind them."""
-    count = int(codes.max()) + 1
+def read_category(table: Table, series: np.ndarray, schema: Schema) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
+    """``(series, categories)`` codes, -1 for missing, and the names behind them: those of the schema, or all found.
+
+    Raises:
+        DataError: a column changes within a series.
+    """
+    count = int(series.max()) + 1
     result = np.full((count, len(schema.category)), -1, np.int64)
     levels = []
     for k, name in enumerate(schema.category):
-        texts = table.texts(name)
-        absent = is_missing_text(texts, schema.missing)
-        if schema.levels:
-            names = list(schema.levels[k])
-            numbers = pd.Index(names).get_indexer(texts)
-            absent |= numbers < 0  # a level that the schema does not know
-        else:
-            numbers, names = pd.factorize(texts.where(~absent), sort=True)
-        values = _one_each(numbers.astype(np.float64), ~absent, codes, table, name, "category", np.full(count, -1.0))
-        result[:, k] = values.astype(np.int64)
-        levels.append(tuple(str(level) for level in names))
+        column = table[name]
+        known = schema.levels[k] if schema.levels else tuple(sorted(column.filled))
+        numbers = pd.Index(known, dtype=object).get_indexer(column.texts)
+        numbers[is_missing(column.texts, column.missing)] = -1
+        codes = numbers[column.codes]
+        values = codes.astype(np.float64)
+        result[:, k] = _one_each(column, values, codes >= 0, series, "category", np.full(count, -1.0)).astype(np.int64)
+        levels.append(known)
     return result, tuple(levels)
 
 
 def _one_each(
-    values: np.ndarray, present: np.ndarray, codes: np.ndarray, table: Table, name: str, role: str, result: np.ndarray
+    column: Column, values: np.ndarray, present: np.ndarray, series: np.ndarray, role: str, result: np.ndarray
 ) -> np.ndarray:
+    """The value of each series; ``result`` holds what stands for none."""
     rows = np.flatnonzero(present)
-    first = rows[np.unique(codes[rows], return_index=True)[1]]
-    result[codes[first]] = values[first]
-    changed = rows[values[rows] != result[codes[rows]]]
+    first = rows[np.unique(series[rows], return_index=True)[1]]
+    result[series[first]] = values[first]
+    changed = rows[values[rows] != result[series[rows]]]
     if len(changed):
         row = int(changed[0])
-        texts = table.texts(name)
-        before = int(first[codes[first] == codes[row]][0])
-        table.log.fail(
-            f"expected one value a series ({role}=), got {texts.iloc[before]!r} and then {texts.iloc[row]!r}",
-            "a column that changes in time belongs into past= or known=",
-            column=name,
-            row=row,
-        )
+        before = int(first[series[first] == series[row]][0])
+        was, now = (column.texts.iloc[column.codes[at]] for at in (before, row))
+        problem = "expected one value a series (" + Arg(role) + f"), got {was!r} and then {now!r}"
+        remedy = "give a column that changes in time as " + Arg("past") + " or " + Arg("known")
+        raise column.error(problem, remedy, row)
     return result

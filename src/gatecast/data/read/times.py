@@ -1,19 +1,23 @@
-"""Which column holds the time: a date, a date with a clock beside it, year, month and day apart, or plain numbers."""
+"""Which column holds the time: a date, a date and a clock, year, month and day apart, or plain numbers."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import shorten
-from gatecast.data.read.columns import plain, whole_numbers
-from gatecast.data.read.dates import TIME_OF_DAY, Moments, looks_like_compact, looks_like_time, parse_texts, parse_times
-from gatecast.data.read.numbers import is_numeric_text
-from gatecast.data.read.table import Table, is_missing_text
-from gatecast.data.schema import Schema
+from gatecast.data.read.columns import Column
+from gatecast.data.read.date_formats import TIME_OF_DAY
+from gatecast.data.read.dates import Read, Timestamps, parse_times
+from gatecast.data.read.number_text import is_missing
+from gatecast.data.read.origin import note
+from gatecast.data.read.table import Table
+from gatecast.data.schema import Names, Schema
 
 _TIME_NAMES = frozenset(
     {
@@ -38,153 +42,146 @@ _PART_WORDS = {
 }
 
 
-def find_time(table: Table, schema: Schema) -> tuple[str, ...]:
+Found = tuple[Names, list[Finding]]
+
+
+def find_time(table: Table, schema: Schema) -> Found:
     """The columns that hold the time; empty where rows are simply counted."""
     if schema.time is not None:
-        return schema.time
-    used = {*(schema.id or ()), *(schema.target or ()), *schema.covariates}
-    free = [name for name in table.names if name not in used]
-    found = _dates(table, free, schema.date_format) or _date_parts(table, free) or _numbered(table, free)
-    found = found or next(((name,) for name in free if plain(name) in _SURE_NAMES and _is_words(table, name)), ())
-    if not found:
-        message = "no column holds times: rows are taken in the order they come, numbered from 0"
-        table.log.note("time column", f"{message} (time= names one)")
-    return found
+        return schema.time, []
+    free = table.without([*(schema.id or ()), *(schema.target or ()), *schema.covariates])
+    for find in (_dates, _date_parts, _numbers, _named_like_a_time):
+        names, findings = find(table, free)
+        if names:
+            return names, findings
+    message = "no column holds times: rows are taken in the order they come, numbered from 0"
+    return (), [note("time column", message, remedy=Arg("time") + " names one")]
 
 
-def read_times(table: Table, names: tuple[str, ...], date_format: str | None) -> Moments:
-    """The times of all rows, from one column, a date with a clock beside it, or year, month, day … apart."""
-    if len(names) == 1:
-        return parse_times(table, names[0], date_format, timelike=plain(names[0]) not in _COUNTERS)
-    joined = " + ".join(names)
-    numeric = [pd.api.types.is_numeric_dtype(table.frame[name]) for name in names]
-    if all(numeric):
-        return _assemble_parts(table, names)
-    if numeric == [False, True]:
-        return _with_hours(table, names, date_format)
-    texts = table.texts(names[0])
-    for name in names[1:]:
-        texts = texts + " " + table.texts(name)
-    empty = np.flatnonzero(table.missing_text(names[0]))
+def read_times(table: Table, names: Names, date_format: str | None) -> Read:
+    """The times of all rows, from one column, a date and a clock, or year, month, day … apart."""
+    columns = [table[name] for name in names]
+    if len(columns) == 1:
+        return parse_times(columns[0], date_format, timelike=columns[0].plain_name not in _COUNTERS)
+    if all(column.is_number for column in columns):
+        return _from_parts(columns), []
+    if len(columns) == 2 and columns[1].is_number:
+        return _with_hours(columns[0], columns[1], date_format)
+    date = columns[0]
+    empty = np.flatnonzero(is_missing(date.texts)[date.codes])
     if len(empty):
-        table.log.fail("expected a date, got an empty cell", "delete the row", column=names[0], row=int(empty[0]))
-    return parse_texts(texts, joined, date_format, table.log)
+        raise date.error("expected a date, got an empty cell", "delete the row", empty[0])
+    cells = date.cells
+    for column in columns[1:]:
+        cells = cells + " " + column.cells
+    return parse_times(Column(" + ".join(names), cells, date.origin), date_format)
 
 
-def _with_hours(table: Table, names: tuple[str, ...], date_format: str | None) -> Moments:
+def _with_hours(date: Column, hour: Column, date_format: str | None) -> Read:
     """A date and a column of hours: 0 to 23, or 1 to 24 as the hours' ends."""
-    dates = parse_times(table, names[0], date_format)
-    hours = table.frame[names[1]].to_numpy(dtype=np.float64)
+    stamps, findings = parse_times(date, date_format)
+    hours = hour.values.to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~((hours >= 0) & (hours <= 24) & (hours % 1 == 0)))
     if len(bad):
-        row = int(bad[0])
-        table.log.fail(f"expected an hour, 0 to 24, got {hours[row]:g}", "mend the row", column=names[1], row=row)
-    return Moments(dates.values + hours.astype("timedelta64[h]"), dates.tz)
+        raise hour.error(f"expected an hour, 0 to 24, got {hours[bad[0]]:g}", "correct the row", bad[0])
+    return replace(stamps, values=stamps.values + hours.astype("timedelta64[h]")), findings
 
 
-def _dates(table: Table, free: Sequence[str], date_format: str | None) -> tuple[str, ...]:
-    found = [name for name in free if table.is_datetime(name)]
-    found += [
-        name for name in free if table.is_text(name) and name not in found and _is_time_text(table, name, date_format)
-    ]
+def _dates(table: Table, free: Sequence[Column]) -> Found:
+    found = [column for column in free if column.is_datetime]
+    found += [column for column in free if column.is_time_text]
     if not found:
-        return ()
-    found.sort(key=lambda name: (not table.is_datetime(name), table.names.index(name)))
-    chosen = found[0]
-    clock = _clock_beside(table, chosen, free)
-    words = f"{chosen} + {clock}" if clock else chosen
-    others = f" (also hold times: {shorten(found[1:])})" if len(found) > 1 else ""
-    table.log.note("time column", f"the time is in {words}{others}", place=chosen)
-    return (chosen, clock) if clock else (chosen,)
+        return (), []
+    date = found[0]
+    clock = _clock_of(date, free)
+    names = (date.name, clock) if clock else (date.name,)
+    others = f" (also hold times: {shorten([column.name for column in found[1:]])})" if len(found) > 1 else ""
+    return names, [note("time column", f"the time is in {' + '.join(names)}{others}", place=date.name)]
 
 
-def _is_words(table: Table, name: str) -> bool:
-    """Text that is no number: under the name of a time it is to be read, or to be an error."""
-    return table.is_text(name) and not is_numeric_text(table, name, missing=())
-
-
-def _is_time_text(table: Table, name: str, date_format: str | None) -> bool:
-    cells = table.coded(name)[1]
-    cells = cells[~is_missing_text(cells)]
-    if date_format is not None and "%" in date_format:
-        return bool(len(cells)) and bool(
-            pd.to_datetime(cells.iloc[:50], format=date_format, errors="coerce").notna().all()
-        )
-    return looks_like_time(cells)
-
-
-def _clock_beside(table: Table, date: str, free: Sequence[str]) -> str | None:
+def _clock_of(date: Column, free: Sequence[Column]) -> str | None:
     """A column of times of day, where the dates have none."""
-    if not table.is_text(date) or table.texts(date).iloc[:200].str.contains(":").any():
+    if not date.is_text or _first_cells(date).str.contains(":").any():
         return None
-    for name in free:
-        if name == date:
+    for column in free:
+        if column is date:
             continue
-        if table.is_text(name):
-            if table.texts(name).iloc[:200].str.fullmatch(TIME_OF_DAY).all():
-                return name
-        elif plain(name) in _PART_WORDS["hour"] and table.frame[name].between(0, 24).all():
-            return name
+        if column.is_text:
+            if _first_cells(column).str.fullmatch(TIME_OF_DAY).all():
+                return column.name
+        elif column.plain_name in _PART_WORDS["hour"] and column.values.between(0, 24).all():
+            return column.name
     return None
 
 
-def _date_parts(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+def _first_cells(column: Column) -> pd.Series:
+    return pd.Series(column.texts.to_numpy()[column.codes[:200]], dtype=object)
+
+
+def _date_parts(table: Table, free: Sequence[Column]) -> Found:
     """Columns named year, month, day, hour."""
-    by_part = {part: next((name for name in free if plain(name) in words), None) for part, words in _PART_WORDS.items()}
-    names = tuple(by_part[part] for part in _PARTS)
-    if names[0] is None or names[1] is None or not pd.api.types.is_numeric_dtype(table.frame[names[0]]):
-        return ()
-    found = tuple(itertools.takewhile(lambda name: name is not None, names))
-    table.log.note("time column", f"the time is spread over {', '.join(map(str, found))}", len(found))
-    return found  # type: ignore[return-value]
+    by_part = [next((one for one in free if one.plain_name in _PART_WORDS[part]), None) for part in _PARTS]
+    if by_part[0] is None or by_part[1] is None or not by_part[0].is_number:
+        return (), []
+    names = tuple(column.name for column in itertools.takewhile(lambda column: column is not None, by_part) if column)
+    return names, [note("time column", f"the time is spread over {', '.join(names)}", len(names))]
 
 
-def _numbered(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+def _numbers(table: Table, free: Sequence[Column]) -> Found:
     """A column of plain numbers or compact dates that counts the rows."""
-    integers = [name for name in free if whole_numbers(table, name)]
-    if len(integers) == 1 and len(free) == len(table.names) and not _other_numbers(table, integers[0]):
-        return ()  # the only numbers there are to forecast
+    whole = [column for column in free if column.is_whole]
+    others = (column for column in table if column is not whole[0])
+    if len(whole) == 1 and len(free) == len(table.names) and not any(_may_be_target(column) for column in others):
+        return (), []  # the only numbers there are to forecast
     for test in (_has_time_name, _is_compact, _counts_rows):
-        for name in integers:
-            if test(table, name):
-                table.log.note("time column", f"the time is in {name} (whole numbers)", place=name)
-                return (name,)
-    return ()
+        for column in whole:
+            if test(column):
+                message = f"the time is in {column.name} (whole numbers)"
+                return (column.name,), [note("time column", message, place=column.name)]
+    return (), []
 
 
-def _other_numbers(table: Table, name: str) -> bool:
-    others = [other for other in table.names if other != name]
-    return any(not table.is_text(other) or is_numeric_text(table, other, missing=()) for other in others)
+def _named_like_a_time(table: Table, free: Sequence[Column]) -> Found:
+    """Text that is not a number, under the name of a time: it is read as one, or is an error."""
+    for column in free:
+        if column.plain_name in _SURE_NAMES and column.is_text and not column.is_numeric_text:
+            return (column.name,), []
+    return (), []
 
 
-def _has_time_name(table: Table, name: str) -> bool:
-    return not _TIME_NAMES.isdisjoint(plain(name).split("_"))
+def _may_be_target(column: Column) -> bool:
+    return not column.is_text or column.is_numeric_text
 
 
-def _is_compact(table: Table, name: str) -> bool:
-    return looks_like_compact(table.frame[name].to_numpy())
+def _has_time_name(column: Column) -> bool:
+    return not _TIME_NAMES.isdisjoint(column.plain_name.split("_"))
 
 
-def _counts_rows(table: Table, name: str) -> bool:
-    values = table.frame[name].to_numpy()
-    if plain(name) not in _COUNTERS or len(values) < 2:
+def _is_compact(column: Column) -> bool:
+    return column.is_compact_date
+
+
+def _counts_rows(column: Column) -> bool:
+    values = column.values.to_numpy()
+    if column.plain_name not in _COUNTERS or len(values) < 2:
         return False
     steps = np.diff(values)
-    if plain(name) in {"t", "step", "idx"}:  # numbers of steps, perhaps from the start again for each series
+    if column.plain_name in {"t", "step", "idx"}:  # numbers of steps, perhaps from the start again for each series
         return bool(((steps > 0) | (values[1:] == values[0])).all())
     return bool((steps == 1).all())
 
 
-def _assemble_parts(table: Table, names: tuple[str, ...]) -> Moments:
-    order = [next((part for part, words in _PART_WORDS.items() if plain(name) in words), None) for name in names]
-    parts = order if None not in order else list(_PARTS[: len(names)])
-    fields = {str(part): table.frame[name] for part, name in zip(parts, names, strict=True)}
-    fields.setdefault("day", pd.Series(1, index=table.frame.index))
-    moments = pd.to_datetime(pd.DataFrame(fields), errors="coerce")
-    bad = np.flatnonzero(moments.isna())
+def _from_parts(columns: Sequence[Column]) -> Timestamps:
+    """Times from year, month, day …, by their names or else by their order."""
+    found = [next((part for part, words in _PART_WORDS.items() if one.plain_name in words), None) for one in columns]
+    parts = found if None not in found else list(_PARTS[: len(columns)])
+    fields = {str(part): column.values for part, column in zip(parts, columns, strict=True)}
+    fields.setdefault("day", pd.Series(1, index=columns[0].values.index))
+    times = pd.to_datetime(pd.DataFrame(fields), errors="coerce")
+    bad = np.flatnonzero(times.isna())
     if len(bad):
         got = ", ".join(f"{part} {value.iloc[bad[0]]}" for part, value in fields.items())
-        table.log.fail(
-            f"expected a date, got {got}", "mend or delete the row", column=" + ".join(names), row=int(bad[0])
-        )
-    return Moments(moments.to_numpy().astype("datetime64[ns]"))
+        joined = " + ".join(column.name for column in columns)
+        problem, remedy = f"expected a date, got {got}", "correct or delete the row"
+        raise columns[0].origin.error(problem, remedy, column=joined, row=bad[0])
+    return Timestamps(times.to_numpy().astype("datetime64[ns]"))

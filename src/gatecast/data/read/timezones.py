@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.calendar import local_times
-from gatecast.data.read.table import Log
+from gatecast.data.read.origin import Origin, note
+
+if TYPE_CHECKING:
+    from gatecast.data.read.dates import Timestamps
 
 # The zone to propose for (month, local hour) of the hours that came twice.
 _PROPOSALS = {
@@ -29,40 +35,41 @@ _SPRING = (
 
 
 def check_zone(tz: str) -> str:
-    """The zone's name, if this machine knows it."""
+    """The name of a time zone that this machine knows."""
     try:
         return str(ZoneInfo(tz).key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        message = f'tz={tz!r} is not a known time zone; expected a name like "Europe/Berlin" or "UTC"'
-        raise SettingError(message) from None
+        problem = Arg("tz", tz) + " is not a known time zone"
+        raise SettingError(problem, 'expected a name like "Europe/Berlin" or "UTC"') from None
 
 
 def settle_zone(
-    times: np.ndarray, own: str | None, codes: np.ndarray, tz: str | None, column: str, log: Log
-) -> tuple[np.ndarray, str | None]:
+    stamps: Timestamps, codes: np.ndarray, tz: str | None, column: str, origin: Origin
+) -> tuple[Timestamps, list[Finding]]:
     """UTC times and the zone to show them in; whole days have no clock and stay as they are."""
-    if times.dtype.kind == "i":
-        return times, None
-    if own is not None:
-        zone = tz or own
+    times, zone = stamps.values, tz or stamps.tz
+    if stamps.is_integer or zone is None:
+        return replace(stamps, tz=None), []
+    if stamps.tz is not None:
         local = local_times(times, zone)
-        if (local == local.astype("datetime64[D]")).all():
-            log.note("time zone", f"{column} holds whole days in {zone}: kept as dates", place=column)
-            return local, None
-        return times, zone
-    if tz is None:
-        return times, None
+        if (local != local.astype("datetime64[D]")).any():
+            return replace(stamps, tz=zone), []
+        message = f"{column} holds whole days in {zone}: kept as dates"
+        return replace(stamps, values=local, tz=None), [note("time zone", message, place=column)]
     if (times == times.astype("datetime64[D]")).all():
-        log.note("time zone", f"{column} holds dates without a clock: tz={tz!r} was not needed", place=column)
-        return times, None
-    return to_utc(times, codes, tz, column, log), tz
+        whole = f"{column} holds dates without a clock: " + Arg("tz", tz) + " was not needed"
+        return stamps, [note("time zone", whole, place=column)]
+    utc, findings = to_utc(times, codes, zone, column, origin)
+    return replace(stamps, values=utc, tz=zone), findings
 
 
-def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log) -> np.ndarray:
+def to_utc(
+    times: np.ndarray, codes: np.ndarray, tz: str, column: str, origin: Origin
+) -> tuple[np.ndarray, list[Finding]]:
     """Local times as UTC, series by series.
 
-    The hour that comes twice in autumn is told apart by its order: the first row is summer time, in a series that runs
-    from the newest row to the oldest the last one.
+    Rows of the hour that comes twice in autumn are distinguished by their order: the first row is summer time, or the
+    last one in a series that runs from the newest row to the oldest.
 
     Raises:
         DataError: for a time that the clock in ``tz`` skips.
@@ -71,17 +78,14 @@ def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log)
     utc = local.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
     open_rows = np.flatnonzero(utc.isna())
     if not len(open_rows):
-        return _naive(utc)
+        return _naive(utc), []
     some = local[open_rows]
     skipped = some.tz_localize(tz, ambiguous=np.ones(len(some), bool), nonexistent="NaT").isna()
     if skipped.any():
         row = int(open_rows[int(np.flatnonzero(skipped)[0])])
-        log.fail(
-            f"{pd.Timestamp(times[row]):%Y-%m-%d %H:%M} does not exist in {tz}: the clock skips it",
-            "if the times are in UTC or at a fixed offset, leave tz out",
-            column=column,
-            row=row,
-        )
+        problem = f"{pd.Timestamp(times[row]):%Y-%m-%d %H:%M} does not exist in {tz}: the clock skips it"
+        remedy = "if the times are in UTC or at a fixed offset, leave " + Arg("tz") + " out"
+        raise origin.error(problem, remedy, column=column, row=row)
     doubled = pd.DataFrame({"code": codes[open_rows], "time": times[open_rows]}).groupby(["code", "time"])
     backward = _runs_backward(times, codes)[open_rows]
     nth = np.where(backward, doubled.cumcount(ascending=False), doubled.cumcount())
@@ -89,8 +93,7 @@ def to_utc(times: np.ndarray, codes: np.ndarray, tz: str, column: str, log: Log)
     result[open_rows] = _naive(some.tz_localize(tz, ambiguous=nth == 0))
     which = "last" if backward.all() else "earlier" if backward.any() else "first"
     message = f"{plural(len(open_rows), 'row')} in the hour that comes twice in {tz}: the {which} counts as summer time"
-    log.note("clock change", message, len(open_rows), column)
-    return result
+    return result, [note("clock change", message, len(open_rows), column)]
 
 
 def _runs_backward(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
