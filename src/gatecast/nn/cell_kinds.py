@@ -191,7 +191,7 @@ class LSTMKind(CellKind):
             zero_output=zero_output,
             recompute=options.recompute,
         )
-        return DEFAULT if spec == DEFAULT else spec  # DEFAULT itself is not checked at each call
+        return DEFAULT if spec == DEFAULT else spec  # select recognises DEFAULT by identity
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

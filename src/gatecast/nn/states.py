@@ -200,9 +200,7 @@ class Layers(Recurrent):
 
 def becomes_onnx() -> bool:
     """Whether ``torch.onnx.export`` is running."""
-    flags: Any = sys.modules.get(
-        "torch.onnx._internal.exporter._flags"
-    )  # compiled code sees the public one as False
+    flags: Any = sys.modules.get("torch.onnx._internal.exporter._flags")  # compiled code sees the public one as False
     return torch.onnx.is_in_onnx_export() or getattr(flags, "_is_onnx_exporting", False)
 
 
