@@ -295,7 +295,7 @@ def test_wrong_input_says_what_is_wrong() -> None:
         layer(x, (zeros, zeros))
     with pytest.raises(SettingError, match=r"peepholes for each pixel were made for space=\(5, 5\)"):
         layer_of(peephole="pixel", space=5)(x)
-    with pytest.raises(SettingError, match=r"lengths must be in \[0, 3\], the steps of the input; got 1 to 4"):
+    with pytest.raises(SettingError, match=r"lengths must be in \[0, 3\], the steps of the input, got 1 to 4"):
         layer(x, lengths=[4, 1])
     with pytest.raises(
         SettingError,

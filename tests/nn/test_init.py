@@ -105,7 +105,7 @@ def test_what_does_not_go() -> None:
         LSTM(3, 4, bias_initializer="orthogonal")
     with pytest.raises(SettingError, match="Chrono sets the biases of a layer with a forget or an update gate"):
         RNN(3, 4, bias_initializer=Chrono(96))
-    with pytest.raises(SettingError, match="Chrono is for the biases"):
+    with pytest.raises(SettingError, match="Chrono sets the biases"):
         LSTMCell(3, 4, kernel_initializer=Chrono(96))
     with pytest.raises(SettingError, match="above 2, got 2"):
         Chrono(2)

@@ -153,5 +153,5 @@ def test_wrong_input_says_what_is_wrong() -> None:
     with pytest.raises(SettingError, match=r"the state must be \(h0, c0, n0, m0\): 4 tensors, got 2"):
         layer(x, (h, h))
     half = layer_of(dtype=torch.bfloat16)
-    with pytest.raises(SettingError, match=r"c0 must be torch.float32 beside weights of torch.bfloat16, got torch.bfl"):
+    with pytest.raises(SettingError, match=r"c0 must be torch.float32 with weights of torch.bfloat16, got torch.bfl"):
         half(x.bfloat16(), (h.bfloat16(),) * 4)

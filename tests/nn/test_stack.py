@@ -259,7 +259,7 @@ def test_options_that_do_not_go_together() -> None:
     packed = nn.utils.rnn.pack_padded_sequence(X.float(), [6, 4, 2])
     with pytest.raises(SettingError, match="go_backwards=True puts the padding first"):
         LSTM(3, 4, go_backwards=True)(packed)
-    with pytest.warns(UserWarning, match=r"dropout=0\.5 drops outputs between layers"):
+    with pytest.warns(UserWarning, match=r"dropout=0\.5 acts between layers"):
         LSTM(3, 4, dropout=0.5)
 
 

@@ -127,7 +127,7 @@ def test_what_is_said_about_states_that_do_not_fit() -> None:
         layer(x, (h.double(), h))
     with pytest.raises(SettingError, match=r"add the first axis with h0\[None\]"):
         LSTM(3, 4, batch_first=True)(x, (h[0], h[0]))
-    with pytest.raises(SettingError, match=r"the state must be \(h0\): 1 tensors; got 2"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0\): 1 tensors, got 2"):
         GRU(3, 4)(x, (h[:1], h[:1]))
 
 
@@ -138,7 +138,7 @@ def test_what_is_said_about_static_contexts_that_do_not_fit() -> None:
         layer(x)
     with pytest.raises(SettingError, match=r"= \(5, 2\), got \(5, 3\)"):
         layer(x, static=torch.zeros(5, 3))
-    with pytest.raises(SettingError, match="give one of the two"):
+    with pytest.raises(SettingError, match="give one of them"):
         layer(x, (zeros, zeros), static=torch.zeros(5, 2))
     with pytest.raises(SettingError, match="make it with static_size=2"):
         LSTM(3, 4)(x, static=torch.zeros(5, 2))
