@@ -107,7 +107,7 @@ def test_what_does_not_go() -> None:
         RNN(3, 4, bias_initializer=Chrono(96))
     with pytest.raises(SettingError, match="Chrono sets the biases"):
         LSTMCell(3, 4, kernel_initializer=Chrono(96))
-    with pytest.raises(SettingError, match="above 2, got 2"):
+    with pytest.raises(SettingError, match="above 2 and finite, got 2"):
         Chrono(2)
 
 

@@ -49,7 +49,7 @@ class CellKind(ABC):
     bias: bool
     options: CellOptions
     takes: ClassVar[type[CellOptions]]
-    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): there is none
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): no such operator
 
     @classmethod
     def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
