@@ -2,8 +2,8 @@
 //
 // Written against the stable ABI of libtorch, so that one library serves every PyTorch >= 2.10 and every Python. The
 // schemas are declared in gatecast/ops/lstm_cell/operators.py, and a test compares them with the parameters here.
-// gatecast.ops gives the words for what does not fit; here it is refused once more, so that no call of an operator reads
-// memory that is not its own.
+// gatecast.ops gives the words for what does not fit; here it is refused once more, so that no call of an operator
+// reads memory that is not its own.
 //
 // A call may hold a group of members, each a layer with its own tensors: then every tensor has a first axis of members,
 // of stride 0 where they share it.
