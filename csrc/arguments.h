@@ -26,7 +26,7 @@ using Integers = std::vector<int64_t>;
   ONE(OptionalTensor, steps) ONE(OptionalTensor, recurrent)                             \
   ONE(OptionalTensor, zone_h) ONE(OptionalTensor, zone_c)
 
-#define OPTION_ARGUMENTS(ONE) ONE(Integers, choices) ONE(double, cell_clip) ONE(double, gradient_clip)
+#define OPTION_ARGUMENTS(ONE) ONE(Integers, flags) ONE(double, cell_clip) ONE(double, gradient_clip)
 
 #define FORWARD_ARGUMENTS(ONE) LAYER_ARGUMENTS(ONE) OPTION_ARGUMENTS(ONE) ONE(int64_t, keep)
 

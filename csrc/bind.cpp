@@ -65,17 +65,17 @@ void run(const std::vector<Call>& members, void (*kernel)(const Call&, const Thr
   for (int64_t k = alone; k < count; k++) kernel(members[k], threads);
 }
 
-// What `choices` holds, in this order.
+// What `flags` holds, in this order.
 enum Flag { ACTIVATION, RECURRENT_ACTIVATION, COUPLED, REVERSE, ZERO_OUTPUT, BF16, FLAGS };
 
 template <class Arguments>
 Options options_from(const Arguments& a) {
-  const Integers& flags = a.choices;
+  const Integers& flags = a.flags;
   constexpr int64_t last = static_cast<int64_t>(Activation::hard_tanh);
   const auto known = [](int64_t kind) { return kind >= 0 && kind <= last; };
   STD_TORCH_CHECK(
       flags.size() == FLAGS && known(flags[ACTIVATION]) && known(flags[RECURRENT_ACTIVATION]),
-      "choices must be ", static_cast<int64_t>(FLAGS), " integers, the first two of them known activations");
+      "flags must be ", static_cast<int64_t>(FLAGS), " integers, the first two of them known activations");
   Options options;
   options.activation = static_cast<Activation>(flags[ACTIVATION]);
   options.recurrent_activation = static_cast<Activation>(flags[RECURRENT_ACTIVATION]);

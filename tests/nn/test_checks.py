@@ -23,7 +23,7 @@ CELLS: dict[type, type] = {LSTM: LSTMCell, GRU: GRUCell, RNN: RNNCell}
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (X[0, 0], r"input must be \(time, batch, input_size\), or the same without batch: 3 or 2 axes; got 1"),
+        (X[0, 0], r"input must be \(time, batch, input_size\), or the same without batch: 3 or 2 axes, got 1"),
         (X[None], "got 4 axes"),
         (X[..., :2], r"input_size = 3 features on its last axis, got 2 in shape \(6, 4, 2\)"),
         (X.double(), r"dtype of the weights, torch.float32, got torch.float64; use x.to\(torch.float32\)"),
@@ -41,7 +41,7 @@ def test_inputs(x: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
-        ([1, 2, 3, 7], r"lengths must be in \[0, 6\], the steps of the input; got 1 to 7"),
+        ([1, 2, 3, 7], r"lengths must be in \[0, 6\], the steps of the input, got 1 to 7"),
         ([1, 2, 3, -1], r"got -1 to 3"),
         ([1, 2, 3], r"shape \(batch,\) = \(4,\), got torch.int64 of shape \(3,\)"),
         (torch.tensor([1.0, 2, 3, 4]), "whole numbers .* got torch.float32"),
@@ -222,7 +222,7 @@ def test_weights_on_meta_give_shapes() -> None:
 
 
 def test_a_state_without_c() -> None:
-    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors; got 1"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors, got 1"):
         LSTM(3, 4)(X, (torch.zeros(1, 4, 4),))
 
 

@@ -23,12 +23,12 @@ def test_one_number_stands_for_every_axis() -> None:
 
 @pytest.mark.parametrize("value", [0, (3,), (3, 0), (3, 3, 3)])
 def test_sizes_that_do_not_fit_are_refused(value: Any) -> None:
-    with pytest.raises(SettingError, match=r"stride must be 1 number or 2 \(height, width\), each 1 or more; got"):
+    with pytest.raises(SettingError, match=r"stride must be 1 number or 2 \(height, width\), each 1 or more, got"):
         sizes(2, stride=value)
 
 
 def test_refusals_name_the_argument_and_the_value() -> None:
-    with pytest.raises(SettingError, match=r"kernel_size must be 1 number \(width\), each 1 or more; got 0"):
+    with pytest.raises(SettingError, match=r"kernel_size must be 1 number \(width\), each 1 or more, got 0"):
         sizes(1, kernel_size=0)
 
 
@@ -37,8 +37,8 @@ def test_input_is_told_which_axes_were_expected() -> None:
     check_input(torch.zeros(5, 3, 8), 1, 3, axes=("time", "batch"))
     with pytest.raises(
         SettingError,
-        match=r"input must be \(batch, time, channels, width\), or the same without batch, with 3 channels; got",
+        match=r"input must be \(batch, time, channels, width\), or the same without batch, with 3 channels, got",
     ):
         check_input(torch.zeros(5, 2, 8), 1, 3, axes=("batch", "time"))
-    with pytest.raises(SettingError, match=r"\(rows, channels, width\) with 3 channels; got \(3, 8\)"):
+    with pytest.raises(SettingError, match=r"\(rows, channels, width\) with 3 channels, got \(3, 8\)"):
         check_input(torch.zeros(3, 8), 1, 3, axes=("rows",))

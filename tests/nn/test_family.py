@@ -78,7 +78,7 @@ def test_a_packed_sequence_is_its_lengths(kind: str) -> None:
     y, last = layer(x, lengths=lengths)
     torch.testing.assert_close(pad_packed_sequence(packed)[0], y)
     torch.testing.assert_close(tensors(state), tensors(last))
-    with pytest.raises(SettingError, match="a PackedSequence brings its lengths"):
+    with pytest.raises(SettingError, match="a PackedSequence has its own lengths"):
         layer(pack_padded_sequence(x, lengths, enforce_sorted=False), lengths=lengths)
 
 
@@ -157,7 +157,7 @@ def test_a_stateful_layer_goes_on_where_it_stopped(kind: str) -> None:
     layer, x = layer_of(kind, num_layers=2, stateful=True), input_of(kind)
     whole = layer_of(kind, num_layers=2)(x)[0]
     torch.testing.assert_close(torch.cat([layer(x[:2])[0], layer(x[2:])[0]]), whole)
-    with pytest.raises(SettingError, match="holds the state of a batch of 4 and got a batch of 2"):
+    with pytest.raises(SettingError, match="holds the state of a batch of 4, got a batch of 2"):
         layer(x[:, :2])
     layer.reset_state()
     torch.testing.assert_close(layer(x)[0], whole)

@@ -176,7 +176,7 @@ def test_ten_training_steps_follow_float64(options: dict[str, Any]) -> None:
 X = torch.zeros(5, 2, 3)
 MALFORMED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "one axis": (X[0, 0], {}, "2 or 3? axes|3 or 2 axes"),
-    "four axes": (X[None], {}, "3 or 2 axes; got 4 axes"),
+    "four axes": (X[None], {}, "3 or 2 axes, got 4 axes"),
     "features": (X[..., :2], {}, "input_size = 3 features on its last axis, got 2"),
     "float64": (X.double(), {}, "dtype of the weights, torch.float32, got torch.float64"),
     "whole numbers": (X.long(), {}, "dtype of the weights"),

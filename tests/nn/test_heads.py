@@ -121,13 +121,13 @@ def test_a_loss_makes_a_point_head(head: str | Head, loss: str, expected: str) -
 @pytest.mark.parametrize("head", ["student(min_df=3)", Quantiles(), "point(loss='huber')"])
 def test_a_loss_and_a_head_that_has_its_own(head: str | Head) -> None:
     with pytest.raises(
-        SettingError, match=r"loss='mse' is of a point forecast, and head=.* minimises its own, .* loss"
+        SettingError, match=r'loss="mse" is for a point forecast, and head=.* minimises its .*; leave loss out'
     ):
         point_head(head, "mse")
 
 
 def test_a_loss_of_classes_is_none_of_a_forecast() -> None:
-    with pytest.raises(SettingError, match=r"is of classes, and a forecast is a number; .*LSTMClassifier"):
+    with pytest.raises(SettingError, match=r"is for classes, and a forecast is a number; .*LSTMClassifier"):
         Point("categorical_crossentropy")
 
 
@@ -188,7 +188,7 @@ def test_poisson_and_tweedie_by_their_moments() -> None:
     low, high = Tweedie(power=1.4).quantiles(raw[:1], torch.tensor([0.01, 0.99]))[0].tolist()
     assert low == 0
     assert high == pytest.approx(float(torch.quantile(amounts, 0.99)), rel=0.1)
-    with pytest.raises(SettingError, match=r"Tweedie.power must lie between 1 .* and 2 .*, got 1"):
+    with pytest.raises(SettingError, match=r"Tweedie.power must be above 1 and below 2, got 1"):
         Tweedie(power=1.0)
 
 
@@ -218,12 +218,12 @@ def test_a_draw_at_the_edge_of_the_unit_interval_is_finite(
 
 @pytest.mark.parametrize("wrong", [(0.1, 0.9), (0.9, 0.5, 0.1), (-1.0, 0.5, 2.0), (0.1, 0.5, 0.8), (0.5,)], ids=str)
 def test_quantiles_that_are_none(wrong: tuple[float, ...]) -> None:
-    with pytest.raises(SettingError, match=r"must ascend between 0 and 1, be symmetric about 0.5 and hold it"):
+    with pytest.raises(SettingError, match=r"must ascend between 0 and 1, be symmetric about 0.5 and contain it"):
         Quantiles(wrong)
 
 
 def test_degrees_of_freedom_are_not_below_zero() -> None:
-    with pytest.raises(SettingError, match=r"Student.min_df is .* 0 or more; got -5"):
+    with pytest.raises(SettingError, match=r"Student.min_df must be at least 0, got -5"):
         Student(min_df=-5)
 
 

@@ -85,7 +85,7 @@ def test_forget_gates_begin_open_on_request() -> None:
     assert LSTM(3, 4, unit_forget_bias=True, coupled=True).bias_ih_l0[:4].tolist() == [1.0] * 4
     single = LSTM(3, 4, unit_forget_bias=True, single_bias=True, bias_initializer="zeros")
     assert single.bias_ih_l0.tolist() == [0.0] * 4 + [1.0] * 4 + [0.0] * 8
-    assert LSTM(3, 4, bias=False, unit_forget_bias=True).design.bias is False
+    assert LSTM(3, 4, bias=False, unit_forget_bias=True).cell.bias is False
 
 
 def test_functions_and_biases() -> None:
@@ -107,11 +107,11 @@ def test_what_does_not_go() -> None:
         LSTM(3, 4, kernel_initializer="glorot")
     with pytest.raises(SettingError, match="'orthogonal' needs a matrix"):
         LSTM(3, 4, bias_initializer="orthogonal")
-    with pytest.raises(SettingError, match="Chrono is for the biases of a layer that has a forget or an update gate"):
+    with pytest.raises(SettingError, match="Chrono sets the biases of a layer with a forget or an update gate"):
         RNN(3, 4, bias_initializer=Chrono(96))
-    with pytest.raises(SettingError, match="Chrono is for the biases"):
+    with pytest.raises(SettingError, match="Chrono sets the biases"):
         LSTMCell(3, 4, kernel_initializer=Chrono(96))
-    with pytest.raises(SettingError, match="above 2, got 2"):
+    with pytest.raises(SettingError, match="above 2 and finite, got 2"):
         Chrono(2)
 
 

@@ -113,10 +113,10 @@ def test_other_dtypes() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bias": "some"}, "bias must be one of 'all', 'gates', 'none'; got 'some'"),
-        ({"feedback": "gates"}, "feedback must be one of 'all', 'cells', 'none'; got 'gates'"),
-        ({"input_gate_bias": (1.0, 2.0, 3.0)}, "input_gate_bias must be one number or 2, one for each block; got"),
-        ({"input_gate_bias": 1.0, "bias": "none"}, 'input_gate_bias needs gates with a bias; got bias="none"'),
+        ({"bias": "some"}, "bias must be one of all, gates, none, got 'some'"),
+        ({"feedback": "gates"}, "feedback must be one of all, cells, none, got 'gates'"),
+        ({"input_gate_bias": (1.0, 2.0, 3.0)}, "input_gate_bias must be one number, or 2 for the blocks, got"),
+        ({"input_gate_bias": 1.0, "bias": "none"}, "input_gate_bias needs gates with a bias, got bias='none'"),
         ({"output_gate_bias": 1.0, "output_gate": False}, "output_gate_bias needs gates with a bias"),
     ],
 )
@@ -132,5 +132,5 @@ def test_wrong_input_says_what_is_wrong() -> None:
     zeros = torch.zeros(1, 2, 4)
     with pytest.raises(SettingError, match=r"gates0 must be .* = \(1, 2, 4\), got \(1, 2, 3"):
         layer(x, (zeros, zeros, zeros[..., :3]))
-    with pytest.raises(SettingError, match="blocks must be a whole number of at least 1, got 0"):
+    with pytest.raises(SettingError, match="blocks must be at least 1, got 0"):
         LSTM1997(3, 0)

@@ -137,7 +137,7 @@ def test_zoneout_of_the_cell_keeps_the_old_cell() -> None:
 @pytest.mark.parametrize("option", ["dropout", "input_dropout", "recurrent_dropout", "weight_drop", "zoneout"])
 def test_probabilities_are_checked(option: str) -> None:
     for p in (-0.1, 1.0):
-        with pytest.raises(SettingError, match=rf"{option} is a probability in \[0, 1\), got {p}"):
+        with pytest.raises(SettingError, match=f"{option} must be at least 0 and below 1, got {p:g}"):
             LSTM(3, 4, 2, **{option: p})
 
 

@@ -171,7 +171,7 @@ def test_without_a_cell_there_is_one_zoneout(kind: type) -> None:
 def test_gradient_clip_of_a_layer_whose_gradients_do_not_flow_back_through_h() -> None:
     with pytest.raises(SettingError, match="truncate=True cuts it off; leave it out, or use truncate=False"):
         LSTM1997(3, 4, gradient_clip=1.0)
-    assert LSTM1997(3, 4, gradient_clip=1.0, truncate=False).design.options.gradient_clip == 1.0
+    assert LSTM1997(3, 4, gradient_clip=1.0, truncate=False).cell.options.gradient_clip == 1.0
 
 
 def test_an_initializer_that_knows_the_gates_has_the_last_word() -> None:

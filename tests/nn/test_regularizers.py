@@ -96,12 +96,12 @@ def test_rows_of_zeros_stay() -> None:
 
 
 def test_what_does_not_go() -> None:
-    with pytest.raises(SettingError, match=r"MaxNorm.max_value is a norm and must be above 0, got -1"):
+    with pytest.raises(SettingError, match=r"MaxNorm.max_value must be above 0, got -1"):
         MaxNorm(-1.0)
     for value in (-0.1, math.inf, math.nan):
-        with pytest.raises(SettingError, match=f"l2 must be a finite number of at least 0, got {value}"):
+        with pytest.raises(SettingError, match=f"l2 must be at least 0 and finite, got {value}"):
             L2(value)
-        with pytest.raises(SettingError, match=f"l1 must be a finite number of at least 0, got {value}"):
+        with pytest.raises(SettingError, match=f"l1 must be at least 0 and finite, got {value}"):
             L1(value)
     with pytest.raises(
         SettingError, match=r"kernel_constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"

@@ -131,9 +131,9 @@ def test_vmap_runs_an_ensemble() -> None:
     ("options", "message"),
     [
         ({"heads": 4}, "heads must divide hidden_size = 6, got 4"),
-        ({"forget_gate": "tanh"}, "forget_gate must be one of 'sigmoid', 'exponential'; got 'tanh'"),
-        ({"dropout": -0.1}, r"dropout is a probability in \[0, 1\), got -0.1"),
-        ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
+        ({"forget_gate": "tanh"}, "forget_gate must be one of sigmoid, exponential, got 'tanh'"),
+        ({"dropout": -0.1}, r"dropout must be at least 0 and below 1, got -0.1"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
@@ -150,8 +150,8 @@ def test_wrong_input_says_what_is_wrong() -> None:
         SettingError, match=r"c0 must be \(layers\*directions, batch, width\) = \(2, 2, 6\), got \(2, 1"
     ):
         layer(x, (h, torch.zeros(2, 1, 6), n, m))
-    with pytest.raises(SettingError, match=r"the state must be \(h0, c0, n0, m0\): 4 tensors; got 2"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0, c0, n0, m0\): 4 tensors, got 2"):
         layer(x, (h, h))
     half = layer_of(dtype=torch.bfloat16)
-    with pytest.raises(SettingError, match=r"c0 must be torch.float32 beside weights of torch.bfloat16, got torch.bfl"):
+    with pytest.raises(SettingError, match=r"c0 must be torch.float32 with weights of torch.bfloat16, got torch.bfl"):
         half(x.bfloat16(), (h.bfloat16(),) * 4)

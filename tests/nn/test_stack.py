@@ -257,9 +257,9 @@ def test_options_that_do_not_go_together() -> None:
     with pytest.raises(SettingError, match="two directions have two"):
         LSTM(3, 4, 2, residual=True, bidirectional=True, return_sequences=False)
     packed = nn.utils.rnn.pack_padded_sequence(X.float(), [6, 4, 2])
-    with pytest.raises(SettingError, match="go_backwards puts the padding first"):
+    with pytest.raises(SettingError, match="go_backwards=True puts the padding first"):
         LSTM(3, 4, go_backwards=True)(packed)
-    with pytest.warns(UserWarning, match=r"dropout=0\.5 drops outputs between layers"):
+    with pytest.warns(UserWarning, match=r"dropout=0\.5 acts between layers"):
         LSTM(3, 4, dropout=0.5)
 
 

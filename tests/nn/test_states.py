@@ -50,7 +50,7 @@ def test_a_given_state_comes_before_the_kept_one() -> None:
 def test_a_kept_state_of_another_batch_is_refused() -> None:
     layer = GRU(3, 4, stateful=True, dtype=torch.float64)
     layer(X)
-    with pytest.raises(SettingError, match=r"batch of 3 and got a batch of 2; .*reset_state\(\)"):
+    with pytest.raises(SettingError, match=r"batch of 3, got a batch of 2; .*reset_state\(\)"):
         layer(X[:, :2])
 
 
@@ -121,24 +121,24 @@ def test_what_is_said_about_states_that_do_not_fit() -> None:
         layer(x, (h[0], h[0]))
     with pytest.raises(SettingError, match=r"c0 must be .* got \(2, 5, 3\)"):
         layer(x, (h, h[..., :3]))
-    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors; got 1"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0, c0\): 2 tensors, got 1"):
         layer(x, h)
     with pytest.raises(SettingError, match="h0 must have the dtype of the weights"):
         layer(x, (h.double(), h))
     with pytest.raises(SettingError, match=r"add the first axis with h0\[None\]"):
         LSTM(3, 4, batch_first=True)(x, (h[0], h[0]))
-    with pytest.raises(SettingError, match=r"the state must be \(h0\): 1 tensors; got 2"):
+    with pytest.raises(SettingError, match=r"the state must be \(h0\): 1 tensors, got 2"):
         GRU(3, 4)(x, (h[:1], h[:1]))
 
 
 def test_what_is_said_about_static_contexts_that_do_not_fit() -> None:
     layer, x = LSTM(3, 4, static_size=2), torch.randn(6, 5, 3)
     zeros = torch.zeros(1, 5, 4)
-    with pytest.raises(SettingError, match=r"static must be \(batch, static_size\) = \(5, 2\), got none"):
+    with pytest.raises(SettingError, match=r"static must be \(batch, static_size\) = \(5, 2\), got None"):
         layer(x)
     with pytest.raises(SettingError, match=r"= \(5, 2\), got \(5, 3\)"):
         layer(x, static=torch.zeros(5, 3))
-    with pytest.raises(SettingError, match="give one of the two"):
+    with pytest.raises(SettingError, match="give one of them"):
         layer(x, (zeros, zeros), static=torch.zeros(5, 2))
     with pytest.raises(SettingError, match="make it with static_size=2"):
         LSTM(3, 4)(x, static=torch.zeros(5, 2))

@@ -163,7 +163,7 @@ def test_state_and_bounds_that_do_not_fit_are_named() -> None:
     with pytest.raises(SettingError, match="h must be of shape \\(2, 5\\)"):
         ops.lstm(x, weights, (torch.zeros(1, 5), torch.zeros(2, 5)))
     for bound in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(SettingError, match="cell_clip must be a finite number above 0"):
+        with pytest.raises(SettingError, match="cell_clip must be above 0 and finite"):
             ops.lstm(x, weights, spec=ops.CellSpec(cell_clip=bound))
     with pytest.raises(SettingError, match="activation must be one of"):
         ops.lstm(x, weights, spec=ops.CellSpec(activation="tan"))
@@ -181,7 +181,9 @@ def test_a_layer_is_explained_by_what_runs_inside() -> None:
     assert ops.explain(nn.GRU(3, 8), x) == "no LSTM operator of gatecast runs inside this layer"
     assert ops.explain(torch.nn.LSTM(3, 8), x).endswith("gatecast.nn.LSTM takes its place")
     assert ops.explain(nn.LSTM(3, 8, static_size=1), x, static=torch.randn(2, 1), lengths=[5, 2]) in told
-    with pytest.raises(SettingError, match="explain passes lengths on to a layer, and got none"):
+    with pytest.raises(
+        SettingError, match="explain passes lengths on to a layer, got Tensor; the operator takes masks"
+    ):
         ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)), lengths=[5, 2])
     torch.set_rng_state(before)
     ops.explain(layer, x)
@@ -207,16 +209,16 @@ def test_an_explained_layer_is_left_as_it_was() -> None:
 
 # Calls with arguments of another type, and what is said about them.
 REFUSED = {
-    "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights; got Tensor and Tensor",
-    "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first: explain\(layer, x\); got Tensor before it",
+    "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights, got Tensor and Tensor",
+    "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first, got Tensor before it; call explain\(layer, x\)",
     "ops.explain(5, LSTM(3, 8))": "explain takes the layer first",
     "ops.lstm(X, tuple(W))": r"weights must be .*LSTMWeights\(w_ih, w_hh, ...\), got tuple",
     "ops.lstm(X, W, (torch.zeros(4, 8), None))": "state must be a tuple of two tensors, h and c, or None",
     "ops.lstm(X.numpy(), W)": r"x must be a tensor \(time, batch, input\), got ndarray",
     "ops.lstm(X.long(), W)": r"x must be of a floating-point type, got torch.int64; convert it with x.float",
-    "ops.lstm(X, W, spec=ops.CellSpec(cell_clip='a'))": "cell_clip must be a finite number above 0.* got 'a'",
+    "ops.lstm(X, W, spec=ops.CellSpec(cell_clip='a'))": "cell_clip must be a number, got 'a'",
     "ops.lstm(X, W, spec=ops.CellSpec(reverse='yes'))": "reverse must be True or False, got 'yes'",
-    "ops.lstm(X, W, spec=ops.CellSpec(bfloat16_products=1))": "bfloat16_products must be True or False or None, got 1",
+    "ops.lstm(X, W, spec=ops.CellSpec(bfloat16_products=1))": "bfloat16_products must be True or False, got 1",
     "ops.lstm(X, W, spec=ops.CellSpec('tanh', 2))": "^recurrent_activation must be one of .* got 2",
     "ops.lstm(X, W, spec=ops.CellSpec(torch.nn.Tanh))": "^activation must be one of .* got <class",
 }

@@ -49,7 +49,7 @@ class CellKind(ABC):
     bias: bool
     options: CellOptions
     takes: ClassVar[type[CellOptions]]
-    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): there is none
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): no such operator
 
     @classmethod
     def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
@@ -191,7 +191,7 @@ class LSTMKind(CellKind):
             zero_output=zero_output,
             recompute=options.recompute,
         )
-        return DEFAULT if spec == DEFAULT else spec  # DEFAULT itself is not checked at each call
+        return DEFAULT if spec == DEFAULT else spec  # select recognises DEFAULT by identity
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

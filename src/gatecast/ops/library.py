@@ -23,10 +23,10 @@ class Library(NamedTuple):
 
     Args:
         isa: instruction set, or "" where no kernel runs.
-        lanes: floats in a vector; the kept gates are laid out in blocks of so many units.
+        lanes: floats in a vector; the kept gates are laid out in blocks of this many units.
         tiles: there are kernels for products of bfloat16.
         reason: why no kernel runs; "" where one does.
-        asked: the reference was asked for by ``GATECAST_ISA=reference``.
+        asked: ``GATECAST_ISA=reference`` requests the reference.
         refused: ``GATECAST_ISA`` asks for what is not there.
     """
 

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights
@@ -14,41 +13,10 @@ from gatecast.ops.lstm_cell import operators
 from gatecast.ops.lstm_cell.operators import Call
 
 BIND = (Path(__file__).parents[3] / "csrc" / "bind.cpp").read_text("utf-8")
-CPP = {"Tensor": "Tensor", "Optional": "Tensor?", "std::vector<Tensor>": "Tensor[]", "double": "float", "bool": "bool"}
-CPP |= {"std::vector<int64_t>": "int[]", "int64_t": "int"}
-
-
-def parameters(function: str) -> list[tuple[str, str]]:
-    """Type in the schema and name of each parameter of a C++ function."""
-    found = re.search(rf"\w+ {function}\(([^)]*)\) {{", BIND)
-    assert found is not None
-    pairs = [re.split(r"\s+(?=\w+$)", one.strip()) for one in found[1].split(",")]
-    return [(CPP[kind], name) for kind, name in pairs]
-
-
-@pytest.mark.parametrize(
-    ("function", "arguments"),
-    [
-        ("lstm_forward", operators.ARGUMENTS),
-        ("lstm_backward", operators.BACKWARD_ARGUMENTS),
-        ("lstm_layers", operators.LAYERS_ARGUMENTS),
-    ],
-)
-def test_cpp_takes_the_arguments_of_the_table(function: str, arguments: dict[str, str]) -> None:
-    found = parameters(function)
-    assert [kind for kind, _ in found] == list(arguments.values())
-    tensors = [name for kind, name in found if kind.startswith("Tensor")]
-    assert tensors == [name for name, kind in arguments.items() if kind.startswith("Tensor")]
-
-
-def test_cpp_returns_the_outputs_of_the_table() -> None:
-    returned = [re.split(r",\s+", one) for one in re.findall(r"return {([\w,\s]+)};\n}", BIND)]
-    assert list(operators.OUTPUTS) in returned
-    assert [f"grad_{name}" for name in operators.INPUTS] in returned
 
 
 def test_cpp_reads_the_weights_of_a_layer_in_the_order_of_the_table() -> None:
-    places = re.search(r"enum Place {([^}]*), PER_RUN}", BIND.replace(" }", "}").replace("{ ", "{"))
+    places = re.search(r"enum RunWeight {([^}]*), RUN_WEIGHTS}", BIND.replace(" }", "}").replace("{ ", "{"))
     assert places is not None
     assert places[1].lower().split(", ") == list(operators.LAYER_WEIGHTS)
 

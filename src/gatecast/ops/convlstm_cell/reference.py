@@ -1,6 +1,6 @@
-"""The convolutional LSTM in plain PyTorch: images, lines or volumes in the place of vectors.
+"""The convolutional LSTM in plain PyTorch: on images, lines or volumes instead of vectors.
 
-One step, with the convolution * in the place of the matrix product and per-element peepholes (Shi, Chen, Wang, Yeung,
+One step, with the convolution * instead of the matrix product and per-element peepholes (Shi, Chen, Wang, Yeung,
 Wong & Woo 2015, "Convolutional LSTM Network", equation 3, https://arxiv.org/abs/1506.04214)::
 
     i, f, g, o = (W_ih * x_t + W_hh * (m h) + b).chunk(4)

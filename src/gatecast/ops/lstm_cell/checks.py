@@ -10,10 +10,8 @@ from torch import Tensor
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
-from gatecast.base.options import check_options
-from gatecast.ops.activations import activation_of
 from gatecast.ops.lstm_cell.operators import LAYER_WEIGHTS
-from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMWeights
+from gatecast.ops.lstm_cell.spec import CellSpec, LSTMWeights
 from gatecast.ops.masks import NO_MASKS, LSTMMasks
 
 State = tuple[Tensor, Tensor]
@@ -51,10 +49,6 @@ def check_lstm(x: Tensor, weights: LSTMWeights, state: State | None, spec: CellS
         _fits("c", state[1], (batch, hidden), x)
     if masks is not NO_MASKS:
         _check_masks(masks, (time, batch), output, hidden, x)
-    if spec is not DEFAULT:
-        activation_of(spec.activation)
-        activation_of(spec.recurrent_activation, "recurrent_activation")
-        check_options(spec, of="")
 
 
 def check_layers(x: Tensor, weights: Sequence[Tensor | None], spec: CellSpec, layers: int, directions: int) -> None:

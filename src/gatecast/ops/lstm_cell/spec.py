@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gatecast.base.options import option
-from gatecast.ops.activations import Activation
+from gatecast.base.options import check_options, option
+from gatecast.ops.activations import Activation, activation_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class CellSpec:
         bfloat16_products: kernels may round the factors of matrix products to bfloat16 where the processor has
             units for that (AMX); sums stay in float32. None: for bfloat16 tensors, and for float32 where PyTorch's
             settings allow it. False: never.
+
+    Raises:
+        SettingError: an option does not fit.
     """
 
     activation: Activation = "tanh"
@@ -41,6 +45,13 @@ class CellSpec:
     zero_output: bool = True
     recompute: bool = False
     bfloat16_products: bool | None = None
+
+    def __post_init__(self) -> None:
+        if torch.compiler.is_compiling():  # fields of dataclasses cannot be traced
+            return
+        activation_of(self.activation)
+        activation_of(self.recurrent_activation, "recurrent_activation")
+        check_options(self, of="")
 
     @property
     def gates(self) -> int:

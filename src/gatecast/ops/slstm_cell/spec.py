@@ -29,7 +29,7 @@ class SLSTMSpec:
 class SLSTMWeights(NamedTuple):
     """Weights of one layer; rows of the gates in the order i, f, z, o, and within a gate head by head.
 
-    A unit's row of ``w_hh`` holds its weights to the units of its own head alone: a block-diagonal matrix without its
+    A unit's row of ``w_hh`` holds its weights to the units of its head only: a block-diagonal matrix without its
     zeros. With one head it is the whole matrix.
     """
 
