@@ -161,5 +161,5 @@ def test_a_future_lacks_columns_of_the_source_by_their_own_names() -> None:
         "k": range(4),
     }
     panel = read_panel(table, id=["a", "b"], target="y", known="k")
-    with refused(DataError, problem=["2 columns a, b", "date, k"], remedy=Call("panel.future_frame", Arg("horizon"))):
+    with refused(DataError, problem=["2 columns a, b", "date, k"], remedy=Call("panel.future_frame", ...)):
         add_future(panel, {"date": ["2024-01-03"], "k": [1]})
