@@ -209,7 +209,7 @@ def test_what_does_not_fit_is_said(values: list[float], settings: dict[str, Any]
 
 
 def test_weekly_rows_and_two_targets_are_refused() -> None:
-    weekly = replace(epidemic(40), freq=gatecast.Frequency("W"))
+    weekly = epidemic(40).with_schema(freq=gatecast.Frequency("W"))
     with pytest.raises(DataError, match="expect one row a day, this panel has frequency W"):
         model().fit(weekly)
     with pytest.raises(DataError, match=r"takes one as target, this panel has 2: y0, y1"):
