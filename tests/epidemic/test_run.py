@@ -21,9 +21,8 @@ START = np.array([np.datetime64("2020-03-02", "ns")])
 
 
 def panel(values: np.ndarray = WAVE) -> Panel:
-    return Panel.from_arrays(
-        [values], ids=["town"], freq="D", starts=START, target_names=("cases",), source="cases.csv"
-    )
+    made = Panel.from_arrays([values], ids=["town"], freq="D", starts=START, source="cases.csv")
+    return made.with_schema(target=("cases",))
 
 
 def test_stages_are_announced_and_the_best_model_forecasts() -> None:

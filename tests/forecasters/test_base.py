@@ -98,7 +98,7 @@ def test_the_horizon_of_the_forecaster_is_the_default() -> None:
 
 def test_an_ensemble_reads_the_future_as_far_as_its_members_do() -> None:
     driver = np.sin(np.arange(70.0)).astype(np.float32)[:, None]
-    panel = panel_of(wave(70), freq="D", known=driver, known_names=("driver",))
+    panel = panel_of(wave(70), freq="D", known=driver, names={"known": ("driver",)})
     fit = FitConfig(steps=3, batch_size=8, evaluations=1, progress=False)
     lstm = LSTMForecaster(4, context=12, net=NetConfig(hidden_size=8), fit=fit)
     future = panel.future_frame(4).assign(driver=1.0)

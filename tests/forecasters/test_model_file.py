@@ -38,12 +38,10 @@ def panel() -> Panel:
     random = np.random.default_rng(0)
     fields: dict[str, Any] = {
         "known": random.normal(2, 3, (120, 1)).astype(np.float32),
-        "known_names": ("k",),
         "category": np.array([[0], [1]]),
-        "category_names": ("kind",),
-        "levels": (("x", "y"),),
     }
-    return panel_of(wave(70), wave(50), freq="D", ids=["a", "b"], **fields).cut(4)
+    names = {"known": ("k",), "category": ("kind",), "levels": (("x", "y"),)}
+    return panel_of(wave(70), wave(50), freq="D", ids=["a", "b"], names=names, **fields).cut(4)
 
 
 def fitted(kind: str = "segment", **settings: Any) -> LSTMForecaster:

@@ -31,7 +31,6 @@ class GatecastError(Exception):
 
     def __init__(self, problem: Words, remedy: Words = "", *, place: str = "") -> None:
         self.finding = Finding(place, problem, remedy)
-        super().__init__(str(self.finding))
 
     def __str__(self) -> str:
         return str(self.finding)

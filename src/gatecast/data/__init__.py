@@ -1,4 +1,4 @@
-"""Data: one or many series as they come, turned into a panel on a regular grid."""
+"""Data: one or many series of any source, described by a schema and read into a panel on a regular grid."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Reading brings pandas; it is loaded when it is asked for."""
+    """Load the reader, and pandas with it, on first use."""
     if name in {"add_future", "describe", "read_panel"}:
         return getattr(importlib.import_module("gatecast.data.read"), name)
     if name == "datasets":

@@ -27,8 +27,8 @@ def calendar_cycles(
 ) -> tuple[str, ...]:
     """Cycles of the calendar that the frequency resolves, shortest first; with ``rows``, those that they hold twice.
 
-    A cycle seen once cannot be told from a trend: twelve months of training teach a network that February is high
-    because it was high that once.
+    A cycle seen once looks like a trend: twelve months of training teach a network that February is high because it was
+    high in that year.
 
     Args:
         freq: distance of two rows.

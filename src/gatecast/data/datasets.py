@@ -5,7 +5,6 @@ Sources and licences are in ``bundled/LICENSES.md`` beside the files, and in eac
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from gatecast.base.errors import SettingError
+from gatecast.base.text import nearest
 from gatecast.data.panel import Panel
 from gatecast.data.read import read_panel
 
@@ -143,9 +143,9 @@ def path(name: str) -> Path:
 def info(name: str) -> Dataset:
     """Title, licence and citation of a bundled data set. Raises SettingError with the nearest known name."""
     if name not in _BY_NAME:
-        near = difflib.get_close_matches(name, _BY_NAME, 1, 0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SettingError(f"there is no data set {name!r}; expected one of {', '.join(_BY_NAME)}{hint}")
+        near = nearest(name, _BY_NAME, cutoff=0.4)
+        remedy = f"expected one of {', '.join(_BY_NAME)}" + (f"; did you mean {near!r}?" if near else "")
+        raise SettingError(f"there is no data set {name!r}", remedy)
     return _BY_NAME[name]
 
 

@@ -185,7 +185,7 @@ class Layers(Recurrent):
         if self.kept_h is None:
             raise SettingError(
                 "a stateful layer is exported with the state that it keeps, and this one keeps none yet",
-                "call it once on a batch of the intended size, or make it with " + Arg("stateful", False),
+                "call it once on a batch of the intended size, or make it with stateful=False",  # export shows no Text
             )
         self._check_fits(self.kept_h, batch, space)
 

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import DataError, SettingError
+from gatecast.base.findings import Call
 from gatecast.data import Panel
 from gatecast.data.read import add_future, read_panel
 
@@ -129,3 +131,35 @@ def test_the_future_is_read_as_the_panel_was() -> None:
     for code in ("-9999", -9999):
         with pytest.raises(DataError, match=r"'price'.*has no value at 2024-01-14"):
             add_future(panel, {**ahead, "price": [1, code]})
+
+
+def test_columns_of_the_source_or_the_joined_ones_of_the_frame_are_taken() -> None:
+    hours = pd.date_range("2024-01-01", periods=30, freq="h")
+    parts = [
+        pd.DataFrame({"date": hours.strftime("%Y-%m-%d"), "clock": hours.strftime("%H:%M"), "shop": shop, "item": item})
+        for shop in "ab"
+        for item in "xy"
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table["y"], table["price"] = np.arange(120.0), np.arange(120.0) + 0.5
+    ahead = table["date"].eq("2024-01-02") & table["clock"].ge("04:00")
+    panel = read_panel(table[~ahead], time=["date", "clock"], id=["shop", "item"], target="y", known="price")
+    frame = panel.future_frame(2)
+    assert frame.columns.tolist() == ["shop/item", "date + clock", "price"]
+    joined = add_future(panel, frame.assign(price=table.loc[ahead, "price"].to_numpy()))
+    apart = add_future(panel, table[ahead].drop(columns="y"))
+    np.testing.assert_array_equal(joined.known, apart.known)
+    assert joined.known[joined.stop - 1, 0].tolist() == [29.5, 59.5, 89.5, 119.5]
+
+
+def test_a_future_lacks_columns_of_the_source_by_their_own_names() -> None:
+    table = {
+        "date": ["2024-01-01", "2024-01-02"] * 2,
+        "a": list("xxyy"),
+        "b": list("uuvv"),
+        "y": range(4),
+        "k": range(4),
+    }
+    panel = read_panel(table, id=["a", "b"], target="y", known="k")
+    with refused(DataError, problem=["2 columns a, b", "date, k"], remedy=Call("panel.future_frame", ...)):
+        add_future(panel, {"date": ["2024-01-03"], "k": [1]})

@@ -87,7 +87,7 @@ GOOD = {
         ("date format", "the other order is not regular"),
     ),
     "day order, told": Good("d,y\n1/1/2024,1\n2/1/2024,2\n3/1/2024,3\n", PLAIN, options={"date_format": "day-first"}),
-    "pattern, told": Good("d,y\n2024|001,1\n2024|002,2\n", [1, 2], options={"date_format": "%Y|%j", "delimiter": ","}),
+    "pattern, given": Good("d,y\n2024|001,1\n2024|002,2\n", [1, 2], options={"date_format": "%Y|%j", "delimiter": ","}),
     "two-digit years": Good(
         "d,y\n12/30/23,1\n12/31/23,2\n", [1, 2], "2023-12-30", repair=("date format", "two digits")
     ),
@@ -229,7 +229,7 @@ GOOD = {
         "h",
         options={"tz": "Europe/Berlin"},
     ),
-    "summer time in March, not told": Good(
+    "summer time in March, no zone given": Good(
         "t,y\n2024-03-31 00:00,0\n2024-03-31 01:00,1\n2024-03-31 03:00,3\n2024-03-31 04:00,4\n",
         [0, 1, NAN, 3, 4],
         "2024-03-31",

@@ -61,8 +61,8 @@ def read_panel(
             or list of series of unequal lengths.
         time: column with the times, or several that belong together (date and clock; year, month, day, hour);
             None to find it; False to count rows.
-        target: column to forecast, or several (forecast jointly; with ``layout="wide"`` each is a series of its own).
-        id: column or columns that tell the series apart; None to find them; ``()`` for one series.
+        target: column to forecast, or several (forecast jointly; with ``layout="wide"`` each is a series).
+        id: column or columns that distinguish the series; None to find them; ``()`` for one series.
         past: numeric columns known up to the forecast origin only.
         known: numeric columns known in advance; rows after the last target value are taken as the future.
         static: numeric columns with one value a series.
@@ -94,29 +94,8 @@ def read_panel(
         >>> [repair.kind for repair in panel.repairs]
         ['time column', 'target column', 'gap', 'missing']
     """
-    given = refine(
-        Schema(),
-        time=time,
-        target=target,
-        id=id,
-        past=past,
-        known=known,
-        static=static,
-        category=category,
-        freq=freq,
-        layout=layout,
-        missing=missing,
-        duplicates=duplicates,
-        infinite=infinite,
-        tz=tz,
-        date_format=date_format,
-        decimal=decimal,
-        delimiter=delimiter,
-        encoding=encoding,
-        header=header,
-        start=start,
-    )
-    return read(source, given)
+    given = {name: value for name, value in locals().items() if name != "source"}
+    return read(source, refine(Schema(), **given))
 
 
 def read(source: Any, schema: Schema) -> Panel:

@@ -22,7 +22,7 @@ from gatecast.data.read.times import read_times
 from gatecast.data.read.timezones import to_utc
 from gatecast.data.schema import Names, Schema
 
-_FRAME = Call("panel.future_frame", Arg("horizon"))
+_FRAME = Call("panel.future_frame", ...)
 _FILL_IN = "fill in " + _FRAME
 
 
@@ -145,7 +145,7 @@ def _steps_ahead(panel: Panel, table: Table, series: np.ndarray, times: np.ndarr
 
 
 def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: int, table: Table) -> None:
-    """Every series has a row ahead; else the times wanted and those that came are told."""
+    """Check that every series has a row ahead; the error names the times expected and those given."""
     without = np.flatnonzero(np.bincount(series, minlength=len(panel)) == 0)
     if not len(without):
         return
@@ -159,7 +159,7 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
 
 
 def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) -> np.ndarray:
-    """``(series,)`` number of steps given; each series has all steps from the first on, each once."""
+    """``(series,)`` number of steps given; each series must have all steps from the first on, each once."""
     lengths = np.zeros(len(panel), np.int64)
     np.maximum.at(lengths, series, steps + 1)
     given = np.bincount(series, minlength=len(panel))
