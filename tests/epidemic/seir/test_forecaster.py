@@ -228,7 +228,7 @@ def test_settings_out_of_bounds_are_refused(settings: dict[str, Any], problem: l
 
 
 def test_weekly_rows_and_two_targets_are_refused() -> None:
-    weekly = replace(epidemic(40), freq=gatecast.Frequency("W"))
+    weekly = epidemic(40).with_schema(freq=gatecast.Frequency("W"))
     with refused(DataError, problem="one row a day, this panel has frequency W", remedy="daily counts"):
         model().fit(weekly)
     with refused(
