@@ -53,20 +53,20 @@ def test_given_axes_are_used() -> None:
 
 
 def test_two_targets_and_an_integer_index() -> None:
-    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(40, 2))], ids=["pair"], time_name="row")
+    panel = Panel.from_arrays([np.random.default_rng(0).normal(size=(40, 2))], ids=["pair"])
     axes = forecast_of(panel).plot()
     assert [ax.get_title(loc="left") for ax in axes] == ["pair · y0", "pair · y1"]
-    assert axes[1].get_xlabel() == "row"
+    assert axes[1].get_xlabel() == "step"
 
 
 def test_times_are_those_of_the_wall_clock() -> None:
     start = np.array([np.datetime64("2024-03-01T03", "ns")])
-    panel = Panel.from_arrays([np.arange(60.0)], freq="h", tz="Asia/Seoul", starts=start)
+    panel = Panel.from_arrays([np.arange(60.0)], freq="h", starts=start).with_schema(tz="Asia/Seoul")
     ax = forecast_of(panel).plot(history=60)
     actual = next(line for line in ax.lines if line.get_label() == "actual")
     assert actual.get_xdata()[0] == np.datetime64("2024-03-01T12")
 
 
 def test_an_unknown_id_is_named() -> None:
-    with pytest.raises(KeyError, match="no series named 'zz'"):
+    with pytest.raises(KeyError, match="the panel has no series 'zz'"):
         forecast_of(daily(2)).plot("zz")

@@ -153,7 +153,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     whole = classifier(fit=fit).fit(X, y).predict_proba(X)
     again = classifier(fit=replace(fit, resume=True)).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(whole, again)
-    with pytest.raises(ModelFileError, match="is of another run: it was made from other data"):
+    with pytest.raises(ModelFileError, match="belongs to another run: it was written for other data"):
         classifier(fit=replace(fit, resume=True)).fit(X, 1 - y)
     smooth = "categorical_crossentropy(label_smoothing=0.1)"
     with pytest.raises(
@@ -165,7 +165,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_names_the_sequences() -> None:
     X, y = ragged(40)
     X[3] = np.full_like(X[3], 3e38)
-    with pytest.raises(gatecast.base.errors.TrainingError, match=r"the loss is nan at step 1; .* series "):
+    with pytest.raises(gatecast.base.errors.TrainingError, match=r"the loss is nan at step 1, in a batch with series "):
         classifier(fit=FEW, standardize=False, loss=Spoilt()).fit(X, y)
 
 

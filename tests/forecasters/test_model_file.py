@@ -314,7 +314,7 @@ def test_paths_of_training_do_not_travel(tmp_path: Path) -> None:
 
     secret = tmp_path / "secret"
     fit = dataclasses.replace(FIT, checkpoint=secret / "run.ckpt", resume=True, log_dir=secret, log="tensorboard")
-    with pytest.warns(UserWarning, match="the training begins anew"):
+    with pytest.warns(UserWarning, match="training starts anew"):
         path = fitted(fit=fit).save(tmp_path / "m.gatecast")
     assert b"secret" not in path.read_bytes()
     config = load(path).fit_config

@@ -141,7 +141,7 @@ def test_ctrl_c_reaches_all_processes_and_leaves_a_checkpoint(tmp_path: Path) ->
         finally:
             process.kill()
     assert process.returncode == 130, printed
-    assert f"{tmp_path / 'run.ckpt'} holds the state: add --fit.resume to the same command to go on" in printed
+    assert f"{tmp_path / 'run.ckpt'} holds the state: add --fit.resume to the same command to resume" in printed
     assert checkpoint_facts(tmp_path / "run.ckpt")["step"] >= 5
 
 

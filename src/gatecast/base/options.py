@@ -200,11 +200,7 @@ def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) 
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
             raise SettingError(name + f" must be {words}, got {value!r}")
     if bounds != _ANY and not bounds.allow(value):
-        raise SettingError(name + f" must be {bounds}, got {_number(value)}")
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+        raise SettingError(name + f" must be {bounds}, got {value!r}")
 
 
 def call_text(made: Any, settings: Mapping[str, Any]) -> str:

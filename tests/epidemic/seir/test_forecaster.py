@@ -14,7 +14,7 @@ from fixtures.refused import refused
 import gatecast
 from gatecast import SEIRForecaster, backtest
 from gatecast.base.errors import DataError, NotFittedError, SettingError
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, Call
 from gatecast.epidemic.seir import Scenario
 from gatecast.epidemic.seir.equations import R
 
