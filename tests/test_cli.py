@@ -197,7 +197,7 @@ def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> Non
     path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 8)))
     code, out, _ = run("forecast", path, "--horizon", 6, "--model", "naive")
     assert code == 0
-    assert "No backtest: " in out
+    assert "No backtest: short.csv: a backtest with --horizon 6 needs a series of at least" in out
 
 
 # ── the folder ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -120,13 +120,13 @@ def test_a_schedule_is_kept_as_its_text(schedule: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
-        ("up", r"FitConfig.schedule must be one of one_cycle, cosine, constant, plateau or .*; got 'up'"),
+        ("up", r"FitConfig.schedule must be one of one_cycle, cosine, constant, plateau or .*, got 'up'"),
         ("plateau(factor=2)", r"Plateau.factor must be at least 0 and at most 1, got 2"),
         ("plateau(patience=0)", r"Plateau.patience must be at least 1, got 0"),
         ("plateau(min_delta=-1)", r"Plateau.min_delta must be at least 0, got -1"),
         ("cosine(end=-0.1)", r"Cosine.end must be at least 0 and at most 1, got -0.1"),
         ("cosine(rise=0.1)", r"cosine takes the settings end"),
-        (Schedule(), r"is none of one_cycle"),
+        (Schedule(), r"its class is not one of one_cycle"),
     ],
 )
 def test_invalid_schedules_are_refused(schedule: Any, message: str) -> None:
