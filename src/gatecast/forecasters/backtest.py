@@ -308,8 +308,9 @@ def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> t
 
 def _too_short(panel: Panel, horizon: int, least: int) -> DataError:
     longest = int(panel.lengths.max(initial=0))
+    needs = f" needs a series of at least {least} rows, the longest has {longest}"
     return DataError(
-        "a backtest with " + Arg("horizon", horizon) + f" needs a series of at least {least} rows, the longest has {longest}",
+        "a backtest with " + Arg("horizon", horizon) + needs,
         "take a shorter " + Arg("horizon") + f" (at most {max(1, longest - 2)} here) or more data",
         place=panel.source,
     )
