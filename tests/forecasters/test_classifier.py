@@ -157,7 +157,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
         classifier(fit=replace(fit, resume=True)).fit(X, 1 - y)
     smooth = "categorical_crossentropy(label_smoothing=0.1)"
     with pytest.raises(
-        ModelFileError, match=r"it was made for loss Sparse.*label_smoothing=0.0.*, this is Sparse.*=0.1"
+        ModelFileError, match=r"it was written for loss Sparse.*label_smoothing=0.0.*, this run has Sparse.*=0.1"
     ):
         classifier(fit=replace(fit, resume=True), loss=smooth).fit(X, y)
 
