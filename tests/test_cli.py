@@ -172,7 +172,7 @@ def test_the_same_seed_gives_the_same_bytes(run: Run, sales: Path, tmp_path: Pat
     assert first != other
 
 
-def test_a_baseline_can_be_asked_for(run: Run, sales: Path, tmp_path: Path) -> None:
+def test_a_baseline_can_be_selected(run: Run, sales: Path, tmp_path: Path) -> None:
     code, out, _ = run("forecast", sales, "--horizon", 12, "--model", "seasonal-naive", "--windows", 2)
     assert code == 0
     assert "Seasonal naive is" in out
@@ -294,7 +294,7 @@ def test_data_flags_reach_the_reader(run: Run, tmp_path: Path) -> None:
     assert json.loads(out)["missing"] == 1
 
 
-def test_backtest_prints_and_writes_only_when_told(run: Run, sales: Path, tmp_path: Path) -> None:
+def test_backtest_prints_and_writes_only_with_out(run: Run, sales: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     code, out, _ = run("backtest", sales, "--horizon", 6, *QUICK)
     assert code == 0
@@ -335,7 +335,7 @@ def test_training_is_logged_and_explained(run: Run, sales: Path, tmp_path: Path)
     assert (code, "there is no model file nowhere.gatecast" in err) == (2, True)
 
 
-def test_predict_prints_and_writes_nothing_unless_told(run: Run, sales: Path, tmp_path: Path) -> None:
+def test_predict_prints_and_writes_nothing_without_out(run: Run, sales: Path, tmp_path: Path) -> None:
     assert run("forecast", sales, "--horizon", 3, "--windows", 0, *QUICK[:4])[0] == 0
     before = tree(tmp_path)
     code, out, _ = run("predict", "gatecast-out/model.gatecast", sales)
@@ -440,7 +440,7 @@ def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sale
     assert "horizn" in err
 
 
-def test_what_is_no_number_is_refused_by_its_option(run: Run) -> None:
+def test_an_invalid_number_is_refused_by_its_option(run: Run) -> None:
     code, _, err = run("forecast", "x.csv", "--horizon", "1.x")
     assert code == 2
     assert "--horizon" in err
@@ -451,8 +451,8 @@ def test_a_loss_reaches_the_model(run: Run, sales: Path, tmp_path: Path) -> None
     options = ["--horizon", 3, "--windows", 0, *QUICK[:4]]
     code, out, err = run("forecast", sales, *options, "--loss", "huber(delta=0.5)", "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)["run"]["model"]
-    assert (told["head"], told["loss"]) == ("Point", "huber(delta=0.5)")
+    model = json.loads(out)["run"]["model"]
+    assert (model["head"], model["loss"]) == ("Point", "huber(delta=0.5)")
     (tmp_path / "settings.toml").write_text('loss = "mase"\n[fit]\nsteps = 3\n[net]\nhidden_size = 8\n')
     assert run("backtest", sales, "--horizon", 3, "--windows", 2, "--config", "settings.toml")[0] == 0
 
@@ -537,7 +537,7 @@ def test_an_error_names_options(run: Run, tmp_path: Path) -> None:
     assert "(--target)" in run("data", "two.csv", "--target", "c")[2]
 
 
-def test_an_error_is_json_where_json_was_asked_for(run: Run, sales: Path) -> None:
+def test_an_error_is_json_with_the_option_json(run: Run, sales: Path) -> None:
     code, out, err = run("forecast", sales, "--horizon", 0, "--json")
     assert code == 2
     assert json.loads(out)["error"]["type"] == "SettingError"

@@ -1,4 +1,4 @@
-"""What is no number is refused where a number is declared."""
+"""A value of another type than declared is refused."""
 
 from __future__ import annotations
 

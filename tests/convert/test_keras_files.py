@@ -121,7 +121,7 @@ def test_a_member_that_swells(make: Callable[..., Path]) -> None:
         ({"class_name": "Sequential", "config": {"layers": []}}, "no LSTM, GRU, SimpleRNN"),
     ],
 )
-def test_a_configuration_that_is_none(make: Callable[..., Path], model: Any, message: str) -> None:
+def test_an_invalid_configuration(make: Callable[..., Path], model: Any, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         from_keras(make(model))
 
@@ -235,7 +235,7 @@ def _group(file: Any) -> None:
         (lambda file: file.move("layers/lstm", "layers/gru"), "expected arrays in the group layers/lstm/cell/vars"),
     ],
 )
-def test_arrays_that_are_none(make: Callable[..., Path], change: Callable[[Any], None], message: str) -> None:
+def test_invalid_arrays(make: Callable[..., Path], change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         from_keras(make(h5=weights(change)))
 

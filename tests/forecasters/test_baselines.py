@@ -127,7 +127,7 @@ def test_sample_paths_have_the_spread_of_the_intervals(model: LocalBaseline) -> 
     )
 
 
-def test_sample_paths_of_naive_hang_together_as_a_random_walk() -> None:
+def test_sample_paths_of_naive_are_a_random_walk() -> None:
     samples = Naive().fit(panel(HISTORY)).predict(4, samples=20_000).samples
     assert samples is not None
     paths = samples[0, :, :, 0]

@@ -72,7 +72,7 @@ def test_sequences_of_different_lengths_are_read_to_their_own_ends() -> None:
     assert model.predict_proba([X[0], np.zeros((40, 1))]).shape == (2, 2), "longer than any of training"
 
 
-def test_sequences_are_read_backwards_where_that_is_asked_for() -> None:
+def test_go_backwards_reads_sequences_backwards() -> None:
     """The network with the same weights that reads forwards tells the same of the sequences turned round."""
     X, y = ragged(40)
     net = NetConfig(hidden_size=8, dropout=0.0, go_backwards=True)
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
         classifier(fit=replace(fit, resume=True), loss=smooth).fit(X, y)
 
 
-def test_a_loss_that_is_no_number_names_the_sequences() -> None:
+def test_a_loss_that_is_not_finite_names_the_sequences() -> None:
     X, y = ragged(40)
     X[3] = np.full_like(X[3], 3e38)
     with pytest.raises(gatecast.base.errors.TrainingError, match=r"the loss is nan at step 1, in a batch with series "):
@@ -308,7 +308,7 @@ def test_a_loaded_classifier_says_the_same(tmp_path: Path, labels: tuple[Any, An
 
 @dataclass(frozen=True)
 class Spoilt(Loss):
-    """A loss of the user's own, which is no number."""
+    """A custom loss that is NaN."""
 
     classes: ClassVar[bool] = True
 
@@ -338,7 +338,7 @@ def test_a_classifier_makes_no_forecasts(tmp_path: Path, capsys: pytest.CaptureF
     assert "Too short to tell: 2 evaluations" in capsys.readouterr().out
 
 
-def test_an_optimizer_of_ones_own_is_told_in_the_file(tmp_path: Path) -> None:
+def test_the_file_names_a_custom_optimizer(tmp_path: Path) -> None:
     model = classifier(fit=replace(FEW, optimizer=torch.optim.SGD)).fit(*halves(40))
     loaded = gatecast.load(model.save(tmp_path / "own"))
     assert loaded.describe()["fit"]["optimizer"] == "own(name='torch.optim.sgd.SGD')"

@@ -111,7 +111,7 @@ def test_a_gap_repeats_the_last_observed_value_and_never_a_later_one() -> None:
 
 def test_the_prior_is_the_seasonal_naive_forecast() -> None:
     context = np.array([4.0, 7, 1, 3, 9])
-    lags = np.append((context - 9)[:-1], 1)  # 1, the intercept, in the place of the last value
+    lags = np.append((context - 9)[:-1], 1)  # 1, the intercept, instead of the last value
     assert (9 + lags @ _prior(5, 7, season=3)).tolist() == [1, 3, 9, 1, 3, 9, 1]
     assert (9 + lags @ _prior(5, 2, season=0)).tolist() == [9, 9]
 

@@ -202,7 +202,7 @@ def test_a_truncated_file(tmp_path: Path, saved: Path, kept: float) -> None:
 
 
 @pytest.mark.parametrize("content", [b"time,y\n1,2\n", b"\x80\x04\x95pickle", b"{}"])
-def test_a_file_that_is_no_zip(tmp_path: Path, content: bytes) -> None:
+def test_a_file_other_than_a_zip(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.gatecast"
     path.write_bytes(content)
     with refused(ModelFileError, problem="not a gatecast model"):
@@ -223,7 +223,7 @@ def test_a_zip_of_something_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("manifest", [b"not json", b"[1]", b"\xff\xfe"])
-def test_a_manifest_that_is_none(tmp_path: Path, saved: Path, manifest: bytes) -> None:
+def test_an_invalid_manifest(tmp_path: Path, saved: Path, manifest: bytes) -> None:
     with refused(ModelFileError, problem="not a gatecast model"):
         load(rewritten(saved, tmp_path / "m.gatecast", manifest_json=manifest))
 

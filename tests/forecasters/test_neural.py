@@ -111,7 +111,7 @@ def test_counts(kind: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 2.5])
-def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
+def test_a_head_for_counts_refuses_other_values(value: float) -> None:
     counts = np.random.default_rng(0).poisson(3, 90).astype(float)
     counts[7], counts[9] = value, np.nan
     panel = panel_of(np.arange(50), counts, freq="D", ids=["a", "b"])
@@ -284,7 +284,7 @@ def one_step_correlation(forecast: Any) -> float:
 
 
 @pytest.mark.parametrize("members", [1, 2])
-def test_paths_of_a_recursive_network_hang_together_as_the_series_does(members: int) -> None:
+def test_paths_of_a_recursive_network_are_correlated_as_the_series_is(members: int) -> None:
     """The copula that stands in for other networks would join the steps of both alike without held-back windows."""
     wishes = {
         "net": {"kind": "recursive"},
@@ -371,7 +371,7 @@ def test_a_missing_future_value_names_column_and_date() -> None:
         fitted.predict()
 
 
-def test_a_future_at_wrong_dates_is_told_by_the_rows_of_the_horizon_alone() -> None:
+def test_a_future_at_wrong_dates_is_refused_with_the_rows_of_the_horizon() -> None:
     panel = driven(1)
     fitted = forecaster().fit(panel)
     frame = panel.future_frame(300).assign(driver=1.0)
@@ -481,13 +481,18 @@ def test_a_clone_is_unfitted_with_the_same_settings() -> None:
     fitted.predict()
 
 
-def test_what_ran_is_told() -> None:
+def test_describe_reports_the_run() -> None:
     fitted = forecaster().fit(waves())
     assert [entry["step"] for entry in fitted.history_] == [4, 8]
-    told = fitted.describe()
-    assert (told["horizon"], told["context"], told["seed"], told["scaler"]) == (HORIZON, 12, 1, "standard")
-    assert told["parameters"] == fitted.parameters_ > 0
-    assert told["net"]["kind"] in ("segment", "direct")
+    described = fitted.describe()
+    assert (described["horizon"], described["context"], described["seed"], described["scaler"]) == (
+        HORIZON,
+        12,
+        1,
+        "standard",
+    )
+    assert described["parameters"] == fitted.parameters_ > 0
+    assert described["net"]["kind"] in ("segment", "direct")
 
 
 def test_refit_uses_all_windows() -> None:

@@ -201,7 +201,7 @@ def test_a_forecaster_of_each_cell_survives_its_file(tmp_path: Path, kind: str, 
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("segment", 4), ("direct", 3), ("seq2seq", 3), ("recursive", 6)])
-def test_input_size_follows_from_the_data_and_is_told(kind: str, expected: int) -> None:
+def test_input_size_follows_from_the_data_and_is_described(kind: str, expected: int) -> None:
     """Two targets and a covariate; the recursive one reads lag, missing mark, past-only input and its mark besides."""
     fit = FitConfig(steps=1, batch_size=8, evaluations=1, refit=False, progress=False)
     panel = panel_of(torch.randn(50, 2).numpy(), freq="D", past=torch.randn(50, 1).numpy(), names={"past": ("p",)})

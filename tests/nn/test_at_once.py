@@ -1,4 +1,4 @@
-"""All layers in one call, where no gradient is asked for: the same results, of the weights as they are now."""
+"""All layers in one call, where no gradient is needed: the same results, of the weights as they are now."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ def test_an_image_smaller_than_the_kernel_and_one_of_another_size() -> None:
         layer(torch.zeros(3, 2, 1, 9, 8))
 
 
-def test_the_size_of_a_state_is_told_for_all_axes() -> None:
+def test_the_message_gives_the_size_of_a_state_for_all_axes() -> None:
     layer = ConvLSTM2d(1, 4, 3, stride=2)
     assert tuple(layer.state_space(8, 5)) == (4, 3)
     with pytest.raises(SettingError, match=r"state_space takes one size for each axis, \(height, width\), got \(8,\)"):

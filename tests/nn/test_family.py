@@ -214,7 +214,7 @@ def test_layers_are_joined_by_residuals_and_skips(kind: str) -> None:
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 @EVERY
-def test_weights_begin_as_they_are_told(kind: str) -> None:
+def test_initializers_set_the_weights(kind: str) -> None:
     layer = layer_of(
         kind, num_layers=2, kernel_initializer="ones", recurrent_initializer="zeros", bias_initializer="ones",
         **({"unit_forget_bias": False} if "Conv" in kind else {}),

@@ -79,7 +79,7 @@ def test_lengths_and_mask_keep_nan_out() -> None:
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
 
 
-def test_biases_begin_where_they_are_told() -> None:
+def test_biases_start_at_their_options() -> None:
     layer = LSTM1997(3, 3, 2, input_gate_bias=(-1, -2, -3), output_gate_bias=-4.0, init_range=0.2)
     assert layer.bias_ih_l0[:3].tolist() == [-1, -2, -3]
     assert layer.bias_ih_l0[-3:].tolist() == [-4] * 3

@@ -284,7 +284,7 @@ def test_a_row_gets_the_same_bits_whatever_lies_beside_it(isa: str) -> None:
 def test_the_kernel_runs_here() -> None:
     """Without it, the tests above compare the reference with itself."""
     if os.environ.get("GATECAST_ISA") == "reference":
-        pytest.skip("the reference was asked for")
+        pytest.skip("the reference was selected")
     assert library().isa, library().reason
 
 

@@ -19,7 +19,7 @@ from gatecast.ops.library import find, library
 from gatecast.ops.lstm_cell import reference
 from gatecast.testing import OPTIONS, SHAPES, LSTMCase
 
-pytestmark = pytest.mark.skipif(not library().tiles, reason="this processor has no AMX, or it was not asked for")
+pytestmark = pytest.mark.skipif(not library().tiles, reason="this processor has no AMX, or it was not requested")
 NARROW = 8  # features up to which the gradient of x is a product of float32
 
 
@@ -45,9 +45,9 @@ def threads(count: int) -> Iterator[None]:
 @pytest.fixture
 def precision() -> Iterator[None]:
     """PyTorch's settings as they were, afterwards."""
-    told = torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision
+    settings = torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision
     yield
-    torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision = told
+    torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision = settings
 
 
 def on_tiles(case: LSTMCase, **more: Any) -> ops.CellSpec:
@@ -164,9 +164,9 @@ def test_a_layer_takes_them_where_autocast_allows_it() -> None:
     layer, x = of_layer()
     exact = layer(x)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        told, y = ops.explain(layer, x), layer(x)[0]
+        reason, y = ops.explain(layer, x), layer(x)[0]
     y.square().sum().backward()  # outside, as training does
-    assert told.startswith("cpu-amx: torch.autocast: products of bfloat16")
+    assert reason.startswith("cpu-amx: torch.autocast: products of bfloat16")
     assert y.dtype == torch.float32
     assert is_short(y, exact)
     with torch.autocast("cpu", torch.float16):
@@ -205,7 +205,7 @@ print(ops.explain(LSTM(8, 32), torch.randn(12, 16, 8)).split(":")[0])
 
 
 @pytest.mark.parametrize("setting", TOLD + NOT_TOLD, ids=str)
-def test_they_follow_the_precision_that_pytorch_was_told(setting: str) -> None:
+def test_they_follow_the_precision_set_in_pytorch(setting: str) -> None:
     assert run_here(ASK.format(setting)) == ("cpu-amx" if setting in TOLD else "cpu-avx512")
 
 
@@ -289,7 +289,7 @@ IN_OTHERS = """
 import os, threading, torch
 go, found = threading.Event(), []
 old = threading.Thread(target=lambda: (go.wait(), found.append(call())))
-old.start()  # before the system was asked for tiles
+old.start()  # before tiles were requested from the system
 from gatecast import ops, testing
 case = testing.LSTMCase("any", 9, 75, 12, 40)
 x, weights, *_ = testing.arguments(case)
@@ -320,7 +320,7 @@ class Stack(ctypes.Structure):
 memory = ctypes.create_string_buffer(8192)
 libc = ctypes.CDLL(None, use_errno=True)
 stack = Stack(ctypes.cast(memory, ctypes.c_void_p), 0, 8192)
-assert libc.sigaltstack(ctypes.byref(stack), None) == 0  # importing gatecast has not asked for tiles
+assert libc.sigaltstack(ctypes.byref(stack), None) == 0  # importing gatecast has not requested tiles
 layer, x = LSTM(8, 32, dtype=torch.bfloat16), torch.randn(12, 16, 8, dtype=torch.bfloat16)
 layer(x)
 print(ops.explain(layer, x).split(",")[0])

@@ -1,4 +1,4 @@
-"""Logs of a run: CSV where a folder is named, TensorBoard and MLflow where they are asked for."""
+"""Logs of a run: CSV where a folder is named, TensorBoard and MLflow where they are selected."""
 
 from __future__ import annotations
 

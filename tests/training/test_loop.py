@@ -1,4 +1,4 @@
-"""The training loop: what it minimises, what it keeps, and that a run can be stopped and gone on with."""
+"""The training loop: what it minimises, what it keeps, and that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_bfloat16_learns_as_float32_does(accelerator: str) -> None:
     assert result.best_loss != exact.best_loss
 
 
-def test_gradient_norms_are_recorded_at_evaluations_where_asked_for() -> None:
+def test_gradient_norms_are_recorded_at_evaluations_on_request() -> None:
     _, result = run(replace(CONFIG, gradients=True))
     for entry in result.entries:
         assert {"lstm", "out"} <= {name.partition(".")[0] for name in entry["gradients"]}
@@ -337,7 +337,7 @@ def test_a_loss_of_exactly_zero_is_kept_and_not_beaten_by_a_later_one(monkeypatc
     assert (result.best_step, result.best_loss) == (6, 0.0)
 
 
-def test_an_evaluation_that_is_no_number_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_that_is_nan_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     held = iter([0.5, math.nan, 0.25, math.nan])
     monkeypatch.setattr(loop, "evaluate", lambda *_: next(held))
     _, result = run()

@@ -1,4 +1,4 @@
-"""Optimisers: the choice, what it builds, weight decay, and that a run can be stopped and gone on with."""
+"""Optimisers: the choice, what it builds, weight decay, and that a stopped run resumes."""
 
 from __future__ import annotations
 

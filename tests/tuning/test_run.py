@@ -44,7 +44,7 @@ def search(given: Panel | None = None, **settings: Any) -> Tuning:
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scorer], None]:
-    """Put losses of one's own in the place of fits."""
+    """Replace fits by given losses."""
 
     def put(own: Scorer) -> None:
         for module in ("trials", "final"):
@@ -146,7 +146,7 @@ def test_the_file_of_another_search_is_refused(
         search(storage=file, trials=1, test=0, **change)
 
 
-def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
+def test_a_file_other_than_a_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite3").write_text("day,y\n" * 1000)
     problem = "the file cannot be used for a search"
     with refused(SettingError, place="s.sqlite3", problem=problem, remedy=Arg("storage", ...)):

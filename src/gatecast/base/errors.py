@@ -57,7 +57,7 @@ class UnknownNameError(GatecastError, KeyError):
 
 
 class NotFittedError(GatecastError, RuntimeError):
-    """A forecaster was asked for a forecast before ``fit``."""
+    """A forecaster was used before ``fit``."""
 
 
 class ModelFileError(GatecastError, ValueError):

@@ -302,19 +302,19 @@ def test_gates_are_kept_only_for_a_gradient() -> None:
 @FORWARD_MODE
 def test_forward_mode_runs_the_reference() -> None:
     x, weights, *_ = testing.arguments(CASE)
-    told = []
+    reasons = []
 
     def function(x: Tensor) -> Tensor:
-        told.append(ops.explain(x, weights))
+        reasons.append(ops.explain(x, weights))
         return reference.lstm(x, weights).y
 
     jvp(function, (x,), (x,))
     vmap(lambda x: jvp(function, (x,), (x,)))(x[None])
     with torch.autograd.forward_ad.dual_level():
         function(x)
-    assert all(one.startswith("reference: inside jvp, functionalize or forward-mode") for one in told)
-    vmap(lambda x: told.append(ops.explain(x, weights)), out_dims=None)(x[None])
-    assert told[-1].startswith(f"cpu-{library().isa}")
+    assert all(one.startswith("reference: inside jvp, functionalize or forward-mode") for one in reasons)
+    vmap(lambda x: reasons.append(ops.explain(x, weights)), out_dims=None)(x[None])
+    assert reasons[-1].startswith(f"cpu-{library().isa}")
 
 
 def test_a_mask_with_a_gradient_runs_the_reference_at_any_level() -> None:
