@@ -52,7 +52,8 @@ class FtrlProximal(Optimizer):
         >>> import torch
         >>> from gatecast.training.optimizers.ftrl import FtrlProximal
         >>> weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-        >>> ftrl = FtrlProximal([weight], lr=0.5, l1_regularization_strength=3.0)
+        >>> settings = {"l1_regularization_strength": 10.0, "keep_initial_weights": False}
+        >>> ftrl = FtrlProximal([weight], lr=0.5, **settings)
         >>> for _ in range(20):
         ...     ((weight - torch.tensor([0.1, 4.0])) ** 2).sum().backward()
         ...     ftrl.step()
