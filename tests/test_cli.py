@@ -22,7 +22,7 @@ from gatecast.base.findings import Arg, Call, InPython, Words
 from gatecast.cli import main
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import DataFlags, FitFlags, ModelFlags, NetFlags, ShowFlags
-from gatecast.cli.frames import moments
+from gatecast.cli.output_frames import moments
 from gatecast.cli.shell import in_shell
 from gatecast.data import Panel
 from gatecast.models import NetConfig

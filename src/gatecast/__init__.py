@@ -6,51 +6,59 @@ waits for the first name that needs it, which lets the command line answer ``--h
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gatecast.base.lazy import lazy
 from gatecast.base.version import VERSION as __version__
 
 _HOME = {
-    "read_panel": "gatecast.data",
-    "describe": "gatecast.data",
-    "add_future": "gatecast.data",
-    "Panel": "gatecast.data",
-    "Schema": "gatecast.data",
-    "Frequency": "gatecast.data",
-    "datasets": "gatecast.data",
-    "Forecast": "gatecast.evaluation",
-    "Forecaster": "gatecast.forecasters",
-    "LSTMForecaster": "gatecast.forecasters",
-    "LSTMClassifier": "gatecast.forecasters",
-    "SEIRForecaster": "gatecast.epidemic",
-    "SEIRHybrid": "gatecast.epidemic",
-    "Naive": "gatecast.forecasters",
-    "SeasonalNaive": "gatecast.forecasters",
-    "Drift": "gatecast.forecasters",
-    "Mean": "gatecast.forecasters",
-    "LinearAR": "gatecast.forecasters",
-    "AutoETS": "gatecast.forecasters",
-    "AutoARIMA": "gatecast.forecasters",
-    "AutoTheta": "gatecast.forecasters",
-    "Ensemble": "gatecast.forecasters",
-    "backtest": "gatecast.forecasters",
-    "fit_each": "gatecast.forecasters",
-    "load": "gatecast.forecasters",
-    "tune": "gatecast.tuning",
-    "NetConfig": "gatecast.models",
-    "FitConfig": "gatecast.training",
-    "explain_training": "gatecast.training",
-    "write_report": "gatecast.report",
-    "GatecastError": "gatecast.base.errors",
-    "DataError": "gatecast.base.errors",
+    "read_panel": "data",
+    "describe": "data",
+    "read": "data.read",
+    "add_future": "data",
+    "Panel": "data",
+    "Schema": "data",
+    "Frequency": "data",
+    "datasets": "data",
+    "Forecast": "evaluation",
+    "Forecaster": "forecasters",
+    "LSTMForecaster": "forecasters",
+    "LSTMClassifier": "forecasters",
+    "SEIRForecaster": "epidemic",
+    "SEIRHybrid": "epidemic",
+    "Naive": "forecasters",
+    "SeasonalNaive": "forecasters",
+    "Drift": "forecasters",
+    "Mean": "forecasters",
+    "LinearAR": "forecasters",
+    "AutoETS": "forecasters",
+    "AutoARIMA": "forecasters",
+    "AutoTheta": "forecasters",
+    "Ensemble": "forecasters",
+    "backtest": "forecasters",
+    "fit_each": "forecasters",
+    "load": "forecasters",
+    "tune": "tuning",
+    "NetConfig": "models",
+    "FitConfig": "training",
+    "explain_training": "training",
+    "write_report": "report",
+    "GatecastError": "base.errors",
+    "DataError": "base.errors",
 }
+
+_PACKAGES = ("convert", "epidemic", "nn", "ops")  # import gatecast; gatecast.nn.LSTM(…)
 
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from gatecast import convert as convert
+    from gatecast import epidemic as epidemic
+    from gatecast import nn as nn
+    from gatecast import ops as ops
     from gatecast.base.errors import DataError, GatecastError
     from gatecast.data import Frequency, Panel, Schema, add_future, datasets, describe, read_panel
+    from gatecast.data.read import read
     from gatecast.epidemic import SEIRForecaster, SEIRHybrid
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import (
@@ -76,12 +84,7 @@ if TYPE_CHECKING:
     from gatecast.tuning import tune
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'gatecast' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, {**_HOME, **dict.fromkeys(_PACKAGES, "")})
 
 
 def __dir__() -> list[str]:

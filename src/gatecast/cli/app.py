@@ -22,7 +22,7 @@ from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
 from gatecast.base.version import VERSION
-from gatecast.cli import words
+from gatecast.cli import help_texts
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -32,7 +32,7 @@ def build(config: Path | None = None) -> App:
     toml = Toml(config, must_exist=True, use_commands_as_keys=False) if config else None
     app = App(
         name="gatecast",
-        help=words.MAIN,
+        help=help_texts.MAIN,
         help_format="plaintext",
         version=VERSION,
         config=[*([toml] if toml else []), _refuse_parts],
@@ -41,7 +41,7 @@ def build(config: Path | None = None) -> App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
-    for position, (name, text) in enumerate(words.COMMANDS.items()):
+    for position, (name, text) in enumerate(help_texts.COMMANDS.items()):
         module = name.replace("-", "_")
         app.command(f"gatecast.cli.{module}:{module}", name=name, help=text, sort_key=position)
     return app

@@ -27,9 +27,9 @@ from gatecast.cli.flags import (
     fit_config,
     net_config,
 )
-from gatecast.cli.folder import Folder
-from gatecast.cli.frames import summary
-from gatecast.cli.reading import read
+from gatecast.cli.output_folder import Folder
+from gatecast.cli.output_frames import summary
+from gatecast.cli.read_args import read
 from gatecast.cli.run import Task, compare
 
 FILES = ("backtest.csv", "scores.csv")

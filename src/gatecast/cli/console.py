@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatecast.cli.frames import moments, summary
+from gatecast.cli.output_frames import moments, summary
 from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _decimals(size: float, digits: int) -> int:
 
 def scores_json(backtest: Backtest) -> list[dict[str, Any]]:
     """The table of metrics as JSON values."""
-    from gatecast.cli.frames import records
+    from gatecast.cli.output_frames import records
 
     frame: pd.DataFrame = backtest.scores().reset_index()
     return records(frame)

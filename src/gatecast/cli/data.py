@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from gatecast.cli.console import Console, repair_line
 from gatecast.cli.flags import BASIC, DataFlags, ShowFlags
-from gatecast.cli.frames import summary
-from gatecast.cli.reading import read
+from gatecast.cli.output_frames import summary
+from gatecast.cli.read_args import read
 
 MOST_SERIES = 10
 _FORM = ("layout", "date_format", "decimal", "delimiter", "encoding", "header")

@@ -23,8 +23,8 @@ from gatecast.cli.flags import (
     fit_config,
     net_config,
 )
-from gatecast.cli.folder import Folder
 from gatecast.cli.forecast import FILES, forecast_panel
+from gatecast.cli.output_folder import Folder
 from gatecast.cli.run import Task
 
 DATASET = "covid_india"

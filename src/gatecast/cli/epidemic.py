@@ -12,9 +12,9 @@ from cyclopts import Group, Parameter
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.epidemic_tables import print_study
 from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, split_commas
-from gatecast.cli.folder import Folder
-from gatecast.cli.frames import records, summary
-from gatecast.cli.reading import given
+from gatecast.cli.output_folder import Folder
+from gatecast.cli.output_frames import records, summary
+from gatecast.cli.read_args import given
 from gatecast.cli.shell import in_shell
 from gatecast.epidemic.config import StudyConfig
 

@@ -27,9 +27,9 @@ from gatecast.cli.flags import (
     fit_config,
     net_config,
 )
-from gatecast.cli.folder import Folder
-from gatecast.cli.frames import records, summary
-from gatecast.cli.reading import read
+from gatecast.cli.output_folder import Folder
+from gatecast.cli.output_frames import records, summary
+from gatecast.cli.read_args import read
 from gatecast.cli.run import Outcome, Task, run_forecast
 from gatecast.evaluation.output_frame import output_frame
 

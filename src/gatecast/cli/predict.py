@@ -11,9 +11,9 @@ from gatecast.base.errors import ModelFileError
 from gatecast.base.files import require_file
 from gatecast.cli.console import Console
 from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
-from gatecast.cli.folder import Folder
-from gatecast.cli.frames import records, summary
-from gatecast.cli.reading import read
+from gatecast.cli.output_folder import Folder
+from gatecast.cli.output_frames import records, summary
+from gatecast.cli.read_args import read
 from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:

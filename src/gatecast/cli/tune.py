@@ -26,9 +26,9 @@ from gatecast.cli.flags import (
     net_config,
     split_commas,
 )
-from gatecast.cli.folder import Folder
-from gatecast.cli.frames import summary
-from gatecast.cli.reading import read
+from gatecast.cli.output_folder import Folder
+from gatecast.cli.output_frames import summary
+from gatecast.cli.read_args import read
 
 if TYPE_CHECKING:
     from gatecast.tuning import Tuning

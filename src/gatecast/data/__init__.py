@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gatecast.base.lazy import lazy
 from gatecast.data.calendar import calendar_cycles, calendar_names, calendar_table
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
@@ -27,11 +27,5 @@ __all__ = [
     "read_panel",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the reader, and pandas with it, on first use."""
-    if name in {"add_future", "describe", "read_panel"}:
-        return getattr(importlib.import_module("gatecast.data.read"), name)
-    if name == "datasets":
-        return importlib.import_module("gatecast.data.datasets")
-    raise AttributeError(f"module 'gatecast.data' has no attribute {name!r}")
+# The reader brings pandas, so it loads on first use.
+__getattr__ = lazy(__name__, {**dict.fromkeys(("add_future", "describe", "read_panel"), "read"), "datasets": ""})

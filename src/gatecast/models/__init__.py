@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gatecast.base.lazy import lazy
 from gatecast.models.config import NetConfig, Shapes
 
 if TYPE_CHECKING:
@@ -18,7 +18,4 @@ _HOME = {"DirectLSTM": "lstm", "SegmentLSTM": "lstm", "Seq2SeqLSTM": "lstm"}
 _HOME |= {"ForecastModel": "model", "RecursiveLSTM": "recursive"}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'gatecast.models' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gatecast.models.{_HOME[name]}"), name)
+__getattr__ = lazy(__name__, _HOME)

@@ -1,8 +1,8 @@
 """One training loop, its settings and checkpoints. The loop itself loads on first use."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gatecast.base.lazy import lazy
 from gatecast.training.config import FitConfig
 from gatecast.training.schedules import Constant, Cosine, OneCycle, Plateau
 
@@ -33,9 +33,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'gatecast.training' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"gatecast.training.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOME)
