@@ -13,7 +13,7 @@ def main() -> None:
     reported = datasets.load("covid_china").cut(128)  # cumulative cases up to 23 February 2020
     cases = daily_counts(reported)  # new cases a day
     for repair in cases.repairs:
-        print(f"{repair.kind}: {repair.message}")
+        print(f"{repair.kind}: {repair.problem}")
 
     model = SEIRForecaster(HORIZON, population=POPULATION, draws=50, starts=4, seed=1).fit(cases)
     print(model.params_[["parameter", "estimate", "low", "high", "identifiable"]].to_string(index=False))

@@ -15,7 +15,7 @@ def main() -> None:
     panel = gatecast.read_panel(sys.argv[1] if len(sys.argv) > 1 else datasets.path("air_passengers"))
     print(panel)
     for repair in panel.repairs:  # what reading decided or changed
-        print(f"  {repair.kind}: {repair.message}")
+        print(f"  {repair.kind}: {repair.problem}")
 
     # Every model forecasts the last five years, each from the data before it.
     lstm = LSTMForecaster(HORIZON, fit=FitConfig(steps=60, progress=False), seed=1)

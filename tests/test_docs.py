@@ -64,15 +64,15 @@ def examples(page: Path, capture: pytest.CaptureFixture[str]) -> Iterable[Exampl
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with the file that the pages speak of; a training of no given length is a short one."""
     from gatecast import datasets
-    from gatecast.forecasters import neural
+    from gatecast.forecasters import members
 
-    usual = neural.steps_of
+    usual = members.steps_of
 
     def short(config: FitConfig, windows: int) -> int:
         return min(40, usual(config, windows)) if config.steps is None else config.steps
 
     (tmp_path / "air_passengers.csv").write_bytes(datasets.path("air_passengers").read_bytes())
-    monkeypatch.setattr(neural, "steps_of", short)
+    monkeypatch.setattr(members, "steps_of", short)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -38,7 +38,7 @@ def summary(panel: Panel) -> dict[str, Any]:
         "alias": panel.freq.alias,
         "tz": panel.tz,
         "first": str(panel.starts[0]),
-        "layout": panel.layout,
+        "layout": panel.schema.layout,
         "names": names(panel),
         "levels": [list(level) for level in panel.levels],
         "digest": digest(panel),
