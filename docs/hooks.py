@@ -1,4 +1,4 @@
-"""Equations without a script: ```` ```math ```` blocks and ``$inline$`` become MathML when the site is built."""
+"""Equations become MathML when the site is built, and examples in docstrings become code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import html
 import re
 from typing import Any
 
+from griffe import Extension
 from latex2mathml.converter import convert
 
 
@@ -26,3 +27,12 @@ def _mathml(source: str, *_: Any, **__: Any) -> str:
     """One equation a line."""
     lines = [line for line in source.splitlines() if line.strip()]
     return "".join(f"<p>{convert(line, display='block')}</p>" for line in lines)
+
+
+class Examples(Extension):
+    """Docstrings have "Example:"; the parser of Google's style knows "Examples:" only, and makes a quotation of the other."""
+
+    def on_instance(self, *, obj: Any, **_: Any) -> None:
+        """Rename the heading in one docstring."""
+        if obj.docstring:
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)

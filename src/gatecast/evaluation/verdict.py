@@ -61,7 +61,8 @@ class Verdict:
         comparisons: the candidate against each rival, best rival first.
         left_out: models that could not take part, with the reason.
         failed: models that failed, with the reason.
-        origins, series: what the verdict rests on.
+        origins: number of origins that the verdict rests on.
+        series: number of series that it rests on.
     """
 
     text: str

@@ -152,7 +152,8 @@ class LSTMForecaster(Forecaster):
 
         Args:
             panel: what is to be fitted.
-            lowest, highest: first and last rate.
+            lowest: first rate.
+            highest: last rate.
             steps: at most.
 
         Example:

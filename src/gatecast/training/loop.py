@@ -52,7 +52,8 @@ def train(
     Args:
         model: returns the mean loss of a batch; ``model.weight_of(batch)``, if present, is the total weight of a batch.
         windows: source of batches: windows of a panel, or whole sequences.
-        training, held_back: windows to train on, and the latest ones, for early stopping (may be empty).
+        training: windows to train on.
+        held_back: the latest windows, for early stopping (may be empty).
         config: settings; the caller has decided ``steps``.
         steps: largest number of optimizer steps.
         seed: of the order of windows and of dropout.

@@ -77,7 +77,8 @@ def find_lr(
         training: windows to train on.
         config: optimizer, batch size, clipping and so on; learning rate and schedule are ignored.
         seed: of the order of windows and of dropout.
-        lowest, highest: first and last rate.
+        lowest: first rate.
+        highest: last rate.
         steps: largest number of steps.
 
     Raises:

@@ -75,7 +75,9 @@ def read_panel(
         infinite: ``"missing"`` takes ±inf as missing values.
         tz: time zone of the clock, e.g. ``"Europe/Berlin"``; times with an offset are shown in it.
         date_format: ``"day-first"``, ``"month-first"`` or a strptime pattern.
-        decimal, delimiter, encoding: of a text file, where the first lines do not show them.
+        decimal: sign of decimals in text, where the column does not show it.
+        delimiter: of a text file, where the first lines do not show it.
+        encoding: of a text file, where its bytes do not show it.
         header: 1-based line of the column names in a text file.
         start: time of the first row, for data without times.
 

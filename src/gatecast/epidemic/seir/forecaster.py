@@ -205,7 +205,9 @@ class SEIRForecaster(Forecaster):
             shift_days: days by which the course of β is moved; 5 for measures five days later.
             contacts: relative change of contacts from ``start`` on; -0.3 for 30 % fewer.
             start: date of that change; None takes the first day of the forecast.
-            horizon, levels, samples: as for ``predict``.
+            horizon: as for ``predict``.
+            levels: as for ``predict``.
+            samples: as for ``predict``.
         """
         made = name if isinstance(name, Scenario) else Scenario(name, shift_days, contacts, start)
         self._require_fitted()

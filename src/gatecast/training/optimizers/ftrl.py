@@ -40,7 +40,8 @@ class FtrlProximal(Optimizer):
         lr: learning rate.
         learning_rate_power: ``p``, at most 0.
         initial_accumulator_value: start of ``n``, at least 0.
-        l1_regularization_strength, l2_regularization_strength: penalties ``l1 |w| + l2 w²``, solved exactly.
+        l1_regularization_strength: ``l1`` of the penalty ``l1 |w|``, solved exactly: weights become exactly 0.
+        l2_regularization_strength: ``l2`` of the penalty ``l2 w²``, solved exactly.
         l2_shrinkage_regularization_strength: ``s``, a penalty whose gradient is added to the loss's.
         beta: ``β``.
         keep_initial_weights: start from the initial weights.
@@ -55,7 +56,7 @@ class FtrlProximal(Optimizer):
         >>> settings = {"l1_regularization_strength": 10.0, "keep_initial_weights": False}
         >>> ftrl = FtrlProximal([weight], lr=0.5, **settings)
         >>> for _ in range(20):
-        ...     ((weight - torch.tensor([0.1, 4.0])) ** 2).sum().backward()
+        ...     ((weight - torch.tensor([-0.1, 4.0])) ** 2).sum().backward()
         ...     ftrl.step()
         ...     ftrl.zero_grad()
         >>> weight[0].item()
