@@ -56,7 +56,7 @@ class FtrlProximal(Optimizer):
         >>> settings = {"l1_regularization_strength": 10.0, "keep_initial_weights": False}
         >>> ftrl = FtrlProximal([weight], lr=0.5, **settings)
         >>> for _ in range(20):
-        ...     ((weight - torch.tensor([-0.1, 4.0])) ** 2).sum().backward()
+        ...     ((weight - torch.tensor([0.1, 4.0])) ** 2).sum().backward()
         ...     ftrl.step()
         ...     ftrl.zero_grad()
         >>> weight[0].item()
