@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from beartype import BeartypeConf, FrozenDict, beartype
 
-# NumPy's numbers go where Python's go, and an int goes where a float is asked for.
+# NumPy's numbers are accepted where Python's are, and an int where a float is expected.
 _NUMBERS = FrozenDict({int: int | np.integer, float: float | int | np.number, bool: bool | np.bool_})
 _CHECK = beartype(conf=BeartypeConf(hint_overrides=_NUMBERS))
 

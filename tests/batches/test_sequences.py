@@ -16,7 +16,7 @@ def three() -> LabelledSequences:
     return LabelledSequences(np.split(values, [2, 6]), np.array([1, 0, 1]), np.array([1.0, 2.0, 0.5]))
 
 
-def test_a_batch_holds_whole_sequences_in_the_order_asked_for() -> None:
+def test_a_batch_holds_whole_sequences_in_the_requested_order() -> None:
     batch = three().gather(*one_window_each(torch.arange(3)).locate(torch.tensor([2, 0])))
     assert batch.series.tolist() == [2, 0]
     assert batch.lengths.tolist() == [1, 2]
@@ -28,7 +28,7 @@ def test_a_batch_holds_whole_sequences_in_the_order_asked_for() -> None:
     assert (len(moved), moved.values.device.type) == (2, "meta")
 
 
-def test_some_of_the_sequences_can_be_asked_for() -> None:
+def test_a_subset_of_the_sequences_can_be_selected() -> None:
     some = one_window_each(torch.tensor([0, 2]))
     assert some.total == 2
     assert some.locate(torch.tensor([1, 0]))[0].tolist() == [2, 0]

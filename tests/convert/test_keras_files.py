@@ -121,7 +121,7 @@ def test_a_member_that_swells(make: Callable[..., Path]) -> None:
         ({"class_name": "Sequential", "config": {"layers": []}}, "no LSTM, GRU, SimpleRNN"),
     ],
 )
-def test_a_configuration_that_is_none(make: Callable[..., Path], model: Any, message: str) -> None:
+def test_invalid_configurations_are_refused(make: Callable[..., Path], model: Any, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         from_keras(make(model))
 
@@ -235,7 +235,7 @@ def _group(file: Any) -> None:
         (lambda file: file.move("layers/lstm", "layers/gru"), "expected arrays in the group layers/lstm/cell/vars"),
     ],
 )
-def test_arrays_that_are_none(make: Callable[..., Path], change: Callable[[Any], None], message: str) -> None:
+def test_invalid_arrays_are_refused(make: Callable[..., Path], change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
         from_keras(make(h5=weights(change)))
 
@@ -299,7 +299,7 @@ def test_layers_of_one_name_go_by_their_paths(tmp_path: Path) -> None:
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_files_are_read_back(tmp_path: Path) -> None:
     module = torch.nn.LSTM(3, 4, 2, bidirectional=True)
     path = write_keras(from_torch(module), tmp_path / "a.weights.h5")
     layers = read_keras(path)

@@ -85,7 +85,7 @@ def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
         LayerWeights("LSTM", layer.arguments, state)
 
 
-def test_what_begins_or_acts_in_training_hinders_no_export() -> None:
+def test_initializers_and_training_options_do_not_prevent_export() -> None:
     layer = lstm().with_options(kernel_initializer="orthogonal", bias_constraint=abs, weight_drop=0.1)
     assert len(to_keras_arrays(layer)[0]) == 3
 
@@ -118,12 +118,12 @@ def test_a_stack_returns_what_its_last_layer_does() -> None:
         ({"input_dropout": 0.1}, {"input_dropout": 0.1}, "a stack applies input_dropout to its first layer only"),
     ],
 )
-def test_layers_that_are_no_stack(low: dict[str, Any], high: dict[str, Any], message: str) -> None:
+def test_layers_with_different_options_do_not_stack(low: dict[str, Any], high: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         stack([lstm().with_options(**low), lstm(4).with_options(**high)])
 
 
-def test_sizes_and_kinds_that_are_no_stack() -> None:
+def test_sizes_and_kinds_that_differ_do_not_stack() -> None:
     with pytest.raises(SettingError, match="output and input size is 4 and 5; keep them as two layers"):
         stack([lstm(), lstm(5)])
     with pytest.raises(SettingError, match="hidden_size is 4 and 5"):

@@ -143,7 +143,7 @@ def test_what_onnx_lacks_is_refused_by_name(option: dict[str, Any], named: str) 
         translated(call_of(ops.CellSpec(), given)._replace(**option), Graph())
 
 
-def test_cells_of_every_step_are_refused_when_they_are_asked_for() -> None:
+def test_cells_of_every_step_are_refused_when_requested() -> None:
     given = arguments(ops.CellSpec(), peephole=False, bias=True, state=False, steps=None)
     outputs = translated(call_of(ops.CellSpec(), given), Graph())
     assert len(outputs) == 3

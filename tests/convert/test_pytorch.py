@@ -113,7 +113,7 @@ def test_one_layer_of_a_larger_model() -> None:
         from_torch(state)
 
 
-def test_what_is_no_recurrent_layer() -> None:
+def test_a_module_that_is_not_recurrent_is_refused() -> None:
     with pytest.raises(
         SettingError, match=r"from_torch reads torch.nn.LSTM, GRU or RNN, got Linear; of a larger model"
     ):

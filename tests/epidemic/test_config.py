@@ -72,6 +72,6 @@ def test_dates_of_scenarios_are_read_in_words() -> None:
         ("contacts=1 start=soon", "start must be a date such as 2020-03-01, got 'soon'"),
     ],
 )
-def test_what_is_no_scenario_is_refused(text: str, words: str) -> None:
+def test_invalid_scenarios_are_refused(text: str, words: str) -> None:
     with refused(SettingError, problem=[Arg("scenario", text), words]):
         Scenario.from_text(text)

@@ -36,7 +36,7 @@ def test_the_winner_is_recommended() -> None:
     assert verdict.text == "The LSTM is 50 % better in MASE than naive (p < 0.001); use the LSTM here."
 
 
-def test_a_loser_is_told_so() -> None:
+def test_a_candidate_that_loses_is_not_recommended() -> None:
     verdict = judge({"LSTM": noisy(1.5), "Naive": noisy(1.0, seed=2)}, candidate="LSTM")
     assert verdict.text == "The LSTM is 50 % worse in MASE than naive (p < 0.001); use naive here."
 
@@ -92,7 +92,7 @@ def test_p_values_are_adjusted_for_the_number_of_rivals() -> None:
     assert any(p > q for p, q in zip(adjusted, raw, strict=True))
 
 
-def test_what_failed_and_what_was_left_out_is_named() -> None:
+def test_failed_and_omitted_models_are_named() -> None:
     losses = {"LSTM": noisy(0.5), "Naive": noisy(1.0, seed=2)}
     text = judge(
         losses, candidate="LSTM", failed={"Drift": "ValueError: too short."}, left_out=["AutoETS (no stats)"]
@@ -142,7 +142,7 @@ def test_percentages_show_the_digits_that_count(share: float, text: str) -> None
     assert percent(share) == text
 
 
-def test_rivals_ahead_and_behind_are_told_apart() -> None:
+def test_rivals_ahead_and_behind_are_listed_separately() -> None:
     losses = {
         "LSTM": noisy(1.0, spread=0.5),
         "AutoETS": noisy(0.9, seed=2, spread=0.5),

@@ -127,7 +127,7 @@ def test_sample_paths_have_the_spread_of_the_intervals(model: LocalBaseline) -> 
     )
 
 
-def test_sample_paths_of_naive_hang_together_as_a_random_walk() -> None:
+def test_sample_paths_of_naive_are_random_walks() -> None:
     samples = Naive().fit(panel(HISTORY)).predict(4, samples=20_000).samples
     assert samples is not None
     paths = samples[0, :, :, 0]
@@ -147,7 +147,7 @@ def test_intervals_cover_a_random_walk() -> None:
         assert np.mean((actual >= low) & (actual <= high)) == pytest.approx(level / 100, abs=0.02)
 
 
-def test_errors_say_what_to_do() -> None:
+def test_errors_name_a_remedy() -> None:
     with refused(NotFittedError, problem="Naive is not fitted yet", remedy=Call("fit", ...)):
         Naive().predict(3)
     with refused(SettingError, problem="Naive has no horizon", remedy=Arg("horizon", 14)):

@@ -30,7 +30,7 @@ FEW = replace(FIT, steps=4, evaluations=2)
 
 
 def halves(count: int = 200, time: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A pulse in the first or the second half, of any sign: neither the last step nor the mean tells which."""
+    """A pulse in the first or the second half, of any sign: neither the last step nor the mean shows which."""
     random = np.random.default_rng(seed)
     X = random.normal(0, 0.1, size=(count, time, 2))
     late = random.integers(0, 2, count).astype(bool)
@@ -54,7 +54,7 @@ def classifier(**settings: Any) -> LSTMClassifier:
 
 # ── learning ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("net", [{}, {"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}])
-def test_it_learns_what_the_last_step_does_not_tell(net: dict[str, Any]) -> None:
+def test_it_learns_from_steps_before_the_last(net: dict[str, Any]) -> None:
     X, y = halves()
     model = classifier(net=NetConfig(hidden_size=12, dropout=0.0, **net)).fit(X, y)
     assert model.score(*halves(seed=1)) > 0.9
@@ -63,7 +63,7 @@ def test_it_learns_what_the_last_step_does_not_tell(net: dict[str, Any]) -> None
     assert np.mean((last @ weights > 0) == (y == "late")) < 0.65, "a linear map of the last step cannot"
 
 
-def test_sequences_of_different_lengths_are_read_to_their_own_ends() -> None:
+def test_sequences_of_different_lengths_are_each_read_to_their_end() -> None:
     model = classifier().fit(*ragged())
     X, y = ragged(seed=1)
     assert model.score(X, y) > 0.9
@@ -72,8 +72,8 @@ def test_sequences_of_different_lengths_are_read_to_their_own_ends() -> None:
     assert model.predict_proba([X[0], np.zeros((40, 1))]).shape == (2, 2), "longer than any of training"
 
 
-def test_sequences_are_read_backwards_where_that_is_asked_for() -> None:
-    """The network with the same weights that reads forwards tells the same of the sequences turned round."""
+def test_sequences_are_read_backwards_with_go_backwards() -> None:
+    """The network with the same weights that reads forwards predicts the same for the reversed sequences."""
     X, y = ragged(40)
     net = NetConfig(hidden_size=8, dropout=0.0, go_backwards=True)
     model = classifier(net=net, fit=FEW).fit(X, y)
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_numbers_and_the_caller_keeps_the_random_st
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_features_of_any_size_are_learned_alike() -> None:
+def test_features_of_any_scale_are_learned_equally() -> None:
     X, y = halves()
     huge = X * np.array([1e6, 1e-6]) + np.array([1e7, 0.0])
     assert classifier().fit(huge, y).score(huge, y) > 0.9
@@ -147,7 +147,7 @@ def test_training_again_on_all() -> None:
     assert not np.array_equal(model.predict_proba(X), other.predict_proba(X))
 
 
-def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes(tmp_path: Path) -> None:
     X, y = ragged(80)
     fit = replace(FIT, steps=20, validation=0, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
     whole = classifier(fit=fit).fit(X, y).predict_proba(X)
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
         classifier(fit=replace(fit, resume=True), loss=smooth).fit(X, y)
 
 
-def test_a_loss_that_is_no_number_names_the_sequences() -> None:
+def test_a_loss_that_is_not_finite_names_its_sequences() -> None:
     X, y = ragged(40)
     X[3] = np.full_like(X[3], 3e38)
     with pytest.raises(gatecast.base.errors.TrainingError, match=r"the loss is nan at step 1; .* series "):
@@ -308,7 +308,7 @@ def test_a_loaded_classifier_says_the_same(tmp_path: Path, labels: tuple[Any, An
 
 @dataclass(frozen=True)
 class Spoilt(Loss):
-    """A loss of the user's own, which is no number."""
+    """A user-defined loss, which is NaN."""
 
     classes: ClassVar[bool] = True
 
@@ -316,7 +316,7 @@ class Spoilt(Loss):
         return prediction.sum(-1) * torch.nan
 
 
-def test_what_cannot_be_saved(tmp_path: Path) -> None:
+def test_unfitted_models_labels_of_other_types_and_custom_losses_are_not_saved(tmp_path: Path) -> None:
     X, y = ragged(20)
     with refused(NotFittedError, problem="save needs a fitted classifier"):
         classifier().save(tmp_path / "m")
@@ -338,14 +338,14 @@ def test_a_classifier_makes_no_forecasts(tmp_path: Path, capsys: pytest.CaptureF
     assert "Too short to tell: 2 evaluations" in capsys.readouterr().out
 
 
-def test_an_optimizer_of_ones_own_is_told_in_the_file(tmp_path: Path) -> None:
+def test_a_custom_optimizer_is_recorded_in_the_file(tmp_path: Path) -> None:
     model = classifier(fit=replace(FEW, optimizer=torch.optim.SGD)).fit(*halves(40))
     loaded = gatecast.load(model.save(tmp_path / "own"))
     assert loaded.describe()["fit"]["optimizer"] == "own(name='torch.optim.sgd.SGD')"
     np.testing.assert_array_equal(loaded.predict(halves(40)[0]), model.predict(halves(40)[0]))
 
 
-def test_the_second_training_has_a_log_of_its_own(tmp_path: Path) -> None:
+def test_the_second_training_has_a_separate_log(tmp_path: Path) -> None:
     classifier(fit=replace(FEW, refit=True, log_dir=tmp_path)).fit(*halves(40))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["training-refit.csv", "training.csv"]
 

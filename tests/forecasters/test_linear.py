@@ -1,4 +1,4 @@
-"""Linear autoregression: finds what is linear, never looks ahead, and covers what it should."""
+"""Linear autoregression: finds linear structure, never reads the future, and its intervals have their coverage."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_gap_repeats_the_last_observed_value_and_never_a_later_one() -> None:
 
 def test_the_prior_is_the_seasonal_naive_forecast() -> None:
     context = np.array([4.0, 7, 1, 3, 9])
-    lags = np.append((context - 9)[:-1], 1)  # 1, the intercept, in the place of the last value
+    lags = np.append((context - 9)[:-1], 1)  # 1, the intercept, in place of the last value
     assert (9 + lags @ _prior(5, 7, season=3)).tolist() == [1, 3, 9, 1, 3, 9, 1]
     assert (9 + lags @ _prior(5, 2, season=0)).tolist() == [9, 9]
 
@@ -146,7 +146,7 @@ def test_few_rows_still_work_and_too_few_say_so() -> None:
         LinearAR(5, context=20).fit(Panel.from_arrays([autoregression()[0, :14]]))
 
 
-def test_errors_say_what_to_do() -> None:
+def test_errors_name_a_remedy() -> None:
     with refused(NotFittedError, problem="LinearAR is not fitted yet"):
         LinearAR(3).predict()
     model = LinearAR(3).fit(Panel.from_arrays(list(autoregression())))

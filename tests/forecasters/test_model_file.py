@@ -96,7 +96,7 @@ class Cubed(Loss):
         return (prediction - target).abs() ** 3
 
 
-def test_a_loss_of_ones_own_trains_and_cannot_be_saved(tmp_path: Path) -> None:
+def test_a_custom_loss_trains_and_cannot_be_saved(tmp_path: Path) -> None:
     model = fitted(loss=Cubed())
     assert "Cubed" in model.describe()["loss"]
     with refused(ModelFileError, problem="the loss Cubed is not built in", remedy="use mse, "):
@@ -171,7 +171,7 @@ class Doubled(Scaler):
     name = "doubled"
 
 
-def test_parts_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
+def test_custom_parts_cannot_be_saved(tmp_path: Path) -> None:
     with refused(ModelFileError, problem="a Doubled is not built in", remedy="standard"):
         fitted(scaler=Doubled()).save(tmp_path / "m.gatecast")
 
@@ -202,7 +202,7 @@ def test_a_truncated_file(tmp_path: Path, saved: Path, kept: float) -> None:
 
 
 @pytest.mark.parametrize("content", [b"time,y\n1,2\n", b"\x80\x04\x95pickle", b"{}"])
-def test_a_file_that_is_no_zip(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.gatecast"
     path.write_bytes(content)
     with refused(ModelFileError, problem="not a gatecast model"):
@@ -223,7 +223,7 @@ def test_a_zip_of_something_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("manifest", [b"not json", b"[1]", b"\xff\xfe"])
-def test_a_manifest_that_is_none(tmp_path: Path, saved: Path, manifest: bytes) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path, saved: Path, manifest: bytes) -> None:
     with refused(ModelFileError, problem="not a gatecast model"):
         load(rewritten(saved, tmp_path / "m.gatecast", manifest_json=manifest))
 

@@ -111,7 +111,7 @@ def test_counts(kind: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 2.5])
-def test_a_head_for_counts_refuses_what_is_none(value: float) -> None:
+def test_a_head_for_counts_refuses_values_that_are_not_counts(value: float) -> None:
     counts = np.random.default_rng(0).poisson(3, 90).astype(float)
     counts[7], counts[9] = value, np.nan
     panel = panel_of(np.arange(50), counts, freq="D", ids=["a", "b"])
@@ -247,7 +247,7 @@ def test_two_layers_both_directions_members_and_ids() -> None:
     assert len(fitted.models_) == len(fitted.best_steps_) == 2
 
 
-def test_several_targets_get_forecasts_of_their_own_size() -> None:
+def test_several_targets_get_forecasts_on_their_scales() -> None:
     panel = panel_of(np.stack([wave(80), 1000 + 50 * wave(80, 4)], 1), freq="MS")
     forecast = forecaster().fit(panel).predict(samples=5)
     assert forecast.mean.shape == (1, HORIZON, 2)
@@ -284,8 +284,8 @@ def one_step_correlation(forecast: Any) -> float:
 
 
 @pytest.mark.parametrize("members", [1, 2])
-def test_paths_of_a_recursive_network_hang_together_as_the_series_does(members: int) -> None:
-    """The copula that stands in for other networks would join the steps of both alike without held-back windows."""
+def test_paths_of_a_recursive_network_are_correlated_like_the_series(members: int) -> None:
+    """The copula that other networks use would join the steps of both alike without held-back windows."""
     wishes = {
         "net": {"kind": "recursive"},
         "head": "normal",
@@ -371,7 +371,7 @@ def test_a_missing_future_value_names_column_and_date() -> None:
         fitted.predict()
 
 
-def test_a_future_at_wrong_dates_is_told_by_the_rows_of_the_horizon_alone() -> None:
+def test_a_future_at_wrong_dates_is_reported_for_rows_of_the_horizon_only() -> None:
     panel = driven(1)
     fitted = forecaster().fit(panel)
     frame = panel.future_frame(300).assign(driver=1.0)
@@ -457,7 +457,7 @@ def test_data_without_a_value() -> None:
         forecaster().fit(panel_of(np.full(50, np.nan)))
 
 
-def test_a_series_without_a_value_beside_others() -> None:
+def test_a_series_without_a_value_among_others() -> None:
     check(forecaster().fit(panel_of(wave(60), np.full(40, np.nan))).predict(), 2)
 
 
@@ -481,13 +481,18 @@ def test_a_clone_is_unfitted_with_the_same_settings() -> None:
     fitted.predict()
 
 
-def test_what_ran_is_told() -> None:
+def test_describe_reports_the_run() -> None:
     fitted = forecaster().fit(waves())
     assert [entry["step"] for entry in fitted.history_] == [4, 8]
-    told = fitted.describe()
-    assert (told["horizon"], told["context"], told["seed"], told["scaler"]) == (HORIZON, 12, 1, "standard")
-    assert told["parameters"] == fitted.parameters_ > 0
-    assert told["net"]["kind"] in ("segment", "direct")
+    described = fitted.describe()
+    assert (described["horizon"], described["context"], described["seed"], described["scaler"]) == (
+        HORIZON,
+        12,
+        1,
+        "standard",
+    )
+    assert described["parameters"] == fitted.parameters_ > 0
+    assert described["net"]["kind"] in ("segment", "direct")
 
 
 def test_refit_uses_all_windows() -> None:
@@ -496,7 +501,7 @@ def test_refit_uses_all_windows() -> None:
     assert fitted.calibration_.windows > 0
 
 
-def test_members_have_checkpoints_of_their_own(tmp_path: Path) -> None:
+def test_members_have_separate_checkpoints(tmp_path: Path) -> None:
     fit = {"checkpoint": tmp_path / "run.ckpt", "checkpoint_every": 8}
     whole = forecaster(members=2, fit=fit).fit(waves()).predict()
     again = forecaster(members=2, fit={**fit, "resume": True}).fit(waves()).predict()
@@ -549,7 +554,7 @@ def test_a_series_without_a_vector_is_named() -> None:
         ({"calibrate": "no"}, [Arg("calibrate"), "one of True, False, auto, got 'no'"]),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], problem: list[Any]) -> None:
+def test_invalid_members_and_calibrate_are_refused(settings: dict[str, Any], problem: list[Any]) -> None:
     with refused(SettingError, problem=problem):
         forecaster(**settings).fit(waves())
 

@@ -74,7 +74,7 @@ def test_missing_future_values_are_named() -> None:
         require_future(past, 3)
 
 
-def test_without_known_covariates_nothing_is_asked_for() -> None:
+def test_without_known_covariates_no_future_is_required() -> None:
     plain = panel_of(np.zeros(5))
     require_future(plain, 100)
 

@@ -127,7 +127,7 @@ def test_the_defaults_are_the_plain_lstm_with_open_forget_gates(layers: int, bid
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(NetConfig)])
-def test_every_field_says_what_it_does(field: str) -> None:
+def test_every_field_has_a_help_text(field: str) -> None:
     (one,) = [one for one in fields(NetConfig) if one.name == field]
     assert len(one.metadata["help"]) > 10
     assert "search" in one.metadata
@@ -170,7 +170,7 @@ def net(name: str, value: Any = UNSET) -> Arg:
         ({"residual": True}, [net("residual", True), "from the second layer on"], [net("num_layers", 2)]),
     ],
 )
-def test_what_a_network_cannot_do_is_refused_with_the_reason(
+def test_unsupported_options_of_a_network_are_refused_with_the_reason(
     settings: Changes, problem: list[Any], remedy: list[Any]
 ) -> None:
     with refused(SettingError, problem=problem, remedy=remedy):
@@ -201,8 +201,8 @@ def test_a_forecaster_of_each_cell_survives_its_file(tmp_path: Path, kind: str, 
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("segment", 4), ("direct", 3), ("seq2seq", 3), ("recursive", 6)])
-def test_input_size_follows_from_the_data_and_is_told(kind: str, expected: int) -> None:
-    """Two targets and a covariate; the recursive one reads lag, missing mark, past-only input and its mark besides."""
+def test_input_size_follows_from_the_data_and_is_reported(kind: str, expected: int) -> None:
+    """Two targets and a covariate; the recursive one reads lag, missing mark, past-only input and its mark as well."""
     fit = FitConfig(steps=1, batch_size=8, evaluations=1, refit=False, progress=False)
     panel = panel_of(torch.randn(50, 2).numpy(), freq="D", past=torch.randn(50, 1).numpy(), names={"past": ("p",)})
     net = NetConfig(kind=kind, hidden_size=4, segment=3)

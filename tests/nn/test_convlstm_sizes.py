@@ -32,7 +32,7 @@ def test_refusals_name_the_argument_and_the_value() -> None:
         sizes(1, kernel_size=0)
 
 
-def test_input_is_told_which_axes_were_expected() -> None:
+def test_errors_of_input_list_the_expected_axes() -> None:
     check_input(torch.zeros(5, 2, 3, 8), 1, 3, axes=("time", "batch"))
     check_input(torch.zeros(5, 3, 8), 1, 3, axes=("time", "batch"))
     with pytest.raises(

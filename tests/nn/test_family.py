@@ -153,7 +153,7 @@ def test_two_directions_are_two_layers(kind: str) -> None:
 
 
 @EVERY
-def test_a_stateful_layer_goes_on_where_it_stopped(kind: str) -> None:
+def test_a_stateful_layer_continues_from_its_last_state(kind: str) -> None:
     layer, x = layer_of(kind, num_layers=2, stateful=True), input_of(kind)
     whole = layer_of(kind, num_layers=2)(x)[0]
     torch.testing.assert_close(torch.cat([layer(x[:2])[0], layer(x[2:])[0]]), whole)
@@ -214,7 +214,7 @@ def test_layers_are_joined_by_residuals_and_skips(kind: str) -> None:
 
 # ── weights ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 @EVERY
-def test_weights_begin_as_they_are_told(kind: str) -> None:
+def test_weights_follow_their_initializers(kind: str) -> None:
     layer = layer_of(
         kind, num_layers=2, kernel_initializer="ones", recurrent_initializer="zeros", bias_initializer="ones",
         **({"unit_forget_bias": False} if "Conv" in kind else {}),

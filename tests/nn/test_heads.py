@@ -119,14 +119,14 @@ def test_a_loss_makes_a_point_head(head: str | Head, loss: str, expected: str) -
 
 
 @pytest.mark.parametrize("head", ["student(min_df=3)", Quantiles(), "point(loss='huber')"])
-def test_a_loss_and_a_head_that_has_its_own(head: str | Head) -> None:
+def test_a_head_with_a_loss_refuses_another(head: str | Head) -> None:
     with pytest.raises(
         SettingError, match=r'loss="mse" is for a point forecast, and head=.* minimises its .*; leave loss out'
     ):
         point_head(head, "mse")
 
 
-def test_a_loss_of_classes_is_none_of_a_forecast() -> None:
+def test_a_loss_of_classes_is_refused_for_forecasts() -> None:
     with pytest.raises(SettingError, match=r"is for classes, and a forecast is a number; .*LSTMClassifier"):
         Point("categorical_crossentropy")
 
@@ -217,7 +217,7 @@ def test_a_draw_at_the_edge_of_the_unit_interval_is_finite(
 
 
 @pytest.mark.parametrize("wrong", [(0.1, 0.9), (0.9, 0.5, 0.1), (-1.0, 0.5, 2.0), (0.1, 0.5, 0.8), (0.5,)], ids=str)
-def test_quantiles_that_are_none(wrong: tuple[float, ...]) -> None:
+def test_invalid_quantiles_are_refused(wrong: tuple[float, ...]) -> None:
     with pytest.raises(SettingError, match=r"must ascend between 0 and 1, be symmetric about 0.5 and contain it"):
         Quantiles(wrong)
 

@@ -79,7 +79,7 @@ def test_lengths_and_mask_keep_nan_out() -> None:
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
 
 
-def test_biases_begin_where_they_are_told() -> None:
+def test_biases_have_their_initial_values() -> None:
     layer = LSTM1997(3, 3, 2, input_gate_bias=(-1, -2, -3), output_gate_bias=-4.0, init_range=0.2)
     assert layer.bias_ih_l0[:3].tolist() == [-1, -2, -3]
     assert layer.bias_ih_l0[-3:].tolist() == [-4] * 3
@@ -120,12 +120,12 @@ def test_other_dtypes() -> None:
         ({"output_gate_bias": 1.0, "output_gate": False}, "output_gate_bias needs gates with a bias"),
     ],
 )
-def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         layer_of(**options)
 
 
-def test_wrong_input_says_what_is_wrong() -> None:
+def test_invalid_input_is_named() -> None:
     layer, x = layer_of(), input_of()
     with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
         layer(x[..., :2])

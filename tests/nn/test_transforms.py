@@ -19,7 +19,7 @@ from gatecast.ops.library import library
 
 KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
 
-# In a process of its own: the type checks of the test run would be compiled too.
+# In a separate process: the type checks of the test run would be compiled too.
 COMPILE = """
 import torch
 from torch import nn
@@ -116,15 +116,17 @@ def test_an_ensemble_runs_the_kernels(dtype: torch.dtype) -> None:
     options = {"peephole": True, "layer_norm": True, "proj_size": 2, "recurrent_dropout": 0.2, "zoneout": 0.1}
     members = [LSTM(3, 4, 2, bidirectional=True, dropout=0.5, dtype=dtype, **options) for _ in range(3)]
     parameters, buffers = stack_module_state(members)
-    x, told = torch.randn(5, 2, 3, dtype=dtype), []
+    x, explained = torch.randn(5, 2, 3, dtype=dtype), []
 
     def run(p: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
-        told.append(ops.explain(x, ops.LSTMWeights(p["weight_ih_l0"], p["weight_hh_l0"], w_proj=p["weight_hr_l0"])))
+        explained.append(
+            ops.explain(x, ops.LSTMWeights(p["weight_ih_l0"], p["weight_hh_l0"], w_proj=p["weight_hr_l0"]))
+        )
         return functional_call(members[0], (p, b), (x,))[0]
 
     vmap(run, randomness="different")(parameters, buffers).float().square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in parameters.values())
-    assert told[0].startswith(f"cpu-{library().isa}")
+    assert explained[0].startswith(f"cpu-{library().isa}")
     with torch.no_grad():
         for member in members:
             member.eval()
@@ -160,7 +162,7 @@ def test_autocast_leaves_the_lstm_its_precision() -> None:
     assert {p.grad.dtype for p in layer.parameters()} == {torch.float32}
 
 
-def test_an_ensemble_in_training_drops_its_own() -> None:
+def test_an_ensemble_in_training_runs_with_random_masks() -> None:
     members = [LSTM(3, 4, 2, dropout=0.5, recurrent_dropout=0.5, zoneout=0.2) for _ in range(3)]
     parameters, buffers = stack_module_state(members)
     x = torch.randn(5, 2, 3)

@@ -17,7 +17,7 @@ from gatecast.ops.library import find, library
 from gatecast.testing import LSTMCase
 
 CASE = LSTMCase("base", 3, 2, 4, 5)
-KERNEL = pytest.mark.skipif(os.environ.get("GATECAST_ISA") == "reference", reason="the reference was asked for")
+KERNEL = pytest.mark.skipif(os.environ.get("GATECAST_ISA") == "reference", reason="GATECAST_ISA selects the reference")
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_an_instruction_set_of_another_machine_is_refused() -> None:
     assert f"GATECAST_ISA={other} cannot be used" in find(other).reason
 
 
-def test_the_reference_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reference_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gatecast.ops.library._FOUND", find("reference"))
     assert ops.explain(*testing.arguments(CASE)[:2]) == "reference: GATECAST_ISA=reference asks for the reference"
 
@@ -138,7 +138,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_what_does_not_fit_is_named(spoil: object, message: str) -> None:
+def test_invalid_arguments_are_named(spoil: object, message: str) -> None:
     x, weights, *_ = testing.arguments(CASE)
     with pytest.raises(SettingError, match=message):
         ops.lstm(*spoil(x, weights))  # type: ignore[operator]
@@ -175,12 +175,12 @@ def test_a_layer_is_explained_by_what_runs_inside() -> None:
 
     x, before = torch.randn(5, 2, 3), torch.get_rng_state()
     layer = nn.LSTM(3, 8, 2, dropout=0.5)
-    told = ops.explain(layer, x)
-    assert told == ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)))
+    explained = ops.explain(layer, x)
+    assert explained == ops.explain(x, ops.LSTMWeights(torch.randn(32, 3), torch.randn(32, 8)))
     assert ops.explain(nn.LSTM(3, 8, activation="elu"), x).startswith("reference: activation is 'elu'")
     assert ops.explain(nn.GRU(3, 8), x) == "no LSTM operator of gatecast runs inside this layer"
     assert ops.explain(torch.nn.LSTM(3, 8), x).endswith("gatecast.nn.LSTM takes its place")
-    assert ops.explain(nn.LSTM(3, 8, static_size=1), x, static=torch.randn(2, 1), lengths=[5, 2]) in told
+    assert ops.explain(nn.LSTM(3, 8, static_size=1), x, static=torch.randn(2, 1), lengths=[5, 2]) in explained
     with pytest.raises(
         SettingError, match="explain passes lengths on to a layer, got Tensor; the operator takes masks"
     ):
@@ -224,11 +224,11 @@ REFUSED = {
 }
 
 
-def test_what_is_said_about_arguments_of_another_type() -> None:
+def test_errors_of_arguments_of_another_type() -> None:
     assert others_than(REFUSED) == {}
 
 
-def test_a_name_that_no_activation_has_is_told_by_its_argument() -> None:
+def test_an_unknown_activation_is_reported_by_its_argument() -> None:
     x, weights, *_ = testing.arguments(CASE)
     with pytest.raises(SettingError, match=r"^recurrent_activation must be one of tanh, .*; did you mean 'sigmoid'"):
         ops.lstm(x, weights, spec=ops.CellSpec(recurrent_activation="sigmod"))

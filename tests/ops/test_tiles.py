@@ -19,7 +19,7 @@ from gatecast.ops.library import find, library
 from gatecast.ops.lstm_cell import reference
 from gatecast.testing import OPTIONS, SHAPES, LSTMCase
 
-pytestmark = pytest.mark.skipif(not library().tiles, reason="this processor has no AMX, or it was not asked for")
+pytestmark = pytest.mark.skipif(not library().tiles, reason="this processor has no AMX, or it is switched off")
 NARROW = 8  # features up to which the gradient of x is a product of float32
 
 
@@ -45,9 +45,9 @@ def threads(count: int) -> Iterator[None]:
 @pytest.fixture
 def precision() -> Iterator[None]:
     """PyTorch's settings as they were, afterwards."""
-    told = torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision
+    before = torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision
     yield
-    torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision = told
+    torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.rnn.fp32_precision = before
 
 
 def on_tiles(case: LSTMCase, **more: Any) -> ops.CellSpec:
@@ -164,9 +164,9 @@ def test_a_layer_takes_them_where_autocast_allows_it() -> None:
     layer, x = of_layer()
     exact = layer(x)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        told, y = ops.explain(layer, x), layer(x)[0]
+        explained, y = ops.explain(layer, x), layer(x)[0]
     y.square().sum().backward()  # outside, as training does
-    assert told.startswith("cpu-amx: torch.autocast: products of bfloat16")
+    assert explained.startswith("cpu-amx: torch.autocast: products of bfloat16")
     assert y.dtype == torch.float32
     assert is_short(y, exact)
     with torch.autocast("cpu", torch.float16):
@@ -188,8 +188,8 @@ def test_autocast_of_the_forward_pass_decides_about_the_backward_pass() -> None:
 
 
 _MEDIUM, _OWN = "torch.set_float32_matmul_precision('medium')", "torch.backends.mkldnn"
-TOLD = (_MEDIUM, *(f"{_OWN}.{of}fp32_precision = 'bf16'" for of in ("matmul.", "rnn.", "")))
-NOT_TOLD = (
+LOWERED = (_MEDIUM, *(f"{_OWN}.{of}fp32_precision = 'bf16'" for of in ("matmul.", "rnn.", "")))
+KEPT = (
     "torch.set_float32_matmul_precision('high')",
     "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
     "torch.backends.fp32_precision = 'tf32'",
@@ -204,9 +204,9 @@ print(ops.explain(LSTM(8, 32), torch.randn(12, 16, 8)).split(":")[0])
 """
 
 
-@pytest.mark.parametrize("setting", TOLD + NOT_TOLD, ids=str)
-def test_they_follow_the_precision_that_pytorch_was_told(setting: str) -> None:
-    assert run_here(ASK.format(setting)) == ("cpu-amx" if setting in TOLD else "cpu-avx512")
+@pytest.mark.parametrize("setting", LOWERED + KEPT, ids=str)
+def test_they_follow_the_precision_set_in_pytorch(setting: str) -> None:
+    assert run_here(ASK.format(setting)) == ("cpu-amx" if setting in LOWERED else "cpu-avx512")
 
 
 @pytest.mark.usefixtures("precision")
@@ -289,7 +289,7 @@ IN_OTHERS = """
 import os, threading, torch
 go, found = threading.Event(), []
 old = threading.Thread(target=lambda: (go.wait(), found.append(call())))
-old.start()  # before the system was asked for tiles
+old.start()  # before tiles were requested from the system
 from gatecast import ops, testing
 case = testing.LSTMCase("any", 9, 75, 12, 40)
 x, weights, *_ = testing.arguments(case)
@@ -320,7 +320,7 @@ class Stack(ctypes.Structure):
 memory = ctypes.create_string_buffer(8192)
 libc = ctypes.CDLL(None, use_errno=True)
 stack = Stack(ctypes.cast(memory, ctypes.c_void_p), 0, 8192)
-assert libc.sigaltstack(ctypes.byref(stack), None) == 0  # importing gatecast has not asked for tiles
+assert libc.sigaltstack(ctypes.byref(stack), None) == 0  # importing gatecast has not requested tiles
 layer, x = LSTM(8, 32, dtype=torch.bfloat16), torch.randn(12, 16, 8, dtype=torch.bfloat16)
 layer(x)
 print(ops.explain(layer, x).split(",")[0])
@@ -328,8 +328,8 @@ print(ops.explain(layer, x).split(",")[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for tiles")
-def test_where_the_system_refuses_tiles_it_goes_on_without() -> None:
-    """As it does to a program with signal stacks that have no room for them."""
+def test_without_permission_for_tiles_another_kernel_runs() -> None:
+    """The system refuses tiles to a program whose signal stacks have no room for them."""
     assert run_here(SMALL_STACK) == "cpu-avx512: bfloat16"
 
 

@@ -1,4 +1,4 @@
-"""The training loop: what it minimises, what it keeps, and that a run can be stopped and gone on with."""
+"""The training loop: what it minimises, what it keeps, and that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Interrupting(ForecastModel):
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
-def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: int, ema: float) -> None:
+def test_a_run_stopped_by_ctrl_c_resumes_to_the_same_result(tmp_path: Path, stop: int, ema: float) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=100, ema=ema)
     whole, expected = run(replace(CONFIG, ema=ema))
     model = fresh()
@@ -108,7 +108,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, s
     assert (result.best_step, result.best_loss) == (expected.best_step, expected.best_loss)
 
 
-def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
     whole, expected = run()
     original, calls = loop.accumulate, []
@@ -211,7 +211,7 @@ def test_bfloat16_learns_as_float32_does(accelerator: str) -> None:
     assert result.best_loss != exact.best_loss
 
 
-def test_gradient_norms_are_recorded_at_evaluations_where_asked_for() -> None:
+def test_gradient_norms_are_recorded_at_evaluations_on_request() -> None:
     _, result = run(replace(CONFIG, gradients=True))
     for entry in result.entries:
         assert {"lstm", "out"} <= {name.partition(".")[0] for name in entry["gradients"]}
@@ -337,7 +337,7 @@ def test_a_loss_of_exactly_zero_is_kept_and_not_beaten_by_a_later_one(monkeypatc
     assert (result.best_step, result.best_loss) == (6, 0.0)
 
 
-def test_an_evaluation_that_is_no_number_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_that_is_not_finite_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     held = iter([0.5, math.nan, 0.25, math.nan])
     monkeypatch.setattr(loop, "evaluate", lambda *_: next(held))
     _, result = run()
@@ -403,7 +403,7 @@ def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: py
     assert model.moves == ("cpu",)
 
 
-def test_seconds_go_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_continue_when_a_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
     ticks = iter(range(1000, 10_000, 10))  # the clock of the first process
     monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(ticks)))

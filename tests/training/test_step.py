@@ -98,7 +98,7 @@ def test_an_infinite_gradient_shows_in_the_norm_though_it_is_cut() -> None:
     assert clip_gradients(with_gradients(float("inf"), 1.0), FitConfig(clip_value=1.0)) == float("inf")
 
 
-def test_gradient_norms_are_told_by_layer() -> None:
+def test_gradient_norms_are_reported_by_layer() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""The search: what it sees, how it goes on, what it chooses, and what it says."""
+"""The search: its data, how it resumes, its choice and its output."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def search(given: Panel | None = None, **settings: Any) -> Tuning:
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scorer], None]:
-    """Put losses of one's own in the place of fits."""
+    """Replace fits by given losses."""
 
     def put(own: Scorer) -> None:
         for module in ("trials", "final"):
@@ -91,7 +91,7 @@ def whole() -> Tuning:
 
 
 @pytest.mark.parametrize("workers", [None, "ray"])
-def test_a_search_that_was_stopped_goes_on_as_if_it_had_not(
+def test_a_stopped_search_resumes_to_the_same_result(
     tmp_path: Path, whole: Tuning, workers: str | None, request: pytest.FixtureRequest
 ) -> None:
     """And one whose trials run on Ray is the one whose trials do not."""
@@ -146,7 +146,7 @@ def test_the_file_of_another_search_is_refused(
         search(storage=file, trials=1, test=0, **change)
 
 
-def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite3").write_text("day,y\n" * 1000)
     problem = "the file cannot be used for a search"
     with refused(SettingError, place="s.sqlite3", problem=problem, remedy=Arg("storage", ...)):
@@ -285,6 +285,6 @@ def test_series_too_short_for_a_search() -> None:
         search(panel(12))
 
 
-def test_the_overall_loss_weighs_folds_alike() -> None:
+def test_the_overall_loss_weighs_folds_equally() -> None:
     assert overall([[1.0, 3.0], [8.0]]) == pytest.approx(4.0)
     assert overall([[0.0], [1.0]]) > 0

@@ -57,7 +57,7 @@ class UnknownNameError(GatecastError, KeyError):
 
 
 class NotFittedError(GatecastError, RuntimeError):
-    """A forecaster was asked for a forecast before ``fit``."""
+    """A forecast was requested before ``fit``."""
 
 
 class ModelFileError(GatecastError, ValueError):

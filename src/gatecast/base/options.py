@@ -97,7 +97,7 @@ class Bounds:
         )
 
     def __str__(self) -> str:
-        """The bounds in words: ``at least 0 and below 1``; "" where there are none."""
+        """The bounds in words: ``at least 0 and below 1``; "" without bounds."""
         if self.one_of:
             return f"one of {', '.join(map(str, self.one_of))}"
         words = {"above": self.above, "at least": self.least, "below": self.below, "at most": self.most}

@@ -82,7 +82,7 @@ def run_forecast(panel: Panel, task: Task, console: Console) -> Outcome:
         except DataError as error:
             notes.append(f"No backtest: {in_shell(error)}")
     if tested is None and name in models.CHOSEN_BY_BACKTEST:
-        raise SettingError(Arg("model", name) + " chooses by a backtest, and there is none", " ".join(notes))
+        raise SettingError(Arg("model", name) + " chooses by a backtest, but no backtest could run", " ".join(notes))
     verdict = tested.verdict(models.candidate(tested, name)) if tested else None
     middle = time.perf_counter()
     forecaster = _chosen(name, tested, verdict, task, console)

@@ -55,7 +55,7 @@ def _speak(part: Part) -> str:
 
 
 def _option(arg: Arg) -> str:
-    """The option of an argument; arguments that are no option stay as they are in Python."""
+    """The option of an argument; an argument without an option stays as it is in Python."""
     if arg.of not in _GROUPS and arg.name not in _options():
         return str(arg)
     group, name = _GROUPS.get(arg.of, ""), arg.name.replace("_", "-")

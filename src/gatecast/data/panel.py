@@ -226,7 +226,7 @@ class Panel:
         return moved if len(alive) == len(self) else moved.take(alive)
 
     def actual(self, horizon: int) -> np.ndarray:
-        """``(series, horizon, targets)`` stored target values after the origin; NaN where there are none."""
+        """``(series, horizon, targets)`` stored target values after the origin; NaN where nothing is stored."""
         rows = self.end[:, None] + np.arange(horizon)
         inside = rows < self.stop[:, None]
         values = self.target[np.where(inside, rows, 0)]

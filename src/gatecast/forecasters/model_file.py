@@ -107,7 +107,7 @@ def _read(path: Path) -> dict[str, bytes]:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelFileError:
-    """The error for a file that is no valid zip: damaged if it begins as one does, else something else."""
+    """The error for an invalid zip file: a damaged model if it begins like a zip, otherwise a file of another kind."""
     with suppress(OSError), path.open("rb") as file:
         if isinstance(error, zipfile.BadZipFile) and file.read(2) == b"PK":
             remedy = "copy it again, or save the model again"

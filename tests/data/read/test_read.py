@@ -86,7 +86,7 @@ GOOD = {
         "MS",
         ("date format", "the other order is not regular"),
     ),
-    "day order, told": Good("d,y\n1/1/2024,1\n2/1/2024,2\n3/1/2024,3\n", PLAIN, options={"date_format": "day-first"}),
+    "day order, given": Good("d,y\n1/1/2024,1\n2/1/2024,2\n3/1/2024,3\n", PLAIN, options={"date_format": "day-first"}),
     "pattern, given": Good("d,y\n2024|001,1\n2024|002,2\n", [1, 2], options={"date_format": "%Y|%j", "delimiter": ","}),
     "two-digit years": Good(
         "d,y\n12/30/23,1\n12/31/23,2\n", [1, 2], "2023-12-30", repair=("date format", "two digits")
@@ -161,13 +161,13 @@ GOOD = {
     "NA and empty": Good(days([1, "NA", "", 4]), [1, NAN, NAN, 4], repair=("missing", "2 values of the target")),
     "dash": Good(days([1, "-", 3]), [1, NAN, 3], repair=("missing code", "1 cell of y read '-'")),
     "None": Good(days([1, "None", 3]), [1, NAN, 3], repair=("missing code", "'None'")),
-    "-9999, told": Good(
+    "-9999, given": Good(
         days([1, -9999, 3]), [1, NAN, 3], repair=("missing code", "held a code"), options={"missing": -9999}
     ),
     "-9999, noticed": Good(
         days([1, -9999, 3]), [1, -9999, 3], repair=("suspicious code", "look like a code for missing")
     ),
-    "text code, told": Good(days([1, "closed", 3]), [1, NAN, 3], options={"missing": ["closed"]}),
+    "text code, given": Good(days([1, "closed", 3]), [1, NAN, 3], options={"missing": ["closed"]}),
     "not in order": Good(
         "d,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,3\n", PLAIN, repair=("sorted", "first at line 3")
     ),
@@ -214,7 +214,7 @@ GOOD = {
         [1_700_000_001, 1_700_000_002, 1_700_000_004],
         repair=("float64", "float32 would round away"),
     ),
-    "summer time in October, told": Good(
+    "summer time in October, given": Good(
         "t,y\n2023-10-29 01:00,1\n2023-10-29 02:00,2\n2023-10-29 02:00,3\n2023-10-29 03:00,4\n",
         [1, 2, 3, 4],
         "2023-10-28T23",
@@ -222,7 +222,7 @@ GOOD = {
         ("clock change", "2 rows in the hour that comes twice"),
         {"tz": "Europe/Berlin"},
     ),
-    "summer time in March, told": Good(
+    "summer time in March, given": Good(
         "t,y\n2024-03-31 01:00,1\n2024-03-31 03:00,2\n2024-03-31 04:00,3\n",
         PLAIN,
         "2024-03-31T00",
@@ -410,7 +410,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         r"line 2: the header has 2 names, this row 3 cells; numbers with a decimal comma need another delimiter",
     ),
     "comment at the end": (days([1, 2]) + "# end\n", {}, r"line 4: expected 2 cells, got 1 \('# end'\)"),
-    "hour that is none": (
+    "hour out of range": (
         "date,hour,y\n2024-01-01,22,1\n2024-01-01,25,2\n",
         {"time": ["date", "hour"]},
         r"column 'hour', line 3: expected an hour, 0 to 24, got 25",
@@ -431,7 +431,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         {},
         r"expected 2 fields in line 402, saw 3; a decimal comma needs another delimiter",
     ),
-    "times that are none": (
+    "words as times": (
         "date,y\nday one,1\nday two,2\n",
         {},
         r"column 'date', line 2: expected a time, got 'day one'",
@@ -488,7 +488,7 @@ def test_a_wrong_day_order_is_refused_rather_than_believed(tmp_path: Path) -> No
         read(tmp_path, "d,y\n12/01/2024,1\n13/01/2024,2\n", date_format="month-first")
 
 
-def test_gzip_is_told_by_its_content(tmp_path: Path) -> None:
+def test_gzip_is_recognized_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "packed.csv").write_bytes(gzip.compress(days([1, 2, 3]).encode()))
     assert read_panel(tmp_path / "packed.csv").series(0)[:, 0].tolist() == PLAIN
 
@@ -601,7 +601,7 @@ def test_times_in_a_zone_are_kept_in_utc(tmp_path: Path) -> None:
     assert str(panel.to_frame()["t"][0]) == "2024-07-01 00:00:00-04:00"
 
 
-def test_doubled_hours_are_told_apart_in_each_series(tmp_path: Path) -> None:
+def test_doubled_hours_are_resolved_in_each_series(tmp_path: Path) -> None:
     clock = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
     text = "t,s,y\n" + "".join(f"2023-10-29 {c},{s},{k}\n" for s in "ab" for k, c in enumerate(clock))
     panel = read(tmp_path, text, id="s", tz="Europe/Berlin")
@@ -637,7 +637,7 @@ def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
     assert read(tmp_path, days(["yes", "no"] * 4)).series(0)[:2, 0].tolist() == [1.0, 0.0]
 
 
-def test_a_point_between_thousands_beside_a_decimal_comma_is_asked_about(tmp_path: Path) -> None:
+def test_a_point_between_thousands_next_to_a_decimal_comma_is_ambiguous(tmp_path: Path) -> None:
     text = "date;a;b\n" + "".join(f"2024-01-{k:02};{k},5;{k}.234\n" for k in range(1, 12))
     with pytest.raises(DataError, match=r"column 'b'.*'1.234'.*decimal="):
         read(tmp_path, text, target="b")
@@ -665,7 +665,7 @@ def test_codes_for_missing_of_every_type_count_in_arrays(code: object) -> None:
 
 
 @pytest.mark.parametrize("option", ["target", "id", "past", "known", "static", "category", "tz", "time"])
-def test_bare_arrays_refuse_what_they_cannot_have(option: str) -> None:
+def test_bare_arrays_refuse_options_of_tables(option: str) -> None:
     with refused(SettingError, problem=[Arg(option), "bare arrays"], remedy="a frame or a dict"):
         read_panel(np.arange(10.0), **{option: "UTC"})
 

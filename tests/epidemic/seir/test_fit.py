@@ -135,7 +135,7 @@ def test_change_points_are_found() -> None:
     assert abs(found.changes[0] - 30) <= 1
 
 
-def test_no_change_point_is_found_where_there_is_none() -> None:
+def test_no_change_point_is_found_at_a_constant_rate() -> None:
     one = problem(60, Piecewise())
     flat = replace(one, counts=counts(one, {"beta_0": 0.4, "infected": 40.0}, 0.05))
     assert find_changes(flat, Piecewise(), 2, 1).changes == ()

@@ -89,7 +89,7 @@ def calls_are(**expected: int) -> Iterator[None]:
     assert calls.heard == names
 
 
-# ── members with weights of their own ────────────────────────────────────────────────────────────────────────────────
+# ── members with separate weights ──────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("case", [*SHAPES, *OPTIONS], ids=str)
 def test_a_group_is_its_members_one_by_one(case: LSTMCase) -> None:
     case = replace(case, time=min(case.time, 40))
@@ -143,7 +143,7 @@ NAMES = [*named(testing.arguments(FULL))[0], *named(testing.arguments(FULL))[1]]
 
 
 @pytest.mark.parametrize("own", NAMES)
-def test_one_tensor_of_their_own(own: str) -> None:
+def test_one_tensor_per_member(own: str) -> None:
     """All others are shared: their gradients are each member's own inside vmap, and sums outside of it."""
     members, inputs, masks = draw(FULL)
     inputs, masks = ({name: t if name == own else t[0] for name, t in part.items()} for part in (inputs, masks))
@@ -302,19 +302,19 @@ def test_gates_are_kept_only_for_a_gradient() -> None:
 @FORWARD_MODE
 def test_forward_mode_runs_the_reference() -> None:
     x, weights, *_ = testing.arguments(CASE)
-    told = []
+    explained = []
 
     def function(x: Tensor) -> Tensor:
-        told.append(ops.explain(x, weights))
+        explained.append(ops.explain(x, weights))
         return reference.lstm(x, weights).y
 
     jvp(function, (x,), (x,))
     vmap(lambda x: jvp(function, (x,), (x,)))(x[None])
     with torch.autograd.forward_ad.dual_level():
         function(x)
-    assert all(one.startswith("reference: inside jvp, functionalize or forward-mode") for one in told)
-    vmap(lambda x: told.append(ops.explain(x, weights)), out_dims=None)(x[None])
-    assert told[-1].startswith(f"cpu-{library().isa}")
+    assert all(one.startswith("reference: inside jvp, functionalize or forward-mode") for one in explained)
+    vmap(lambda x: explained.append(ops.explain(x, weights)), out_dims=None)(x[None])
+    assert explained[-1].startswith(f"cpu-{library().isa}")
 
 
 def test_a_mask_with_a_gradient_runs_the_reference_at_any_level() -> None:

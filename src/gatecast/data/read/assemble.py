@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Blocks:
-    """Covariates on the grid; None where there are none."""
+    """Covariates on the grid; None for a kind that the panel lacks."""
 
     past: np.ndarray | None = None
     known: np.ndarray | None = None

@@ -123,7 +123,7 @@ class Column:
 
     @cached_property
     def filled(self) -> pd.Series:
-        """The distinct texts that are no codes for missing values."""
+        """The distinct texts except codes for missing values."""
         return self.texts[~is_missing(self.texts, self.missing)]
 
     @cached_property

@@ -24,7 +24,7 @@ class Survey:
     """What the values of each series look like.
 
     Args:
-        first, last: first and last row (from the series' begin) with any value; ``first > last`` where there is none.
+        first, last: first and last row (from the series' begin) with any value; ``first > last`` without any.
         observed: number of rows with any value.
         low, high: smallest and largest value.
         holes: missing values between first and last, over all series.
