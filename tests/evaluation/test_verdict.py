@@ -1,4 +1,4 @@
-"""The verdict: the words say what the numbers say, and no more."""
+"""The verdict: its words follow from the numbers."""
 
 from __future__ import annotations
 

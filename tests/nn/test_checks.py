@@ -82,7 +82,7 @@ def test_lengths_and_masks_as_arrays_and_lists() -> None:
     assert torch.equal(layer(X[:, 1], lengths=np.array(5))[0], alone)
 
 
-# Calls with arguments of another type, and what is said about them.
+# Calls with arguments of another type, and their errors.
 REFUSED = {
     # what is on or off
     "LSTM(3, 16, batch_first='False')": "^batch_first must be True or False, got 'False'$",

@@ -207,7 +207,7 @@ def test_an_explained_layer_is_left_as_it_was() -> None:
     assert torch.equal(model[1].kept_h, kept)
 
 
-# Calls with arguments of another type, and what is said about them.
+# Calls with arguments of another type, and their errors.
 REFUSED = {
     "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights, got Tensor and Tensor",
     "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first, got Tensor before it; call explain\(layer, x\)",
