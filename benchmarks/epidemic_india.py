@@ -86,7 +86,7 @@ def write(name: str, rows: list[dict[str, Any]], args: argparse.Namespace, title
 
 # ── the published networks ────────────────────────────────────────────────────────────────────────────────────────
 def protocol(every: dict[str, Region], args: argparse.Namespace, gates: list[dict[str, str]]) -> None:
-    """All published networks, 20 CPU minutes; written after each, and an interrupted run goes on where it stopped."""
+    """All published networks, 20 CPU minutes; written after each, and an interrupted run resumes."""
     rows = _done(args)
     for way, mode in (("static", "uni"), ("random", "uni"), ("static", "multi"), ("random", "multi")):
         for kind in KINDS:

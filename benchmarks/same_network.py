@@ -4,7 +4,7 @@
 
 Two LSTM layers of 128 over every value of the context, the same context, horizon, batch of 32 windows, MAE loss and
 number of steps; windows scaled as each library does. The cost of a step is (time of a fit of N steps − time of a fit
-of one step) / (N − 1). The libraries take turns; every run is a process of its own.
+of one step) / (N − 1). The libraries take turns; every run is a separate process.
 """
 
 from __future__ import annotations

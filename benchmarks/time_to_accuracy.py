@@ -2,7 +2,7 @@
 
     python benchmarks/time_to_accuracy.py --peers DIR [--tasks air m4 ett] [--rounds 3]
 
-A round is a seed. In each round every library runs in a process of its own, one after the other: the peers for their
+A round is a seed. In each round every library runs in a separate process, one after the other: the peers for their
 500 steps (200 on ETTh1), gatecast with its default settings, then gatecast for 50, 100, 200 … steps until it is as
 accurate as the best peer. Time runs from the start of the process (imports included) to the forecast; the accuracy is
 computed afterwards, on values that no library has seen.

@@ -20,7 +20,10 @@ WORDS = {
     r"in the place of": "instead of, in place of, replaces",
     r"asked for": "requested, given, selected",
     r"hang(s|ing)? together": "are correlated, depend on each other",
-    r"(gone|going|goes|go) on with": "resumed, continued",
+    r"(gone|going|goes|go) on (with|where|as if)": "resumed, continued",
+    r"stands? in for": "replaces, is used for",
+    r"one'?s own": "custom, user-defined",
+    r"process(es)? of (its|their) own": "separate process",
 }
 
 

@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session")
 def dev_data() -> Path:
-    """Folder of the development data: ``GATECAST_DATA``, or ``../shared/data`` beside the checkout."""
+    """Folder of the development data: ``GATECAST_DATA``, or ``../shared/data`` next to the checkout."""
     folder = Path(os.environ.get("GATECAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no development data in {folder} (set GATECAST_DATA)")

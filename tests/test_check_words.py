@@ -20,6 +20,8 @@ def found(text: str) -> list[tuple[int, str]]:
         ("A bool is none.\n", [(1, "is none")]),
         ("first\n# repeat it so\n# many times\n", [(2, "so # many")]),
         ("def test_a_text_that_is_no_number(): ...\n", [(1, "that_is_no"), (1, "is_no_number")]),
+        ("a run goes on\n    where it stopped\n", [(1, "goes on where")]),
+        ("def test_a_loss_of_ones_own(): ...\n", [(1, "ones_own")]),
         ("if value is None: return\n", []),
         ("a branch that is no longer there, retold, none\n", []),
     ],

@@ -1,4 +1,4 @@
-"""The command line: what is printed, written and returned."""
+"""The command line: its output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_forecast_csv_speaks_the_users_words(run: Run, sales: Path, shops: Path,
     assert list(two["shop"]) == ["shop 1"] * 3 + ["shop 2"] * 3
 
 
-def test_known_covariates_can_come_in_a_file_of_their_own(run: Run, shops: Path, tmp_path: Path) -> None:
+def test_known_covariates_can_come_in_a_separate_file(run: Run, shops: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(shops)
     frame[frame.units.isna()].drop(columns="units").to_csv(tmp_path / "prices.csv", index=False)
     frame[frame.units.notna()].to_csv(tmp_path / "past.csv", index=False)
@@ -223,7 +223,7 @@ def test_files_of_an_earlier_run_do_not_stay_behind(run: Run, sales: Path, tmp_p
     assert sorted(path.name for path in folder.iterdir()) == ["forecast.csv", "notes.txt", "report.html", "run.json"]
 
 
-def test_a_forecast_beside_its_model_leaves_the_model_and_the_earlier_results(
+def test_a_forecast_next_to_its_model_leaves_the_model_and_the_earlier_results(
     run: Run, sales: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "gatecast-out"
@@ -372,7 +372,7 @@ def test_predict_reads_local_times_in_the_zone_of_the_model(run: Run, tmp_path: 
     assert "Europe/Berlin" in err
 
 
-def test_predict_says_what_is_wrong_with_a_foreign_file(run: Run, sales: Path) -> None:
+def test_predict_explains_why_a_file_is_refused(run: Run, sales: Path) -> None:
     code, _, err = run("predict", sales, sales)
     assert code == 2
     assert "sales.csv" in err
@@ -416,7 +416,7 @@ def test_the_table_of_hyperparameters_goes_in_by_flags_and_by_a_file(run: Run, s
     assert "--net.peephole is an option of the LSTM" in err
 
 
-def test_a_settings_file_stands_in_for_options_and_yields_to_them(run: Run, sales: Path, tmp_path: Path) -> None:
+def test_options_override_the_settings_file(run: Run, sales: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('horizon = 4\nwindows = 0\nout = "toml"\n[fit]\nsteps = 3\n[net]\nhidden_size = 8\n')
     code, out, err = run("forecast", sales, "--config", settings, "--json")
@@ -613,7 +613,7 @@ def test_tune_writes_settings_that_forecast_takes(run: Run, sales: Path, tmp_pat
     assert {path.name for path in (tmp_path / "found").iterdir()} == {
         *("best.toml", "trials.csv", "tuning.html", "model.gatecast", "run.json", "tuning.sqlite3")
     }
-    code, out, err = run(*tiny, "--trials", 3, "--json")  # goes on: one more
+    code, out, err = run(*tiny, "--trials", 3, "--json")  # resumes: one more
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert len(document["trials"]) == 3
@@ -643,13 +643,13 @@ def test_tune_chooses_its_fields_and_keeps_the_loss(run: Run, sales: Path, tmp_p
         (["--trials", 0], "trials must be at least 1"),
     ],
 )
-def test_tune_says_what_does_not_fit(run: Run, sales: Path, options: list[object], text: str) -> None:
+def test_tune_names_invalid_arguments(run: Run, sales: Path, options: list[object], text: str) -> None:
     code, _, err = run("tune", sales, *SEARCH, *options)
     assert code == 2
     assert text in " ".join(err.split())
 
 
-def test_a_search_that_is_interrupted_says_where_it_is(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_search_names_its_file(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 

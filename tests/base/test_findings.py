@@ -36,7 +36,7 @@ def test_python_shows_parts_as_code(part, words):
     assert str(part) == words
 
 
-def test_a_border_speaks_in_its_own_words():
+def test_a_renderer_shows_arguments_in_its_notation():
     finding = Finding("a.csv", "two columns hold numbers", "name one with " + Arg("target", "y") + InPython(" or y="))
     spoken = finding.render(lambda part: "" if isinstance(part, InPython) else f"--{part.name} {part.value}")
     assert spoken == "a.csv: two columns hold numbers; name one with --target y"

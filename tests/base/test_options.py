@@ -47,7 +47,7 @@ def test_numbers_of_numpy_and_whole_rates_are_taken() -> None:
 
 
 def test_the_configs_refuse_them_and_take_a_path_as_text() -> None:
-    """In a process of its own: here the types are checked at each call."""
+    """In a separate process: here the types are checked at each call."""
     script = """
 from gatecast import FitConfig, NetConfig
 fit = FitConfig(log_dir="logs", checkpoint="run.ckpt")

@@ -28,7 +28,7 @@ def test_the_changelog_has_a_section_for_the_version() -> None:
 
 
 def test_the_build_reads_the_version_without_importing_the_package() -> None:
-    """In a process of its own: an import of gatecast or torch while the version is read would break builds."""
+    """In a separate process: an import of gatecast or torch while the version is read would break builds."""
     script = (
         "import sys\n"
         "from setuptools.config.pyprojecttoml import read_configuration\n"

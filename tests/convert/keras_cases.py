@@ -1,4 +1,4 @@
-"""Run real Keras on a list of layers and keep what it gave: ``python keras_cases.py FOLDER``, in a process of its own.
+"""Run real Keras on a list of layers and keep what it gave: ``python keras_cases.py FOLDER``, in a separate process.
 
 Of each case there are ``NAME.keras``, ``NAME.weights.h5`` and, in ``cases.npz``, ``NAME/x``, ``NAME/steps`` (where
 masked), ``NAME/y`` and the arrays ``NAME/0``, ``NAME/1``, … of ``get_weights``; ``NAME/live/…`` is the state dict that

@@ -55,7 +55,7 @@ Arrays = dict[str, np.ndarray]
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Keras wrote, in a process of its own: its import warns and sets global state."""
+    """What Keras wrote, in a separate process: its import warns and sets global state."""
     path = tmp_path_factory.mktemp("keras")
     command = [sys.executable, "-W", "ignore", str(SCRIPT), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

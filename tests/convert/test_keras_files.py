@@ -299,7 +299,7 @@ def test_layers_of_one_name_go_by_their_paths(tmp_path: Path) -> None:
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_files_are_read_back(tmp_path: Path) -> None:
     module = torch.nn.LSTM(3, 4, 2, bidirectional=True)
     path = write_keras(from_torch(module), tmp_path / "a.weights.h5")
     layers = read_keras(path)

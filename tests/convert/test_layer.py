@@ -85,7 +85,7 @@ def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
         LayerWeights("LSTM", layer.arguments, state)
 
 
-def test_what_begins_or_acts_in_training_hinders_no_export() -> None:
+def test_initializers_and_training_options_do_not_prevent_export() -> None:
     layer = lstm().with_options(kernel_initializer="orthogonal", bias_constraint=abs, weight_drop=0.1)
     assert len(to_keras_arrays(layer)[0]) == 3
 

@@ -32,7 +32,7 @@ def german(tmp_path: Path) -> Path:
     return path
 
 
-def test_describe_says_what_a_file_means(german: Path) -> None:
+def test_describe_gives_the_schema_of_a_file(german: Path) -> None:
     schema = describe(german, **ROLES)
     assert (schema.time, schema.id, schema.target) == (("Tag",), ("Filiale", "Ware"), ("Umsatz",))
     assert (schema.delimiter, schema.decimal, schema.encoding, schema.header) == (";", ",", "utf-8", 1)

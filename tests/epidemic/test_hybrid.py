@@ -121,7 +121,7 @@ def test_clone_is_unfitted_with_the_same_settings(fitted: gatecast.SEIRHybrid) -
         twin.predict()
 
 
-def test_refuses_what_does_not_fit(fitted: gatecast.SEIRHybrid) -> None:
+def test_refuses_invalid_arguments(fitted: gatecast.SEIRHybrid) -> None:
     with refused(SettingError, problem=[Arg("horizon", 7), "got 8"]):
         fitted.predict(8)
     with refused(SettingError, problem=["further settings", "transmision"]):

@@ -63,7 +63,7 @@ def test_a_point_forecast_without_intervals_has_no_interval_score() -> None:
     assert math.isnan(score(data, pd.DataFrame(index=values.index), np.zeros(2, int), ["WIS"]).loc["m", "WIS"])
 
 
-def test_scale_free_metrics_weigh_series_alike_and_units_pool_values() -> None:
+def test_scale_free_metrics_weigh_series_equally_and_units_pool_values() -> None:
     data = rows([1, 1, 1, 1], [2, 2, 2, 5])  # series 0 has errors 1, 1, 1 and series 1 has 4
     found = overall(data, series=[0, 0, 0, 1])
     assert found["MAE"] == pytest.approx(7 / 4)

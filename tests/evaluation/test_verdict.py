@@ -1,4 +1,4 @@
-"""The verdict: the words say what the numbers say, and no more."""
+"""The verdict: its words follow from the numbers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_p_values_are_adjusted_for_the_number_of_rivals() -> None:
     assert any(p > q for p, q in zip(adjusted, raw, strict=True))
 
 
-def test_what_failed_and_what_was_left_out_is_named() -> None:
+def test_failed_and_omitted_models_are_named() -> None:
     losses = {"LSTM": noisy(0.5), "Naive": noisy(1.0, seed=2)}
     text = judge(
         losses, candidate="LSTM", failed={"Drift": "ValueError: too short."}, left_out=["AutoETS (no stats)"]

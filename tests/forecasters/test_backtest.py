@@ -63,7 +63,7 @@ def test_origins_fit_once_or_every_time() -> None:
     assert often == [("fit", 87), ("predict", 87), ("fit", 90), ("predict", 90)]
 
 
-def test_the_frame_holds_forecast_beside_truth() -> None:
+def test_the_frame_holds_forecasts_and_actual_values() -> None:
     panel = season()
     frame = backtest([Naive(), SeasonalNaive()], panel, 5, windows=2, levels=[80]).to_frame()
     expected = ["unique_id", "ds", "cutoff", "y"]
@@ -115,7 +115,7 @@ def test_seasonal_scales_by_hand() -> None:
     assert np.isnan(scales[1:]).all()
 
 
-def test_a_failing_model_is_recorded_and_the_others_go_on() -> None:
+def test_a_failing_model_is_recorded_and_the_others_run() -> None:
     missing = MissingExtraError('x is needed for Broken: pip install "gatecast[stats]"')
     result = backtest([Broken(ValueError("no luck")), Naive(), Mean()], season(), 5)
     assert result.models == ["Naive", "Mean"]
@@ -236,7 +236,7 @@ def test_overlapping_origins_are_counted_as_such() -> None:
     assert wide.comparisons[0].test == close.comparisons[0].test == "Diebold–Mariano over origins"
 
 
-def test_progress_draws_a_bar_only_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_draws_a_bar_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     backtest([Naive()], season(), 5, windows=2)
     assert capsys.readouterr().err == ""
     backtest([Naive()], season(), 5, windows=2, progress=True)

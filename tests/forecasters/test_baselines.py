@@ -147,7 +147,7 @@ def test_intervals_cover_a_random_walk() -> None:
         assert np.mean((actual >= low) & (actual <= high)) == pytest.approx(level / 100, abs=0.02)
 
 
-def test_errors_say_what_to_do() -> None:
+def test_errors_name_a_remedy() -> None:
     with refused(NotFittedError, problem="Naive is not fitted yet", remedy=Call("fit", ...)):
         Naive().predict(3)
     with refused(SettingError, problem="Naive has no horizon", remedy=Arg("horizon", 14)):

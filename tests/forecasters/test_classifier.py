@@ -30,7 +30,7 @@ FEW = replace(FIT, steps=4, evaluations=2)
 
 
 def halves(count: int = 200, time: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A pulse in the first or the second half, of any sign: neither the last step nor the mean tells which."""
+    """A pulse in the first or the second half, of any sign: neither the last step nor the mean shows which."""
     random = np.random.default_rng(seed)
     X = random.normal(0, 0.1, size=(count, time, 2))
     late = random.integers(0, 2, count).astype(bool)
@@ -54,7 +54,7 @@ def classifier(**settings: Any) -> LSTMClassifier:
 
 # ── learning ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("net", [{}, {"cell": "gru"}, {"bidirectional": True}, {"num_layers": 2}])
-def test_it_learns_what_the_last_step_does_not_tell(net: dict[str, Any]) -> None:
+def test_it_learns_from_steps_before_the_last(net: dict[str, Any]) -> None:
     X, y = halves()
     model = classifier(net=NetConfig(hidden_size=12, dropout=0.0, **net)).fit(X, y)
     assert model.score(*halves(seed=1)) > 0.9
@@ -63,7 +63,7 @@ def test_it_learns_what_the_last_step_does_not_tell(net: dict[str, Any]) -> None
     assert np.mean((last @ weights > 0) == (y == "late")) < 0.65, "a linear map of the last step cannot"
 
 
-def test_sequences_of_different_lengths_are_read_to_their_own_ends() -> None:
+def test_sequences_of_different_lengths_are_each_read_to_their_end() -> None:
     model = classifier().fit(*ragged())
     X, y = ragged(seed=1)
     assert model.score(X, y) > 0.9
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_numbers_and_the_caller_keeps_the_random_st
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_features_of_any_size_are_learned_alike() -> None:
+def test_features_of_any_scale_are_learned_equally() -> None:
     X, y = halves()
     huge = X * np.array([1e6, 1e-6]) + np.array([1e7, 0.0])
     assert classifier().fit(huge, y).score(huge, y) > 0.9
@@ -147,7 +147,7 @@ def test_training_again_on_all() -> None:
     assert not np.array_equal(model.predict_proba(X), other.predict_proba(X))
 
 
-def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes(tmp_path: Path) -> None:
     X, y = ragged(80)
     fit = replace(FIT, steps=20, validation=0, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
     whole = classifier(fit=fit).fit(X, y).predict_proba(X)
@@ -316,7 +316,7 @@ class Spoilt(Loss):
         return prediction.sum(-1) * torch.nan
 
 
-def test_what_cannot_be_saved(tmp_path: Path) -> None:
+def test_unfitted_models_labels_of_other_types_and_custom_losses_are_not_saved(tmp_path: Path) -> None:
     X, y = ragged(20)
     with refused(NotFittedError, problem="save needs a fitted classifier"):
         classifier().save(tmp_path / "m")
@@ -345,7 +345,7 @@ def test_the_file_names_a_custom_optimizer(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict(halves(40)[0]), model.predict(halves(40)[0]))
 
 
-def test_the_second_training_has_a_log_of_its_own(tmp_path: Path) -> None:
+def test_the_second_training_has_a_separate_log(tmp_path: Path) -> None:
     classifier(fit=replace(FEW, refit=True, log_dir=tmp_path)).fit(*halves(40))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["training-refit.csv", "training.csv"]
 

@@ -54,7 +54,7 @@ def test_members_are_cloned() -> None:
     assert not hasattr(member, "panel_")
 
 
-def test_an_ensemble_can_be_backtested_beside_its_members() -> None:
+def test_an_ensemble_can_be_backtested_with_its_members() -> None:
     result = backtest([Naive(), Mean(), Ensemble([Naive(), Mean()])], season(), 7, windows=3)
     frame = result.frame
     assert frame["Ensemble"].to_numpy() == pytest.approx((frame["Naive"] + frame["Mean"]).to_numpy() / 2)

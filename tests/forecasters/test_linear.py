@@ -1,4 +1,4 @@
-"""Linear autoregression: finds what is linear, never looks ahead, and covers what it should."""
+"""Linear autoregression: finds linear structure, never reads the future, and its intervals have their coverage."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_few_rows_still_work_and_too_few_say_so() -> None:
         LinearAR(5, context=20).fit(Panel.from_arrays([autoregression()[0, :14]]))
 
 
-def test_errors_say_what_to_do() -> None:
+def test_errors_name_a_remedy() -> None:
     with refused(NotFittedError, problem="LinearAR is not fitted yet"):
         LinearAR(3).predict()
     model = LinearAR(3).fit(Panel.from_arrays(list(autoregression())))

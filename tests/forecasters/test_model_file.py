@@ -96,7 +96,7 @@ class Cubed(Loss):
         return (prediction - target).abs() ** 3
 
 
-def test_a_loss_of_ones_own_trains_and_cannot_be_saved(tmp_path: Path) -> None:
+def test_a_custom_loss_trains_and_cannot_be_saved(tmp_path: Path) -> None:
     model = fitted(loss=Cubed())
     assert "Cubed" in model.describe()["loss"]
     with refused(ModelFileError, problem="the loss Cubed is not built in", remedy="use mse, "):
@@ -171,7 +171,7 @@ class Doubled(Scaler):
     name = "doubled"
 
 
-def test_parts_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
+def test_custom_parts_cannot_be_saved(tmp_path: Path) -> None:
     with refused(ModelFileError, problem="a Doubled is not built in", remedy="standard"):
         fitted(scaler=Doubled()).save(tmp_path / "m.gatecast")
 

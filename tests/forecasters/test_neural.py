@@ -247,7 +247,7 @@ def test_two_layers_both_directions_members_and_ids() -> None:
     assert len(fitted.models_) == len(fitted.best_steps_) == 2
 
 
-def test_several_targets_get_forecasts_of_their_own_size() -> None:
+def test_several_targets_get_forecasts_on_their_scales() -> None:
     panel = panel_of(np.stack([wave(80), 1000 + 50 * wave(80, 4)], 1), freq="MS")
     forecast = forecaster().fit(panel).predict(samples=5)
     assert forecast.mean.shape == (1, HORIZON, 2)
@@ -457,7 +457,7 @@ def test_data_without_a_value() -> None:
         forecaster().fit(panel_of(np.full(50, np.nan)))
 
 
-def test_a_series_without_a_value_beside_others() -> None:
+def test_a_series_without_a_value_among_others() -> None:
     check(forecaster().fit(panel_of(wave(60), np.full(40, np.nan))).predict(), 2)
 
 
@@ -501,7 +501,7 @@ def test_refit_uses_all_windows() -> None:
     assert fitted.calibration_.windows > 0
 
 
-def test_members_have_checkpoints_of_their_own(tmp_path: Path) -> None:
+def test_members_have_separate_checkpoints(tmp_path: Path) -> None:
     fit = {"checkpoint": tmp_path / "run.ckpt", "checkpoint_every": 8}
     whole = forecaster(members=2, fit=fit).fit(waves()).predict()
     again = forecaster(members=2, fit={**fit, "resume": True}).fit(waves()).predict()
@@ -554,7 +554,7 @@ def test_a_series_without_a_vector_is_named() -> None:
         ({"calibrate": "no"}, [Arg("calibrate"), "one of True, False, auto, got 'no'"]),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], problem: list[Any]) -> None:
+def test_invalid_members_and_calibrate_are_refused(settings: dict[str, Any], problem: list[Any]) -> None:
     with refused(SettingError, problem=problem):
         forecaster(**settings).fit(waves())
 

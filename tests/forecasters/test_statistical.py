@@ -121,14 +121,14 @@ def test_without_statsforecast_the_error_names_the_extra(monkeypatch: pytest.Mon
         AutoETS().fit(monthly(wave()))
 
 
-def test_without_statsforecast_the_baselines_say_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_statsforecast_the_baselines_name_the_omitted_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     models, left_out = default_baselines(monthly(wave()), 6)
     assert [m.name for m in models] == ["Naive", "SeasonalNaive", "Drift", "Mean", "LinearAR"]
     assert left_out == ['AutoETS, AutoARIMA and AutoTheta (pip install "gatecast[stats]")']
 
 
-def test_errors_say_what_to_do() -> None:
+def test_errors_name_a_remedy() -> None:
     with refused(NotFittedError, problem="AutoETS is not fitted yet"):
         AutoETS().predict(3)
     with refused(SettingError, problem=[Arg("season"), "at least 1, got 0"]):

@@ -46,7 +46,7 @@ def model_file() -> dict[str, Any]:
 
 
 def stored() -> list[float]:
-    """The numbers that were stored beside the model file when it was written."""
+    """The numbers that were stored with the model file when it was written."""
     return np.ravel(json.loads((FIXTURES / "model-v1.json").read_text())).tolist()
 
 

@@ -1,4 +1,4 @@
-"""Small inputs of every shape: what is read of them, and what is repaired."""
+"""Small inputs of every shape: the values read and the repairs made."""
 
 from __future__ import annotations
 

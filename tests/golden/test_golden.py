@@ -51,7 +51,7 @@ def test_behaviour_is_as_recorded(section: str) -> None:
     assert not found, f"{len(found)} differences from golden.json (recorded → now):\n  {shown}"
 
 
-def test_the_recorded_model_forecast_is_the_one_stored_beside_the_file() -> None:
+def test_the_recorded_model_forecast_is_the_one_stored_with_the_file() -> None:
     stored = numeric.rounded(numeric.stored(), 6)
     assert not list(differences(stored, GOLDEN["model file"]["quantiles"], "quantiles"))
 

@@ -111,7 +111,7 @@ def test_other_layers_are_refused(layer: torch.nn.Module, text: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "lags"), [("segment", 3), ("direct", 24), ("seq2seq", 24)])
-def test_a_forecaster_and_its_own_loss(kind: str, lags: int) -> None:
+def test_a_forecaster_and_its_loss(kind: str, lags: int) -> None:
     net = NetConfig(kind=kind, hidden_size=8, segment=8)
     fit = FitConfig(steps=2, refit=False, progress=False)
     model = LSTMForecaster(4, context=24, net=net, fit=fit).fit(panel_of(wave(90)))

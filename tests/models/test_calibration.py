@@ -41,7 +41,7 @@ def test_the_stretch_of_quantiles_that_are_too_narrow_or_too_wide(factor: float)
     assert calibration.windows == 400
 
 
-def test_steps_have_factors_of_their_own_where_there_are_enough_windows() -> None:
+def test_each_step_has_a_factor_given_enough_windows() -> None:
     target, mask = truth(400, 4)
     growing = target * torch.tensor([1.0, 1.0, 3.0, 3.0])[:, None]
     factors = calibrate(gaussian_table(400, 4), growing, mask, P).factors[:, P.index(0.9)]

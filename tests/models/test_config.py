@@ -127,7 +127,7 @@ def test_the_defaults_are_the_plain_lstm_with_open_forget_gates(layers: int, bid
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(NetConfig)])
-def test_every_field_says_what_it_does(field: str) -> None:
+def test_every_field_has_a_help_text(field: str) -> None:
     (one,) = [one for one in fields(NetConfig) if one.name == field]
     assert len(one.metadata["help"]) > 10
     assert "search" in one.metadata
@@ -170,7 +170,7 @@ def net(name: str, value: Any = UNSET) -> Arg:
         ({"residual": True}, [net("residual", True), "from the second layer on"], [net("num_layers", 2)]),
     ],
 )
-def test_what_a_network_cannot_do_is_refused_with_the_reason(
+def test_unsupported_options_of_a_network_are_refused_with_the_reason(
     settings: Changes, problem: list[Any], remedy: list[Any]
 ) -> None:
     with refused(SettingError, problem=problem, remedy=remedy):

@@ -1,4 +1,4 @@
-"""The recursive network: what is drawn is fed back, and training sees what sampling sees."""
+"""The recursive network: draws are fed back, and training has the inputs of sampling."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_steps(batch: tuple[int, ...], training: bool, calls: list[int]) -> None
     [{"dropout": 0.5}, {"input_dropout": 0.5}, {"recurrent_dropout": 0.5}, {"weight_drop": 0.5}, {"zoneout": 0.5}],
     ids=str,
 )
-def test_training_draws_where_an_option_asks_for_it(drawn: dict[str, float], calls: list[int]) -> None:
+def test_training_draws_masks_where_an_option_needs_them(drawn: dict[str, float], calls: list[int]) -> None:
     layer, x = LSTM(3, 32, 2, **drawn), torch.randn(4, 2, 3)
     with torch.no_grad():
         assert not torch.equal(layer(x)[0], layer(x)[0])

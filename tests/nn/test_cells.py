@@ -84,7 +84,7 @@ def test_masks_of_a_cell_are_drawn_at_each_call() -> None:
     assert torch.equal(cell(x, state)[0], cell(x, state)[0])
 
 
-def test_what_is_said() -> None:
+def test_errors_of_a_cell() -> None:
     cell = LSTMCell(3, 4)
     with pytest.raises(SettingError, match=r"input must be \(batch, input_size\)"):
         cell(torch.randn(5, 2, 3))

@@ -82,7 +82,7 @@ def test_lengths_and_masks_as_arrays_and_lists() -> None:
     assert torch.equal(layer(X[:, 1], lengths=np.array(5))[0], alone)
 
 
-# Calls with arguments of another type, and what is said about them.
+# Calls with arguments of another type, and their errors.
 REFUSED = {
     # what is on or off
     "LSTM(3, 16, batch_first='False')": "^batch_first must be True or False, got 'False'$",
@@ -161,7 +161,7 @@ REFUSED = {
 }
 
 
-def test_what_is_said_about_arguments_of_another_type() -> None:
+def test_errors_of_arguments_of_another_type() -> None:
     assert others_than(REFUSED) == {}
 
 
@@ -233,7 +233,7 @@ def test_a_static_context_of_another_shape() -> None:
     with pytest.raises(SettingError, match=r"static must be \(static_size,\) = \(2,\), got \(4, 2\)"):
         layer(X[:, 0], static=torch.ones(4, 2))
     layer(X, static=torch.ones(4, 2))
-    with pytest.raises(SettingError, match=r"static must be .* got \(7,\)"):  # though the kept state goes on
+    with pytest.raises(SettingError, match=r"static must be .* got \(7,\)"):  # although a state is kept
         layer(X, static=torch.ones(7))
 
 

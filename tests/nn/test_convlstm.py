@@ -122,7 +122,7 @@ def test_go_backwards_gives_outputs_in_the_order_of_reading() -> None:
     torch.testing.assert_close(backwards(x, lengths=lengths), plain(x.flip(0), mask=mask.flip(0).T))
 
 
-def test_what_is_returned() -> None:
+def test_outputs_and_states_by_option() -> None:
     x = input_of()
     y, (h, _) = layer_of()(x)
     torch.testing.assert_close(layer_of(return_state=False)(x), y)
@@ -244,7 +244,7 @@ def test_start_of_the_weights() -> None:
         ),
     ],
 )
-def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         layer_of(**options)
 
@@ -282,7 +282,7 @@ def test_a_count_below_zero_is_refused() -> None:
         ConvLSTM2d(-1, 4, 3)
 
 
-def test_wrong_input_says_what_is_wrong() -> None:
+def test_invalid_input_is_named() -> None:
     layer, x = layer_of(), input_of()
     with pytest.raises(
         SettingError, match=r"input must be \(time, batch, channels, height, width\), or the same without"

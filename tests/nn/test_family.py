@@ -153,7 +153,7 @@ def test_two_directions_are_two_layers(kind: str) -> None:
 
 
 @EVERY
-def test_a_stateful_layer_goes_on_where_it_stopped(kind: str) -> None:
+def test_a_stateful_layer_continues_from_its_last_state(kind: str) -> None:
     layer, x = layer_of(kind, num_layers=2, stateful=True), input_of(kind)
     whole = layer_of(kind, num_layers=2)(x)[0]
     torch.testing.assert_close(torch.cat([layer(x[:2])[0], layer(x[2:])[0]]), whole)

@@ -119,7 +119,7 @@ def test_a_loss_makes_a_point_head(head: str | Head, loss: str, expected: str) -
 
 
 @pytest.mark.parametrize("head", ["student(min_df=3)", Quantiles(), "point(loss='huber')"])
-def test_a_loss_and_a_head_that_has_its_own(head: str | Head) -> None:
+def test_a_head_with_a_loss_refuses_another(head: str | Head) -> None:
     with pytest.raises(
         SettingError, match=r'loss="mse" is for a point forecast, and head=.* minimises its .*; leave loss out'
     ):

@@ -92,7 +92,7 @@ def test_functions_and_biases() -> None:
     layer = LSTM(3, 4, kernel_initializer=lambda w: nn.init.constant_(w, 2.0), bias_initializer="ones")
     assert layer.weight_ih_l0.unique().tolist() == [2]
     assert layer.bias_ih_l0.unique().tolist() == [1]
-    assert layer.bias_hh_l0.unique().tolist() == [0]  # the sum begins as asked
+    assert layer.bias_hh_l0.unique().tolist() == [0]  # the sum of both has the initial value
 
 
 def test_norms_begin_as_nothing() -> None:

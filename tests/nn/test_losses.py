@@ -196,7 +196,7 @@ def test_weights_are_shares_and_have_no_size() -> None:
     assert float(weighted_mean(prediction, weight=torch.zeros(()))) == 0
 
 
-def test_weights_and_masks_that_do_not_fit() -> None:
+def test_weights_and_masks_of_wrong_shape_are_refused() -> None:
     prediction, target = values("mae", 3, 4)
     with pytest.raises(SettingError, match=r"weight must be 0 or more for every cell, got -1"):
         LOSSES["mae"]()(prediction, target, weight=torch.tensor([1.0, -1.0, 3.0, 0.0]))
@@ -345,7 +345,7 @@ def test_settings_that_make_no_loss(text: str, said: str) -> None:
         from_text("loss", text, LOSSES)
 
 
-def test_every_loss_says_what_it_is() -> None:
+def test_every_loss_documents_its_formula_and_declares_its_units() -> None:
     assert [name for name, kind in LOSSES.items() if "``" not in (kind.__doc__ or "").partition(".")[0]] == []
     flags = {name: (LOSSES[name].units, LOSSES[name].positive) for name in POINTS}
     assert [name for name, (units, _) in flags.items() if units] == [

@@ -120,12 +120,12 @@ def test_other_dtypes() -> None:
         ({"output_gate_bias": 1.0, "output_gate": False}, "output_gate_bias needs gates with a bias"),
     ],
 )
-def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         layer_of(**options)
 
 
-def test_wrong_input_says_what_is_wrong() -> None:
+def test_invalid_input_is_named() -> None:
     layer, x = layer_of(), input_of()
     with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
         layer(x[..., :2])

@@ -124,7 +124,7 @@ def test_every_option_has_a_default_and_a_help_text(kind: type) -> None:
         ({"dropout": 1.5}, "dropout must be at least 0 and below 1, got 1.5"),
     ],
 )
-def test_what_is_said_about_settings_that_do_not_fit(options: dict[str, Any], message: str) -> None:
+def test_errors_of_invalid_settings(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         LSTM(3, **{"hidden_size": 4, **options})
 
@@ -174,7 +174,7 @@ def test_gradient_clip_of_a_layer_whose_gradients_do_not_flow_back_through_h() -
     assert LSTM1997(3, 4, gradient_clip=1.0, truncate=False).cell.options.gradient_clip == 1.0
 
 
-def test_an_initializer_that_knows_the_gates_has_the_last_word() -> None:
+def test_an_initializer_of_all_gates_overrides_the_others() -> None:
     layer = LSTM(3, 4, unit_forget_bias=True, bias_initializer=Chrono(96))
     i, f, g, o = layer.bias_ih_l0.detach().chunk(4)
     torch.testing.assert_close(i, -f)

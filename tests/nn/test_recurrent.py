@@ -134,7 +134,7 @@ def test_one_seed_drops_between_layers_what_pytorch_drops() -> None:
     torch.testing.assert_close(ours, rival(x)[0])
 
 
-def test_a_layer_can_be_copied_and_says_what_it_is() -> None:
+def test_a_layer_can_be_copied_and_has_a_repr() -> None:
     layer = LSTM(3, 4, 2, batch_first=True, zoneout=0.1, peephole=True)
     layer(torch.randn(2, 5, 3))
     twin = copy.deepcopy(layer).eval()

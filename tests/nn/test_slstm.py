@@ -53,7 +53,7 @@ def test_a_stream_of_steps_is_the_sequence(forget_gate: str) -> None:
     torch.testing.assert_close((rest, again), (y[2:], last))
 
 
-def test_what_is_returned() -> None:
+def test_outputs_and_states_by_option() -> None:
     x, lengths = input_of(), torch.tensor([5, 2])
     y, last = layer_of()(x, lengths=lengths)
     torch.testing.assert_close(layer_of(return_state=False)(x, lengths=lengths), y)
@@ -136,12 +136,12 @@ def test_vmap_runs_an_ensemble() -> None:
         ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
     ],
 )
-def test_wrong_settings_say_what_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         layer_of(**options)
 
 
-def test_wrong_input_says_what_is_wrong() -> None:
+def test_invalid_input_is_named() -> None:
     layer, x = layer_of(), input_of()
     with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
         layer(x[..., :2])

@@ -15,7 +15,7 @@ X = torch.randn(6, 3, 3, dtype=torch.float64, generator=torch.Generator().manual
 
 
 @pytest.mark.parametrize("kind", list(PAIRS))
-def test_a_stateful_layer_goes_on_where_it_stopped(kind: str) -> None:
+def test_a_stateful_layer_continues_from_its_last_state(kind: str) -> None:
     layer, rival = like_torch(kind, num_layers=2)
     stateful = PAIRS[kind][0](3, 4, 2, stateful=True, dtype=torch.float64)
     stateful.load_state_dict(layer.state_dict())
@@ -65,7 +65,7 @@ def test_a_state_kept_in_inference_mode_serves_in_training() -> None:
     torch.testing.assert_close(layer(X)[0][3:], y)
 
 
-def test_a_kept_state_has_the_dtype_that_its_cell_asks_for() -> None:
+def test_a_kept_state_has_the_dtype_of_its_cell() -> None:
     layer = sLSTM(3, 4, stateful=True)
     layer(X.float())
     layer.bfloat16()
@@ -112,7 +112,7 @@ def test_static_with_a_stateful_layer_counts_at_the_first_call() -> None:
     torch.testing.assert_close(torch.cat(parts), whole)
 
 
-def test_what_is_said_about_states_that_do_not_fit() -> None:
+def test_errors_of_invalid_states() -> None:
     layer = LSTM(3, 4, 2, batch_first=True)
     x, h = torch.randn(5, 6, 3), torch.zeros(2, 5, 4)
     with pytest.raises(
@@ -131,7 +131,7 @@ def test_what_is_said_about_states_that_do_not_fit() -> None:
         GRU(3, 4)(x, (h[:1], h[:1]))
 
 
-def test_what_is_said_about_static_contexts_that_do_not_fit() -> None:
+def test_errors_of_invalid_static_contexts() -> None:
     layer, x = LSTM(3, 4, static_size=2), torch.randn(6, 5, 3)
     zeros = torch.zeros(1, 5, 4)
     with pytest.raises(SettingError, match=r"static must be \(batch, static_size\) = \(5, 2\), got None"):

@@ -49,7 +49,7 @@ for code, shape in {layers}:
         run, wanted = program.module(), [layer(part)[0] for part in more]
         layer.reset_state()
         layer(x)
-        found = [run(part)[0] for part in more]  # a program of its own, that goes on by itself
+        found = [run(part)[0] for part in more]  # a separate program, which continues from its state
         torch.testing.assert_close(found, wanted)
         total = sum(y.sum() for y in found)
         if total.requires_grad:  # where plain PyTorch runs

@@ -19,7 +19,7 @@ from gatecast.ops.library import library
 
 KERNEL = pytest.mark.skipif(not library().isa, reason="no kernel")
 
-# In a process of its own: the type checks of the test run would be compiled too.
+# In a separate process: the type checks of the test run would be compiled too.
 COMPILE = """
 import torch
 from torch import nn
@@ -160,7 +160,7 @@ def test_autocast_leaves_the_lstm_its_precision() -> None:
     assert {p.grad.dtype for p in layer.parameters()} == {torch.float32}
 
 
-def test_an_ensemble_in_training_drops_its_own() -> None:
+def test_an_ensemble_in_training_runs_with_random_masks() -> None:
     members = [LSTM(3, 4, 2, dropout=0.5, recurrent_dropout=0.5, zoneout=0.2) for _ in range(3)]
     parameters, buffers = stack_module_state(members)
     x = torch.randn(5, 2, 3)

@@ -1,4 +1,4 @@
-"""The layers beside ``LSTM`` under the compiler and in an exported program, in a process without the type checker."""
+"""The layers other than ``LSTM`` under the compiler and in an exported program, without the type checker."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_every_case_follows_the_reference(case: LSTMCase, threads: int) -> None:
 
 
 @pytest.mark.parametrize("case", SHAPES + OPTIONS, ids=str)
-def test_gates_computed_again_give_the_same(case: LSTMCase) -> None:
+def test_recomputed_gates_give_the_same(case: LSTMCase) -> None:
     close(replace(case, spec=replace(case.spec, recompute=True)))
 
 
@@ -112,7 +112,7 @@ def test_an_expanded_mask_in_half_precision_stays_expanded() -> None:
     assert (wide.dtype, wide.shape, wide.stride()) == (torch.float32, mask.shape, mask.stride())
 
 
-def test_gates_computed_again_are_not_kept() -> None:
+def test_recomputed_gates_are_not_kept() -> None:
     def kept(spec: ops.CellSpec) -> int:
         sizes: list[int] = []
         x, weights, state, _ = testing.arguments(replace(CASE, hidden=32))
@@ -274,7 +274,7 @@ print("same")
 
 
 @pytest.mark.parametrize("isa", ["avx2", "avx512", "neon"])
-def test_a_row_gets_the_same_bits_whatever_lies_beside_it(isa: str) -> None:
+def test_a_row_gets_the_same_bits_whatever_the_other_rows_are(isa: str) -> None:
     """So a result does not depend on how threads share the rows out; a row alone is added up in another order."""
     if find(isa).isa != isa:
         pytest.skip(f"this processor has no {isa}")

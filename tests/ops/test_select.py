@@ -138,7 +138,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_what_does_not_fit_is_named(spoil: object, message: str) -> None:
+def test_invalid_arguments_are_named(spoil: object, message: str) -> None:
     x, weights, *_ = testing.arguments(CASE)
     with pytest.raises(SettingError, match=message):
         ops.lstm(*spoil(x, weights))  # type: ignore[operator]
@@ -207,7 +207,7 @@ def test_an_explained_layer_is_left_as_it_was() -> None:
     assert torch.equal(model[1].kept_h, kept)
 
 
-# Calls with arguments of another type, and what is said about them.
+# Calls with arguments of another type, and their errors.
 REFUSED = {
     "ops.explain(X, X)": "explain takes a layer and its input, or an input and .*LSTMWeights, got Tensor and Tensor",
     "ops.explain(X, LSTM(3, 8))": r"explain takes the layer first, got Tensor before it; call explain\(layer, x\)",
@@ -224,7 +224,7 @@ REFUSED = {
 }
 
 
-def test_what_is_said_about_arguments_of_another_type() -> None:
+def test_errors_of_arguments_of_another_type() -> None:
     assert others_than(REFUSED) == {}
 
 

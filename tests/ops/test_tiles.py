@@ -188,8 +188,8 @@ def test_autocast_of_the_forward_pass_decides_about_the_backward_pass() -> None:
 
 
 _MEDIUM, _OWN = "torch.set_float32_matmul_precision('medium')", "torch.backends.mkldnn"
-TOLD = (_MEDIUM, *(f"{_OWN}.{of}fp32_precision = 'bf16'" for of in ("matmul.", "rnn.", "")))
-NOT_TOLD = (
+LOWERED = (_MEDIUM, *(f"{_OWN}.{of}fp32_precision = 'bf16'" for of in ("matmul.", "rnn.", "")))
+KEPT = (
     "torch.set_float32_matmul_precision('high')",
     "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
     "torch.backends.fp32_precision = 'tf32'",
@@ -328,8 +328,8 @@ print(ops.explain(layer, x).split(",")[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for tiles")
-def test_where_the_system_refuses_tiles_it_goes_on_without() -> None:
-    """As it does to a program with signal stacks that have no room for them."""
+def test_without_permission_for_tiles_another_kernel_runs() -> None:
+    """The system refuses tiles to a program whose signal stacks have no room for them."""
     assert run_here(SMALL_STACK) == "cpu-avx512: bfloat16"
 
 

@@ -51,7 +51,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_epidemic_report(path, made, words=lambda one: f"{one.place}: {one.problem}; --horizon 3")
 
 
-def test_the_page_says_what_was_found(page: Path) -> None:
+def test_the_page_reports_the_result(page: Path) -> None:
     text = page.read_text("utf-8")
     for words in ("Cases: 7 days from 2020-04-30", "WIS", "Who wins when", "R_t on the last day", "Halving time"):
         assert words in text

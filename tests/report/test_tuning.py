@@ -48,7 +48,7 @@ def page(tmp_path: Path, found: Tuning) -> str:
     return write_tuning(tmp_path / "new" / "t.html", found).read_text("utf-8")
 
 
-def test_the_page_says_what_was_found(tmp_path: Path) -> None:
+def test_the_page_reports_the_result(tmp_path: Path) -> None:
     text = page(tmp_path, outcome())
     words = re.sub(r"<[^>]+>", " ", text.partition("<script>")[0])
     for part in (

@@ -91,11 +91,11 @@ def test_a_loss_that_is_not_finite_is_named() -> None:
     assert (found.state, found.since) == ("not learning", 40)
 
 
-def test_few_evaluations_tell_nothing() -> None:
+def test_few_evaluations_are_too_short() -> None:
     assert explain_training(curve(FLAT)[:4]).state == "too short"
 
 
-def test_the_noise_of_a_straight_line_is_nothing_and_that_of_noise_is_its_own() -> None:
+def test_a_straight_line_has_no_noise_and_noise_has_its_standard_deviation() -> None:
     assert noise_of(FALLING) == pytest.approx(0, abs=1e-12)
     assert noise_of(np.random.default_rng(0).normal(0, 2.0, 4000)) == pytest.approx(2.0, rel=0.1)
 
@@ -115,7 +115,7 @@ def test_a_run_that_really_overfits_and_its_model_file(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("model", [LSTMForecaster(3), [], "model.gatecast", 3])
-def test_what_has_no_history_is_refused(model: Any) -> None:
+def test_objects_without_history_are_refused(model: Any) -> None:
     with pytest.raises(SettingError, match="needs a fitted LSTMForecaster or its history"):
         explain_training(model)
 

@@ -1,4 +1,4 @@
-"""A loss or a gradient that is not finite: what is said, and what is saved for a look at it."""
+"""A loss or a gradient that is not finite: the error, and the files saved to inspect it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on from its last checkpoint and ends as the unbroken one does, to the bit."""
+"""A run killed at any moment resumes from its last checkpoint and equals the uninterrupted run bit for bit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SCRIPT = Path(__file__).parents[1] / "fixtures" / "killed.py"
 
 KILLED = {
     "step:8": (-signal.SIGKILL, 5),  # exit code, and the step of the checkpoint
-    "write:2": (-signal.SIGKILL, 5),  # the second one lies half done beside the first
-    "term:13": (128 + signal.SIGTERM, 13),  # a checkpoint of its own
+    "write:2": (-signal.SIGKILL, 5),  # the second one is unfinished when the first exists
+    "term:13": (128 + signal.SIGTERM, 13),  # SIGTERM writes a checkpoint
 }
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Folder of the runs and, by what ended them, exit codes of a run and of the one that goes on from it."""
+    """Folder of the runs and, by what ended them, exit codes of a run and of its continuation."""
 
     folder: Path
     codes: dict[str, list[int]]
@@ -48,7 +48,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 @pytest.mark.parametrize("where", list(KILLED))
-def test_a_killed_run_goes_on_as_if_it_had_not_been(runs: Runs, where: str) -> None:
+def test_a_killed_run_resumes_to_the_same_result(runs: Runs, where: str) -> None:
     code, kept = KILLED[where]
     killed, resumed, unbroken = runs.folder / where, runs.folder / where / "resumed", runs.folder / "never"
     assert runs.codes["never"] == [0]

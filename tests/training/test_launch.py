@@ -67,7 +67,7 @@ def test_a_killed_process_ends_the_run_with_a_word_and_a_checkpoint(folder: Path
     assert checkpoint_facts(folder / "run.ckpt")["step"] == processes.STEPS
 
 
-def test_what_a_killed_process_left_goes_on_to_the_bit(answers: dict[str, Any]) -> None:
+def test_a_run_with_a_killed_process_resumes_bit_for_bit(answers: dict[str, Any]) -> None:
     assert answers["resumed"]["losses"] == answers["whole"]["losses"]
     for key, weight in answers["whole"]["weights"].items():
         np.testing.assert_array_equal(answers["resumed"]["weights"][key], weight)

@@ -45,11 +45,11 @@ def test_a_csv_file_has_a_row_an_evaluation(tmp_path: Path) -> None:
     assert found[0]["gradients/lstm.l0"] == "2.0"
 
 
-def test_a_row_is_on_disk_at_once_and_a_run_that_goes_on_keeps_its_rows(tmp_path: Path) -> None:
+def test_a_row_is_on_disk_at_once_and_a_resumed_run_keeps_its_rows(tmp_path: Path) -> None:
     config = FitConfig(log_dir=tmp_path)
     with run_log(config, [], "training") as log:
         log(ENTRIES[0])
-        log(ENTRIES[1])  # after the checkpoint: the run goes on from before it
+        log(ENTRIES[1])  # after the checkpoint: the run resumes from before it
         assert len(rows(tmp_path / "training.csv")) == 2
     write(config, kept=1)
     assert [row["step"] for row in rows(tmp_path / "training.csv")] == ["10", "20"]

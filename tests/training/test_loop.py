@@ -90,7 +90,7 @@ class Interrupting(ForecastModel):
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
-def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: int, ema: float) -> None:
+def test_a_run_stopped_by_ctrl_c_resumes_to_the_same_result(tmp_path: Path, stop: int, ema: float) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=100, ema=ema)
     whole, expected = run(replace(CONFIG, ema=ema))
     model = fresh()
@@ -108,7 +108,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_as_if_it_had_not_been(tmp_path: Path, s
     assert (result.best_step, result.best_loss) == (expected.best_step, expected.best_loss)
 
 
-def test_a_run_killed_goes_on_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=5)
     whole, expected = run()
     original, calls = loop.accumulate, []
@@ -403,7 +403,7 @@ def test_every_batch_goes_to_the_engine_and_the_model_comes_back(monkeypatch: py
     assert model.moves == ("cpu",)
 
 
-def test_seconds_go_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_continue_when_a_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(CONFIG, checkpoint=tmp_path / "run.ckpt", checkpoint_every=1)
     ticks = iter(range(1000, 10_000, 10))  # the clock of the first process
     monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(ticks)))

@@ -92,7 +92,7 @@ def test_pytorch_still_has_the_private_function_that_fused_adamw_calls() -> None
         (partial(torch.optim.SGD, momentum=0.9), torch.optim.SGD),
     ],
 )
-def test_what_a_choice_builds(choice: Any, kind: type) -> None:
+def test_each_choice_builds_its_optimizer(choice: Any, kind: type) -> None:
     _, optimizer = trained(by(choice), steps=1)
     assert type(optimizer) is kind
     assert optimizer.param_groups[0]["lr"] == 0.01
@@ -221,7 +221,7 @@ def test_default_weight_decay(choice: str, decay: float) -> None:
     assert not equal(trained(by(choice))[0], trained(by(choice, weight_decay=0.2))[0])
 
 
-def test_a_class_of_pytorch_takes_weight_decay_in_its_own_sense() -> None:
+def test_a_class_of_pytorch_takes_weight_decay_as_pytorch_defines_it() -> None:
     ours, _ = trained(by(torch.optim.SGD, weight_decay=0.3))
     theirs, _ = trained(lambda network: torch.optim.SGD(network.parameters(), lr=0.01, weight_decay=0.3))
     assert equal(ours, theirs)
@@ -250,7 +250,7 @@ def run(config: FitConfig, kind: type[ForecastModel] = ForecastModel, steps: int
 
 
 @pytest.mark.parametrize("choice", [*CHOICES, torch.optim.RAdam])
-def test_a_run_goes_on_from_its_checkpoint_to_the_bit(tmp_path: Path, choice: Any) -> None:
+def test_a_run_resumes_from_its_checkpoint_bit_for_bit(tmp_path: Path, choice: Any) -> None:
     whole, _ = run(FitConfig(optimizer=choice, batch_size=16, evaluations=2, progress=False))
     config = FitConfig(
         optimizer=choice,

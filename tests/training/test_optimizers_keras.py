@@ -24,7 +24,7 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("text", list(SETTLED))
-def test_twenty_steps_beside_keras(text: str) -> None:
+def test_twenty_steps_match_keras(text: str) -> None:
     name, settings = SETTLED[text]
     mine = ours(text)
     found = difference(mine, theirs(name, **settings))

@@ -96,7 +96,7 @@ def test_invalid_settings_are_refused(settings: dict[str, Any], text: str) -> No
         search(Bowl(), **settings)
 
 
-def test_a_loss_that_is_not_finite_from_the_start_says_to_begin_lower() -> None:
+def test_a_loss_that_is_not_finite_from_the_start_suggests_a_lower_rate() -> None:
     with pytest.raises(SettingError, match=r"diverged after 0 steps.*lowest=1e-08"):
         search(Bowl(lowest=math.nan))
 

@@ -118,7 +118,7 @@ def test_a_schedule_is_kept_as_its_text(schedule: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "message"),
+    ("schedule", "problem"),
     [
         ("up", r"FitConfig.schedule must be one of one_cycle, cosine, constant, plateau or .*, got 'up'"),
         ("plateau(factor=2)", r"Plateau.factor must be at least 0 and at most 1, got 2"),
@@ -129,6 +129,6 @@ def test_a_schedule_is_kept_as_its_text(schedule: Any, text: str) -> None:
         (Schedule(), r"its class is not one of one_cycle"),
     ],
 )
-def test_invalid_schedules_are_refused(schedule: Any, message: str) -> None:
-    with pytest.raises(SettingError, match=message):
+def test_invalid_schedules_are_refused(schedule: Any, problem: list[str | Arg]) -> None:
+    with refused(SettingError, problem=problem):
         FitConfig(schedule=schedule)

@@ -1,4 +1,4 @@
-"""The search: what it sees, how it goes on, what it chooses, and what it says."""
+"""The search: its data, how it resumes, its choice and its output."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def whole() -> Tuning:
 
 
 @pytest.mark.parametrize("workers", [None, "ray"])
-def test_a_search_that_was_stopped_goes_on_as_if_it_had_not(
+def test_a_stopped_search_resumes_to_the_same_result(
     tmp_path: Path, whole: Tuning, workers: str | None, request: pytest.FixtureRequest
 ) -> None:
     """And one whose trials run on Ray is the one whose trials do not."""
@@ -285,6 +285,6 @@ def test_series_too_short_for_a_search() -> None:
         search(panel(12))
 
 
-def test_the_overall_loss_weighs_folds_alike() -> None:
+def test_the_overall_loss_weighs_folds_equally() -> None:
     assert overall([[1.0, 3.0], [8.0]]) == pytest.approx(4.0)
     assert overall([[0.0], [1.0]]) > 0

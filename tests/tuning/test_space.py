@@ -49,7 +49,7 @@ def test_a_range_holds_the_models_own_value() -> None:
     assert found["scaler"].values[-1] == "log1p"
 
 
-def test_a_range_of_ones_own() -> None:
+def test_a_custom_range() -> None:
     own = {"net.hidden_size": Int(4, 8), "net.dropout": None}
     with refused(SettingError, problem=["net.hidden_size", "lies outside its range"]):
         ranges(own, model(), PANEL)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Write the Keras files that later versions must go on reading: ``python make_golden.py``, with Keras installed.
+"""Write the Keras files that later versions must still read: ``python make_golden.py``, with Keras installed.
 
 ``stack.keras`` holds a model (packed anew, for HDF5 is mostly air); ``stack.npz`` holds an input and what each layer
 gave for it.

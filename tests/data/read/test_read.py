@@ -637,7 +637,7 @@ def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
     assert read(tmp_path, days(["yes", "no"] * 4)).series(0)[:2, 0].tolist() == [1.0, 0.0]
 
 
-def test_a_point_between_thousands_beside_a_decimal_comma_is_asked_about(tmp_path: Path) -> None:
+def test_a_point_between_thousands_next_to_a_decimal_comma_is_ambiguous(tmp_path: Path) -> None:
     text = "date;a;b\n" + "".join(f"2024-01-{k:02};{k},5;{k}.234\n" for k in range(1, 12))
     with pytest.raises(DataError, match=r"column 'b'.*'1.234'.*decimal="):
         read(tmp_path, text, target="b")
@@ -665,7 +665,7 @@ def test_codes_for_missing_of_every_type_count_in_arrays(code: object) -> None:
 
 
 @pytest.mark.parametrize("option", ["target", "id", "past", "known", "static", "category", "tz", "time"])
-def test_bare_arrays_refuse_what_they_cannot_have(option: str) -> None:
+def test_bare_arrays_refuse_options_of_tables(option: str) -> None:
     with refused(SettingError, problem=[Arg(option), "bare arrays"], remedy="a frame or a dict"):
         read_panel(np.arange(10.0), **{option: "UTC"})
 

@@ -116,7 +116,7 @@ def each(table: dict[str, list[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize(("name", "spoil"), each(SPOILED))
-def test_forward_refuses_what_does_not_fit(name: str, spoil: Any, grouped: bool) -> None:
+def test_forward_refuses_invalid_arguments(name: str, spoil: Any, grouped: bool) -> None:
     operator = torch.ops.gatecast.lstm_forward
     given = dict(zip(names(operator), forward_arguments(WHOLE, 2), strict=True))
     given[name] = spoil(given[name])
@@ -127,7 +127,7 @@ def test_forward_refuses_what_does_not_fit(name: str, spoil: Any, grouped: bool)
 
 
 @pytest.mark.parametrize(("name", "spoil"), each(SPOILED | KEPT))
-def test_backward_refuses_what_does_not_fit(name: str, spoil: Any) -> None:
+def test_backward_refuses_invalid_arguments(name: str, spoil: Any) -> None:
     operator, forward = torch.ops.gatecast.lstm_backward, torch.ops.gatecast.lstm_forward
     given = dict(zip(names(forward), forward_arguments(WHOLE, 2), strict=True))
     y, _, _, cells, gates, states, norms, moments = forward(**given)
@@ -169,7 +169,7 @@ def _twice(value: Any) -> Any:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_all_layers_refuse_what_does_not_fit(change: dict[str, Any]) -> None:
+def test_all_layers_refuse_invalid_arguments(change: dict[str, Any]) -> None:
     none, (x, weights, *_) = torch.empty(0), testing.arguments(CASE)
     run = [none if t is None else t for t in (*weights[:3], None, *weights[3:])]
     kinds, *clips = operators.options_of(CASE.spec)

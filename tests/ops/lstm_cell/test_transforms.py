@@ -89,7 +89,7 @@ def calls_are(**expected: int) -> Iterator[None]:
     assert calls.heard == names
 
 
-# ── members with weights of their own ────────────────────────────────────────────────────────────────────────────────
+# ── members with separate weights ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("case", [*SHAPES, *OPTIONS], ids=str)
 def test_a_group_is_its_members_one_by_one(case: LSTMCase) -> None:
     case = replace(case, time=min(case.time, 40))
@@ -143,8 +143,8 @@ NAMES = [*named(testing.arguments(FULL))[0], *named(testing.arguments(FULL))[1]]
 
 
 @pytest.mark.parametrize("own", NAMES)
-def test_one_tensor_of_their_own(own: str) -> None:
-    """All others are shared: their gradients are each member's own inside vmap, and sums outside of it."""
+def test_one_tensor_per_member(own: str) -> None:
+    """All others are shared: their gradients are separate for each member inside vmap, and sums outside of it."""
     members, inputs, masks = draw(FULL)
     inputs, masks = ({name: t if name == own else t[0] for name, t in part.items()} for part in (inputs, masks))
     dims = tuple({name: 0 if name == own else None for name in part} for part in (inputs, masks))
