@@ -30,7 +30,7 @@ def _mathml(source: str, *_: Any, **__: Any) -> str:
 
 
 class Examples(Extension):
-    """Docstrings have "Example:"; the parser of Google's style knows "Examples:" only, and makes a quotation of the other."""
+    """Rename "Example:" in docstrings: the parser of Google's style renders only "Examples:" as code."""
 
     def on_instance(self, *, obj: Any, **_: Any) -> None:
         """Rename the heading in one docstring."""

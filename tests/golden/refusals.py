@@ -36,10 +36,10 @@ def fit(values: np.ndarray = LONG, **options: Any) -> Any:
 
 
 def _setting(make: Callable[..., Any], argument: str) -> tuple[Callable[[], Any], list[str]]:
-    """A call with one bad argument; a message names the argument and the value."""
+    """A call with one bad argument; a message names the argument and the value, whole floats without a point."""
     name, _, text = argument.partition("=")
     value = eval(text)
-    return lambda: make(**{name: value}), [name, str(value)]
+    return lambda: make(**{name: value}), [name, f"got {value:g}" if isinstance(value, float) else str(value)]
 
 
 def _layer(**options: Any) -> nn.LSTM:
@@ -72,7 +72,7 @@ CALLS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "horizon of the frame": (lambda: shops().future_frame(0), ["horizon", "0"]),
     "zone": (lambda: read_panel({"ds": ["2024-01-01", "2024-01-02"], "y": [1, 2]}, tz="Europe/Atlantis"), ["Atlantis"]),
     "freq": (lambda: read_panel(SHORT, freq="fortnight"), ["freq", "fortnight"]),
-    "target of an array": (lambda: read_panel(SHORT, target="y"), ["target"]),
+    "target of an array": (lambda: read_panel(SHORT, target="load"), ["target"]),
     "a start off the frequency": (lambda: read_panel(SHORT, freq="MS", start="2024-01-31"), ["start", "2024-01-31"]),
     "no such file": (lambda: read_panel("nowhere.csv"), ["nowhere.csv"]),
     "no model file": (lambda: gatecast.load("no.gatecast"), ["no.gatecast"]),
