@@ -285,7 +285,7 @@ def one_step_correlation(forecast: Any) -> float:
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_paths_of_a_recursive_network_are_correlated_as_the_series_is(members: int) -> None:
-    """The copula that stands in for other networks would join the steps of both alike without held-back windows."""
+    """The copula used for other networks would join the steps of both alike without held-back windows."""
     wishes = {
         "net": {"kind": "recursive"},
         "head": "normal",

@@ -204,9 +204,9 @@ print(ops.explain(LSTM(8, 32), torch.randn(12, 16, 8)).split(":")[0])
 """
 
 
-@pytest.mark.parametrize("setting", TOLD + NOT_TOLD, ids=str)
+@pytest.mark.parametrize("setting", LOWERED + KEPT, ids=str)
 def test_they_follow_the_precision_set_in_pytorch(setting: str) -> None:
-    assert run_here(ASK.format(setting)) == ("cpu-amx" if setting in TOLD else "cpu-avx512")
+    assert run_here(ASK.format(setting)) == ("cpu-amx" if setting in LOWERED else "cpu-avx512")
 
 
 @pytest.mark.usefixtures("precision")
