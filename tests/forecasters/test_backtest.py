@@ -156,7 +156,7 @@ def test_short_series_are_left_out_with_a_note() -> None:
 
 
 def test_a_horizon_longer_than_the_data_is_an_error() -> None:
-    problem = "horizon 40 needs a series of at least 42 rows, the longest has 30"
+    problem = [Arg("horizon", 40), "needs a series of at least 42 rows, the longest has 30"]
     with refused(DataError, problem=problem, remedy=[Arg("horizon"), "at most 28"]):
         backtest([Naive()], season(30), 40)
 
