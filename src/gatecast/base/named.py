@@ -12,7 +12,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, InPython
 from gatecast.base.text import nearest
 
 
@@ -40,7 +40,7 @@ def from_text(name: str | Arg, value: Any, table: Mapping[str, Any]) -> Any:
     if called not in table:
         names = ", ".join(table)
         raise SettingError(
-            arg + f" must be one of {names} or an object of one of these classes, got {called!r}",
+            arg + f" must be one of {names}" + InPython(" or an object of one of these classes") + f", got {called!r}",
             did_you_mean(called, table),
         )
     made = table[called]
