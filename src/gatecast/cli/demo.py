@@ -13,7 +13,7 @@ from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
     LEVELS,
-    FitFlags,
+    LSTMFlags,
     ModelFlags,
     NetFlags,
     Out,
@@ -46,27 +46,25 @@ def demo(
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     out: Out = Path("demo-out"),
     overwrite: Overwrite = False,
-    model: ModelFlags = ModelFlags(),  # noqa: B008  frozen
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008  frozen
     show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
     """Forecast bundled real data (COVID-19 in India, China or Canada): table, verdict and report."""
     from gatecast.data import datasets
 
     console = Console(show)
     if what == "epidemic":
-        if replace(model, seed=1) != ModelFlags() or net != NetFlags():
+        if replace(lstm.model, seed=1) != ModelFlags() or lstm.net != NetFlags():
             raise SettingError(
                 "gatecast demo epidemic takes --seed, but no other option of the model or network",
                 "leave the others out",
             )
         ahead = 28 if horizon is None else horizon
-        _epidemic(dataset or "covid_canada", ahead, windows, model.seed, fit, console, out, overwrite)
+        _epidemic(dataset or "covid_canada", ahead, windows, lstm.model.seed, lstm.fit, console, out, overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
-    settings = fit_config(fit, progress=console.progress)
-    task = Task(check_horizon(horizon), model, net_config(net), settings, LEVELS, windows)
+    settings = fit_config(lstm.fit, progress=console.progress)
+    task = Task(check_horizon(horizon), lstm.model, net_config(lstm.net), settings, LEVELS, windows)
     folder = Folder(out, FILES, overwrite=overwrite)
     forecast_panel(datasets.load(dataset), task, console, folder, command="demo")
     console.say(f"Open {folder.path / 'report.html'} in a browser.")

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.epidemic_tables import print_study
-from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, split_commas
+from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, several
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
 from gatecast.cli.read_args import given
@@ -32,8 +32,7 @@ def _one(name: str, group: Group = MODEL, **more: Any) -> Parameter:
 
 def _several(name: str, kind: Any, group: Group = MODEL, default: str = "") -> Parameter:
     """Values separated by commas, or given one by one."""
-    text = f"{_HELP[name]} [default: {default}]"
-    return Parameter(help=text, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
+    return several(kind, f"{_HELP[name]} [default: {default}]", group)
 
 
 def epidemic(
