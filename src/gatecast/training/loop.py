@@ -76,7 +76,7 @@ def train(
         )
     rank_config = config if engine.rank == 0 else config.silent()
     check, every = FiniteCheck(model, windows, rank_config, name), max(1, steps // config.evaluations)
-    run = (model, windows, training, held_back, config)
+    run = (model, windows, (training, held_back), config)
     fingerprint = fingerprint_of(*run, steps=steps, seed=seed) if config.checkpoint else {}
     roles = {"writes": engine.rank == 0, "first": name == FIRST}
     checkpoint = Checkpoint(config, fingerprint, engine.device, **roles)
