@@ -41,18 +41,17 @@ def several(kind: Callable[[str], Any], help: str, group: Group) -> Parameter:
     return Parameter(help=help, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
 
 
+def switch(help: str, group: Group) -> Parameter:
+    """An option that is on where it is given."""
+    return Parameter(help=help, group=group, negative=(), show_default=False)
+
+
 File = Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)]
 Horizon = Annotated[int, Parameter(help="Steps ahead.", group=BASIC)]
 Levels = Annotated[
     tuple[float, ...], several(float, "Interval levels in percent: --levels 50,90. [default: 80,95]", BASIC)
 ]
 Future = Annotated[Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)]
-Overwrite = Annotated[
-    bool,
-    Parameter(
-        help="Replace files in the folder that gatecast did not write.", group=OUTPUT, negative=(), show_default=False
-    ),
-]
 Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 
 
@@ -61,10 +60,19 @@ Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 class ShowFlags:
     """What is printed."""
 
-    json: Annotated[
-        bool, Parameter(help="Print one JSON document and nothing else.", group=OUTPUT, negative=(), show_default=False)
+    json: Annotated[bool, switch("Print one JSON document and nothing else.", OUTPUT)] = False
+    quiet: Annotated[bool, switch("Print errors only.", OUTPUT)] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OutputFlags(ShowFlags):
+    """What is printed, and what may be overwritten."""
+
+    overwrite: Annotated[
+        bool,
+        switch("Replace files in the folder that gatecast did not write.", OUTPUT),
     ] = False
-    quiet: Annotated[bool, Parameter(help="Print errors only.", group=OUTPUT, negative=(), show_default=False)] = False
 
 
 @Parameter(name="*")

@@ -19,12 +19,8 @@ from gatecast.cli.flags import (
     Levels,
     LSTMFlags,
     Out,
-    Overwrite,
-    ShowFlags,
-    check_horizon,
-    check_levels,
-    fit_config,
-    net_config,
+    OutputFlags,
+    switch,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
@@ -48,28 +44,19 @@ def forecast(
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     refit: Annotated[
         bool,
-        Parameter(help="Refit at every origin of the backtest.", group=BASIC, negative=(), show_default=False),
+        switch("Refit at every origin of the backtest.", BASIC),
     ] = False,
     out: Out = DEFAULT_OUT,
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
-    console = Console(show)
+    console = Console(output)
     models.check_name(lstm.model.model, windows=windows)
-    task = Task(
-        check_horizon(horizon),
-        lstm.model,
-        net_config(lstm.net),
-        fit_config(lstm.fit, progress=console.progress),
-        check_levels(levels),
-        windows,
-        refit=refit,
-        future=future,
-    )
-    folder = Folder(out, FILES, overwrite=overwrite)
+    more = {"windows": windows, "refit": refit, "future": future}
+    task = Task.of(lstm, horizon, levels, progress=console.progress, **more)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
     forecast_panel(read(file, data), task, console, folder, command="forecast")
 
 

@@ -18,8 +18,7 @@ from gatecast.cli.flags import (
     File,
     Future,
     Levels,
-    Overwrite,
-    ShowFlags,
+    OutputFlags,
     check_levels,
 )
 from gatecast.cli.output_folder import Folder
@@ -42,13 +41,12 @@ def predict(
     levels: Levels = LEVELS,
     future: Future = None,
     out: Annotated[Path | None, Parameter(help="Folder for forecast.csv and report.html.", group=OUTPUT)] = None,
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast new data with a saved model, without training. Nothing is written unless --out is given."""
-    console = Console(show)
-    folder = Folder(out, FILES, overwrite=overwrite) if out else None
+    console = Console(output)
+    folder = Folder(out, FILES, overwrite=output.overwrite) if out else None
     require_file(file)
     forecaster = load_model(model)
     if not hasattr(forecaster, "horizon"):

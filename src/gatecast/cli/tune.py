@@ -19,8 +19,7 @@ from gatecast.cli.flags import (
     Horizon,
     LSTMFlags,
     Out,
-    Overwrite,
-    ShowFlags,
+    OutputFlags,
     check_horizon,
     fit_config,
     net_config,
@@ -65,19 +64,18 @@ def tune(
         ),
     ] = None,
     out: Out = Path("tune-out"),
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Search for settings on the past of a file, test the best on held-out rows and fit it."""
     from gatecast.base.errors import require
 
-    console = Console(show)
+    console = Console(output)
     if models.check_name(lstm.model.model) != "lstm":
         raise SettingError("tune searches the settings of the LSTM", f"leave --model {lstm.model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")
-    folder = Folder(out, FILES, overwrite=overwrite)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
     settings = fit_config(lstm.fit, progress=console.progress)
     base = models.lstm(check_horizon(horizon), lstm.model, net_config(lstm.net), settings)
     panel = read(file, data)
