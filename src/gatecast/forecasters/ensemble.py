@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -36,6 +36,8 @@ class Ensemble(Forecaster):
         weights: one a member, not negative; None weighs all the same.
         name: column of the forecast.
     """
+
+    horizon = None
 
     members: Sequence[Forecaster]
     weights: Sequence[float] | None = None
@@ -156,7 +158,7 @@ class AutoSelect(Forecaster):
         backtest_: the backtest it was chosen on.
     """
 
-    horizon: int = field()  # required: the default of Forecaster is not taken over
+    horizon: int
     candidates: Sequence[Forecaster] | None = None
     _: KW_ONLY
     windows: int = 3

@@ -15,7 +15,7 @@ https://arxiv.org/abs/2205.13504; fitted in closed form as in Toner & Darlow (20
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
 import numpy as np
@@ -81,7 +81,7 @@ class LinearAR(Forecaster):
 
     _fixed_horizon = True
 
-    horizon: int = field()  # required: the default of Forecaster is not taken over
+    horizon: int
     context: int | None = None
     _: KW_ONLY
     seed: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -133,7 +133,7 @@ class SEIRForecaster(Forecaster):
         2.6
     """
 
-    horizon: int = field()  # required: the default of Forecaster is not taken over
+    horizon: int
     population: float | Mapping[str, float] | str
     _: KW_ONLY
     variant: str = "seir"
