@@ -302,6 +302,10 @@ class WindowOrigins:
         """Number of windows."""
         return int(self.count.sum())
 
+    def evenly(self, most: int) -> Int[Tensor, " chosen"]:
+        """Numbers of ``most`` windows or of all, evenly spaced from the first to the last."""
+        return torch.linspace(0, self.total - 1, min(self.total, most)).round().long()
+
     def locate(self, index: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
         """Series and origin of windows ``index`` in ``0 … total - 1``."""
         edges = self.count.cumsum(0)
