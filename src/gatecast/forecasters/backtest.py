@@ -154,15 +154,11 @@ class Backtest:
         """Forecasts from every past origin over the actual values, by matplotlib (extra ``plot``).
 
         Args:
-            ids: series to draw, one below the other; None takes the first.
+            ids: as for :meth:`Forecast.plot`, which says what is returned and raised too.
             models: names of the models to draw; None takes all.
-            ax: matplotlib axes for a single series and target; None makes a figure.
-
-        Returns:
-            The axes; an array of them where several series or targets are drawn.
+            ax: as there.
 
         Raises:
-            MissingExtraError: without matplotlib.
             SettingError: for a model that the backtest does not have.
         """
         from gatecast.forecasters.backtest_plot import plot_backtest
