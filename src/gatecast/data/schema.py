@@ -20,7 +20,7 @@ LAYOUTS = ("auto", "long", "wide", "rows")
 DUPLICATES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
 _ROLES = ("time", "target", "id", "past", "known", "static", "category")
 _FILE = ("delimiter", "encoding", "header")
-_ORDERS = ("day-first", "month-first")
+_ORDERS = ("day-first", "month-first", "year-first")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Schema:
         "error", "Whether infinite values are an error or missing values.", one_of=("error", "missing")
     )
     tz: str | None = option(None, "Time zone of the clock: Europe/Berlin.")
-    date_format: str | None = option(None, "day-first, month-first or a pattern such as %d.%m.%y.")
+    date_format: str | None = option(None, "day-first, month-first, year-first or a pattern such as %d.%m.%y.")
     decimal: str | None = option(None, "Decimal sign.", one_of=(".", ","))
     delimiter: str | None = option(None, "Character between the cells.")
     encoding: str | None = option(None, "Encoding of the text: utf-8, cp1252 …")

@@ -74,7 +74,7 @@ def read_panel(
             ``"sum"``, ``"min"``, ``"max"`` or ``"median"``.
         infinite: ``"missing"`` takes ±inf as missing values.
         tz: time zone of the clock, e.g. ``"Europe/Berlin"``; times with an offset are shown in it.
-        date_format: ``"day-first"``, ``"month-first"`` or a strptime pattern.
+        date_format: ``"day-first"``, ``"month-first"``, ``"year-first"`` or a strptime pattern.
         decimal: sign of decimals in text, where the column does not show it.
         delimiter: of a text file, where the first lines do not show it.
         encoding: of a text file, where its bytes do not show it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Words
-from gatecast.data.read.date_formats import looks_like_compact, looks_like_time, strptime
+from gatecast.data.read.date_codes import find_codes, parse_pattern
+from gatecast.data.read.date_formats import looks_like_time, may_be_time
 from gatecast.data.read.number_text import is_missing, mostly_numbers
 from gatecast.data.read.origin import Origin
 
@@ -82,18 +84,51 @@ class Column:
             return False
         cells = self.texts[~is_missing(self.texts)]
         if self.date_format is not None and "%" in self.date_format:
-            return bool(len(cells)) and bool(strptime(cells.iloc[:50], self.date_format).notna().all())
+            return bool(len(cells)) and bool(parse_pattern(cells.iloc[:50], self.date_format).notna().all())
         return looks_like_time(cells)
 
     @cached_property
+    def may_be_time_text(self) -> bool:
+        """Whether it is text that may hold dates in a form that is not known."""
+        return self.is_text and not self.is_numeric_text and may_be_time(self.texts[~is_missing(self.texts)])
+
+    @cached_property
+    def whole_values(self) -> np.ndarray | None:
+        """``(rows,)`` int64 where it came as integers, or as floats that are all whole; None otherwise."""
+        if not len(self) or self.is_datetime:
+            return None
+        if self.is_text:
+            return self.texts.astype(np.int64).to_numpy()[self.codes] if self.digits else None
+        values = self.values.to_numpy()
+        if not self.is_whole and not (np.isfinite(values) & (values % 1 == 0) & (np.abs(values) < 2**53)).all():
+            return None
+        return values.astype(np.int64)
+
+    @cached_property
+    def digits(self) -> frozenset[int]:
+        """How many digits the cells have where all are text of nothing but digits; empty otherwise."""
+        if not self.is_text or not self.texts.str.fullmatch(r"\d{1,18}").all():
+            return frozenset()
+        return frozenset(self.texts.str.len())
+
+    @cached_property
     def is_compact_date(self) -> bool:
-        """Whether it holds integers like 20240131."""
-        return self.is_whole and looks_like_compact(self.values.to_numpy())
+        """Whether it holds whole numbers like 20240131."""
+        values = self.whole_values
+        if values is None:
+            return False
+        return any(code.sure for code in find_codes(values, self.tokens, timelike=False, digits=self.digits))
 
     @cached_property
     def plain_name(self) -> str:
         """The name in small letters without spaces."""
         return self.name.strip().lower().replace(" ", "_")
+
+    @cached_property
+    def tokens(self) -> frozenset[str]:
+        """The words of the name, in small letters: ``ReportDate`` and ``report_date`` have two."""
+        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.name.strip())
+        return frozenset(re.split(r"[\W_]+", spaced.lower())) - {""} | {self.plain_name}
 
     # ── text ──────────────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property

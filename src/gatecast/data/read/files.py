@@ -18,6 +18,7 @@ from gatecast.base.errors import DataError, require
 from gatecast.base.files import require_file
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
+from gatecast.data.read.date_codes import count_years
 from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, sniff
 from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style
 from gatecast.data.read.origin import Origin, note
@@ -62,9 +63,9 @@ def _of_frame(frame: pd.DataFrame, name: str, schema: Schema) -> tuple[Table, li
         problem = f"the table has {len(frame)} rows and {frame.shape[1]} columns"
         raise DataError(problem, "expected values", place=name)
     names, findings = distinct([str(name) for name in frame.columns])
-    columns = {name: _normal_column(frame.iloc[:, k]) for k, name in enumerate(names)}
-    normal = pd.DataFrame(columns, copy=False).reset_index(drop=True)
-    return Table.of(normal, Origin(name), schema), findings
+    frame = frame.reset_index(drop=True)  # the labels of rows mean nothing: no column may be aligned by them
+    columns = {heading: _normal_column(frame.iloc[:, k], heading, name) for k, heading in enumerate(names)}
+    return Table.of(pd.DataFrame(columns, copy=False), Origin(name), schema), findings
 
 
 def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
@@ -243,7 +244,8 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.set_axis([" ".join(str(part) for part in name if str(part)) for name in frame.columns], axis=1)
     index = frame.index
     unnamed = all(name is None for name in index.names)
-    if unnamed and not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex) and index.dtype != object:
+    means_something = isinstance(index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex) or index.dtype == object
+    if unnamed and not means_something and not _years(index):
         return frame
     if not isinstance(index, pd.MultiIndex):
         wanted = str(index.name) if index.name is not None else "ds"
@@ -254,31 +256,60 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def _normal_column(column: pd.Series) -> pd.Series:
+def _years(index: pd.Index) -> bool:
+    """Whether labels without a name count years; other numbers are places of rows."""
+    return pd.api.types.is_integer_dtype(index.dtype) and count_years(index.to_numpy(dtype=np.int64, na_value=0))
+
+
+def _normal_column(column: pd.Series, heading: str, source: str) -> pd.Series:
+    """A column as NumPy numbers, datetimes or objects, row by row as it came."""
     dtype = column.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        column, dtype = column.sparse.to_dense(), dtype.subtype
     if isinstance(dtype, pd.PeriodDtype):
         return column.dt.to_timestamp()
     if isinstance(dtype, pd.CategoricalDtype):
-        return column.astype(object)
-    if pd.api.types.is_bool_dtype(dtype):
-        return column.astype("float64")
-    if pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, np.dtype):
-        kind = "int64" if pd.api.types.is_integer_dtype(dtype) and not column.isna().any() else "float64"
-        return pd.Series(column.to_numpy(dtype=kind, na_value=np.nan if kind == "float64" else 0))
-    if pd.api.types.is_datetime64_any_dtype(dtype):
-        return column if isinstance(dtype, np.dtype | pd.DatetimeTZDtype) else pd.to_datetime(column)
-    if not pd.api.types.is_numeric_dtype(dtype) and len(column):
         return _from_objects(column.astype(object))
-    return column
+    if pd.api.types.is_complex_dtype(dtype):
+        remedy = "give the real part, the modulus or the phase as a column"
+        raise DataError("expected real numbers, got complex ones", remedy, place=f"{source}, column {heading!r}")
+    if pd.api.types.is_bool_dtype(dtype):
+        return _plain(column, "float64")
+    if pd.api.types.is_numeric_dtype(dtype):
+        whole = pd.api.types.is_integer_dtype(dtype) and not column.isna().any()
+        return column if isinstance(dtype, np.dtype) else _plain(column, "int64" if whole else "float64")
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return column if isinstance(dtype, np.dtype | pd.DatetimeTZDtype) else _from_arrow_times(column)
+    return _from_objects(column.astype(object)) if len(column) else column
+
+
+def _plain(column: pd.Series, kind: str) -> pd.Series:
+    """A column of an extension type as NumPy numbers, NaN where a value is missing."""
+    if kind == "int64":
+        return pd.Series(column.to_numpy(dtype=kind))
+    return pd.Series(column.astype(object).where(column.notna(), np.nan).to_numpy(dtype=kind))
+
+
+def _from_arrow_times(column: pd.Series) -> pd.Series:
+    """Times of Arrow types: with their zone, or without one."""
+    return pd.Series(pd.to_datetime(column.astype(object).where(column.notna(), pd.NaT)))
 
 
 def _from_objects(column: pd.Series) -> pd.Series:
-    """Dates and decimals that came as Python objects."""
+    """Dates and numbers that came as Python objects."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind in {"date", "datetime", "datetime64"}:
         return pd.to_datetime(column)
     if kind in {"decimal", "floating", "integer", "mixed-integer-float", "boolean"}:
-        return pd.to_numeric(column.map(lambda value: None if value is None else float(value)))
+        return _numbers_of(column)
     if kind == "period":
         return pd.PeriodIndex(column).to_timestamp().to_series(index=column.index)
     return column
+
+
+def _numbers_of(column: pd.Series) -> pd.Series:
+    """Numbers as objects; integers stay integers where none is missing."""
+    missing = column.isna()
+    if not missing.any() and pd.api.types.infer_dtype(column) == "integer":
+        return pd.to_numeric(column)
+    return column.where(~missing, np.nan).astype("float64")
