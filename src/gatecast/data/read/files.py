@@ -147,7 +147,8 @@ def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     filled = [cell for cell in cells if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    return not zeros and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
+    huge = any(len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled)  # beyond int64: a float without a word
+    return not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
 
 
 def _parser_words(error: Exception) -> str:

@@ -44,7 +44,10 @@ def parse_alias(freq: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = str(pd.tseries.frequencies.to_offset(f"{multiple}{modern}").freqstr)
+            offset = pd.tseries.frequencies.to_offset(f"{multiple}{modern}")
+            text = str(offset.freqstr)
+            if offset.n < 1:
+                raise ValueError
     except (ValueError, AttributeError):
         examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
         raise SettingError(Arg("freq", freq) + " is not a known frequency", f"expected one like {examples}") from None

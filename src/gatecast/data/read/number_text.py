@@ -189,7 +189,14 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
         more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
         remedy = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
         raise column.error(f"expected a number, got {cell!r}{more}", remedy, row=bad[0])
-    return values[codes], _codes_met(column, absent)
+    return values[codes], [*_codes_met(column, absent), *_rounded(column, filled)]
+
+
+def _rounded(column: Column, filled: pd.Series) -> list[Finding]:
+    """That whole numbers have more digits than float64 keeps."""
+    if not filled.str.fullmatch(r"[+-]?\d{17,}").any():
+        return []
+    return [note("rounded", f"{column.name} holds whole numbers above 2^53: the last digits are lost", 1, column.name)]
 
 
 def _decimal_of(column: Column, cells: pd.Series, file_decimal: str | None) -> str:
