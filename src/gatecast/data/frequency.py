@@ -138,7 +138,9 @@ class Frequency:
             ends = [month + self._month_step * row for row in (first, last)]
             if -3507 <= min(ends) and max(ends) <= 3506:  # October 1677 to March 2262
                 return
-        problem = f"{abs(last if last > 0 else first):,} steps ({self}) from {str(start)[:10]} lie outside of 1678 to 2261"
+        problem = (
+            f"{abs(last if last > 0 else first):,} steps ({self}) from {str(start)[:10]} lie outside of 1678 to 2261"
+        )
         raise DataError(problem, "ask for fewer steps, or give the times as plain numbers, such as the years alone")
 
     def position(self, start: np.datetime64 | np.int64, times: np.ndarray) -> np.ndarray:

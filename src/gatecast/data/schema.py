@@ -61,6 +61,7 @@ class Schema:
     delimiter: str | None = option(None, "Character between the cells.")
     encoding: str | None = option(None, "Encoding of the text: utf-8, cp1252 …")
     header: int | None = option(None, "Line of the column names, counted from 1.", least=1)
+    skip_rows: int = option(0, "Rows below the column names to leave out (units, notes).", least=0)
     start: object | None = option(None, "Time of the first row, for data without times.")
     levels: tuple[tuple[str, ...], ...] = ()
 

@@ -51,6 +51,7 @@ def read_panel(
     delimiter: str | None = None,
     encoding: str | None = None,
     header: int | None = None,
+    skip_rows: int = 0,
     start: object | None = None,
 ) -> Panel:
     """Read one or many series; whatever is repaired or decided is listed in ``panel.repairs``.
@@ -79,6 +80,7 @@ def read_panel(
         delimiter: of a text file, where the first lines do not show it.
         encoding: of a text file, where its bytes do not show it.
         header: 1-based line of the column names in a text file.
+        skip_rows: rows below the column names to leave out (units, notes on the series).
         start: time of the first row, for data without times.
 
     Returns:

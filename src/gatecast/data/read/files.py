@@ -19,7 +19,7 @@ from gatecast.base.files import require_file
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.read.date_codes import count_years
-from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, sniff
+from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, refuse_nul, sniff
 from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.table import Table
@@ -41,8 +41,9 @@ def load_table(source: Any, schema: Schema, *, name: str | None = None) -> tuple
         return _load_path(Path(source), schema)
     if hasattr(source, "read"):
         content = source.read()
-        raw = content.encode() if isinstance(content, str) else bytes(content)
-        return _load_text(lambda: io.BytesIO(raw), "text", schema)
+        if isinstance(content, str) and schema.encoding is not None:
+            schema = replace(schema, encoding="utf-8-sig")  # it is decoded already
+        return _load_bytes(content.encode() if isinstance(content, str) else bytes(content), "text", schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
@@ -63,13 +64,15 @@ def _of_frame(frame: pd.DataFrame, name: str, schema: Schema) -> tuple[Table, li
         problem = f"the table has {len(frame)} rows and {frame.shape[1]} columns"
         raise DataError(problem, "expected values", place=name)
     names, findings = distinct([str(name) for name in frame.columns])
-    frame = frame.reset_index(drop=True)  # the labels of rows mean nothing: no column may be aligned by them
+    frame = frame.iloc[schema.skip_rows :].reset_index(drop=True)  # no column may be aligned by the labels of rows
     columns = {heading: _normal_column(frame.iloc[:, k], heading, name) for k, heading in enumerate(names)}
     return Table.of(pd.DataFrame(columns, copy=False), Origin(name), schema), findings
 
 
 def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
     require_file(path)
+    if not path.is_file():  # a pipe gives its content once
+        return _load_bytes(path.read_bytes(), path.name, schema)
     suffix = path.with_suffix("").suffix if path.suffix.lower() in {".gz", ".bz2", ".xz"} else path.suffix
     if suffix.lower() in {".parquet", ".pq"}:
         require("pyarrow", extra="parquet", purpose="Parquet files")
@@ -79,12 +82,22 @@ def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
     return _load_text(lambda: open_binary(path), path.name, schema)
 
 
+def _load_bytes(content: bytes, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+    """The content of a pipe or an open file: text, packed or not, or Parquet."""
+    if content.startswith(b"PAR1"):
+        require("pyarrow", extra="parquet", purpose="Parquet files")
+        return _of_frame(_with_index(pd.read_parquet(io.BytesIO(content))), name, schema)
+    return _load_text(lambda: open_binary(content), name, schema)
+
+
 def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
     origin = Origin(name, "line")
     with opened() as file:
         dialect, findings = sniff(file, origin, schema)
     if not dialect.sample:
         raise _no_rows(origin)
+    with opened() as file:
+        refuse_nul(file, dialect.encoding, origin)
     try:
         with opened() as file:
             frame = _parse(file, dialect, schema.decimal)
@@ -147,8 +160,12 @@ def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     filled = [cell for cell in cells if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    huge = any(len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled)  # beyond int64: a float without a word
-    return not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
+    huge = any(
+        len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled
+    )  # beyond int64: a float without a word
+    return (
+        not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
+    )
 
 
 def _parser_words(error: Exception) -> str:
