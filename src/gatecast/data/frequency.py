@@ -131,12 +131,12 @@ class Frequency:
         multiple, unit = self._parts
         widest = self.nanoseconds or (31 * (self._month_step or 1) if unit[:1] in "MQY" else 7 * multiple) * _FIXED["D"]
         begin = int(start.astype(np.int64))
-        if -_LIMIT < begin + min(first, 0) * widest and begin + max(last, 0) * widest < _LIMIT:
+        if begin + min(first, 0) * widest > -_LIMIT and begin + max(last, 0) * widest < _LIMIT:
             return
         if self._month_step is not None:  # months have uneven lengths: count them
             month = int(start.astype("datetime64[M]").astype(np.int64))
             ends = [month + self._month_step * row for row in (first, last)]
-            if -3507 <= min(ends) and max(ends) <= 3506:  # October 1677 to March 2262
+            if min(ends) >= -3507 and max(ends) <= 3506:  # October 1677 to March 2262
                 return
         problem = (
             f"{abs(last if last > 0 else first):,} steps ({self}) from {str(start)[:10]} lie outside of 1678 to 2261"

@@ -147,7 +147,7 @@ def describe(source: Any, **given: Any) -> Schema:
     if panel is not None:
         return panel.schema
     table, meaning = _understood(source, schema, name)
-    freq = meaning.schema.resample or frequency_of(meaning.long, meaning.freq)
+    freq = meaning.schema.resample or frequency_of(meaning.long, meaning.freq, meaning.schema.tz)
     levels = read_category(table, meaning.series, meaning.schema)[1]
     return table.with_dialect(replace(meaning.schema, freq=freq, levels=levels))
 

@@ -15,7 +15,7 @@ from gatecast.data.panel import Panel
 from gatecast.data.read.grid import Grid, Long, sorted_rows, stack, to_grid
 from gatecast.data.read.number_text import require_finite, to_float, without_infinite
 from gatecast.data.read.origin import Origin, note
-from gatecast.data.read.resample import resample
+from gatecast.data.read.resample import in_utc, resample
 from gatecast.data.read.static_columns import read_category, read_static
 from gatecast.data.read.survey import Survey, oddities, smallest_float, survey
 from gatecast.data.read.table import Table
@@ -44,8 +44,9 @@ def panel_of(table: Table, meaning: Meaning) -> Panel:
     long, spread = sorted_rows(long)
     freq = meaning.freq
     if schema.resample is not None:
-        long, found = resample(long, schema.resample, schema.aggregate)
+        long, found = resample(long, schema.resample, schema.aggregate, schema.tz)
         freq, spread = schema.resample, [*spread, *found]
+        schema = schema if in_utc(schema.resample) else replace(schema, tz=None)
     grid, moved = to_grid(long, freq=freq, duplicates=schema.duplicates, tz=schema.tz)
     static, codes = read_static(table, meaning.series, schema)
     category, levels = read_category(table, meaning.series, schema)

@@ -26,6 +26,7 @@ class Column:
         origin: of its rows.
         missing: further codes for missing values.
         date_format: pattern of dates that was given.
+        commas_cut: the cells come from a file that commas cut, so that a comma is no decimal sign in it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     origin: Origin
     missing: tuple[object, ...] = ()
     date_format: str | None = None
+    commas_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.values)

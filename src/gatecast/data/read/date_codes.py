@@ -10,7 +10,10 @@ import pandas as pd
 
 from gatecast.data.read.date_order import is_regular
 
-FIRST_YEAR, LAST_YEAR = 1700, 2200  # of a number that may be a date; 1678 to 2261 can be stored
+FIRST_YEAR, LAST_YEAR = 1700, 2200  # of a number that may be a date
+STORED_YEARS = (1678, 2261)  # that nanoseconds since 1970 can hold in full
+OUT_OF_RANGE = f"expected a year from {STORED_YEARS[0]} to {STORED_YEARS[1]}"
+NUMBER_THEM = "give the times as plain numbers, such as the years alone"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ CODES = (
 _UNIT_WORDS = {
     "year": {"year", "yr", "jahr", "yyyy", "연도", "년도", "年", "年度"},
     "month": {"month", "mon", "yyyymm", "yearmonth", "monat", "월", "년월", "기준년월", "月", "年月"},
-    "week": {"week", "wk", "kw", "yearweek", "epiweek", "epi", "isoweek", "semana", "semaine", "woche", "주", "주차", "週"},
+    "week": {"week", "wk", "kw", "yearweek", "epiweek", "isoweek", "semana", "semaine", "woche", "주", "주차", "週"},
     "day": {"date", "day", "dt", "yyyymmdd", "yymmdd", "doy", "datum", "일자", "날짜", "日付", "日期"},
 }  # fmt: skip
 
@@ -123,7 +126,7 @@ def parse_codes(values: np.ndarray, form: str) -> np.ndarray:
 def count_years(values: np.ndarray) -> bool:
     """Whether whole numbers are years that follow each other, first to last or last to first."""
     steps = np.diff(values)
-    likely = len(values) > 1 and 1700 <= values.min() and values.max() <= 2100
+    likely = len(values) > 1 and values.min() >= 1700 and values.max() <= 2100
     return bool(likely and ((steps == 1).all() or (steps == -1).all()))
 
 

@@ -127,8 +127,8 @@ def _two_way(column: Column, cells: pd.Series, order: str | None) -> Parsed:
         message = f"{column.name} has years of two digits: 69–99 are read as 19.., 00–68 as 20.."
         findings = [note("date format", message, len(cells), column.name)]
     readings = {
-        name: _from_digits(*(numbers[k] for k in places), parts, 4)
-        for name, places in ORDERS.items()
+        name: _from_digits(numbers[year], numbers[month], numbers[day], parts, 4)
+        for name, (year, month, day) in ORDERS.items()
         if name != "year-first" or short
     }
     reason = "as given"

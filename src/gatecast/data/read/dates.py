@@ -11,7 +11,16 @@ import pandas as pd
 
 from gatecast.base.findings import Arg, Finding, Words
 from gatecast.base.text import plural
-from gatecast.data.read.date_codes import Code, find_codes, parse_codes, parse_pattern, rolls_over
+from gatecast.data.read.date_codes import (
+    NUMBER_THEM,
+    OUT_OF_RANGE,
+    STORED_YEARS,
+    Code,
+    find_codes,
+    parse_codes,
+    parse_pattern,
+    rolls_over,
+)
 from gatecast.data.read.date_formats import TIME_OF_DAY, Parsed, follows, parse_texts
 from gatecast.data.read.number_text import is_missing
 from gatecast.data.read.origin import note
@@ -21,8 +30,6 @@ if TYPE_CHECKING:
     from gatecast.data.read.columns import Column
 
 _EPOCHS = (("ns", 10**17), ("us", 10**14), ("ms", 10**11), ("s", 10**8 * 5))
-_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # that nanoseconds since 1970 can hold in full
-_NUMBER_THEM = "give the times as plain numbers, such as the years alone"
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,9 @@ def _stored(column: Column, times: np.ndarray) -> np.ndarray:
         DataError: a time that nanoseconds cannot hold.
     """
     years = times.astype("datetime64[Y]").astype(np.int64) + 1970
-    outside = np.flatnonzero((years < _FIRST_YEAR) | (years > _LAST_YEAR))
+    outside = np.flatnonzero((years < STORED_YEARS[0]) | (years > STORED_YEARS[1]))
     if len(outside):
-        raise column.error(_out_of_range(str(times[outside[0]])[:10]), _NUMBER_THEM, outside[0])
+        raise column.error(f"{OUT_OF_RANGE}, got {str(times[outside[0]])[:10]}", NUMBER_THEM, outside[0])
     return times.astype("datetime64[ns]")
 
 
@@ -203,14 +210,10 @@ def _not_parsed(column: Column, bad: np.ndarray, example: str, words: str) -> Ex
     count = int(bad.sum())
     more = f" ({plural(count, 'such row')})" if count > 1 else ""
     year = re.match(r"(\d{4})(?!\d)", example)
-    if year and not _FIRST_YEAR <= int(year[1]) <= _LAST_YEAR:
-        return column.error(_out_of_range(example) + more, _NUMBER_THEM, np.flatnonzero(bad)[0])
+    if year and not STORED_YEARS[0] <= int(year[1]) <= STORED_YEARS[1]:
+        return column.error(f"{OUT_OF_RANGE}, got {example!r}{more}", NUMBER_THEM, np.flatnonzero(bad)[0])
     remedy: Words = "correct or delete the row, or give " + Arg("date_format", ...)
     return column.error(f"expected a date ({words}), got {example!r}{more}", remedy, np.flatnonzero(bad)[0])
-
-
-def _out_of_range(time: str) -> str:
-    return f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}, got {time!r}"
 
 
 def _not_a_time(column: Column, first: str) -> Exception:

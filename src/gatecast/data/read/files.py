@@ -18,9 +18,9 @@ from gatecast.base.errors import DataError, require
 from gatecast.base.files import require_file
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
-from gatecast.data.read.date_codes import count_years
+from gatecast.data.read.date_codes import NUMBER_THEM, OUT_OF_RANGE, count_years
 from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, refuse_nul, sniff
-from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style
+from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style, points_may_group
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
@@ -127,8 +127,15 @@ def _no_rows(origin: Origin) -> DataError:
 def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
     style = _style(dialect)
-    decimal = decimal or (style.decimal if style is not None else ".")
-    text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
+    schema_decimal, decimal = decimal, decimal or (style.decimal if style is not None else ".")
+    commas_cut = dialect.delimiter == ","
+    open_points = not schema_decimal and (style is None or not style.proven or style.decimal != ".")
+    text = [
+        name
+        for k, name in enumerate(dialect.names)
+        if not _plainly_numeric(dialect, k, decimal)
+        or (open_points and points_may_group(_cells(dialect, k), commas_cut=commas_cut) is not None)
+    ]
     plain = set(text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
@@ -156,8 +163,7 @@ def _style(dialect: Dialect) -> Style | None:
 
 
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
-    cells = [row[column] for row in dialect.sample if column < len(row)]
-    filled = [cell for cell in cells if cell.lower() not in MISSING]
+    filled = [cell for cell in _cells(dialect, column) if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
     huge = any(
@@ -166,6 +172,11 @@ def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
     return (
         not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
     )
+
+
+def _cells(dialect: Dialect, column: int) -> list[str]:
+    """The cells of a column in the first rows."""
+    return [row[column] for row in dialect.sample if column < len(row)]
 
 
 def _parser_words(error: Exception) -> str:
@@ -284,20 +295,32 @@ def _normal_column(column: pd.Series, heading: str, source: str) -> pd.Series:
     dtype = column.dtype
     if isinstance(dtype, pd.SparseDtype):
         column, dtype = column.sparse.to_dense(), dtype.subtype
-    if isinstance(dtype, pd.PeriodDtype):
-        return column.dt.to_timestamp()
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _from_objects(column.astype(object))
+    try:
+        if isinstance(dtype, pd.PeriodDtype):
+            return column.dt.to_timestamp()
+        if isinstance(dtype, pd.CategoricalDtype) or not isinstance(dtype, np.dtype) or dtype.kind == "O":
+            return _from_extension(column)
+    except pd.errors.OutOfBoundsDatetime as error:
+        place = f"{source}, column {heading!r}"
+        raise DataError(f"{OUT_OF_RANGE} ({str(error).rpartition(': ')[2]})", NUMBER_THEM, place=place) from None
     if pd.api.types.is_complex_dtype(dtype):
         remedy = "give the real part, the modulus or the phase as a column"
         raise DataError("expected real numbers, got complex ones", remedy, place=f"{source}, column {heading!r}")
+    return column.astype("float64") if pd.api.types.is_bool_dtype(dtype) else column
+
+
+def _from_extension(column: pd.Series) -> pd.Series:
+    """A column of a type that NumPy lacks, or of objects, as NumPy numbers, datetimes or objects."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return column
     if pd.api.types.is_bool_dtype(dtype):
         return _plain(column, "float64")
     if pd.api.types.is_numeric_dtype(dtype):
         whole = pd.api.types.is_integer_dtype(dtype) and not column.isna().any()
-        return column if isinstance(dtype, np.dtype) else _plain(column, "int64" if whole else "float64")
+        return _plain(column, "int64" if whole else "float64")
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return column if isinstance(dtype, np.dtype | pd.DatetimeTZDtype) else _from_arrow_times(column)
+        return _from_arrow_times(column)
     return _from_objects(column.astype(object)) if len(column) else column
 
 
@@ -321,7 +344,7 @@ def _from_objects(column: pd.Series) -> pd.Series:
     if kind in {"decimal", "floating", "integer", "mixed-integer-float", "boolean"}:
         return _numbers_of(column)
     if kind == "period":
-        return pd.PeriodIndex(column).to_timestamp().to_series(index=column.index)
+        return pd.Series(pd.PeriodIndex(column).to_timestamp())
     return column
 
 

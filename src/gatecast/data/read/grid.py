@@ -81,7 +81,7 @@ class Grid:
 def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | None) -> tuple[Grid, list[Finding]]:
     """Sorted rows: settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
     long, findings = _without_duplicates(long, duplicates)
-    long, days = _whole_days(long, freq)
+    long, days = _whole_days(long, freq, tz)
     findings += days
     found = _frequency(long, freq)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
@@ -100,9 +100,9 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
     return Grid(ids, edges, starts, found, values), [*findings, _gaps(long, position, total, found, tz)]
 
 
-def frequency_of(long: Long, freq: Frequency | None) -> Frequency:
+def frequency_of(long: Long, freq: Frequency | None, tz: str | None) -> Frequency:
     """The frequency of rows in any order, found or checked."""
-    return _frequency(_whole_days(sorted_rows(long)[0], freq)[0], freq)
+    return _frequency(_whole_days(sorted_rows(long)[0], freq, tz)[0], freq)
 
 
 def _frequency(long: Long, freq: Frequency | None) -> Frequency:
@@ -111,10 +111,13 @@ def _frequency(long: Long, freq: Frequency | None) -> Frequency:
     return check_given(freq, long.times, long.codes, long.time_name, long.origin)
 
 
-def _whole_days(long: Long, freq: Frequency | None) -> tuple[Long, list[Finding]]:
-    """Daily rows whose hour changes now and then, as days: a report that came at 18:00 and later at 17:00."""
+def _whole_days(long: Long, freq: Frequency | None, tz: str | None) -> tuple[Long, list[Finding]]:
+    """Daily rows whose hour changes now and then, as days: a report that came at 18:00 and later at 17:00.
+
+    Times with a zone are kept in UTC, whose days are not the local ones: they are left as they are.
+    """
     times = long.times
-    if times.dtype.kind == "i" or freq is not None or len(times) < 8:
+    if times.dtype.kind == "i" or freq is not None or tz is not None or len(times) < 8:
         return long, []
     days = times.astype("datetime64[D]")
     inside = long.codes[1:] == long.codes[:-1]

@@ -117,8 +117,10 @@ def _common_step(
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
     remedy: Words = "put the rows onto a grid with " + Arg("resample", _grid_for(step)) + " (and " + Arg("aggregate")
     remedy += "), or give the one that all rows lie on: " + Arg("freq", ...)
-    if (steps[off] % (3600 * 10**9) == 0).all() and step == _DAY:
-        remedy += "; where the clock changed, give the time zone: " + Arg("tz", "Europe/Berlin")
+    if step == _DAY and (steps[off] % (3600 * 10**9) == 0).all():
+        remedy = (
+            "if the clock changed, give the time zone, e.g. " + Arg("tz", "Europe/Berlin") + "; otherwise " + remedy
+        )
     if times.dtype.kind == "i":
         remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
     raise origin.error(

@@ -12,7 +12,10 @@ _WEEKDAYS = (
 )
 _LEADING = re.compile(rf"^(?:{'|'.join(_WEEKDAYS)})(?:day)?\b\.?,?\s+(?=\S*\d|[a-z]{{3,}}\.?\s+\d)", re.IGNORECASE)
 _ENGLISH = re.compile(rf",?\s*\(?\b(?:{_WEEKDAYS[0]})(?:day)?\b\)?[.,]?", re.IGNORECASE)
-_CJK_WEEKDAY = re.compile(r"\s*(?:[(\[（]\s*[월화수목금토일月火水木金土日]\s*[)\]）]|[월화수목금토일]요일|[月火水木金土日]曜日?|(?:星期|周)[一二三四五六日天])")  # fmt: skip
+_CJK_WEEKDAY = re.compile(
+    r"\s*(?:[(\[（]\s*[월화수목금토일月火水木金土日]\s*[)\]）]|[월화수목금토일]요일|[月火水木金土日]曜日?"
+    r"|(?:星期|周)[一二三四五六日天])"
+)
 _CJK_DATE = re.compile(r"(\d{4}|\d{2})\s*[년年]\s*(?:(\d{1,2})\s*[월月]\s*(?:(\d{1,2})\s*[일日号]?)?)?")
 _CJK_QUARTER = re.compile(r"(\d{4})\s*[년年]?\s*(?:제|第)?\s*([1-4])\s*(?:분기|四半期|季度)")
 _CJK_CLOCK = re.compile(r"(\d{1,2})\s*[시时時点點]\s*(?:(\d{1,2})\s*[분分]\s*(?:(\d{1,2})\s*[초秒])?)?")

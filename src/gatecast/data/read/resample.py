@@ -11,6 +11,7 @@ import pandas as pd
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
+from gatecast.data.calendar import local_times
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.origin import note
 
@@ -21,13 +22,19 @@ _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONDAY = np.datetime64("1969-12-29")
 
 
-def resample(long: Long, freq: Frequency, rule: str) -> tuple[Long, list[Finding]]:
+def in_utc(freq: Frequency) -> bool:
+    """Whether steps are shorter than a day; days and longer steps are those of the local calendar."""
+    return freq.nanoseconds is not None and freq.nanoseconds < 86400 * 10**9
+
+
+def resample(long: Long, freq: Frequency, rule: str, tz: str | None) -> tuple[Long, list[Finding]]:
     """One row for each step in which a series has rows; steps without any are gaps.
 
     Args:
         long: rows sorted by series and time.
         freq: steps of fixed width, weeks, months, quarters or years.
-        rule: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, ``"median"``, ``"first"`` or ``"last"`` of the values of a step.
+        rule: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, ``"median"``, ``"first"`` or ``"last"`` of a step's values.
+        tz: time zone of the times, which are in UTC then.
 
     Raises:
         DataError: the times are plain numbers.
@@ -36,7 +43,8 @@ def resample(long: Long, freq: Frequency, rule: str) -> tuple[Long, list[Finding
     if long.times.dtype.kind == "i":
         problem = Arg("resample", freq.alias) + " was given, but the times are plain numbers"
         raise long.error(problem, "leave it out, or give dates")
-    times = step_of(long.times, freq)
+    local = long.times if tz is None or in_utc(freq) else local_times(long.times, tz)
+    times = step_of(local, freq)
     group = np.cumsum(np.append(True, (long.codes[1:] != long.codes[:-1]) | (times[1:] != times[:-1]))) - 1
     first = np.flatnonzero(np.diff(group, prepend=-1))
     result = replace(long.take(first), times=times[first])
@@ -49,7 +57,7 @@ def resample(long: Long, freq: Frequency, rule: str) -> tuple[Long, list[Finding
 
 def step_of(times: np.ndarray, freq: Frequency) -> np.ndarray:
     """Where the step begins that each time lies in (for ``ME``, ``QE`` and ``YE``: the last day of the step)."""
-    multiple, unit = freq._parts
+    unit = freq._parts[1]
     if unit == "W":
         anchor = freq.alias.rpartition("-")[2]
         day = _WEEKDAYS.index(anchor) if anchor in _WEEKDAYS else 0

@@ -32,8 +32,9 @@ class Table:
     @classmethod
     def of(cls, frame: pd.DataFrame, origin: Origin, schema: Schema, **found: Any) -> Table:
         """Columns of a frame, whose cells are read as the schema says."""
-        make = {name: Column(name, frame[name], origin, schema.missing, schema.date_format) for name in frame.columns}
-        return cls(make, origin, **found)
+        cut = found.get("dialect", {}).get("delimiter") == ","
+        known = (schema.missing, schema.date_format, cut)
+        return cls({name: Column(name, frame[name], origin, *known) for name in frame.columns}, origin, **found)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

@@ -26,7 +26,8 @@ _TIME_NAMES = frozenset(
         "unix", "quarter", "dt", "epiweek", "yearmonth", "yearweek", "zeit", "zeitpunkt", "datum", "tag",
         "woche", "jahr", "monat", "quartal", "fecha", "hora", "mes", "año", "ano", "semana", "ora", "mese",
         "anno", "jour", "heure", "mois", "annee", "année", "semaine", "tarih", "дата", "время", "год", "месяц",
-        "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "연도", "년도", "연월", "년월", "월", "주", "주차", "분기", "기준일", "기준년월", "년월일",
+        "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "연도", "년도", "연월", "년월", "월", "주", "주차",
+        "분기", "기준일", "기준년월", "년월일",
         "日付", "日時", "時間", "時刻", "年月日", "年月", "年度", "年", "月", "日期", "时间", "年份", "月份",
     }
 )  # fmt: skip
