@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Words
-from gatecast.data.read.date_codes import find_codes, parse_pattern
+from gatecast.data.read.date_codes import counts_time, find_codes, parse_pattern
 from gatecast.data.read.date_formats import looks_like_time, may_be_time
 from gatecast.data.read.number_text import is_missing, mostly_numbers
 from gatecast.data.read.origin import Origin
@@ -27,6 +27,7 @@ class Column:
         missing: further codes for missing values.
         date_format: pattern of dates that was given.
         commas_cut: the cells come from a file that commas cut, so that a comma is no decimal sign in it.
+        points: a cell like 1.234 of a file in which nothing shows that the point is a decimal sign.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     missing: tuple[object, ...] = ()
     date_format: str | None = None
     commas_cut: bool = False
+    points: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -92,7 +94,10 @@ class Column:
     @cached_property
     def may_be_time_text(self) -> bool:
         """Whether it is text that may hold dates in a form that is not known."""
-        return self.is_text and not self.is_numeric_text and may_be_time(self.texts[~is_missing(self.texts)])
+        if not self.is_text or self.is_numeric_text or not may_be_time(self.texts[~is_missing(self.texts)]):
+            return False
+        counts = np.bincount(self.codes)
+        return bool(counts.max() <= 1.5 * counts.min())  # each as often as the others: once, or once a series
 
     @cached_property
     def whole_values(self) -> np.ndarray | None:
@@ -100,7 +105,8 @@ class Column:
         if not len(self) or self.is_datetime:
             return None
         if self.is_text:
-            return self.texts.astype(np.int64).to_numpy()[self.codes] if self.digits else None
+            whole = self.texts.str.partition(".")[0]
+            return whole.astype(np.int64).to_numpy()[self.codes] if self.digits else None
         values = self.values.to_numpy()
         if not self.is_whole and not (np.isfinite(values) & (values % 1 == 0) & (np.abs(values) < 2**53)).all():
             return None
@@ -108,18 +114,19 @@ class Column:
 
     @cached_property
     def digits(self) -> frozenset[int]:
-        """How many digits the cells have where all are text of nothing but digits; empty otherwise."""
-        if not self.is_text or not self.texts.str.fullmatch(r"\d{1,18}").all():
+        """How many digits the cells have where all are text of whole numbers (2009, 2009.0); empty otherwise."""
+        if not self.is_text or not self.texts.str.fullmatch(r"\d{1,18}(?:\.0*)?").all():
             return frozenset()
-        return frozenset(self.texts.str.len())
+        return frozenset(self.texts.str.partition(".")[0].str.len())
 
     @cached_property
     def is_compact_date(self) -> bool:
-        """Whether it holds whole numbers like 20240131."""
+        """Whether it holds whole numbers like 20240131, or others that are regular as dates."""
         values = self.whole_values
         if values is None:
             return False
-        return any(code.sure for code in find_codes(values, self.tokens, timelike=False, digits=self.digits))
+        codes = find_codes(values, self.tokens, timelike=True, digits=self.digits)
+        return any(code.sure for code in codes) or counts_time(values, codes)
 
     @cached_property
     def plain_name(self) -> str:

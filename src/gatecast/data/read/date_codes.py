@@ -11,6 +11,7 @@ import pandas as pd
 from gatecast.data.read.date_order import is_regular
 
 FIRST_YEAR, LAST_YEAR = 1700, 2200  # of a number that may be a date
+_EPOCHS = (("ns", 10**17), ("us", 10**14), ("ms", 10**11), ("s", 10**8))  # each from 1973 on
 STORED_YEARS = (1678, 2261)  # that nanoseconds since 1970 can hold in full
 OUT_OF_RANGE = f"expected a year from {STORED_YEARS[0]} to {STORED_YEARS[1]}"
 NUMBER_THEM = "give the times as plain numbers, such as the years alone"
@@ -50,6 +51,7 @@ CODES = (
     Code("%Y%m%d%H%M", (12,), "minute", sure=True),
     Code("%Y%m%d%H%M%S", (14,), "second", sure=True),
 )
+_WEAK = frozenset({"%y%m", "%y%j"})  # few digits: only a regular step without gaps shows them
 _UNIT_WORDS = {
     "year": {"year", "yr", "jahr", "yyyy", "연도", "년도", "年", "年度"},
     "month": {"month", "mon", "yyyymm", "yearmonth", "monat", "월", "년월", "기준년월", "月", "年月"},
@@ -81,11 +83,12 @@ def find_codes(
             continue
         times = parse_codes(sample, code.format)
         shares[code] = float((~np.isnat(times)).mean())
-        if shares[code] == 1.0 and (is_regular(times) or is_regular(np.sort(times))):
+        gaps = code.format not in _WEAK
+        if shares[code] == 1.0 and (is_regular(times, gaps=gaps) or is_regular(np.sort(times), gaps=gaps)):
             regular.add(code)
     units = {unit for unit, words in _UNIT_WORDS.items() if not words.isdisjoint(tokens)}
     if rolls_over(distinct) is None:  # 2301, 2302 and 45292, 45293 may as well be plain numbers
-        shares = {code: share for code, share in shares.items() if code.format not in {"%y%m", "%y%j"}}
+        shares = {code: share for code, share in shares.items() if code.format not in _WEAK}
     return _decided(shares, regular, units, timelike, few=len(distinct) < 3)
 
 
@@ -98,10 +101,10 @@ def _decided(shares: dict[Code, float], regular: set[Code], units: set[str], tim
     sure = [code for code in fits if code.sure]
     if sure:
         return sure
-    fits = [code for code in fits if timelike or code.format not in {"%y%m", "%y%j"}]
+    fits = [code for code in fits if (timelike and code in regular) or code.format not in _WEAK]
     named = [code for code in fits if code.unit in units]
-    if len(named) == 1:
-        return named
+    if len(named) == 1:  # unless another code alone is regular
+        return named if named[0] in regular or not regular else [*named, *sorted(regular, key=fits.index)]
     fits = named or fits
     if len(fits) > 1 and (best := [code for code in fits if code in regular]):
         fits = best
@@ -123,6 +126,33 @@ def parse_codes(values: np.ndarray, form: str) -> np.ndarray:
     return times.where(likely).to_numpy().astype("datetime64[ns]")
 
 
+def epoch_unit(values: np.ndarray) -> str | None:
+    """The unit in which whole numbers may count from 1970; None for smaller numbers, and for dates before 1973."""
+    return next((unit for unit, low in _EPOCHS if values.min() >= low and values.max() < low * 1000), None)
+
+
+def counts_time(values: np.ndarray, codes: Collection[Code]) -> bool:
+    """Whether whole numbers without the name of a time are regular as dates, each as often as the others."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) < 4 or counts.max() > 1.5 * counts.min():
+        return False
+    pair = rolls_over(distinct)
+    if pair is not None and FIRST_YEAR <= int(str(pair[0])[:4]) <= LAST_YEAR and len(str(pair[0])) > 4:
+        return True
+    regular = any(is_regular(np.sort(parse_codes(distinct, code.format))) for code in codes)
+    return regular or _is_epoch(distinct)
+
+
+def _is_epoch(distinct: np.ndarray) -> bool:
+    """Whether whole numbers are regular as moments since 1970, a minute or more apart."""
+    unit = epoch_unit(distinct)
+    if unit is None:
+        return False
+    times = np.sort(distinct.astype(f"datetime64[{unit}]").astype("datetime64[ns]"))
+    minutes = np.diff(times).astype(np.int64) % (60 * 10**9) == 0
+    return bool(minutes.all()) and is_regular(times)
+
+
 def count_years(values: np.ndarray) -> bool:
     """Whether whole numbers are years that follow each other, first to last or last to first."""
     steps = np.diff(values)
@@ -138,7 +168,7 @@ def rolls_over(values: np.ndarray) -> tuple[int, int] | None:
     ordered = np.unique(values)
     steps = np.diff(ordered)
     jumps = np.flatnonzero(steps > 1)
-    if not len(jumps) or ordered[0] < 1000 or len(jumps) > len(steps) / 2:
+    if not len(jumps) or ordered[-1] < 1000 or len(jumps) > len(steps) / 2:
         return None
     for base in (10, 100, 1000):
         ends, begins = ordered[jumps], ordered[jumps + 1]

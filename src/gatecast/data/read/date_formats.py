@@ -33,6 +33,7 @@ _MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _NAMED = re.compile(rf"(?=.*(?:{_MONTH_NAMES}))(?=.*\d)[a-z0-9 ,.:/-]+", re.IGNORECASE)
 _PART = re.compile(r"(?:(\d{4})[-_ ]?([QqHhSs])([1-4])|([QqHhSs])([1-4])[-/_ ](\d{4})|([1-4])([QqHhSs])[-/_ ]?(\d{4}))")
 _MONTH = re.compile(r"(\d{4})[-_ ]?[Mm](\d{1,2})")
+_MONTH_YEAR = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _WEEK = re.compile(r"(\d{4})[-_ ]?[Ww](?:[Kk])?[-_ ]?(\d{1,2})(?:-?(\d))?")
 _SEASON = re.compile(r"(\d{4})[-/](\d{2}|\d{4})")
 _SHORT_MONTH = re.compile(r"(\d{1,2})-(0[1-9]|1[0-2])")
@@ -190,6 +191,11 @@ def _numbered_months(column: Column, cells: pd.Series, order: str | None) -> Par
     return Parsed(_months(parts[0], parts[1]), "months like 2024M01")
 
 
+def _month_and_year(column: Column, cells: pd.Series, order: str | None) -> Parsed:
+    parts = cells.str.extract(rf"^{_MONTH_YEAR.pattern}$")
+    return Parsed(_months(parts[1], parts[0]), "months like 01/2024")
+
+
 def _months(year: pd.Series, month: pd.Series) -> pd.Series:
     """First day of each month."""
     fields = pd.DataFrame({"year": pd.to_numeric(year), "month": pd.to_numeric(month), "day": 1})
@@ -229,12 +235,17 @@ def _named(column: Column, cells: pd.Series, order: str | None) -> Parsed:
     forms = [form for form in _NAMED_FORMATS if _follows_as_written(cells.iloc[0], form)]
     parsed = {form: parse_pattern(cells, form) for form in forms}
     form = min(parsed, key=lambda one: int(parsed[one].isna().sum()))  # May is a short name and a long one
-    times = parsed[form]
+    times = parsed[form].fillna(parse_pattern(cells, _other_length(form)))
     if form == "%b-%y" and len(cells) > 2 and times.dt.month.nunique() == 1:
         problem = f"{column.texts.iloc[0]!r} may be a month and a day, or a month and a year"
         remedy = "add the year, or say " + Arg("date_format", "%b-%y")
         raise column.error(problem, remedy, column.first_row())
     return Parsed(times, f"dates like {column.texts.iloc[0]!r}", form)
+
+
+def _other_length(form: str) -> str:
+    """The pattern with long names of months for short ones, or the other way about."""
+    return form.replace("%b", "%B") if "%b" in form else form.replace("%B", "%b")
 
 
 def _is_named(cell: str) -> bool:
@@ -261,11 +272,14 @@ FORMS = (
     _Form(_TWO_WAY, _two_way),
     _Form(_PART, _parts_of_years),
     _Form(_MONTH, _numbered_months),
+    _Form(_MONTH_YEAR, _month_and_year),
     _Form(_WEEK, _weeks),
     _Form(_SEASON, _seasons, lambda cell: _are_seasons(pd.Series([cell, cell]))),
     _Form(_SHORT_MONTH, _short_months),
     _Form(_NAMED, _named, _is_named),
 )
+# In plain spelling only: "1974년", and not the number 1974.
+_BARE_YEAR = _Form(re.compile(r"\d{4}"), lambda column, cells, order: Parsed(parse_pattern(cells, "%Y"), "years"))
 _SEASONS = next(form for form in FORMS if form.parse is _seasons)
 
 
@@ -275,8 +289,8 @@ def parse_texts(column: Column, order: str | None) -> Parsed | None:
     cells = column.texts
     form = _form_of(cells.iloc[0])
     if form is None:
+        form = _plain_form_of(cells.iloc[0])
         cells = cells.map(plain_date)
-        form = _form_of(cells.iloc[0])
     if form is None:
         return None
     if form.parse is _iso and _SEASON.fullmatch(cells.iloc[0]) and _are_seasons(cells):
@@ -288,9 +302,14 @@ def _form_of(cell: str) -> _Form | None:
     return next((form for form in FORMS if form.fits(cell)), None)
 
 
+def _plain_form_of(cell: str) -> _Form | None:
+    plain = plain_date(cell)
+    return _form_of(plain) or (_BARE_YEAR if plain != cell and _BARE_YEAR.fits(plain) else None)
+
+
 def is_time_text(cell: str) -> bool:
     """Whether a text is shaped like a date (numbers and a bare time of day are not)."""
-    return _form_of(cell) is not None or _form_of(plain_date(cell)) is not None
+    return _form_of(cell) is not None or _plain_form_of(cell) is not None
 
 
 def looks_like_time(cells: pd.Series) -> bool:

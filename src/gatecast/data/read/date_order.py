@@ -33,11 +33,18 @@ def proven_order(readings: Mapping[str, pd.Series], texts: pd.Series, *, dotted:
     if dotted and "day-first" in possible:
         return "day-first", "dates with points always are"
     regular = [order for order in possible if is_regular(readings[order].to_numpy())]
+    if not regular:  # rows in no order
+        regular = [order for order in possible if is_regular(np.sort(readings[order].to_numpy()))]
     return (regular[0], "no other order is regular") if len(regular) == 1 else (None, "")
 
 
-def is_regular(times: np.ndarray) -> bool:
-    """Whether distinct times in file order run one way by one step, or by one with small gaps (weekends, holidays)."""
+def is_regular(times: np.ndarray, *, gaps: bool = True) -> bool:
+    """Whether distinct times in file order run one way by one step, or by one with small gaps (weekends, holidays).
+
+    Args:
+        times: datetime64[ns].
+        gaps: small gaps are allowed.
+    """
     times = np.asarray(times, "datetime64[ns]")
     steps = np.diff(times).astype(np.int64)
     if len(steps) < 2:
@@ -49,6 +56,8 @@ def is_regular(times: np.ndarray) -> bool:
     within = times - times.astype("datetime64[M]")
     if len(np.unique(steps)) == 1 or (len(np.unique(months)) == 1 and months[0] and len(np.unique(within)) == 1):
         return True
+    if not gaps:
+        return False
     widths, counts = np.unique(steps, return_counts=True)
     common = widths[counts.argmax()]
     return bool(len(steps) >= 7 and counts.max() >= 0.5 * len(steps) and steps.max() <= 7 * common)

@@ -16,6 +16,7 @@ from gatecast.data.read.date_codes import (
     OUT_OF_RANGE,
     STORED_YEARS,
     Code,
+    epoch_unit,
     find_codes,
     parse_codes,
     parse_pattern,
@@ -28,8 +29,6 @@ from gatecast.data.read.plain_dates import plain_date
 
 if TYPE_CHECKING:
     from gatecast.data.read.columns import Column
-
-_EPOCHS = (("ns", 10**17), ("us", 10**14), ("ms", 10**11), ("s", 10**8 * 5))
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def parse_times(column: Column, date_format: str | None, *, timelike: bool = Tru
         parsed = Parsed(parse_with(column, date_format), f"date_format={date_format!r}", date_format)
         return _finish(parsed, column)
     if column.texts.str.fullmatch(r"-?\d{1,18}(?:\.0*)?").all():
-        numbers = pd.to_numeric(column.texts).to_numpy(dtype=np.int64)[column.codes]
+        numbers = column.texts.str.partition(".")[0].astype(np.int64).to_numpy()[column.codes]
         return _from_numbers(column, pd.Series(numbers), date_format, True)
     found = parse_texts(column, date_format)
     if found is None:
@@ -145,11 +144,11 @@ def _from_numbers(column: Column, numbers: pd.Series, date_format: str | None, t
         raise _several_codes(column, values, codes)
     if codes:
         return _from_pattern(column, values, codes[0].format)
-    for unit, low in _EPOCHS:
-        if values.min() >= low and values.max() < low * 1000:
-            message = f"{name} counts {unit} since 1970-01-01 UTC"
-            times = values.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
-            return Timestamps(times, "UTC"), [note("date format", message, len(values), name)]
+    unit = epoch_unit(values)
+    if unit is not None:
+        message = f"{name} counts {unit} since 1970-01-01 UTC"
+        times = values.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+        return Timestamps(times, "UTC"), [note("date format", message, len(values), name)]
     pair = rolls_over(values)
     if pair is not None:
         problem = f"{pair[0]} is followed by {pair[1]}: these look like dates written as numbers, in a form not known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,8 @@ from gatecast.data.read.number_text import MISSING, Style, count_numbers, number
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
+
+Opener = Callable[[], io.BufferedIOBase]  # the content from its beginning, each time
 
 # Codes for missing values that the fast parser knows; number_text.to_float meets and lists the others.
 _FAST_CODES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -90,7 +92,7 @@ def _load_bytes(content: bytes, name: str, schema: Schema) -> tuple[Table, list[
     return _load_text(lambda: open_binary(content), name, schema)
 
 
-def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+def _load_text(opened: Opener, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
     origin = Origin(name, "line")
     with opened() as file:
         dialect, findings = sniff(file, origin, schema)
@@ -99,8 +101,7 @@ def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Find
     with opened() as file:
         refuse_nul(file, dialect.encoding, origin)
     try:
-        with opened() as file:
-            frame = _parse(file, dialect, schema.decimal)
+        frame = _parse(opened, dialect, schema.decimal)
     except UnicodeDecodeError as error:
         if schema.encoding is None and dialect.encoding == "cp1252":  # the last that is tried
             raise not_text(origin) from None
@@ -117,6 +118,10 @@ def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Find
     decimal = style.decimal if style is not None and style.proven else None
     found = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "header": dialect.header}
     table = Table.of(frame.reset_index(drop=True), origin, schema, decimal=decimal, dialect=found)
+    if schema.decimal is None and decimal is None:
+        for k, name in enumerate(dialect.names):
+            if name in table.columns:
+                table[name].points = points_may_group(_cells(dialect, k), commas_cut=False)
     return table, [*findings, *dropped]
 
 
@@ -124,20 +129,36 @@ def _no_rows(origin: Origin) -> DataError:
     return origin.error("there is a header but no row of values", "expected one row for each time")
 
 
-def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
+def _parse(opened: Opener, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
     style = _style(dialect)
-    schema_decimal, decimal = decimal, decimal or (style.decimal if style is not None else ".")
-    commas_cut = dialect.delimiter == ","
-    open_points = not schema_decimal and (style is None or not style.proven or style.decimal != ".")
-    text = [
-        name
-        for k, name in enumerate(dialect.names)
-        if not _plainly_numeric(dialect, k, decimal)
-        or (open_points and points_may_group(_cells(dialect, k), commas_cut=commas_cut) is not None)
-    ]
+    given, decimal = decimal, decimal or (style.decimal if style is not None else ".")
+    text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
+    if given is None and not (style is not None and style.proven and style.decimal == "."):
+        text += [name for name in _open_points(dialect) if name not in text]
+    frame = _cells_of(opened, dialect, text, decimal)
+    late = [] if given is not None else _late_points(frame, dialect)
+    return _cells_of(opened, dialect, [*text, *late], decimal) if late else frame
+
+
+def _open_points(dialect: Dialect) -> list[str]:
+    """The columns in which points may stand between thousands."""
+    cut = dialect.delimiter == ","
+    names = enumerate(dialect.names)
+    return [name for k, name in names if points_may_group(_cells(dialect, k), commas_cut=cut) is not None]
+
+
+def _late_points(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
+    """Columns that begin with whole numbers and later have points: decimals, or thousands once there are any."""
+    floats = [(k, name) for k, name in enumerate(dialect.names) if frame[name].dtype.kind == "f"]
+    whole = [name for k, name in floats if not any("." in cell for cell in _cells(dialect, k))]
+    return [name for name in whole if (frame[name] % 1 > 0).any()]
+
+
+def _cells_of(opened: Opener, dialect: Dialect, text: list[str], decimal: str) -> pd.DataFrame:
+    """The rows; these columns as text, the others as the numbers that they seem to be."""
     plain = set(text)
-    with warnings.catch_warnings():
+    with opened() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         return pd.read_csv(
             file,

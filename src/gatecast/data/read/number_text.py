@@ -143,6 +143,10 @@ def to_float(column: Column, decimal: str | None, file_decimal: str | None) -> t
         if column.is_whole and len(values) and np.abs(values).max() > 2**53:
             message = f"{column.name} holds whole numbers above 2^53: the last digits are lost"
             findings = [note("rounded", message, place=column.name)]
+        if column.points is not None:
+            message = f"{column.name}: {column.points!r} is read with a decimal point"
+            remedy = Arg("decimal", ",") + " if points stand between thousands"
+            findings = [*findings, note("decimal", message, place=column.name, remedy=remedy)]
     found = [float(str(code)) for code in column.missing if looks_like_number(str(code))]
     hit = np.isin(values, found) if found else np.zeros(0, bool)
     if hit.any():

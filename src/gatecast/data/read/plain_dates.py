@@ -23,6 +23,24 @@ _HALVES = {"오전": "AM", "오후": "PM", "上午": "AM", "下午": "PM", "午�
 _HALF = re.compile(rf"({'|'.join(_HALVES)})\s*(\d{{1,2}}:\d{{2}}(?::\d{{2}})?)")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _MONTH_POINT = re.compile(r"\b(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.(?=[\s,]|$)", re.IGNORECASE)
+# Names of months in German, French, Spanish, Italian, Portuguese and Dutch, and their usual abbreviations.
+_MONTHS = {
+    "Jan": "januar jänner janvier janv enero ene gennaio gen janeiro januari",
+    "Feb": "februar février fevrier févr fevr febrero febbraio fevereiro fev februari",
+    "Mar": "märz maerz mär mrz mars marzo março marco maart mrt",
+    "Apr": "avril avr abril abr aprile",
+    "May": "mai mayo maggio mag maio mei",
+    "Jun": "juni juin junio giugno giu junho",
+    "Jul": "juli juillet juil julio luglio lug julho",
+    "Aug": "août aout agosto ago augustus",
+    "Sep": "septembre septiembre settembre set setembro",
+    "Oct": "oktober okt octobre octubre ottobre ott outubro out",
+    "Nov": "novembre noviembre novembro",
+    "Dec": "dezember dez décembre decembre déc diciembre dic dicembre dezembro",
+}
+_ENGLISH_MONTH = {name: month for month, names in _MONTHS.items() for name in names.split()}
+_MONTH_WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_ENGLISH_MONTH)})(?![^\W\d_])\.?", re.IGNORECASE)
+_OF = re.compile(r"\s+(?:de|del|di)\s+", re.IGNORECASE)
 _BEFORE_CLOCK = re.compile(r"[.,]?\s+(?=\d{1,2}:)")
 _SPACED = re.compile(r"(?<=\d)([./-])\s+(?=\d)")
 
@@ -43,5 +61,7 @@ def plain_date(cell: str) -> str:
     text = _HALF.sub(lambda match: f"{match[2]} {_HALVES[match[1]]}", text)
     text = _MONTH_POINT.sub(r"\1", _ORDINAL.sub("", text))
     text = re.sub(r"\bSept\b", "Sep", text, flags=re.IGNORECASE)
+    if any(sign.isalpha() for sign in text):
+        text = _MONTH_WORD.sub(lambda match: _ENGLISH_MONTH[match[1].lower()], _OF.sub(" ", text))
     text = _SPACED.sub(r"\1", _BEFORE_CLOCK.sub(" ", text))
     return " ".join(text.split()).rstrip(".,").strip()

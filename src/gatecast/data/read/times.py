@@ -36,6 +36,18 @@ _COUNTERS = frozenset(
         "t", "step", "index", "no", "nr", "row", "obs", "n", "idx", "column_1", "unnamed:_0",
     }
 )  # fmt: skip
+_ENDINGS = (
+    "일자",
+    "날짜",
+    "일시",
+    "년월",
+    "연월",
+    "연도",
+    "년도",
+    "日付",
+    "日期",
+    "时间",
+)  # 기준일자: the day of reference
 # Names under which text that is no date is an error; "day" or "period" may as well hold names.
 _SURE_NAMES = _TIME_NAMES - {"day", "week", "hour", "period", "unix", "tag", "ora", "mes", "ano", "월", "주", "月"}
 _MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.?"
@@ -147,12 +159,14 @@ def _numbers(table: Table, free: Sequence[Column]) -> Found:
         others = (column for column in table if column is not whole[0])
         if not any(_may_be_target(column) for column in others):
             return (), []  # the only numbers there are to forecast
-    for test in (_has_time_name, _is_compact, _counts_rows, _counts_years):
+    for test in (_has_time_name, _is_compact, _counts_rows, _counts_years, _counts_down):
         for column in whole:
             if test(column):
                 return _whole_numbers(column)
-    for column in free:  # 2009.0, 1704135600.0: integers that a missing cell made floats
-        if not column.is_whole and column.whole_values is not None and _has_time_name(column):
+    for column in free:  # 2009.0: integers that a missing cell made floats; 01022024: text for its zeros
+        if column.is_whole or column.whole_values is None:
+            continue
+        if _has_time_name(column) or column.is_compact_date:
             return _whole_numbers(column)
     return (), []
 
@@ -173,9 +187,9 @@ def _named_like_a_time(table: Table, free: Sequence[Column]) -> Found:
 
 
 def _looks_like_times(table: Table, free: Sequence[Column]) -> Found:
-    """Text that may hold times in a form not known, a new one in each row: it is an error, and not left out."""
+    """Text that may hold times in a form not known: it is an error, and not left out."""
     for column in free:
-        if column.may_be_time_text and len(column.texts) >= 0.9 * len(column):
+        if column.may_be_time_text:
             return (column.name,), []
     return (), []
 
@@ -185,7 +199,7 @@ def _may_be_target(column: Column) -> bool:
 
 
 def _has_time_name(column: Column) -> bool:
-    return not _TIME_NAMES.isdisjoint(column.tokens)
+    return not _TIME_NAMES.isdisjoint(column.tokens) or column.plain_name.endswith(_ENDINGS)
 
 
 def _is_compact(column: Column) -> bool:
@@ -200,6 +214,12 @@ def _counts_rows(column: Column) -> bool:
     if column.plain_name in {"t", "step", "idx"}:  # numbers of steps, perhaps from the start again for each series
         return bool(((steps > 0) | (values[1:] == values[0])).all())
     return bool((steps == 1).all())
+
+
+def _counts_down(column: Column) -> bool:
+    """Whether numbers fall by one from row to row: the newest row is the first."""
+    values = column.values.to_numpy()
+    return len(values) > 3 and bool((np.diff(values) == -1).all())
 
 
 def _counts_years(column: Column) -> bool:
