@@ -225,8 +225,10 @@ def written(draw: st.DrawFn) -> Written:
     delimiter = draw(st.sampled_from([",", ";", "\t", "|"]))
     decimal = draw(st.sampled_from([".", ","]))
     group = draw(st.sampled_from(["", "", "", "." if decimal == "," else ",", " ", "'"]))
+    if form.endswith("as floats"):
+        decimal, group = ".", group.replace(".", " ")
     name = draw(st.sampled_from(NAMES))
-    if name in ("week", "month", "x", "when") and ("digits" in form or form == "compact"):
+    if name in ("week", "month", "day", "x", "when") and ("digits" in form or form == "compact"):
         name = "date"  # 202404 under "month" is April, and 2404 under "x" may be any number
     encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16"]))
     return Written(

@@ -56,7 +56,7 @@ _UNIT_WORDS = {
     "year": {"year", "yr", "jahr", "yyyy", "연도", "년도", "年", "年度"},
     "month": {"month", "mon", "yyyymm", "yearmonth", "monat", "월", "년월", "기준년월", "月", "年月"},
     "week": {"week", "wk", "kw", "yearweek", "epiweek", "isoweek", "semana", "semaine", "woche", "주", "주차", "週"},
-    "day": {"date", "day", "dt", "yyyymmdd", "yymmdd", "doy", "datum", "일자", "날짜", "日付", "日期"},
+    "day": {"day", "yyyymmdd", "yymmdd", "doy", "tag", "día", "dia", "jour", "giorno"},  # a "date" may be a month
 }  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def rolls_over(values: np.ndarray) -> tuple[int, int] | None:
     ordered = np.unique(values)
     steps = np.diff(ordered)
     jumps = np.flatnonzero(steps > 1)
-    if not len(jumps) or ordered[-1] < 1000 or len(jumps) > len(steps) / 2:
+    if not len(jumps) or ordered[-1] < 100 or len(jumps) > len(steps) / 2:
         return None
     for base in (10, 100, 1000):
         ends, begins = ordered[jumps], ordered[jumps + 1]
