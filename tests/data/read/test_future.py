@@ -87,7 +87,7 @@ def _without(frame: pd.DataFrame, **drop: Any) -> pd.DataFrame:
             lambda f: f.assign(holiday=[1, np.nan, 1, np.nan]),
             "'holiday' of series 'a' has no value at 2024-01-01 06:00",
         ),
-        (lambda f: _without(f, columns="holiday"), "the future lacks 1 column holiday; it has shop, time"),
+        (lambda f: _without(f, columns="holiday"), "the future has no column holiday; it has shop, time"),
         (
             lambda f: _without(f, index=[2, 3]),
             "no rows after the origin for series b: expected 2024-01-01 05:00, but the rows given are from 2024-01-01",

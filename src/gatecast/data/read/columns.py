@@ -176,6 +176,11 @@ class Column:
         return is_missing(self.texts, self.missing)[self.codes]
 
     @property
+    def first_text(self) -> str:
+        """The first cell, as text."""
+        return str(self.texts.iloc[self.codes[0]])
+
+    @property
     def is_unique(self) -> bool:
         """Whether no text comes twice."""
         return len(self.texts) == len(self)

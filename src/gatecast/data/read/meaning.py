@@ -13,6 +13,7 @@ from gatecast.base.text import plural
 from gatecast.data.frequency import Frequency
 from gatecast.data.read import row_per_series
 from gatecast.data.read.arrays import first_time
+from gatecast.data.read.columns import Column
 from gatecast.data.read.dates import Timestamps
 from gatecast.data.read.grid import Long
 from gatecast.data.read.origin import Origin, note
@@ -70,6 +71,7 @@ def _row_per_time(table: Table, schema: Schema) -> Meaning:
     ids, series = find_ids(table, schema, None if stamps is None else stamps.values, time)
     id_columns = [table[name] for name in ids]
     check_ids(id_columns)
+    _require_times(table, schema, time, id_columns)
     codes = codes_of(id_columns) if ids else np.zeros(len(table), np.int64)
     target, chosen = find_target(table, schema, [*time, *ids])
     findings += [*read, *series, *chosen, *unused(table, schema, [*time, *ids, *target], codes)]
@@ -91,6 +93,16 @@ def _require_used(table: Table, schema: Schema, time: Names, stamps: Timestamps 
         where = f"column {' + '.join(time)!r} is not text written so" if time else "no column is written so"
         remedy = "leave it out, correct it, or name the column: " + Arg("time", ...)
         raise table.origin.error(Arg("date_format", schema.date_format) + f" was given, but {where}", remedy)
+
+
+def _require_times(table: Table, schema: Schema, time: Names, ids: Sequence[Column]) -> None:
+    """Check that the only column of times was not named as the series."""
+    if time or schema.time is not None:
+        return
+    for column in ids:
+        if column.is_time_text or column.is_datetime:
+            problem = Arg("id", column.name) + " names the column of the times as the one that tells the series apart"
+            raise table.origin.error(problem, "give it as " + Arg("time", column.name), column=column.name)
 
 
 def _notes_below_names(table: Table, names: Sequence[str]) -> list[Finding]:

@@ -216,7 +216,11 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
         bad = np.flatnonzero(wrong[codes])
         cell = cells.iloc[codes[bad[0]]]
         more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
-        remedy = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
+        remedy: Words = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
+        if wrong.sum() == (~absent).sum() > 1:  # no cell is a number: a code for missing values is not the reason
+            others = [other for other in (",", ".") if np.isfinite(_parse(filled, other)).all()]
+            remedy = "is it the right column? numbers have no units or signs of currency in their cells"
+            remedy = "give " + Arg("decimal", others[0]) if others else remedy
         raise column.error(f"expected a number, got {cell!r}{more}", remedy, row=bad[0])
     unit = []
     if filled is not cells and len(filled) and cells[~absent].iloc[0].endswith("%"):

@@ -40,8 +40,8 @@ def value_columns(table: Table) -> list[str]:
     names = [match[0] for match in known]
     if table[names[0]].is_text:  # V1 holds the id
         names = names[1:]
-    has_id = any(column.is_text and column.is_unique for column in table.without(names))
-    return names if has_id else []
+    ids = [column for column in table.without(names) if column.is_text and column.is_unique]
+    return names if any(not column.is_time_text for column in ids) else []
 
 
 def dated_columns(table: Table) -> list[str]:
