@@ -16,6 +16,8 @@ from gatecast.data.frequency import Frequency
         ("12MS", ()),
         ("MS", ("year_sin", "year_cos")),
         ("QS", ("year_sin", "year_cos")),
+        ("BQS", ("year_sin", "year_cos")),
+        ("BYE-MAR", ()),
         ("W-SUN", ("year_sin", "year_cos")),
         ("D", ("week_sin", "week_cos", "year_sin", "year_cos", "weekend")),
         ("B", ("week_sin", "week_cos", "year_sin", "year_cos")),

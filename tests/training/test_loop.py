@@ -319,7 +319,7 @@ def test_a_run_is_known_by_its_covariates_as_well() -> None:
         past = np.full((len(windows.panel.target), 1), value, np.float32)
         panel = replace(windows.panel, past=past).with_schema(past=("load",))
         other = Windows(panel, CONTEXT, HORIZON, scales=InputScales.fit(panel))
-        digests.append(fingerprint_of(fresh(), other, *origins, CONFIG, steps=STEPS, seed=1)["data"])
+        digests.append(fingerprint_of(fresh(), other, tuple(origins), CONFIG, steps=STEPS, seed=1)["data"])
     assert digests[0] != digests[1]
 
 

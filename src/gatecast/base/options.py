@@ -19,41 +19,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Text
 from gatecast.base.text import nearest
 
+Number = TypeVar("Number", int, float)
+
 
 @dataclass(frozen=True)
-class Int:
-    """Whole numbers from ``low`` to ``high``, both included.
+class Range(Generic[Number]):
+    """Numbers to search among.
 
     Args:
         low: the least.
-        high: the largest.
+        high: the largest, included.
         log: as many trials between 8 and 16 as between 16 and 32.
     """
 
-    low: int
-    high: int
+    low: Number
+    high: Number
     log: bool = False
 
 
-@dataclass(frozen=True)
-class Float:
-    """Numbers from ``low`` to ``high``.
+class Int(Range[int]):
+    """A range of whole numbers."""
 
-    Args:
-        low: the least.
-        high: the largest.
-        log: as many trials between 0.001 and 0.01 as between 0.01 and 0.1.
-    """
 
-    low: float
-    high: float
-    log: bool = False
+class Float(Range[float]):
+    """A range of real numbers."""
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,12 @@ from gatecast.cli.flags import (
     LEVELS,
     OUTPUT,
     DataFlags,
-    FitFlags,
+    File,
+    Horizon,
     Levels,
-    ModelFlags,
-    NetFlags,
-    Overwrite,
-    ShowFlags,
-    check_horizon,
-    check_levels,
-    fit_config,
-    net_config,
+    LSTMFlags,
+    OutputFlags,
+    switch,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import summary
@@ -36,33 +32,27 @@ FILES = ("backtest.csv", "scores.csv")
 
 
 def backtest(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
-    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    horizon: Horizon,
     windows: Annotated[int, Parameter(help="Number of forecast origins.", group=BASIC)] = 5,
     step: Annotated[
         int | None, Parameter(help="Rows between two origins. [default: the horizon]", show_default=False, group=BASIC)
     ] = None,
-    refit: Annotated[
-        bool, Parameter(help="Refit the models at every origin.", group=BASIC, negative=(), show_default=False)
-    ] = False,
+    refit: Annotated[bool, switch("Refit the models at every origin.", BASIC)] = False,
     levels: Levels = LEVELS,
     out: Annotated[Path | None, Parameter(help="Folder for backtest.csv and scores.csv.", group=OUTPUT)] = None,
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    model: ModelFlags = ModelFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast the past of a file and compare the models with what happened."""
-    console = Console(show)
+    console = Console(output)
     check_value(Arg("windows"), windows, "int", Bounds(least=1))
-    folder = Folder(out, FILES, overwrite=overwrite) if out else None
-    settings = fit_config(fit, progress=False)
-    task = Task(check_horizon(horizon), model, net_config(net), settings, check_levels(levels), windows, step, refit)
-    name = models.check_name(model.model)
+    folder = Folder(out, FILES, overwrite=output.overwrite) if out else None
+    task = Task.of(lstm, horizon, levels, progress=False, windows=windows, step=step, refit=refit)
+    name = models.check_name(lstm.model.model)
     panel = read(file, data)
     console.panel(panel)
     tested = compare(panel, task, console, name)

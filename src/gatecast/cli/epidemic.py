@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.epidemic_tables import print_study
-from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, split_commas
+from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, OutputFlags, fit_config, several
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
 from gatecast.cli.read_args import given
@@ -32,8 +32,7 @@ def _one(name: str, group: Group = MODEL, **more: Any) -> Parameter:
 
 def _several(name: str, kind: Any, group: Group = MODEL, default: str = "") -> Parameter:
     """Values separated by commas, or given one by one."""
-    text = f"{_HELP[name]} [default: {default}]"
-    return Parameter(help=text, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
+    return several(kind, f"{_HELP[name]} [default: {default}]", group)
 
 
 def epidemic(
@@ -54,13 +53,12 @@ def epidemic(
     levels: Annotated[tuple[float, ...], _several("levels", float, BASIC, default="50,80,95")] = tuple(_DEFAULT.levels),
     seed: Annotated[int, _one("seed")] = _DEFAULT.seed,
     out: Annotated[Path, Parameter(help="Folder for the results.", group=BASIC)] = Path("epidemic-out"),
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
     """Forecast an epidemic: SEIR and LSTM against baselines, R_t, scenarios, verdict by origin and report."""
-    console, persons = Console(show), _population(population)
+    console, persons = Console(output), _population(population)
     config = StudyConfig(
         horizon=horizon,
         models=models,
@@ -73,7 +71,7 @@ def epidemic(
         fit=fit_config(fit, progress=False),
         seed=seed,
     )
-    folder = Folder(out, FILES, overwrite=overwrite)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
     from gatecast.epidemic import read_cases
 
     sums = cumulative if cumulative == "auto" else cumulative == "yes"

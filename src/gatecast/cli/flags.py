@@ -36,23 +36,22 @@ def split_commas(kind: Callable[[str], Any]) -> Callable[[Any, Sequence[Token]],
     return convert
 
 
+def several(kind: Callable[[str], Any], help: str, group: Group) -> Parameter:
+    """An option of several values, separated by commas or given one by one; the help text names the default."""
+    return Parameter(help=help, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
+
+
+def switch(help: str, group: Group) -> Parameter:
+    """An option that is on where it is given."""
+    return Parameter(help=help, group=group, negative=(), show_default=False)
+
+
+File = Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)]
+Horizon = Annotated[int, Parameter(help="Steps ahead.", group=BASIC)]
 Levels = Annotated[
-    tuple[float, ...],
-    Parameter(
-        help="Interval levels in percent: --levels 50,90. [default: 80,95]",
-        group=BASIC,
-        converter=split_commas(float),
-        negative=(),
-        n_tokens=1,
-        show_default=False,
-    ),
+    tuple[float, ...], several(float, "Interval levels in percent: --levels 50,90. [default: 80,95]", BASIC)
 ]
-Overwrite = Annotated[
-    bool,
-    Parameter(
-        help="Replace files in the folder that gatecast did not write.", group=OUTPUT, negative=(), show_default=False
-    ),
-]
+Future = Annotated[Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)]
 Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 
 
@@ -61,10 +60,19 @@ Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 class ShowFlags:
     """What is printed."""
 
-    json: Annotated[
-        bool, Parameter(help="Print one JSON document and nothing else.", group=OUTPUT, negative=(), show_default=False)
+    json: Annotated[bool, switch("Print one JSON document and nothing else.", OUTPUT)] = False
+    quiet: Annotated[bool, switch("Print errors only.", OUTPUT)] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OutputFlags(ShowFlags):
+    """What is printed, and what may be overwritten."""
+
+    overwrite: Annotated[
+        bool,
+        switch("Replace files in the folder that gatecast did not write.", OUTPUT),
     ] = False
-    quiet: Annotated[bool, Parameter(help="Print errors only.", group=OUTPUT, negative=(), show_default=False)] = False
 
 
 @Parameter(name="*")
@@ -141,10 +149,7 @@ def _data_flag(one: Field[Any]) -> tuple[str, Any, Any]:
     """A field of :class:`Schema` as an option; names are given with commas, choices by name."""
     help, choices = one.metadata["help"], one.metadata["bounds"].one_of
     if "tuple" in str(one.type) or "Names" in str(one.type):
-        note = Parameter(
-            help=help, group=DATA, converter=split_commas(str), negative=(), n_tokens=1, show_default=False
-        )
-        return one.name, Annotated[tuple[str, ...], note], field(default=())
+        return one.name, Annotated[tuple[str, ...], several(str, help, DATA)], field(default=())
     kind: Any = Literal[choices] if choices else int if "int" in str(one.type) else str
     hint = kind if one.default is not None else kind | None
     return one.name, Annotated[hint, Parameter(help=help, group=DATA)], field(default=one.default)
@@ -162,6 +167,15 @@ DataFlags: Any = Parameter(name="*")(
 )
 NetFlags = flags_of(NetConfig, NET)
 FitFlags = flags_of(FitConfig, FIT, leave_out=("progress",))
+_LSTM = {"model": ModelFlags, "net": NetFlags, "fit": FitFlags}
+LSTMFlags: Any = Parameter(name="*")(
+    make_dataclass(
+        "LSTMFlags",
+        [(name, kind, field(default=kind())) for name, kind in _LSTM.items()],
+        frozen=True,
+        namespace={"__module__": __name__, "__doc__": "The model, its network (--net.…) and its training (--fit.…)."},
+    )
+)
 
 
 def net_config(flags: Any) -> NetConfig:

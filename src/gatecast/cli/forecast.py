@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -11,21 +10,17 @@ from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
-    DATA,
     DEFAULT_OUT,
     LEVELS,
     DataFlags,
-    FitFlags,
+    File,
+    Future,
+    Horizon,
     Levels,
-    ModelFlags,
-    NetFlags,
+    LSTMFlags,
     Out,
-    Overwrite,
-    ShowFlags,
-    check_horizon,
-    check_levels,
-    fit_config,
-    net_config,
+    OutputFlags,
+    switch,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
@@ -40,41 +35,28 @@ FILES = ("forecast.csv", "backtest.csv", "report.html", "model.gatecast")
 
 
 def forecast(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
-    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    horizon: Horizon,
     levels: Levels = LEVELS,
-    future: Annotated[
-        Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
-    ] = None,
+    future: Future = None,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     refit: Annotated[
         bool,
-        Parameter(help="Refit at every origin of the backtest.", group=BASIC, negative=(), show_default=False),
+        switch("Refit at every origin of the backtest.", BASIC),
     ] = False,
     out: Out = DEFAULT_OUT,
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    model: ModelFlags = ModelFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
-    console = Console(show)
-    models.check_name(model.model, windows=windows)
-    task = Task(
-        check_horizon(horizon),
-        model,
-        net_config(net),
-        fit_config(fit, progress=console.progress),
-        check_levels(levels),
-        windows,
-        refit=refit,
-        future=future,
-    )
-    folder = Folder(out, FILES, overwrite=overwrite)
+    console = Console(output)
+    models.check_name(lstm.model.model, windows=windows)
+    more = {"windows": windows, "refit": refit, "future": future}
+    task = Task.of(lstm, horizon, levels, progress=console.progress, **more)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
     forecast_panel(read(file, data), task, console, folder, command="forecast")
 
 

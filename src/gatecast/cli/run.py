@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.cli import models
+from gatecast.cli.flags import LEVELS, check_horizon, check_levels, fit_config, net_config
 from gatecast.cli.shell import in_shell
 
 if TYPE_CHECKING:
     from gatecast.cli.console import Console
-    from gatecast.cli.flags import ModelFlags
+    from gatecast.cli.flags import LSTMFlags, ModelFlags
     from gatecast.data import Panel
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import Backtest, Forecaster
@@ -41,11 +42,23 @@ class Task:
     flags: ModelFlags
     net: NetConfig
     fit: FitConfig
-    levels: tuple[float, ...] = (80.0, 95.0)
+    levels: tuple[float, ...] = LEVELS
     windows: int = 5
     step: int | None = None
     refit: bool = False
     future: Any = None
+
+    @classmethod
+    def of(
+        cls, lstm: LSTMFlags, horizon: int, levels: Sequence[float] = LEVELS, *, progress: bool | None, **more: Any
+    ) -> Task:
+        """The task that the options of a command describe.
+
+        Raises:
+            SettingError: a value is out of range.
+        """
+        net, fit = net_config(lstm.net), fit_config(lstm.fit, progress=progress)
+        return cls(check_horizon(horizon), lstm.model, net, fit, check_levels(levels), **more)
 
 
 @dataclass

@@ -27,12 +27,13 @@ _FIXED = {
     "W": 7 * 86400 * 10**9,
 }
 _LIMIT = 2**63 - _FIXED["D"]  # nanoseconds from 1970 that 64 bits hold, less a day
+# Months in the aliases of month, quarter and year, by their starts and by their ends.
 _MONTHS = {"MS": 1, "QS": 3, "YS": 12, "ME": 1, "QE": 3, "YE": 12}
+OLD_MONTHS = {"M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}  # as pandas spelled them before 2.2
 
 # Steps per cycle, shortest first: the first that fits the data is the season of the seasonal naive forecast. The year
 # of daily data is not among them: a window cannot hold two of it, and the calendar features tell the time of year.
 _CYCLES = {"s": (60, 3600), "min": (60, 1440, 10080), "h": (24, 168), "D": (7,), "B": (5,), "W": (52,)}
-_MONTHLY_CYCLES = {1: (12,), 3: (4,), 12: (1,)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Frequency:
         match = re.fullmatch(r"(\d*)([A-Za-z]+)(?:-[A-Z]{3})?", self.alias)
         if match is None:
             return 1, self.alias
-        return int(match[1] or 1), match[2]
+        return int(match[1] or 1), OLD_MONTHS.get(match[2], match[2])
 
     @cached_property
     def nanoseconds(self) -> int | None:
@@ -71,18 +72,26 @@ class Frequency:
         return multiple * _FIXED[unit] if unit in _FIXED else None
 
     @cached_property
-    def _month_step(self) -> int | None:
+    def months(self) -> int | None:
+        """Months in one step, also from business day to business day (``"BMS"``); None for other steps."""
         multiple, unit = self._parts
-        return multiple * _MONTHS[unit] if unit in _MONTHS else None
+        months = _MONTHS.get(unit.removeprefix("B"))
+        return months and multiple * months
 
     @cached_property
-    def _at_month_end(self) -> bool:
-        return self._parts[1] in {"ME", "QE", "YE"}
+    def _month_step(self) -> int | None:
+        """Months in one step that NumPy can make."""
+        return self.months if self._parts[1] in _MONTHS else None
+
+    @cached_property
+    def at_month_end(self) -> bool:
+        """True for steps from one end of a month to another."""
+        return self._month_step is not None and self._parts[1].endswith("E")
 
     @property
     def in_months(self) -> bool:
         """True for steps of whole months that keep the day of the month (not for those that end it)."""
-        return self._month_step is not None and not self._at_month_end
+        return self._month_step is not None and not self.at_month_end
 
     @cached_property
     def cycles(self) -> tuple[int, ...]:
@@ -91,10 +100,9 @@ class Frequency:
             return self.seasons
         if self.is_integer:
             return (1,)
+        if self.months is not None:
+            return (max(1, 12 // self.months),)
         multiple, unit = self._parts
-        months = {"M": 1, "ME": 1, "MS": 1, "Q": 3, "QE": 3, "QS": 3, "Y": 12, "YE": 12, "YS": 12}.get(unit)
-        if months is not None:
-            return _MONTHLY_CYCLES.get(months * multiple, (max(1, 12 // (months * multiple)),))
         if unit in {"min", "s"}:  # count in days and weeks: 15min → 96, 672
             per_day = 86400 * 10**9 // (multiple * _FIXED[unit])
             return (per_day, 7 * per_day) if per_day > 1 else (1,)
@@ -116,7 +124,7 @@ class Frequency:
             return moment + (self.nanoseconds * steps).astype("timedelta64[ns]")
         if self._month_step is not None:
             months = moment.astype("datetime64[M]") + self._month_step * steps
-            if self._at_month_end:
+            if self.at_month_end:
                 clock = moment - moment.astype("datetime64[D]")
                 return ((months + 1).astype("datetime64[D]") - 1).astype("datetime64[ns]") + clock
             return months.astype("datetime64[ns]") + (moment - moment.astype("datetime64[M]").astype("datetime64[ns]"))

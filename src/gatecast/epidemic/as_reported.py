@@ -41,6 +41,8 @@ class AsReported(Forecaster):
         ['Drift']
     """
 
+    horizon = None
+
     def __init__(self, model: Forecaster, reported: Panel, *, cumulative: bool = False, name: str | None = None):
         self.model = model
         self.reported = reported

@@ -11,6 +11,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
+from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +112,8 @@ class Forecast:
         per_series = horizon * targets
         columns: dict[str, Any] = {
             "unique_id": np.repeat(self.ids, per_series),
-            "ds": _zoned(np.repeat(self.times.reshape(-1), targets), self.panel),
-            "cutoff": _zoned(np.repeat(self.panel.cutoffs, per_series), self.panel),
+            "ds": zoned_times(np.repeat(self.times.reshape(-1), targets), self.panel.tz),
+            "cutoff": zoned_times(np.repeat(self.panel.cutoffs, per_series), self.panel.tz),
         }
         if targets > 1:
             columns["variable"] = np.tile(np.array(self.panel.target_names, dtype=object), series * horizon)
@@ -147,13 +148,3 @@ class Forecast:
 def _percent(level: float) -> float:
     rounded = round(level, 4)
     return int(rounded) if rounded == int(rounded) else rounded
-
-
-def _zoned(times: np.ndarray, panel: Panel) -> Any:
-    """Times as pandas shows them: in the panel's time zone, or the plain integers."""
-    import pandas as pd
-
-    if panel.freq.is_integer:
-        return times
-    stamps = pd.DatetimeIndex(times)
-    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps

@@ -26,7 +26,7 @@ class Forecaster(ABC):
     """
 
     name: str = "forecaster"
-    horizon: int | None = None
+    horizon: int | None  # None or absent: ``predict`` must be given one
     panel_: Panel
     _set_last = "panel_"  # the attribute that tells a fitted model: ``fit`` sets it last
     _fixed_horizon = False  # whether ``horizon`` is the most steps that the fitted model can forecast
@@ -96,7 +96,7 @@ class Forecaster(ABC):
 
     def _own_horizon(self) -> int | None:
         """Steps ahead where ``predict`` gets no horizon."""
-        return self.horizon
+        return getattr(self, "horizon", None)
 
     def _panel(self, panel: Panel | None) -> Panel:
         """The panel to forecast, as the fitted model expects it."""

@@ -49,6 +49,8 @@ class NormalForecast:
 class LocalBaseline(Forecaster):
     """A formula applied to the history of each series; ``fit`` only keeps the panel. Covariates are not used."""
 
+    horizon = None
+
     def __init__(self, *, seed: int = 1, name: str | None = None):
         self.seed = seed
         self.name = name or type(self).__name__

@@ -15,7 +15,7 @@ https://arxiv.org/abs/2205.13504; fitted in closed form as in Toner & Darlow (20
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
 import numpy as np
@@ -61,6 +61,7 @@ class Selected:
     ridge: float
 
 
+@dataclass(eq=False, repr=False)
 class LinearAR(Forecaster):
     """Ridge regression of the horizon on the context, pooled over all series and targets. Covariates are not used.
 
@@ -78,14 +79,13 @@ class LinearAR(Forecaster):
         choice_: lags, prior and ridge chosen.
     """
 
-    horizon: int
     _fixed_horizon = True
 
-    def __init__(self, horizon: int, context: int | None = None, *, seed: int = 1, name: str = "LinearAR"):
-        self.horizon = horizon
-        self.context = context
-        self.seed = seed
-        self.name = name
+    horizon: int
+    context: int | None = None
+    _: KW_ONLY
+    seed: int = 1
+    name: str = "LinearAR"
 
     def fit(self, panel: Panel) -> Self:
         self._steps(None)

@@ -150,11 +150,9 @@ def calibration_of(
     shapes = models[0].shapes
     if not held_back.total or wanted is False:
         return identity(PROBABILITIES, shapes.horizon, shapes.targets)
-    count = min(held_back.total, CALIBRATION_WINDOWS)
-    chosen = torch.linspace(0, held_back.total - 1, count).round().long()
     tables, targets, masks = [], [], []
     with torch.inference_mode():
-        for part in chosen.split(CHUNK):
+        for part in held_back.evenly(CALIBRATION_WINDOWS).split(CHUNK):
             batch = windows.gather(*held_back.locate(part))
             parts, location, scale = member_tables(models, batch, seed)
             tables.append(average(parts))

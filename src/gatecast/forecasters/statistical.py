@@ -53,6 +53,7 @@ class _Statistical(Forecaster):
         name: column of the forecast.
     """
 
+    horizon = None
     _settings: dict[str, Any] = {}  # noqa: RUF012  read only
 
     def __init__(

@@ -395,7 +395,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "several numeric columns": (
         "d,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n",
         {},
-        r"several columns hold numbers: a, b; say which to forecast, e\.g\. target=\"b\", or layout=\"wide\"",
+        r"several columns hold numbers: a, b; say which to forecast: target=…, or layout=\"wide\"",
     ),
     "unknown column": (days([1, 2]), {"target": "yy"}, r"no column 'yy' \(target\).*did you mean 'y'"),
     "column in two roles": (days([1, 2]), {"target": "y", "known": "y"}, r"column 'y' is named in target and known"),

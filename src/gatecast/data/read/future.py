@@ -152,7 +152,7 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
     names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
     expected = time_text(wanted[0]) + (f" to {time_text(wanted[-1])}" if horizon > 1 else "")
     some = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
-    came = some if len(without) == len(panel) else "the rows given are of other series"
+    came = some if len(without) == len(panel) else "only other series have rows there"
     raise table.origin.error(
         f"no rows after the origin for series {names}: expected {expected}, but {came}",
         _FILL_IN,
@@ -188,11 +188,9 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray, sourc
     dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
     others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
     more = f" (missing values also in {', '.join(others)})" if others else ""
-    raise DataError(
-        f"the known covariate {panel.known_names[column]!r} of series {str(panel.ids[k])!r} has no value at {dates}{more}",
-        "give it for every step of the future",
-        place=source,
-    )
+    where = f"series {str(panel.ids[k])!r} has no value at {dates}{more}"
+    problem = f"the known covariate {panel.known_names[column]!r} of {where}"
+    raise DataError(problem, "give it for every step of the future", place=source)
 
 
 def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: Finding) -> Panel:

@@ -10,10 +10,10 @@ import pandas as pd
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, InPython, Text, Words
 from gatecast.base.text import time_text
-from gatecast.data.frequency import Frequency
+from gatecast.data.frequency import OLD_MONTHS, Frequency
 from gatecast.data.read.origin import Origin
 
-_LEGACY = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE"}
+_LEGACY = OLD_MONTHS | {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns"}
 _LEGACY |= {
     "AS": "YS",
     "BM": "BME",
@@ -186,17 +186,11 @@ def check_given(given: Frequency, times: np.ndarray, codes: np.ndarray, column: 
         raise origin.error(problem, "leave " + Arg("freq") + " out, or give dates", column=column)
     steps, _ = steps_between(times, codes)
     calendar = _calendar_alias(times, steps) if len(steps) else None
-    if calendar is not None and alias.lstrip("0123456789")[:2] in {"ME", "MS", "QE", "QS", "YE", "YS"}:
+    if calendar is not None and (given.in_months or given.at_month_end):
         found = Frequency(calendar)
-        wanted, seen = _months(given), _months(found)
-        if wanted and seen and seen % wanted == 0:
+        if found.months and given.months and found.months % given.months == 0:
             month = int(times[:1].astype("datetime64[M]").astype(np.int64)[0]) % 12
-            return Frequency(month_alias(wanted, month, end=calendar.lstrip("0123456789")[1] == "E"))
+            return Frequency(month_alias(given.months, month, end=found.at_month_end))
     if given.nanoseconds and given.nanoseconds % (7 * _DAY) == 0:
         return Frequency(fixed_alias(given.nanoseconds, times))
     return given
-
-
-def _months(freq: Frequency) -> int:
-    multiple, unit = freq._parts
-    return multiple * {"M": 1, "Q": 3, "Y": 12}.get(unit[0], 0) if unit in {"ME", "MS", "QE", "QS", "YE", "YS"} else 0
