@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CLOCK = r"(?:[T ,_]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d+))?)?(?:\s*([AaPp][Mm]))?)?"
 _ZONE = r"(?:Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)"  # offsets run from -12:00 to +14:00
-_ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}){_CLOCK}(\s*{_ZONE})?)?")
+_ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}})(?:T\d\d|{_CLOCK}(\s*{_ZONE})?))?")
 _BASIC = re.compile(rf"(\d{{4}})(\d{{2}})(\d{{2}})(?:T|[ _-]+)(\d{{1,2}}):?(\d{{2}})?(?::?(\d{{2}}))?(\s*{_ZONE})?")
 _TWO_WAY = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}")
 _MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"

@@ -72,7 +72,7 @@ def step_of(times: np.ndarray, freq: Frequency) -> np.ndarray:
         raise SettingError(problem, 'expected one like "5min", "h", "D", "W", "MS", "QS" or "YS"')
     months = times.astype("datetime64[M]").astype(np.int64) // freq._month_step * freq._month_step
     begins = months.astype("datetime64[M]")
-    if freq._at_month_end:
+    if freq.at_month_end:
         return ((begins + freq._month_step).astype("datetime64[D]") - 1).astype("datetime64[ns]")
     return begins.astype("datetime64[ns]")
 
