@@ -533,7 +533,7 @@ def test_findings_name_what_can_be_typed(words: Words, typed: str) -> None:
 
 def test_an_error_names_options(run: Run, tmp_path: Path) -> None:
     (tmp_path / "two.csv").write_text("day,a,b\n" + "".join(f"2024-01-{k:02},{k},{k}\n" for k in range(1, 10)))
-    assert "e.g. --target b, or --layout wide" in run("data", "two.csv")[2]
+    assert "--target …, or --layout wide" in run("data", "two.csv")[2]
     assert "(--target)" in run("data", "two.csv", "--target", "c")[2]
 
 

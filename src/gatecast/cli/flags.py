@@ -150,15 +150,17 @@ def _data_flag(one: Field[Any]) -> tuple[str, Any, Any]:
     help, choices = one.metadata["help"], one.metadata["bounds"].one_of
     if "tuple" in str(one.type) or "Names" in str(one.type):
         return one.name, Annotated[tuple[str, ...], several(str, help, DATA)], field(default=())
-    kind: Any = Literal[choices] if choices else int if one.name == "header" else str
+    kind: Any = Literal[choices] if choices else int if "int" in str(one.type) else str
     hint = kind if one.default is not None else kind | None
     return one.name, Annotated[hint, Parameter(help=help, group=DATA)], field(default=one.default)
 
 
+_COUNT_ROWS = Parameter(help="Count the rows: no column holds times.", group=DATA, negative=())
+_NO_TIME: Any = ("no_time", Annotated[bool, _COUNT_ROWS], field(default=False))
 DataFlags: Any = Parameter(name="*")(
     make_dataclass(
         "DataFlags",
-        [_data_flag(one) for one in fields(Schema) if "help" in one.metadata],
+        [*(_data_flag(one) for one in fields(Schema) if "help" in one.metadata), _NO_TIME],
         frozen=True,
         namespace={"__module__": __name__, "__doc__": "How the file is read; what is not given is found."},
     )

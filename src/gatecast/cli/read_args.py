@@ -6,7 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatecast.base.errors import SettingError
 from gatecast.base.files import require_file
+from gatecast.base.findings import Arg
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import DataFlags
@@ -25,4 +27,9 @@ def read(file: Path, flags: DataFlags, schema: Schema | None = None) -> Panel:
 def given(flags: DataFlags) -> dict[str, Any]:
     """Arguments of ``read_panel``: options that were not given are left to be found."""
     values = {field.name: getattr(flags, field.name) for field in fields(flags)}
-    return {field.name: values[field.name] for field in fields(flags) if values[field.name] != field.default}
+    found = {field.name: values[field.name] for field in fields(flags) if values[field.name] != field.default}
+    if found.pop("no_time", False):
+        if "time" in found:
+            raise SettingError(Arg("time") + " and " + Arg("time", False) + " were both given", "use one of the two")
+        found["time"] = False
+    return found

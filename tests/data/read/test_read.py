@@ -61,7 +61,7 @@ GOOD = {
     "semicolon and decimal comma": Good(
         "date;y\n01.01.2024;1,5\n02.01.2024;2,5\n03.01.2024;3,25\n",
         [1.5, 2.5, 3.25],
-        repair=("date format", "day first (dotted dates always are)"),
+        repair=("date format", "day first (dates with points always are)"),
     ),
     "points between thousands": Good(
         "date;y\n2024-01-01;1.234,5\n2024-01-02;12,5\n2024-01-03;1.000.000,0\n", [1234.5, 12.5, 1e6]
@@ -71,20 +71,20 @@ GOOD = {
         "d,y\n30/12/2023,1\n31/12/2023,2\n01/01/2024,3\n",
         PLAIN,
         "2023-12-30",
-        repair=("date format", "day first (31 cannot be a month)"),
+        repair=("date format", "day first ("),
     ),
     "month first, proven": Good(
         "d,y\n12/30/2023,1\n12/31/2023,2\n01/01/2024,3\n",
         PLAIN,
         "2023-12-30",
-        repair=("date format", "month first (31 cannot be a month)"),
+        repair=("date format", "month first ("),
     ),
     "day order, proven by the grid": Good(
         "d,y\n" + "".join(f"1/{m}/2024,{m}\n" for m in (10, 11, 12)) + "1/1/2025,1\n",
         [10, 11, 12, 1],
         "2024-10-01",
         "MS",
-        ("date format", "the other order is not regular"),
+        ("date format", "no other order is regular"),
     ),
     "day order, given": Good("d,y\n1/1/2024,1\n2/1/2024,2\n3/1/2024,3\n", PLAIN, options={"date_format": "day-first"}),
     "pattern, given": Good("d,y\n2024|001,1\n2024|002,2\n", [1, 2], options={"date_format": "%Y|%j", "delimiter": ","}),
@@ -271,6 +271,94 @@ GOOD = {
     "integers beyond doubles": Good(
         days([10**17, 10**17 + 1]), [1e17, 1e17], repair=("rounded", "whole numbers above 2^53")
     ),
+    "row labels of pandas": Good(",0\n1821,269\n1822,321\n1823,585\n", [269, 321, 585], "1821-01-01", "YS"),
+    "a code for missing values in the first row": Good(
+        days(["<5", 2, 3, 4, 5]), [2, 3, 4, 5], "2024-01-02", options={"missing": "<5"}, repair=("trimmed", "1 row")
+    ),
+    "units below the names": Good("date,temp\n,°C\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n", PLAIN),
+    "notes below the names": Good(
+        "a,b\n1979,1979\n1,1\n10.5,1\n11.5,2\n12.5,3\n",
+        [10.5, 11.5, 12.5],
+        0,
+        "",
+        ("rows skipped", "2 rows"),
+        {"layout": "wide", "skip_rows": 2},
+    ),
+    "statistics offices": Good("TIME_PERIOD,y\n2022M03,3\n2022M02,2\n2022M01,1\n", PLAIN, "2022-01-01", "MS"),
+    "Korean dates": Good("날짜,y\n2024년 1월 3일,3\n2024년 1월 2일,2\n2024년 1월 1일,1\n", PLAIN),
+    "Korean dates with points": Good("day,y\n2024. 01. 01.,1\n2024. 01. 02.,2\n2024. 01. 03.,3\n", PLAIN),
+    "Japanese clock": Good(
+        "t,y\n2024年1月1日 9時,1\n2024年1月1日 10時,2\n2024年1月1日 11時,3\n", PLAIN, "2024-01-01T09", "h"
+    ),
+    "weekday first": Good("d,y\nMon Jan 1 2024,1\nTue Jan 2 2024,2\nWed Jan 3 2024,3\n", PLAIN),
+    "weeks without zeros": Good("week,y\n2024w9,1\n2024w10,2\n2024w11,3\n", PLAIN, "2024-02-26", "W-MON"),
+    "weeks over the year's end": Good("week,y\n202351,1\n202352,2\n202401,3\n", PLAIN, "2023-12-18", "W-MON"),
+    "six digits": Good("date,y\n240130,1\n240131,2\n240201,3\n", PLAIN, "2024-01-30", "D"),
+    "year and day": Good("d,y\n2023364,1\n2023365,2\n2024001,3\n", PLAIN, "2023-12-30", options={"time": "d"}),
+    "years as floats": Good("year,y\n2001.0,1\n2000.0,2\n1999.0,3\n", [3, 2, 1], "1999-01-01", "YS"),
+    "seconds as floats": Good(
+        "timestamp,y\n1704067200.0,1\n1704070800.0,2\n1704074400.0,3\n", PLAIN, "2024-01-01", "h"
+    ),
+    "seasons": Good("season,y\n2009/10,1\n2010/11,2\n2011/12,3\n", PLAIN, "2009-01-01", "YS"),
+    "months of seasons": Good("y\tm\n2010-11\t1\n2011-12\t2\n2012-13\t3\n", PLAIN, "2010-01-01", "YS"),
+    "half-years": Good("d,y\n2022-S1,1\n2022-S2,2\n2023-S1,3\n", PLAIN, "2022-01-01", "2QS"),
+    "compact day and clock": Good(
+        "t,y\n20120101 9:00,1\n20120101 10:00,2\n20120101 11:00,3\n", PLAIN, "2012-01-01T09", "h"
+    ),
+    "two digits of the year first": Good(
+        "d,y\n24-01-30,1\n24-01-31,2\n24-02-01,3\n24-02-02,4\n",
+        [1, 2, 3, 4],
+        "2024-01-30",
+        "D",
+        ("date format", "year first"),
+    ),
+    "order of the year given": Good(
+        "d,y\n24.01.05,1\n24.01.06,2\n24.01.07,3\n", PLAIN, "2024-01-05", options={"date_format": "year-first"}
+    ),
+    "German months": Good("d,y\n30. Mai 2024,1\n31. Mai 2024,2\n1. Juni 2024,3\n", PLAIN, "2024-05-30"),
+    "daily at changing hours": Good(
+        "t,y\n" + "".join(f"2024-01-{day:02}T{18 if day < 6 else 17}:00,{day}\n" for day in range(1, 13)),
+        [*range(1, 13)],
+        repair=("clock", "17:00, 18:00"),
+    ),
+    "rows at odd minutes": Good(
+        "t,y\n2024-01-01 00:01,1\n2024-01-01 00:04,3\n2024-01-01 00:11,5\n2024-01-01 00:19,7\n",
+        [2, NAN, 5, 7],
+        "2024-01-01",
+        "5min",
+        ("resampled", "4 rows resampled to 3 steps (5min), the mean of each"),
+        {"resample": "5min"},
+    ),
+    "the thirtieth of each month": Good(
+        "d,y\n2024-01-30,1\n2024-02-29,2\n2024-03-30,3\n2024-03-31,4\n",
+        [1, 2, 7],
+        "2024-01-01",
+        "MS",
+        options={"resample": "MS", "aggregate": "sum"},
+    ),
+    "local days with offsets, by weeks": Good(
+        "t,y\n2024-03-30T00:00+01:00,1\n2024-03-31T00:00+01:00,2\n2024-04-01T00:00+02:00,3\n2024-04-08T00:00+02:00,4\n",
+        [2, 3, 4],
+        "2024-03-25",
+        "W-MON",
+        options={"resample": "W-MON", "aggregate": "max", "tz": "Europe/Berlin"},
+    ),
+    "thousands in India": Good("d;y\n2024-01-01;1,23,456\n2024-01-02;12,345\n2024-01-03;900\n", [123456, 12345, 900]),
+    "points between thousands, twice": Good("d;y\n2024-01-01;1.234.567\n2024-01-02;2.345\n", [1234567, 2345]),
+    "per cent": Good(days(["0.5%", "1.5%", "2.5%"]), [0.5, 1.5, 2.5], repair=("unit", "per cent")),
+    "three decimals between commas": Good(
+        days(["1.234", "2.345"]), [1.234, 2.345], repair=("decimal", "'1.234' is read with a decimal point")
+    ),
+    "points after three hundred whole numbers": Good(days([*range(320), "1.125", "2.5"]), [*range(320), 1.125, 2.5]),
+    "one row a series, few months": Good(
+        "geo,2020-01,2020-02,2020-03\nAT,1,2,3\nBE,4,:,6\n", PLAIN, "2020-01-01", "MS", options={"missing": ":"}
+    ),
+    "one row a series, years in brackets": Good(
+        "name," + ",".join(f"{y} [YR{y}]" for y in range(1990, 1997)) + "\nAruba,1,2,3,4,5,6,7\n",
+        [*range(1, 8)],
+        "1990-01-01",
+        "YS",
+    ),
     "column with a title of spaces": Good(
         " date , y \n2024-01-01, 1\n2024-01-02, 2\n", [1, 2], options={"target": "y"}
     ),
@@ -395,8 +483,77 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "several numeric columns": (
         "d,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n",
         {},
-        r"several columns hold numbers: a, b; say which to forecast, e\.g\. target=\"b\", or layout=\"wide\"",
+        r"several columns hold numbers: a, b; say which to forecast: target=…, or layout=\"wide\"",
     ),
+    "numbered columns beside dates": (
+        "date,"
+        + ",".join(f"store_{k}" for k in range(1, 8))
+        + "\n"
+        + "".join(f"2024-01-{d:02}," + ",".join("7" * 7) + "\n" for d in range(1, 20)),
+        {},
+        r"several columns hold numbers: store_1, .*layout=\"wide\"",
+    ),
+    "two digits that may be the year": (
+        "d,y\n24-01-05,1\n24-01-06,2\n24-01-07,3\n",
+        {},
+        r"line 2: '24-01-05' may be day first, month first or year first.*date_format=\"year-first\"",
+    ),
+    "one wrong date among compact ones": (
+        "d,y\n" + "".join(f"{20240101 + k},{k}\n" for k in range(31)) + "20240230,31\n",
+        {},
+        r"column 'd', line 33: expected a date \(dates written as %Y%m%d\), got '20240230'",
+    ),
+    "hours that do not exist": ("t,y\n2024-01-05 00:00,1\n2024-01-05 33:00,2\n", {}, r"line 3: expected a date"),
+    "half day with 13 hours": (
+        "t,y\n" + "".join(f"1/31/2024 {h}:00 AM,{h}\n" for h in range(1, 12)) + "1/31/2024 13:00 PM,2\n",
+        {},
+        r"line 13: expected a date",
+    ),
+    "week 53 of a year with 52": ("week,y\n2023-W52,1\n2023-W53,2\n", {}, r"line 3: expected a date .*'2023-W53'"),
+    "offset of fifteen hours": ("time,y\n2024-01-01T00:00+15:00,1\n2024-01-02T00:00+15:00,2\n", {}, r"\+15:00"),
+    "a form of dates not known": (
+        "when,y\nday 9 of 2024,1\nday 8 of 2024,2\nday 7 of 2024,3\n",
+        {},
+        r"column 'when', line 2: expected a time, got 'day 9 of 2024'; give its pattern",
+    ),
+    "name of a time over words": ("날짜,y\n월요일,1\n화요일,2\n", {}, r"column '날짜', line 2: expected a time"),
+    "quarters in digits": (
+        "period,y\n20233,1\n20234,2\n20241,3\n20242,4\n",
+        {},
+        r"20234 is followed by 20241: these look like dates",
+    ),
+    "months or weeks": (
+        "period,y\n202401,1\n202402,2\n202403,3\n",
+        {},
+        r"202401 may be written as %Y%m \(a month\) or %G%V \(a week\).*date_format=\"%G%V\"",
+    ),
+    "a year out of range": ("d,y\n1500-01-01,1\n1500-01-02,2\n", {}, r"line 2: expected a year from 1678 to 2261"),
+    "a pattern that fits nothing": (days([1, 2]), {"date_format": "%d.%m.%y"}, r"expected a date|was given, but"),
+    "plain numbers resampled": (
+        days([1, 2]),
+        {"resample": "h", "time": "y", "target": "y"},
+        r"named in time and target",
+    ),
+    "first value is no number": (
+        days(["#DIV/0!", 2, 3, 4, 5]),
+        {"target": "y"},
+        r"column 'y', line 2: expected a number, got '#DIV/0!'.*missing=\[\"#DIV/0!\"\]",
+    ),
+    "points that may stand between thousands": (
+        days(["1.234", 900, "1.100", 850]),
+        {},
+        r"column 'y': '1.234' can be read with a decimal point or with a point between thousands.*decimal=\",\"",
+    ),
+    "points after three hundred small numbers": (
+        days([*range(320), "1.234"]),
+        {},
+        r"column 'y': '1.234' can be read with a decimal point or with",
+    ),
+    "NUL in a number": (days([1, "12\x0034", 3]), {}, r"^data\.csv, line 3: a NUL byte"),
+    "time given as series": (days([1, 2, 3]), {"id": "date"}, r"give it as time=\"date\""),
+    "no column left": (days([1, 2]), {"known": "y"}, r"every column has another role"),
+    "currency in all cells": (days(["€1", "€2", "€3"]), {"target": "y"}, r"numbers have no units"),
+    "decimal sign that fits no cell": (days(["1.5", "2.5"]), {"target": "y", "decimal": ","}, r"give decimal=\"\.\""),
     "unknown column": (days([1, 2]), {"target": "yy"}, r"no column 'yy' \(target\).*did you mean 'y'"),
     "column in two roles": (days([1, 2]), {"target": "y", "known": "y"}, r"column 'y' is named in target and known"),
     "comma both ways": (

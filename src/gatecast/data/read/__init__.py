@@ -44,6 +44,8 @@ def read_panel(
     layout: Literal["auto", "long", "wide", "rows"] = "auto",
     missing: object | Sequence[object] = (),
     duplicates: str = "error",
+    resample: str | None = None,
+    aggregate: str = "mean",
     infinite: Literal["error", "missing"] = "error",
     tz: str | None = None,
     date_format: str | None = None,
@@ -51,6 +53,7 @@ def read_panel(
     delimiter: str | None = None,
     encoding: str | None = None,
     header: int | None = None,
+    skip_rows: int = 0,
     start: object | None = None,
 ) -> Panel:
     """Read one or many series; whatever is repaired or decided is listed in ``panel.repairs``.
@@ -72,13 +75,17 @@ def read_panel(
         missing: further codes for missing values, e.g. ``-9999`` or ``["x", -1]``.
         duplicates: what to do with rows of the same series and time: ``"error"``, ``"first"``, ``"last"``, ``"mean"``,
             ``"sum"``, ``"min"``, ``"max"`` or ``"median"``.
+        resample: step onto which rows at odd times are put, e.g. ``"5min"`` or ``"MS"``; steps without rows are gaps.
+        aggregate: value of such a step: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, ``"median"``, ``"first"`` or
+            ``"last"`` of its rows.
         infinite: ``"missing"`` takes ±inf as missing values.
         tz: time zone of the clock, e.g. ``"Europe/Berlin"``; times with an offset are shown in it.
-        date_format: ``"day-first"``, ``"month-first"`` or a strptime pattern.
+        date_format: ``"day-first"``, ``"month-first"``, ``"year-first"`` or a strptime pattern.
         decimal: sign of decimals in text, where the column does not show it.
         delimiter: of a text file, where the first lines do not show it.
         encoding: of a text file, where its bytes do not show it.
         header: 1-based line of the column names in a text file.
+        skip_rows: rows below the column names to leave out (units, notes on the series).
         start: time of the first row, for data without times.
 
     Returns:
@@ -140,7 +147,7 @@ def describe(source: Any, **given: Any) -> Schema:
     if panel is not None:
         return panel.schema
     table, meaning = _understood(source, schema, name)
-    freq = frequency_of(meaning.long, meaning.freq)
+    freq = meaning.schema.resample or frequency_of(meaning.long, meaning.freq, meaning.schema.tz)
     levels = read_category(table, meaning.series, meaning.schema)[1]
     return table.with_dialect(replace(meaning.schema, freq=freq, levels=levels))
 
@@ -174,7 +181,7 @@ def _normal(name: str, value: Any) -> Any:
         return _names(value)
     if name == "missing":
         return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-    if name == "freq" and isinstance(value, str):
+    if name in ("freq", "resample") and isinstance(value, str):
         return Frequency(parse_alias(value)) if value else None
     return check_zone(value) if name == "tz" and value else value
 

@@ -44,7 +44,10 @@ def parse_alias(freq: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = str(pd.tseries.frequencies.to_offset(f"{multiple}{modern}").freqstr)
+            offset = pd.tseries.frequencies.to_offset(f"{multiple}{modern}")
+            text = str(offset.freqstr)
+            if offset.n < 1:
+                raise ValueError
     except (ValueError, AttributeError):
         examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
         raise SettingError(Arg("freq", freq) + " is not a known frequency", f"expected one like {examples}") from None
@@ -72,8 +75,8 @@ def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, origin: O
     """
     steps, begins = steps_between(times, codes)
     if not len(steps):
-        what = "one time" if len(times) == 1 else "no two times"
-        problem = f"the series has {what} only, too short to see a frequency"
+        what = "there is one time only" if len(np.unique(times)) == 1 else "no series has two times"
+        problem = f"{what}: too short to see a frequency"
         raise origin.error(problem, "give it: " + Arg("freq", "D"), column=column)
     if times.dtype.kind == "i":
         return Frequency("", _common_step(steps, begins, times, column, origin, rows))
@@ -112,7 +115,12 @@ def _common_step(
     where = int(begins[off[0]]) + 1
     share = 100 * counts.max() / counts.sum()
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
-    remedy: Words = "resample to a regular grid first, or give the grid that all rows lie on: " + Arg("freq", ...)
+    remedy: Words = "put the rows onto a grid with " + Arg("resample", _grid_for(step)) + " (and " + Arg("aggregate")
+    remedy += "), or give the one that all rows lie on: " + Arg("freq", ...)
+    if step == _DAY and (steps[off] % (3600 * 10**9) == 0).all():
+        remedy = (
+            "if the clock changed, give the time zone, e.g. " + Arg("tz", "Europe/Berlin") + "; otherwise " + remedy
+        )
     if times.dtype.kind == "i":
         remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
     raise origin.error(
@@ -122,6 +130,18 @@ def _common_step(
         column=column,
         row=rows[where],
     )
+
+
+def _grid_for(step: int) -> str:
+    """The alias of a usual step near this one, in nanoseconds."""
+    if step >= 28 * _DAY:
+        return "MS"
+    widths = {unit: width for unit, width in _UNITS if unit in ("D", "h", "min", "s")}
+    for unit, width in widths.items():
+        for multiple in (12, 6, 4, 2, 1) if unit == "h" else (30, 15, 10, 5, 1) if unit in ("min", "s") else (7, 1):
+            if multiple * width <= step:
+                return f"{multiple if multiple > 1 else ''}{unit}"
+    return "s"
 
 
 def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
