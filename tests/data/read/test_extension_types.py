@@ -123,7 +123,7 @@ def test_text_that_is_decoded_already_needs_no_encoding() -> None:
 
 
 # ── patterns and steps ────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_pattern_for_times_that_are_no_text_is_refused() -> None:
+def test_a_pattern_for_times_other_than_text_is_refused() -> None:
     frame = pd.DataFrame({"ds": DAYS, "y": range(6)})
     with refused(DataError, problem=[Arg("date_format", "%d.%m.%Y"), "'ds'"], remedy=Arg("time", ...)):
         read_panel(frame, date_format="%d.%m.%Y")

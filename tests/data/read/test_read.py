@@ -534,7 +534,7 @@ BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         {"resample": "h", "time": "y", "target": "y"},
         r"named in time and target",
     ),
-    "first value is no number": (
+    "first value is a word": (
         days(["#DIV/0!", 2, 3, 4, 5]),
         {"target": "y"},
         r"column 'y', line 2: expected a number, got '#DIV/0!'.*missing=\[\"#DIV/0!\"\]",

@@ -250,7 +250,7 @@ def _is_header(row: tuple[str, ...], numeric: list[int], dated: list[int]) -> bo
 
 def _is_second_header(rows: list[tuple[str, ...]], numeric: list[int], dated: list[int]) -> bool:
     """Whether the second row continues the names: units, or the lower level of names. A first row of values may hold
-    a word in the place of a number (suppressed, <5, #DIV/0!), so that something else must show it.
+    a word instead of a number (suppressed, <5, #DIV/0!), so that something else must show it.
     """
     first, second, body = rows[0], rows[1], rows[2:60]
     cells = [second[k] for k in numeric if k < len(second)]

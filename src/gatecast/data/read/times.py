@@ -48,7 +48,7 @@ _ENDINGS = (
     "日期",
     "时间",
 )  # 기준일자: the day of reference
-# Names under which text that is no date is an error; "day" or "period" may as well hold names.
+# Names under which text other than a date is an error; "day" or "period" may as well hold names.
 _SURE_NAMES = _TIME_NAMES - {"day", "week", "hour", "period", "unix", "tag", "ora", "mes", "ano", "월", "주", "月"}
 _MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.?"
 _UNNAMED = frozenset({"column_1", "unnamed:_0", "ds"})
@@ -177,7 +177,7 @@ def _whole_numbers(column: Column) -> Found:
 
 
 def _named_like_a_time(table: Table, free: Sequence[Column]) -> Found:
-    """Values that are no whole numbers, under the name of a time: they are read as one, or are an error."""
+    """Values other than whole numbers, under the name of a time: they are read as one, or are an error."""
     for column in free:
         if column.plain_name in _SURE_NAMES and not column.is_empty:
             spare = any(_may_be_target(other) for other in free if other is not column)
