@@ -17,6 +17,7 @@ from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
 from gatecast.base.options import Bounds, check_value
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
+from gatecast.batches.unit import from_unit, in_unit
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
@@ -167,6 +168,7 @@ class LSTMForecaster(Forecaster):
 
         self._check(panel)
         config = self.fit_config or FitConfig()
+        panel, _ = self._in_unit(panel)
         plan, windows = self._plan(panel, config)
         blueprint = self._blueprint(panel, plan, windows, config)
         rates = {"lowest": lowest, "highest": highest}
@@ -176,6 +178,7 @@ class LSTMForecaster(Forecaster):
 
     def _train(self, panel: Panel, config: FitConfig) -> None:
         """Train, calibrate on the held-back windows and, where the plan says so, train again on all windows."""
+        panel, _ = self._in_unit(panel)
         plan, windows = self._plan(panel, config)
         blueprint = self._blueprint(panel, plan, windows, config)
         seeds = [self.seed + 1000 * member for member in range(self.members)]
@@ -237,6 +240,12 @@ class LSTMForecaster(Forecaster):
                 panel, "the scaler log1p takes logarithms", "another scaler, e.g. " + Arg("scaler", "standard")
             )
 
+    def _in_unit(self, panel: Panel) -> tuple[Panel, np.ndarray]:
+        """The panel with extreme series in units of their own, where each window is scaled by its own values."""
+        if self._scaler().relative and not self._head().counts:
+            return in_unit(panel)
+        return panel, np.zeros((len(panel), panel.targets), np.int64)
+
     def _net(self) -> NetConfig:
         net = self.net or NetConfig()
         return replace(net, kind="segment") if net.kind == "auto" else net
@@ -268,20 +277,23 @@ class LSTMForecaster(Forecaster):
         require_future(panel, self.horizon)
         probabilities = level_quantiles(levels)
         places = positions(panel, self.ids_) if self._net().id_embedding else None
+        scaled, exponents = self._in_unit(panel)
         windows = Windows(
-            panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
+            scaled, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
         quantiles, paths, unobserved = predictor.at_origin(windows, probabilities, samples, places)
+        quantiles = from_unit(quantiles[:, :horizon], exponents[:, None, :, None])
+        paths = from_unit(paths[:, :, :horizon], exponents[:, None, None]) if samples else paths
         constant = constant_values(panel, self.shapes_.context)
-        quantiles = with_constants(quantiles[:, :horizon], constant[:, None, :, None])
+        quantiles = with_constants(quantiles, constant[:, None, :, None])
         return Forecast(
             model=self.name,
             panel=panel,
             mean=quantiles[..., probabilities.index(0.5)],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=with_constants(paths[:, :, :horizon], constant[:, None, None]) if samples else None,
+            samples=with_constants(paths, constant[:, None, None]) if samples else None,
             notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
         )
 
