@@ -45,6 +45,7 @@ from gatecast.forecasters.target_checks import require_fit_for, require_nonnegat
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.nn.draws import drawing
 from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
 from gatecast.training.config import FitConfig
@@ -172,8 +173,7 @@ class LSTMForecaster(Forecaster):
         plan, windows = self._plan(panel, config)
         blueprint = self._blueprint(panel, plan, windows, config)
         rates = {"lowest": lowest, "highest": highest}
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with threads_of(config.threads), drawing(self.seed):
             return find_lr(blueprint.build(), windows, plan.training, config, seed=self.seed, steps=steps, **rates)
 
     def _train(self, panel: Panel, config: FitConfig) -> None:

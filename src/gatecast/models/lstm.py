@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.naive_mixture import BaseMixture, SingleBase
+from gatecast.nn.draws import Dropout
 from gatecast.nn.recurrent import GRU, LSTM, RNN, State, last_hidden, make_recurrent, state_parts
 
 MOST_SEGMENTS = 24
@@ -65,7 +66,7 @@ class DirectForecaster(nn.Module):
         self.static = StaticContext(shapes, config)
         self.width = config.hidden_size * (2 if config.bidirectional else 1)
         self.row = shapes.targets * (2 if shapes.flags else 1) + shapes.past_inputs
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         if config.base in ("auto", "mixture"):
             self.base: BaseMixture | SingleBase = BaseMixture(shapes)
         else:
