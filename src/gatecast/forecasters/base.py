@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
-from gatecast.base.errors import NotFittedError, SettingError
+import numpy as np
+
+from gatecast.base.errors import ForecastError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call
 from gatecast.base.options import Bounds, call_text, check_value
 from gatecast.data.panel import Panel
@@ -73,7 +75,9 @@ class Forecaster(ABC):
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)
-        return self._forecast(panel, horizon, levels, samples)
+        forecast = self._forecast(panel, horizon, levels, samples)
+        _require_finite(forecast)
+        return forecast
 
     # ── what predict asks ─────────────────────────────────────────────────────────────────────────────────────────
     def _require_fitted(self) -> None:
@@ -138,3 +142,24 @@ class Forecaster(ABC):
             elif (name, vars(self)[kept]) != ("name", type(self).__name__):
                 given[name] = vars(self)[kept]
         return given
+
+
+def _require_finite(forecast: Forecast) -> None:
+    """Check that no value is infinite, and that none is missing for a series that has values.
+
+    Raises:
+        ForecastError: naming the series and the step.
+    """
+    panel, mean, quantiles = forecast.panel, forecast.mean, forecast.quantiles
+    bad = ~np.isfinite(mean)
+    if quantiles.size:
+        bad |= ~np.isfinite(quantiles).all(axis=-1)
+    for series in np.flatnonzero(bad.any(axis=(1, 2))):  # a series without any value has no forecast
+        bad[series] &= np.isfinite(panel.series(int(series))).any(axis=0) | np.isinf(mean[series])
+    if not bad.any():
+        return
+    series, step, target = (int(place[0]) for place in np.nonzero(bad))
+    size = float(np.nanmax(np.abs(panel.series(series)[:, target])))
+    where = f"series {str(panel.ids[series])!r}, step {step + 1} of {panel.target_names[target]}"
+    problem = f"the forecast of {forecast.model} is not finite: {where} (largest value {size:.3g})"
+    raise ForecastError(problem, "divide the values by a power of ten, or take another model", place=panel.source)
