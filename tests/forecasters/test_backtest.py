@@ -115,6 +115,20 @@ def test_seasonal_scales_by_hand() -> None:
     assert np.isnan(scales[1:]).all()
 
 
+@pytest.mark.parametrize("levels", [[0.8], [80, 80], [100], [True]])
+def test_levels_are_checked_before_any_fit(levels: Any) -> None:
+    log: list[tuple[str, int]] = []
+    with refused(SettingError, problem=Arg("levels")):
+        backtest([Spy(log)], season(), 5, levels=levels)
+    assert not log
+
+
+@pytest.mark.parametrize("wrong", [True, 0, -7])
+def test_a_season_that_is_no_whole_number(wrong: Any) -> None:
+    with refused(SettingError, problem=[Arg("season"), repr(wrong)]):
+        backtest([Naive()], season(), 5, season=wrong)
+
+
 def test_a_failing_model_is_recorded_and_the_others_run() -> None:
     missing = MissingExtraError('x is needed for Broken: pip install "gatecast[stats]"')
     result = backtest([Broken(ValueError("no luck")), Naive(), Mean()], season(), 5)

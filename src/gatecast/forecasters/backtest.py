@@ -15,10 +15,11 @@ from gatecast.base.options import check_value
 from gatecast.base.text import plural
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, checked_levels
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
+from gatecast.forecasters.seasons import season_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,9 +213,10 @@ def backtest(
     """
     step = horizon if step is None else step
     _check(models, horizon, windows, step)
+    levels = checked_levels(levels)
     check_workers(workers)
     panel = panel if future_known else _hide_future(panel)
-    season = panel.season if season is None else season
+    season = season_of(season, panel)
     windows, alive, notes = _plan(panel, horizon, windows, step, season)
     panel = panel.take(alive) if len(alive) < len(panel) else panel
     cuts = [horizon + step * back for back in reversed(range(windows))]
@@ -223,7 +225,7 @@ def backtest(
     jobs = [(model, part) for model in models for part in parts]
     runs, failed, missing = dict[str, _ModelRun](), dict[str, str](), list(left_out)
     with progress_bar("backtest", len(models) * windows, progress) as advance:
-        results = run_jobs(_run_model, (panel, horizon, tuple(levels)), jobs, workers=workers)
+        results = run_jobs(_run_model, (panel, horizon, levels), jobs, workers=workers)
         for (model, part), result in zip(jobs, results, strict=True):
             advance(len(part), model.name)
             if isinstance(result, _ModelRun):
@@ -243,7 +245,7 @@ def backtest(
         season=season,
         panel=panel,
         cutoffs=np.array([origin.cutoffs.max() for origin in origins]),
-        levels=tuple(sorted(levels)),
+        levels=levels,
         step=step,
         seconds={name: run.seconds for name, run in runs.items()},
         failed=failed,
