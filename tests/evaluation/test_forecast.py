@@ -38,14 +38,14 @@ def test_a_level_outside_its_range(level: Any) -> None:
 @pytest.mark.parametrize(
     ("levels", "meant"), [([0.8, 0.95], [80, 95]), ((0.5,), [50]), ([0.975, 80], [97.5, 80]), (np.array([0.9]), [90])]
 )
-def test_shares_in_the_place_of_percentages(levels: Any, meant: list[float]) -> None:
+def test_shares_instead_of_percentages(levels: Any, meant: list[float]) -> None:
     with refused(SettingError, problem=Arg("levels"), remedy=Arg("levels", meant)):
         checked_levels(levels)
     assert checked_levels(meant)
 
 
 @pytest.mark.parametrize(("levels", "remedy"), [(80, [80]), ("80", [80, 95]), (None, [80, 95]), (0.8, [80, 95])])
-def test_levels_that_are_no_list(levels: Any, remedy: list[float]) -> None:
+def test_levels_outside_of_a_list(levels: Any, remedy: list[float]) -> None:
     with refused(
         SettingError,
         problem=[Arg("levels"), f"must be a list of percentages, got {levels!r}"],

@@ -26,13 +26,13 @@ def checked_levels(levels: Any) -> tuple[float, ...]:
     """The levels of central intervals in percent, ascending.
 
     Raises:
-        SettingError: no list of numbers above 0 and below 100, a share such as 0.8 in the place of 80, or one of them
+        SettingError: no list of numbers above 0 and below 100, a share such as 0.8 instead of 80, or one of them
             twice.
     """
     if isinstance(levels, str) or not isinstance(levels, Iterable):
-        one = [levels] if is_number(levels) and 1 <= levels < 100 else [80, 95]
+        one = [levels] if is_number(levels) and 1 <= float(levels) < 100 else [80, 95]
         raise SettingError(Arg("levels") + f" must be a list of percentages, got {levels!r}", Arg("levels", one))
-    given = tuple(levels)
+    given: tuple[Any, ...] = tuple(levels)
     for level in given:
         if not is_number(level) or not 0 < level < 100:
             problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,7 +39,7 @@ def seasons_of(season: Any) -> tuple[int, ...]:
 
 
 def _checked(season: Any) -> int:
-    if is_number(season) and not isinstance(season, int) and float(season) >= 1 and float(season) % 1:
+    if is_number(season) and math.isfinite(season) and season >= 1 and season % 1:
         near = round(float(season))
         problem = Arg("season") + f" counts rows and must be a whole number, got {season!r}"
         raise SettingError(problem, "take the nearest: " + Arg("season", near))
