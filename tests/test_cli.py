@@ -478,8 +478,12 @@ def test_flags_do_not_collide() -> None:
         (["forecast", "sales.csv", "--horizon", "many"], 'unable to convert "many" into int'),
         (["forecast", "sales.csv", "--horizon", "3", "--model", "prophet"], "--model must be one of lstm, auto"),
         (
+            ["forecast", "sales.csv", "--horizon", "3", "--levels", "0.8,0.95"],
+            "did you mean --levels 80,95?",
+        ),
+        (
             ["forecast", "sales.csv", "--horizon", "3", "--levels", "120"],
-            "--levels must be above 0 and below 100",
+            "--levels must be percentages above 0 and below 100",
         ),
         (["forecast", "sales.csv", "--horizon", "3", "--target", "unit"], "units"),
         (["forecast", "sales.csv", "--horizon", "3", "--net.hidden-size", "0"], "--net.hidden-size must be"),

@@ -100,6 +100,20 @@ def test_an_exported_layer_runs_in_onnxruntime(k: int, more: bool, folder: Path)
         torch.testing.assert_close(one, two, **TOLERANCE)
 
 
+@pytest.mark.parametrize("k", [1, 7, 11])
+def test_a_sequence_without_steps_keeps_its_state(k: int, folder: Path) -> None:
+    layer, model, _ = exported(k, folder)
+    x, lengths = torch.randn(TIME, BATCH, INPUT), [0, *LENGTHS[1:]]
+    state = tuple(torch.randn(2 * layer.directions, BATCH, HIDDEN) for _ in range(2 if layer.kind == "LSTM" else 1))
+    given = {"x": x.transpose(0, 1).contiguous() if layer.option("batch_first") else x}
+    given |= {"lengths": torch.tensor(lengths, dtype=torch.int32), **dict(zip(("h0", "c0"), state, strict=False))}
+    _, *ends = ran(model, **given)
+    played = play(layer, x, torch.arange(TIME)[:, None] < torch.tensor(lengths), state)
+    for one, two, start in zip(ends, [played.h, played.c], state, strict=False):
+        torch.testing.assert_close(one, two, **TOLERANCE)
+        torch.testing.assert_close(one[:, 0], start[:, 0])
+
+
 @pytest.mark.parametrize("k", ALL)
 def test_an_exported_layer_comes_back(k: int, folder: Path) -> None:
     layer, _, path = exported(k, folder)

@@ -188,13 +188,6 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
     return FitConfig(**vars(flags), progress=progress)
 
 
-def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Validate the interval levels; returned in ascending order."""
-    for level in levels:
-        check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
-    return tuple(sorted(set(levels)))
-
-
 def check_horizon(horizon: int) -> int:
     """Validate ``--horizon``."""
     check_value(Arg("horizon"), horizon, "int", Bounds(least=1))

@@ -19,11 +19,11 @@ from gatecast.cli.flags import (
     Future,
     Levels,
     OutputFlags,
-    check_levels,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
 from gatecast.cli.read_args import read
+from gatecast.evaluation.forecast import checked_levels
 from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def predict(
     if not hasattr(forecaster, "horizon"):
         raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
     panel = read(file, data, forecaster.schema_)
-    forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
+    forecast = forecaster.predict(horizon, panel=panel, levels=checked_levels(levels), future=future)
     console.panel(panel)
     console.say()
     console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.cli import models
-from gatecast.cli.flags import LEVELS, check_horizon, check_levels, fit_config, net_config
+from gatecast.cli.flags import LEVELS, check_horizon, fit_config, net_config
 from gatecast.cli.shell import in_shell
+from gatecast.evaluation.forecast import checked_levels
 
 if TYPE_CHECKING:
     from gatecast.cli.console import Console
@@ -58,7 +59,7 @@ class Task:
             SettingError: a value is out of range.
         """
         net, fit = net_config(lstm.net), fit_config(lstm.fit, progress=progress)
-        return cls(check_horizon(horizon), lstm.model, net, fit, check_levels(levels), **more)
+        return cls(check_horizon(horizon), lstm.model, net, fit, checked_levels(levels), **more)
 
 
 @dataclass

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value, option
+from gatecast.evaluation.forecast import checked_levels
 
 if TYPE_CHECKING:
     from gatecast.training import FitConfig
 
 MODELS = ("seir", "lstm", "hybrid")
-_LEVEL = Bounds(above=0, below=100)
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,8 @@ class StudyConfig:
         models = tuple(dict.fromkeys(name.lower() for name in _several(self.models))) or MODELS[:1]
         for name in models:
             check_value(Arg("models"), name, "str", Bounds(one_of=MODELS))
-        for level in self.levels:
-            check_value(Arg("levels"), level, "float", _LEVEL)
         object.__setattr__(self, "models", models)
-        object.__setattr__(self, "levels", tuple(sorted(set(self.levels))))
+        object.__setattr__(self, "levels", checked_levels(list(dict.fromkeys(self.levels))))
         object.__setattr__(self, "scenarios", tuple(map(_scenario, _several(self.scenarios))))
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
+from gatecast.base.options import is_number
 from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
@@ -21,17 +22,40 @@ if TYPE_CHECKING:
 DEFAULT_LEVELS = (80, 95)
 
 
+def checked_levels(levels: Any) -> tuple[float, ...]:
+    """The levels of central intervals in percent, ascending.
+
+    Raises:
+        SettingError: no list of numbers above 0 and below 100, a share such as 0.8 instead of 80, or one of them
+            twice.
+    """
+    if isinstance(levels, str) or not isinstance(levels, Iterable):
+        one = [levels] if is_number(levels) and 1 <= float(levels) < 100 else [80, 95]
+        raise SettingError(Arg("levels") + f" must be a list of percentages, got {levels!r}", Arg("levels", one))
+    given: tuple[Any, ...] = tuple(levels)
+    for level in given:
+        if not is_number(level) or not 0 < level < 100:
+            problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level!r}"
+            raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
+    shown = [_percent(float(level)) for level in given]
+    if any(level < 1 for level in given):  # shares, as other libraries take them
+        near = [_percent(100 * level) if level < 1 else level for level in shown]
+        problem = Arg("levels") + f" must be percentages, got {', '.join(f'{level:g}' for level in shown)}"
+        raise SettingError(problem, "did you mean " + Arg("levels", near) + "?")
+    if len(set(shown)) < len(shown):
+        twice = next(level for level in shown if shown.count(level) > 1)
+        problem = Arg("levels") + f" must differ, got {twice:g} twice"
+        raise SettingError(problem, "take " + Arg("levels", sorted(set(shown))))
+    return tuple(sorted(given))
+
+
 def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
     """Probabilities of the ends of central intervals, with the median: ``[80] → (0.1, 0.5, 0.9)``.
 
     Raises:
-        SettingError: for a level outside (0, 100).
+        SettingError: as :func:`checked_levels`.
     """
-    for level in levels:
-        if not 0 < level < 100:
-            problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level}"
-            raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
-    tails = {round((100 - level) / 200, 6) for level in levels}
+    tails = {round((100 - level) / 200, 6) for level in checked_levels(levels)}
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 
 
@@ -92,7 +116,13 @@ class Forecast:
         raise UnknownNameError(f"the forecast has no quantile {probability}", f"it has {names}")
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the central interval, each ``(series, horizon, targets)``."""
+        """Lower and upper end of the central interval, each ``(series, horizon, targets)``.
+
+        Raises:
+            SettingError: the level is no percentage.
+            UnknownNameError: the forecast does not have it.
+        """
+        checked_levels([level])
         tail = (100 - level) / 200
         return self.quantile(tail), self.quantile(1 - tail)
 

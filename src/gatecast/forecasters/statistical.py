@@ -22,8 +22,9 @@ from gatecast.base.options import check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
-from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles, season_of
+from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles
 from gatecast.forecasters.parallel import run_jobs
+from gatecast.forecasters.seasons import season_of
 
 ETS_SEASON = 24  # the longest season that exponential smoothing can hold
 

@@ -39,8 +39,8 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
         layer: a layer or a stack.
         path: file to write; None: none.
         state: add the inputs ``h0`` and, of an LSTM, ``c0``, of the shape of ``h``.
-        lengths: add the input ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. With ``state`` they
-            should be 1 or more: for a sequence without steps onnxruntime gives 0 as the last state, not the first.
+        lengths: add the input ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. A sequence without
+            steps keeps its first state.
 
     Raises:
         SettingError: an option that ONNX's operator lacks: a projection, cell_clip, some activations; or a layer that
@@ -112,6 +112,10 @@ class _OnnxLayer(nn.Module):
             starts = [None if start is None else start[rows] for start in (h0, c0)][: len(self.states)]
             weights = [getattr(self, f"{name}_l{k}", None) for name in "WRBP"]
             y, *states = self._call([y, *weights[:3], lengths, *starts, *weights[3:]])
+            if lengths is not None:  # of a sequence without steps onnxruntime gives 0 as the state
+                some = (lengths > 0)[None, :, None]
+                pairs = zip(states, starts, strict=True)
+                states = [part if start is None else torch.where(some, part, start) for part, start in pairs]
             y = self._join(y)
             ends.append(states)
         return y.transpose(0, 1) if first else y, *(torch.cat(parts) for parts in zip(*ends, strict=True))
