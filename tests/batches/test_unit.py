@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast import Ensemble, FitConfig, LinearAR, LSTMForecaster, NetConfig, Panel, SeasonalNaive
+from gatecast.base.errors import ForecastError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.batches.scalers import SCALERS
 from gatecast.batches.unit import exponents, from_unit, in_unit
 from gatecast.forecasters.base import Forecaster
@@ -57,3 +60,24 @@ def test_each_series_and_target_has_its_own_power_of_two() -> None:
     scaled, found = in_unit(panel)
     assert 1 <= np.nanmax(np.abs(scaled.target[:4])) < 2
     np.testing.assert_array_equal(from_unit(scaled.series(0), found[0]), panel.series(0))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+@pytest.mark.parametrize("scaler", ["none", "shift"])
+def test_scalers_that_keep_the_unit_refuse_values_far_from_one(scaler: str, scale: float) -> None:
+    with refused(SettingError, problem=scaler, remedy=Arg("scaler", "standard")):
+        lstm(scaler=scaler).fit(panel_of(scale))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_forecast_that_is_not_finite_is_refused() -> None:
+    panel = Panel.from_arrays([SERIES, 1e300 * (2 + np.sin(STEPS))], ids=["a", "b"], freq="MS")
+    with refused(ForecastError, problem=["SeasonalNaive", "series 'b'", "step 1", "3e+300"], remedy="power of ten"):
+        SeasonalNaive().fit(panel).predict(3)
+
+
+def test_arrays_that_float32_cannot_hold_keep_their_values() -> None:
+    for size in (1e300, 1e-300):
+        panel = Panel.from_arrays([SERIES * size], freq="MS")
+        np.testing.assert_array_equal(panel.series(0)[:, 0], SERIES * size)
+    assert Panel.from_arrays([SERIES], freq="MS").target.dtype == np.float32

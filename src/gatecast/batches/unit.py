@@ -29,7 +29,7 @@ def exponents(panel: Panel) -> np.ndarray:
 
 
 def in_unit(panel: Panel) -> tuple[Panel, np.ndarray]:
-    """The panel with extreme series divided by their power of two, and the exponents; itself where there are none."""
+    """The panel with extreme series divided by their power of two, and the exponents; unchanged without such series."""
     found = exponents(panel)
     extreme = np.flatnonzero(found.any(axis=1))
     if not len(extreme):

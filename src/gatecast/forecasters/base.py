@@ -154,8 +154,8 @@ def _require_finite(forecast: Forecast) -> None:
     bad = ~np.isfinite(mean)
     if quantiles.size:
         bad |= ~np.isfinite(quantiles).all(axis=-1)
-    for series in np.flatnonzero(bad.any(axis=(1, 2))):  # a series without any value has no forecast
-        bad[series] &= np.isfinite(panel.series(int(series))).any(axis=0) | np.isinf(mean[series])
+    for k in np.flatnonzero(bad.any(axis=(1, 2))).tolist():  # a series without any value has no forecast
+        bad[k] &= np.isfinite(panel.series(k)).any(axis=0) | np.isinf(mean[k])
     if not bad.any():
         return
     series, step, target = (int(place[0]) for place in np.nonzero(bad))

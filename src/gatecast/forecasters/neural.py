@@ -235,6 +235,7 @@ class LSTMForecaster(Forecaster):
                 check_value(Arg(name), value, kind, bounds)
         require_rows(panel, self.horizon)
         require_fit_for(self._head(), panel)
+        self._require_unit(panel)
         if isinstance(self._scaler(), Log1p):
             require_nonnegative(
                 panel, "the scaler log1p takes logarithms", "another scaler, e.g. " + Arg("scaler", "standard")
@@ -245,6 +246,19 @@ class LSTMForecaster(Forecaster):
         if self._scaler().relative and not self._head().counts:
             return in_unit(panel)
         return panel, np.zeros((len(panel), panel.targets), np.int64)
+
+    def _require_unit(self, panel: Panel) -> None:
+        """Check that values which no scaler brings near 1 are near 1."""
+        if self._scaler().relative or isinstance(self._scaler(), Log1p):
+            return
+        for name, values in panel:
+            seen = values[np.isfinite(values).all(axis=1)].astype(np.float64)
+            spread = float(seen.std(axis=0).max()) if len(seen) else 0.0
+            if spread == 0 or 1e-4 <= spread <= 1e6:
+                continue
+            kept = "the scaler " + self._scaler().name + " keeps the unit of the data"
+            problem = f"{kept}, and the values of series {name!r} spread by {spread:.3g}"
+            raise SettingError(problem, "bring them near 1, or take " + Arg("scaler", "standard"))
 
     def _net(self) -> NetConfig:
         net = self.net or NetConfig()

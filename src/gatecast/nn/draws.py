@@ -1,4 +1,4 @@
-"""Random numbers from generators of one's own, so that fits in threads neither disturb each other nor the caller.
+"""Random numbers from a generator per thread, so that fits in threads neither disturb each other nor the caller.
 
 PyTorch draws weights, dropout masks and samples from one generator for the whole process. Under :func:`drawing` a
 thread has its own: the same numbers as after ``torch.manual_seed(seed)``, while the global generator is left alone.
@@ -36,7 +36,7 @@ class _Generators:
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        self._seed = seed
+        self._seed = int(seed)  # NumPy's integers are refused by PyTorch
         self._on: dict[torch.device, Generator] = {}
 
     def on(self, device: torch.device) -> Generator:
