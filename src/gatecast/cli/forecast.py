@@ -14,6 +14,7 @@ from gatecast.cli.flags import (
     DATA,
     DEFAULT_OUT,
     LEVELS,
+    OUTPUT,
     DataFlags,
     FitFlags,
     Levels,
@@ -55,6 +56,14 @@ def forecast(
     ] = False,
     out: Out = DEFAULT_OUT,
     overwrite: Overwrite = False,
+    history: Annotated[
+        bool,
+        Parameter(
+            help="Keep the last rows of each series in the model file, which predict continues.",
+            group=OUTPUT,
+            negative="--no-history",
+        ),
+    ] = True,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
     model: ModelFlags = ModelFlags(),  # noqa: B008
     show: ShowFlags = ShowFlags(),  # noqa: B008
@@ -73,6 +82,7 @@ def forecast(
         windows,
         refit=refit,
         future=future,
+        history=history,
     )
     folder = Folder(out, FILES, overwrite=overwrite)
     forecast_panel(read(file, data), task, console, folder, command="forecast")
@@ -91,13 +101,13 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.paragraph(outcome.verdict.text)
     console.say()
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
-    paths = _write(outcome, folder, command, console)
+    paths = _write(outcome, task, folder, command, console)
     console.files(paths)
     console.document(_document(outcome, command, paths))
     return outcome
 
 
-def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> list[str]:
+def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: Console) -> list[str]:
     from gatecast.report import write_report
 
     record = {"command": command, **outcome.record()}
@@ -115,7 +125,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
     )
     save = getattr(outcome.forecaster, "save", None)
     if save is not None:
-        save(folder.file("model.gatecast"))
+        save(folder.file("model.gatecast"), history=task.history)
     else:
         console.say(
             f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."

@@ -46,6 +46,7 @@ def predict(
         raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
     panel = read(file, data, forecaster.schema_)
     forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
+    panel = forecast.panel  # with the rows that the model keeps, where the file continues them
     console.panel(panel)
     console.say()
     console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 def read(file: Path, flags: DataFlags, schema: Schema | None = None) -> Panel:
     """The file as a panel, read by the schema of a model where there is one; flags override it."""
     require_file(file)  # before pandas is loaded
-    from gatecast.data.read import read, refine
-    from gatecast.data.schema import Schema
+    from gatecast.data.read import read_new, read_panel
 
-    return read(file, refine(schema.portable() if schema is not None else Schema(), **given(flags)))
+    return read_panel(file, **given(flags)) if schema is None else read_new(file, schema, **given(flags))
 
 
 def given(flags: DataFlags) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Task:
         step: rows between two origins; None takes the horizon.
         refit: refit the models at every origin.
         future: frame or file with the known covariates of the steps ahead.
+        history: keep the last rows of each series in the model file.
     """
 
     horizon: int
@@ -46,6 +47,7 @@ class Task:
     step: int | None = None
     refit: bool = False
     future: Any = None
+    history: bool = True
 
 
 @dataclass

@@ -52,7 +52,8 @@ class Forecaster(ABC):
 
         Args:
             horizon: steps ahead; None takes the forecaster's own.
-            panel: series to forecast; must have the columns of the panel of ``fit``.
+            panel: series to forecast; must have the columns of the panel of ``fit``. To a loaded forecaster it may hold
+                only the rows after those that the model file keeps.
             levels: central interval levels in percent.
             samples: number of joint sample paths to draw as well.
             future: frame with the known covariates of the steps ahead (see ``panel.future_frame``).
@@ -102,9 +103,14 @@ class Forecaster(ABC):
         """The panel to forecast, as the fitted model expects it."""
         if panel is not None:
             return self._adapted(panel)
-        if not hasattr(self, "panel_"):
+        own = self._own_panel()
+        if own is None:
             raise NotFittedError("a loaded forecaster holds no data", "pass one: " + Arg("panel", ...))
-        return self.panel_
+        return own
+
+    def _own_panel(self) -> Panel | None:
+        """The panel forecast where ``predict`` gets none."""
+        return getattr(self, "panel_", None)
 
     def _adapted(self, panel: Panel) -> Panel:
         """A panel other than that of ``fit``, checked against it."""

@@ -22,6 +22,7 @@ from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.forecasters import kept_rows
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
 from gatecast.forecasters.learned import (
@@ -90,6 +91,7 @@ class LSTMForecaster(Forecaster):
     """
 
     horizon: int
+    kept_: Panel | None  # of a loaded forecaster: the last rows of each series
     _set_last = "models_"
     _fixed_horizon = True
 
@@ -191,6 +193,7 @@ class LSTMForecaster(Forecaster):
         self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
         self.floor_ = self._floor(panel)
         self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
+        self.least_rows_ = int(plan.training.first.min())
         self.calibration_, self.models_ = calibration, models
 
     def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
@@ -286,7 +289,13 @@ class LSTMForecaster(Forecaster):
         )
 
     def _adapted(self, panel: Panel) -> Panel:
-        return adapt(panel, self.schema_)
+        panel = adapt(panel, self.schema_)
+        if hasattr(self, "panel_"):  # fitted here: a panel is what the caller wants to forecast from, e.g. a backtest
+            return panel
+        return kept_rows.continued(panel, self.kept_, context=self.shapes_.context, least=self.least_rows_)
+
+    def _own_panel(self) -> Panel | None:
+        return self.panel_ if hasattr(self, "panel_") else getattr(self, "kept_", None)
 
     def _covariate_steps(self) -> int:
         return self.horizon
@@ -334,8 +343,13 @@ class LSTMForecaster(Forecaster):
         }
 
     # ── the model file ────────────────────────────────────────────────────────────────────────────────────────────
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted forecaster to one ``.gatecast`` file (no pickle; the data itself is not in it).
+    def save(self, path: str | Path, *, history: bool = True) -> Path:
+        """Write the fitted forecaster to one ``.gatecast`` file (no pickle).
+
+        Args:
+            path: of the file; the suffix is added where it lacks.
+            history: keep the last rows of each series (as many as the network reads), so that ``predict`` can be given
+                the rows that came after them only. False: no row of the data is in the file.
 
         Raises:
             NotFittedError: before ``fit``.
@@ -343,10 +357,14 @@ class LSTMForecaster(Forecaster):
         """
         from gatecast.forecasters.model_file import write
 
-        return write(path, *self.to_state())
+        return write(path, *self.to_state(history=history))
 
-    def to_state(self) -> State:
-        """Settings and everything learned, without the data: facts as JSON holds them, and tensors."""
+    def to_state(self, *, history: bool = True) -> State:
+        """Settings and everything learned: facts as JSON holds them, and tensors.
+
+        Args:
+            history: with the last rows of each series, as in :meth:`save`.
+        """
         if not hasattr(self, "models_"):
             raise NotFittedError("save needs a fitted forecaster", "call " + Call("fit", ...) + " first")
         fit = portable(self.fit_config).to_dict()
@@ -361,6 +379,10 @@ class LSTMForecaster(Forecaster):
             "scaler": named_state(self._scaler(), SCALERS),
             "described": {**self.describe(), "fit": fit},
         }
+        panel = self._own_panel() if history else None
+        if panel is not None:
+            facts["kept"], rows = kept_rows.to_state(kept_rows.last_rows(panel, self.shapes_.context))
+            tensors |= prefixed("kept", rows)
         return facts | learned, tensors
 
     @classmethod
@@ -377,6 +399,8 @@ class LSTMForecaster(Forecaster):
             fit=portable_from(facts["fit"]),
         )
         forecaster._set_learned(facts, tensors)
+        kept = facts.get("kept")  # files of earlier versions keep no rows
+        forecaster.kept_ = kept_rows.from_state(kept, under("kept", tensors), forecaster.schema_) if kept else None
         return forecaster
 
     def _learned(self) -> State:
@@ -391,6 +415,7 @@ class LSTMForecaster(Forecaster):
             "history": self.history_,
             "best_steps": self.best_steps_,
             "windows": self.windows_,
+            "least_rows": self.least_rows_,
             "fit_seconds": self.fit_seconds_,
         }
         tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
@@ -408,6 +433,8 @@ class LSTMForecaster(Forecaster):
         self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
+        short = self.shapes_.flags  # a file of an earlier version: training may have seen short series
+        self.least_rows_ = int(facts.get("least_rows", 1 if short else self.shapes_.context))
         weight = (self.fit_config or FitConfig()).loss_weight
         blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
         self.models_ = [blueprint.load(under(f"member{member}", tensors)) for member in range(self.members)]

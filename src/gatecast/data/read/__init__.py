@@ -22,10 +22,11 @@ from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.meaning import Meaning, find_meaning
+from gatecast.data.read.new_rows import read_new
 from gatecast.data.read.static_columns import read_category
 from gatecast.data.read.table import Table
 from gatecast.data.read.timezones import check_zone
-from gatecast.data.schema import Schema
+from gatecast.data.schema import FORM, Schema
 
 _ARRAY_ROLES = ("time", "target", "id", "past", "known", "static", "category", "tz")
 
@@ -159,6 +160,8 @@ def refine(schema: Schema, **given: Any) -> Schema:
         given: arguments of :func:`read_panel`; they override it.
     """
     fields = {name: _normal(name, value) for name, value in given.items()}
+    told = [name for name in FORM if given.get(name) is not None]
+    fields["given"] = tuple(dict.fromkeys((*schema.given, *told)))
     if "category" in given and fields["category"] != schema.category:
         fields["levels"] = ()  # those of the columns named before
     return replace(schema, **fields)
@@ -206,4 +209,4 @@ def _of_arrays(source: Any, name: str | None, schema: Schema) -> Panel | None:
     return panel
 
 
-__all__ = ["add_future", "describe", "read", "read_panel", "refine"]
+__all__ = ["add_future", "describe", "read", "read_new", "read_panel", "refine"]
