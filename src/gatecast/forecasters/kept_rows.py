@@ -70,7 +70,7 @@ def from_state(facts: dict[str, Any], tensors: dict[str, Tensor], schema: Schema
     Raises:
         ValueError: the rows lie outside the arrays.
     """
-    arrays = {name: np.array(value.numpy()) for name, value in tensors.items()}
+    arrays: dict[str, Any] = {name: np.array(value.numpy()) for name, value in tensors.items()}
     begin, end, stop = arrays["begin"], arrays["end"], arrays["stop"]
     rows = {len(arrays[name]) for name in _BLOCKS}
     series = {len(facts["ids"]), len(begin), len(end), len(stop), len(arrays["starts"])}
