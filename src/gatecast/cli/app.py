@@ -13,11 +13,11 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import get_args
 
-from cyclopts import App, ArgumentCollection, CycloptsError
+from cyclopts import App, ArgumentCollection, CycloptsError, RepeatArgumentError
 from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments, config = _take_config(arguments)
         with _only_first_rank_prints():
             build(config)(arguments)
+            sys.stdout.flush()
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
     except (Stopped, Terminated) as stopped:
@@ -70,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    except OSError as error:
+        if error.filename is None:
+            return _stop_output(error)
+        return _stop(error, FAILURE, as_json)
     except Exception as error:
         if os.environ.get("GATECAST_TRACEBACK"):
             raise
@@ -130,8 +135,12 @@ def _existing(name: str) -> Path:
         raise FileNotFoundError(f"--config {name}: no such file; expected a TOML file of options")
     try:
         tomllib.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise SettingError(f"--config {name}: its brackets are nested too deeply", "correct it there") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"--config {name} is not valid TOML: {error}", "correct it there") from error
+    except ValueError as error:
+        raise SettingError(f"--config {name}: a number has too many digits", "correct it there") from error
     return path
 
 
@@ -144,6 +153,14 @@ def _stop(error: Exception, code: int, as_json: bool) -> int:
         print(json.dumps({"error": {"type": type(error).__name__, "message": message}}, ensure_ascii=False))
     print(f"gatecast: {message}", file=sys.stderr)
     return code
+
+
+def _stop_output(error: OSError) -> int:
+    """The output cannot be written: nothing more is, and Python does not try again at its end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(f"gatecast: the output cannot be written ({error.strerror or error}); free some space", file=sys.stderr)
+    return FAILURE
 
 
 def _message(error: Exception) -> str:
@@ -162,6 +179,8 @@ def _message(error: Exception) -> str:
 
 def _unknown_option(error: CycloptsError) -> str | None:
     """The message for a misspelt option, which may be the reason why another is missing."""
+    if isinstance(error, RepeatArgumentError):
+        return f"{str(error).strip()} Give it once."
     unknown = next((word for word in error.unused_tokens or () if word.startswith("--")), None)
     if unknown is None:
         return None

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import WINDOWS, check_value
 from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
@@ -58,7 +58,7 @@ def backtest(
 ) -> None:
     """Forecast the past of a file and compare the models with what happened."""
     console = Console(show)
-    check_value(Arg("windows"), windows, "int", Bounds(least=1))
+    check_value(Arg("windows"), windows, "int", WINDOWS)
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
     settings = fit_config(fit, progress=False)
     task = Task(check_horizon(horizon), model, net_config(net), settings, check_levels(levels), windows, step, refit)

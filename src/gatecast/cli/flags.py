@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import HORIZON, check_level, check_value
 from gatecast.data.schema import Schema
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
@@ -175,11 +175,11 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     """Validate the interval levels; returned in ascending order."""
     for level in levels:
-        check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
+        check_level(level)
     return tuple(sorted(set(levels)))
 
 
 def check_horizon(horizon: int) -> int:
     """Validate ``--horizon``."""
-    check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
+    check_value(Arg("horizon"), horizon, "int", HORIZON)
     return horizon

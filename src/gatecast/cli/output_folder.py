@@ -6,13 +6,14 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
 from gatecast.base.files import whole
+from gatecast.base.findings import Arg
 from gatecast.base.version import VERSION
+from gatecast.base.writable import require_space, require_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +48,33 @@ class Folder:
                 f"{path / foreign[0]} exists and was not written by gatecast",
                 "name another folder with --out, or give --overwrite",
             )
-        _require_writable(path)
+        require_writable(path, Arg("out", str(path)))
 
     def _listed(self) -> set[str]:
         try:
             record = json.loads((self.path / RECORD).read_text("utf-8"))
             names = {name for name in map(str, record["files"]) if Path(name).name == name}  # never out of the folder
             return {RECORD, *names} if str(record["written_by"]).startswith("gatecast") else set()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return set()
+
+    def require_other_than(self, *inputs: Path | None) -> None:
+        """Refuse to write over a file that the run reads.
+
+        Args:
+            inputs: files to read; None for none.
+
+        Raises:
+            SettingError: a file of this run has the path of an input.
+        """
+        ours = {(self.path / name).resolve() for name in [*self.names, RECORD]}
+        for one in inputs:
+            if one is not None and one.resolve() in ours:
+                raise SettingError(f"{one} is read, and would be written as a result", "name another folder with --out")
+
+    def require_space(self, size: int) -> None:
+        """Check that the disk has room for about so many bytes."""
+        require_space(self.path, size, Arg("out", str(self.path)))
 
     def file(self, name: str) -> Path:
         """The path to write a file of this name to."""
@@ -86,18 +105,3 @@ class Folder:
         record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "run": run}
         self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
         return [str(self.path / name) for name in self.written]
-
-
-def _require_writable(path: Path) -> None:
-    """Check that the folder is writable before any work is done; nothing is left behind."""
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise SettingError(f"--out {path} is not writable ({error.strerror})", "choose another folder") from error
-    finally:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()

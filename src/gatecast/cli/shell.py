@@ -19,6 +19,7 @@ _OTHERS = (  # options declared by the commands themselves
     "horizon",
     "levels",
     "models",
+    "out",
     "population",
     "scenario",
     "step",

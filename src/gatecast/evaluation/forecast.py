@@ -11,6 +11,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
+from gatecast.base.options import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
         if not 0 < level < 100:
             problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level}"
             raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
+        check_level(level)
     tails = {round((100 - level) / 200, 6) for level in levels}
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from gatecast.base.errors import NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call
-from gatecast.base.options import Bounds, call_text, check_value
+from gatecast.base.options import HORIZON, Bounds, call_text, check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 
 AT_LEAST_1 = Bounds(least=1)
+SAMPLES = Bounds(least=1, limit=1_000_000)
 
 
 class Forecaster(ABC):
@@ -67,8 +68,9 @@ class Forecaster(ABC):
         horizon = self._steps(horizon)
         level_quantiles(levels)
         if samples is not None:
-            check_value(Arg("samples"), samples, "int", AT_LEAST_1)
+            check_value(Arg("samples"), samples, "int", SAMPLES)
         panel = self._panel(panel)
+        _require_dates(panel, horizon)
         steps = self._covariate_steps()
         if future is not None and steps:
             from gatecast.data.read.future import add_future
@@ -87,7 +89,7 @@ class Forecaster(ABC):
         horizon = own if horizon is None else horizon
         if horizon is None:
             raise SettingError(f"{self.name} has no horizon", "give one, e.g. " + Arg("horizon", 14))
-        check_value(Arg("horizon"), horizon, "int", AT_LEAST_1)
+        check_value(Arg("horizon"), horizon, "int", HORIZON)
         if self._fixed_horizon and own is not None and horizon > own:
             raise SettingError(
                 f"{self.name} was fitted for " + Arg("horizon", int(own)) + f", got {horizon}",
@@ -144,3 +146,19 @@ class Forecaster(ABC):
             elif (name, vars(self)[kept]) != ("name", type(self).__name__):
                 given[name] = vars(self)[kept]
         return given
+
+
+def _require_dates(panel: Panel, horizon: int) -> None:
+    """Check that every time ahead is one that can be written: they end in the year 2262.
+
+    Raises:
+        SettingError: naming the last step that can.
+    """
+    if panel.freq.is_integer or not len(panel):
+        return
+    room = panel.freq.room_after(panel.cutoffs.max())
+    if horizon > room:
+        raise SettingError(
+            Arg("horizon", horizon) + " ends after the year 2262, the last that a time of nanoseconds holds",
+            "take " + Arg("horizon", max(room, 1)) + " or less",
+        )

@@ -22,15 +22,16 @@ import numpy as np
 
 from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
+from gatecast.base.options import Bounds, check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
 
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # in units of the mean squared lag, times windows
 CELLS = 16_000_000  # float32 values of all windows together: 64 MB
 MAX_CONTEXT = 720
+LINEAR_CONTEXT = Bounds(least=1, limit=100_000)
 MIN_CHECKS = 8  # fewer windows to choose by: residuals come from leaving one out
 
 
@@ -90,7 +91,7 @@ class LinearAR(Forecaster):
     def fit(self, panel: Panel) -> Self:
         self._steps(None)
         if self.context is not None:
-            check_value(Arg("context"), self.context, "int", AT_LEAST_1)
+            check_value(Arg("context"), self.context, "int", LINEAR_CONTEXT)
         options = self._contexts(panel)
         self.context_, self.season_ = options[-1], panel.season
         cases = _collect(panel, self.context_, self.horizon, self.seed)

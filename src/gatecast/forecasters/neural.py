@@ -15,7 +15,7 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
@@ -23,7 +23,7 @@ from gatecast.data.panel import Panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters import kept_rows
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
 from gatecast.forecasters.learned import (
     State,
@@ -41,6 +41,7 @@ from gatecast.forecasters.learned import (
 from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.size_check import require_memory
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
@@ -49,6 +50,7 @@ from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import needs_launch, resolve_world
+from gatecast.training.paths import require_paths
 from gatecast.training.threads import threads_of
 
 if TYPE_CHECKING:
@@ -233,6 +235,8 @@ class LSTMForecaster(Forecaster):
             value = getattr(self, name)
             if value is not None:
                 check_value(Arg(name), value, kind, bounds)
+        require_memory(self._net(), members=self.members)
+        require_paths(self.fit_config or FitConfig())
         require_rows(panel, self.horizon)
         require_fit_for(self._head(), panel)
         if isinstance(self._scaler(), Log1p):
@@ -442,9 +446,10 @@ class LSTMForecaster(Forecaster):
 
 _IN_THE_FILE = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
 _ARGUMENTS = {
-    "horizon": ("int", AT_LEAST_1),
-    "context": ("int", Bounds(least=2)),
-    "members": ("int", AT_LEAST_1),
+    "horizon": ("int", HORIZON),
+    "context": ("int", CONTEXT),
+    "members": ("int", MEMBERS),
+    "seed": ("int", SEED),
     "calibrate": ("bool | str", Bounds(one_of=(True, False, "auto"))),
 }
 

@@ -17,7 +17,9 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.arrays import open_arrays, read_arrays
 from gatecast.data.read.assemble import panel_of
+from gatecast.data.read.damaged import readable
 from gatecast.data.read.files import load_table
+from gatecast.data.read.form import check_form
 from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
@@ -147,7 +149,8 @@ def describe(source: Any, **given: Any) -> Schema:
 
 
 def _understood(source: Any, schema: Schema, name: str | None) -> tuple[Table, Meaning]:
-    table, findings = load_table(source, schema, name=name)
+    with readable(name or (Path(source).name if isinstance(source, str | PathLike) else "text")):
+        table, findings = load_table(source, schema, name=name)
     meaning = find_meaning(table, schema)
     return table, replace(meaning, findings=[*findings, *meaning.findings])
 
@@ -164,13 +167,17 @@ def refine(schema: Schema, **given: Any) -> Schema:
     fields["given"] = tuple(dict.fromkeys((*schema.given, *told)))
     if "category" in given and fields["category"] != schema.category:
         fields["levels"] = ()  # those of the columns named before
-    return replace(schema, **fields)
+    schema = replace(schema, **fields)
+    check_form(schema)
+    return schema
 
 
 def _normal(name: str, value: Any) -> Any:
     """The value of one argument as a schema holds it."""
     if name == "time" and isinstance(value, bool):
         return None if value else ()
+    if name == "delimiter" and value == r"\t":
+        return "\t"  # as a shell passes it
     if name in ("time", "target", "id"):
         return None if value is None else _names(value)
     if name in ("past", "known", "static", "category"):
