@@ -21,9 +21,11 @@ from cyclopts import App, ArgumentCollection, CycloptsError, RepeatArgumentError
 from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
+from gatecast.base.files import STDIN
 from gatecast.base.version import VERSION
 from gatecast.cli import help_texts
 
+_BEFORE_STDIN = ("--future", "--overwrite", "--json", "--quiet", "--refit", "--history", "--no-history")
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     try:
         _check_kernels()
-        arguments, config = _take_config(arguments)
+        arguments, config = _take_config(_with_stdin(arguments))
         with _only_first_rank_prints():
             build(config)(arguments)
             sys.stdout.flush()
@@ -127,6 +129,16 @@ def _take_config(arguments: list[str]) -> tuple[list[str], Path | None]:
         if word == "--config" and position + 1 < len(arguments):
             return arguments[:position] + arguments[position + 2 :], _existing(arguments[position + 1])
     return arguments, None
+
+
+def _with_stdin(arguments: list[str]) -> list[str]:
+    """The arguments with the name of standard input for a file that is called ``-``, which looks like an option."""
+    words = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        if word == "-" and (before in _BEFORE_STDIN or not before.startswith("--")):
+            word = STDIN
+        words.append(f"--future={STDIN}" if word == "--future=-" else word)
+    return words
 
 
 def _existing(name: str) -> Path:

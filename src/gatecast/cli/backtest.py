@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from gatecast.base.findings import Arg
 from gatecast.base.options import WINDOWS, check_value
 from gatecast.cli import models
+from gatecast.cli.checks import check_applies, check_model, check_models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
@@ -29,14 +30,14 @@ from gatecast.cli.flags import (
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read
 from gatecast.cli.run import Task, compare
 
 FILES = ("backtest.csv", "scores.csv")
 
 
 def backtest(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file; -: standard input.", group=BASIC)],
     /,
     *,
     horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
@@ -60,10 +61,15 @@ def backtest(
     console = Console(show)
     check_value(Arg("windows"), windows, "int", WINDOWS)
     folder = Folder(out, FILES, overwrite=overwrite) if out else None
+    if folder is not None:
+        folder.require_other_than(file)
     settings = fit_config(fit, progress=False)
     task = Task(check_horizon(horizon), model, net_config(net), settings, check_levels(levels), windows, step, refit)
-    name = models.check_name(model.model)
+    name = check_model(model)
+    check_applies(name, model, net, fit, data=data)
+    check_inputs(file, None)
     panel = read(file, data)
+    check_models(panel, task)
     console.panel(panel)
     tested = compare(panel, task, console, name)
     verdict = tested.verdict(models.candidate(tested, name))

@@ -17,7 +17,7 @@ _FORM = ("layout", "date_format", "decimal", "delimiter", "encoding", "header")
 
 
 def data(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file; -: standard input.", group=BASIC)],
     /,
     *,
     flags: DataFlags = DataFlags(),  # noqa: B008  frozen

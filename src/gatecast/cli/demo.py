@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gatecast.base.errors import SettingError
+from gatecast.cli.checks import check_applies, check_model
 from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
@@ -65,6 +66,7 @@ def demo(
         _epidemic(dataset or "covid_canada", ahead, windows, model.seed, fit, console, out, overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
+    check_applies(check_model(model), model, net, fit)
     settings = fit_config(fit, progress=console.progress)
     task = Task(check_horizon(horizon), model, net_config(net), settings, LEVELS, windows)
     folder = Folder(out, FILES, overwrite=overwrite)

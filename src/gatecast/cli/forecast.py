@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import WINDOWS, Bounds, check_value
 from gatecast.cli import models
+from gatecast.cli.checks import check_applies, check_model, check_space, prepared
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
@@ -30,7 +34,7 @@ from gatecast.cli.flags import (
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read, source
 from gatecast.cli.run import Outcome, Task, run_forecast
 from gatecast.evaluation.output_frame import output_frame
 
@@ -41,7 +45,7 @@ FILES = ("forecast.csv", "backtest.csv", "report.html", "model.gatecast")
 
 
 def forecast(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file; -: standard input.", group=BASIC)],
     /,
     *,
     horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
@@ -72,7 +76,10 @@ def forecast(
 ) -> None:
     """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
     console = Console(show)
-    models.check_name(model.model, windows=windows)
+    name = check_model(model)
+    models.check_name(name, windows=windows)
+    check_applies(name, model, net, fit, data=data, more={"future": future})
+    _check_used(name, windows, refit=refit, history=history)
     task = Task(
         check_horizon(horizon),
         model,
@@ -81,17 +88,33 @@ def forecast(
         check_levels(levels),
         windows,
         refit=refit,
-        future=future,
+        future=source(future) if future is not None else None,
         history=history,
     )
     folder = Folder(out, FILES, overwrite=overwrite)
+    check_inputs(file, future)
+    folder.require_other_than(file, future)
     forecast_panel(read(file, data), task, console, folder, command="forecast")
+
+
+def _check_used(name: str, windows: int, *, refit: bool, history: bool) -> None:
+    """Refuse options that apply to nothing."""
+    check_value(Arg("windows"), windows, "int", Bounds(least=0, limit=WINDOWS.limit))
+    if refit and not windows:
+        problem = Arg("refit") + " is an option of the backtest, and " + Arg("windows", 0) + " leaves it out"
+        raise SettingError(problem, "leave " + Arg("refit") + " out, or take " + Arg("windows", 5))
+    if not history and name in models.CLASSES:
+        problem = Arg("history", False) + " is about the model file, and " + Arg("model", name) + " has none"
+        raise SettingError(problem, "leave " + Arg("history", False) + " out, or take " + Arg("model", "lstm"))
 
 
 def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *, command: str) -> Outcome:
     """Run the task on a panel; print and write the results."""
+    panel, task = prepared(panel, task)
+    check_space(folder, panel, task)
     console.panel(panel)
-    outcome = run_forecast(panel, task, console)
+    with folder.kept_on_failure(command):
+        outcome = run_forecast(panel, task, console, lambda tested: folder.write_frame("backtest.csv", tested.frame))
     console.say()
     for note in outcome.notes:
         console.say(note)
@@ -113,8 +136,6 @@ def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: 
     record = {"command": command, **outcome.record()}
     history = getattr(outcome.forecaster, "history_", None)
     folder.write_frame("forecast.csv", output_frame(outcome.forecast))
-    if outcome.backtest is not None:
-        folder.write_frame("backtest.csv", outcome.backtest.frame)
     write_report(
         folder.file("report.html"),
         panel=outcome.panel,

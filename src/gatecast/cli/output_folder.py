@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,24 @@ class Folder:
             if one is not None and one.resolve() in ours:
                 raise SettingError(f"{one} is read, and would be written as a result", "name another folder with --out")
 
+    @contextmanager
+    def kept_on_failure(self, command: str) -> Iterator[None]:
+        """Where the block fails, list what was written before, so that it stays and the next run may replace it."""
+        try:
+            yield
+        except BaseException as error:
+            if self.written:
+                files = sorted({*self.written, *self._ours} - {RECORD})
+                record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "failed": str(error)}
+                with suppress(OSError):
+                    self._write_record(record)
+                    print(f"Kept: {', '.join(str(self.path / name) for name in self.written)}", file=sys.stderr)
+            raise
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        with whole(self.path / RECORD) as draft:
+            draft.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
     def require_space(self, size: int) -> None:
         """Check that the disk has room for about so many bytes."""
         require_space(self.path, size, Arg("out", str(self.path)))
@@ -103,5 +123,6 @@ class Folder:
         others = sorted(self._ours - {*self.names, *self.written, RECORD})
         files = [*self.written, *(name for name in others if (self.path / name).exists())]
         record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "run": run}
-        self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+        self.written.append(RECORD)
+        self._write_record(record)
         return [str(self.path / name) for name in self.written]

@@ -21,12 +21,15 @@ _OTHERS = (  # options declared by the commands themselves
     "models",
     "out",
     "population",
+    "refit",
     "scenario",
     "step",
     "transmission",
     "windows",
 )
 _CALLS: dict[str, Callable[..., str]] = {
+    "Naive": lambda: "--model naive",
+    "SeasonalNaive": lambda: "--model seasonal-naive",
     "panel.future_frame": lambda *_: "a file with a row for each series and step ahead",
     "LSTMForecaster": lambda horizon=..., **_: f"gatecast forecast FILE --horizon {_shown(horizon)}",
 }

@@ -36,6 +36,16 @@ class Forecaster(ABC):
     def fit(self, panel: Panel) -> Self:
         """Learn from the panel up to its origin; nothing after it is read."""
 
+    def check(self, panel: Panel) -> None:
+        """What can be known before ``fit``: the errors that it would raise for settings and panel, without training.
+
+        Raises:
+            DataError, SettingError: as ``fit`` raises them.
+        """
+        if self.horizon is not None:
+            self._steps(None)
+            _require_dates(panel, self.horizon)
+
     @abstractmethod
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         """Forecast from the origin of the panel; the arguments have been validated by :meth:`predict`."""
@@ -72,7 +82,10 @@ class Forecaster(ABC):
         panel = self._panel(panel)
         _require_dates(panel, horizon)
         steps = self._covariate_steps()
-        if future is not None and steps:
+        if future is not None and not steps:
+            problem = Arg("future") + f" applies to nothing: {self.name} uses no covariates"
+            raise SettingError(problem, "leave it out, or take a model that does, e.g. an LSTMForecaster")
+        if future is not None:
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)

@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, Call
 from gatecast.base.options import Bounds, check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
@@ -88,7 +88,24 @@ class LinearAR(Forecaster):
         self.seed = seed
         self.name = name
 
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
+        self.clone()._prepare(panel)
+
     def fit(self, panel: Panel) -> Self:
+        cases = self._prepare(panel)
+        train, check = _split(cases, self.horizon)
+        seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
+        self.choice_ = _choose(train, check, self._contexts(panel), seasons)
+        self.weights_ = _ridge(cases, self.choice_, self.context_)
+        checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
+        weights = _ridge(train, self.choice_, self.context_) if checked else None
+        self.residuals_ = _residuals(check, weights) if weights is not None else _left_out(cases, self.choice_)
+        self.panel_ = panel
+        return self
+
+    def _prepare(self, panel: Panel) -> Cases:
+        """The windows to learn from, after the checks of settings and panel."""
         self._steps(None)
         if self.context is not None:
             check_value(Arg("context"), self.context, "int", LINEAR_CONTEXT)
@@ -97,15 +114,7 @@ class LinearAR(Forecaster):
         cases = _collect(panel, self.context_, self.horizon, self.seed)
         if not len(cases.age):
             raise self._no_windows(panel)
-        train, check = _split(cases, self.horizon)
-        seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
-        self.choice_ = _choose(train, check, options, seasons)
-        self.weights_ = _ridge(cases, self.choice_, self.context_)
-        checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
-        weights = _ridge(train, self.choice_, self.context_) if checked else None
-        self.residuals_ = _residuals(check, weights) if weights is not None else _left_out(cases, self.choice_)
-        self.panel_ = panel
-        return self
+        return cases
 
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         mean, scale = self._point(panel, horizon)
@@ -158,8 +167,9 @@ class LinearAR(Forecaster):
             return DataError(problem, "take a shorter " + Arg("horizon"), place=panel.source)
         ranges = [np.fmax.reduce(rows) - np.fmin.reduce(rows) for _, rows in panel if len(rows)]
         if not np.any(np.array(ranges) > 0):
-            return DataError(f"{self.name} has nothing to learn: all series are constant", "take Naive")
-        return DataError(f"{self.name} needs {rows} that vary and are mostly observed", "take Naive")
+            return DataError(f"{self.name} has nothing to learn: all series are constant", "take " + Call("Naive"))
+        problem = f"{self.name} needs {rows} that are mostly observed and not the same as a season before"
+        return DataError(problem, "take " + Call("SeasonalNaive" if panel.season > 1 else "Naive"))
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -149,6 +149,12 @@ class LSTMForecaster(Forecaster):
         self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
         return self
 
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
+        config = resolve_world(self.fit_config or FitConfig())
+        self._check(panel)
+        self._plan(panel, config)
+
     def find_lr(self, panel: Panel, *, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100) -> RateSearch:
         """The learning-rate range test on this panel (Smith 2017); see :func:`gatecast.training.find_lr`.
 

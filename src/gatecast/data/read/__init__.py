@@ -200,6 +200,8 @@ def _opened(source: Any) -> tuple[str | None, Any]:
     """A file of NumPy arrays as its name and the arrays; everything else as it is."""
     if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
         return Path(source).name, open_arrays(Path(source))
+    if getattr(source, "name", None) == "standard input":
+        return "standard input", source
     return None, source
 
 

@@ -41,7 +41,7 @@ def load_table(source: Any, schema: Schema, *, name: str | None = None) -> tuple
     if hasattr(source, "read"):
         content = source.read()
         raw = content.encode() if isinstance(content, str) else bytes(content)
-        return _load_text(lambda: io.BytesIO(raw), "text", schema)
+        return _load_text(lambda: io.BytesIO(raw), name or "text", schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
