@@ -54,7 +54,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 def test_covariates_that_end_early_are_named_before_training(run: Run, tmp_path: Path, no_training: list[str]) -> None:
     load(200, ahead=24, wind=17).to_csv(tmp_path / "load.csv", index=False)
     options = ["--target", "load", "--known", "temp,wind", *QUICK]
-    code, out, err = run("forecast", "load.csv", "--horizon", 24, *options)
+    code, _, err = run("forecast", "load.csv", "--horizon", 24, *options)
     assert code == 2
     assert "complete for 17 rows after the origin: wind ends at 2024-01-10" in err
     assert "take --horizon 17 or less" in err
