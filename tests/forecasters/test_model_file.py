@@ -154,9 +154,10 @@ def test_nothing_inside_can_run_code(saved: Path) -> None:
     assert header[8:9] == b"{"  # safetensors: length, then JSON
 
 
-def test_the_data_is_not_inside(saved: Path) -> None:
+def test_the_data_is_not_inside_without_history(tmp_path: Path) -> None:
+    path = fitted().save(tmp_path / "m.gatecast", history=False)
     with refused(NotFittedError, problem="a loaded forecaster holds no data", remedy=Arg("panel", ...)):
-        load(saved).predict()
+        load(path).predict()
 
 
 def test_save_before_fit(tmp_path: Path) -> None:
@@ -284,6 +285,9 @@ def test_parts_that_do_not_fit_together(tmp_path: Path, saved: Path) -> None:
         ("model", {"shapes": [1]}),
         ("model", {"schema": None}),
         ("model", {"kind": "other"}),
+        ("model", {"kept": {"ids": ["a"], "source": "x"}}),
+        ("model", {"kept": {"ids": [], "source": "x"}}),
+        ("model", {"kept": [1]}),
         ("model", {"members": -1}),
     ],
 )

@@ -72,6 +72,7 @@ class Bounds:
         above, least: lower bound, excluded and included.
         below, most: upper bound, excluded and included.
         one_of: all values allowed.
+        limit: the largest value that can be worked with; named only where it is exceeded.
     """
 
     above: float | None = None
@@ -79,6 +80,7 @@ class Bounds:
     below: float | None = None
     most: float | None = None
     one_of: tuple[Any, ...] = ()
+    limit: float | None = None
 
     def allow(self, value: Any) -> bool:
         """Whether the value lies within; NaN never does."""
@@ -102,6 +104,11 @@ class Bounds:
 
 
 _ANY = Bounds()
+HORIZON = Bounds(least=1, limit=100_000)  # rows ahead
+CONTEXT = Bounds(least=2, limit=100_000)  # rows that a network reads
+WINDOWS = Bounds(least=1, limit=10_000)  # origins of a backtest
+MEMBERS = Bounds(least=1, limit=1_000)
+SEED = Bounds(least=0, limit=2**53)  # numbers that JSON and every generator hold exactly
 
 
 def option(
@@ -113,6 +120,7 @@ def option(
     below: float | None = None,
     most: float | None = None,
     one_of: Sequence[Any] = (),
+    limit: float | None = None,
     search: Search | None = None,
 ) -> Any:
     """A dataclass field with its help text and bounds.
@@ -123,9 +131,10 @@ def option(
         above, least: lower bound, excluded and included.
         below, most: upper bound, excluded and included.
         one_of: all values allowed.
+        limit: the largest value that can be worked with, far above what is useful.
         search: the range in which a search looks for its value; None: it is never searched.
     """
-    bounds = Bounds(above, least, below, most, tuple(one_of))
+    bounds = Bounds(above, least, below, most, tuple(one_of), limit)
     return field(default=default, metadata={"help": help, "bounds": bounds, "search": search})
 
 
@@ -196,6 +205,28 @@ def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) 
             raise SettingError(name + f" must be {words}, got {value!r}")
     if bounds != _ANY and not bounds.allow(value):
         raise SettingError(name + f" must be {bounds}, got {value!r}")
+    if bounds.limit is not None and value > bounds.limit:
+        raise SettingError(name + f" must be at most {bounds.limit:,}, got {_large(value)}")
+
+
+HIGHEST_LEVEL = 99.99  # percent: probabilities are kept to six digits
+
+
+def check_level(level: Any) -> None:
+    """Validate the level of an interval in percent.
+
+    Raises:
+        SettingError: it is not between 0 and 100, or so close to 100 that its ends would be infinite.
+    """
+    check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
+    if level > HIGHEST_LEVEL:
+        problem = Arg("levels") + f" must be at most {HIGHEST_LEVEL}, got {level}"
+        raise SettingError(problem, "take " + Arg("levels", [HIGHEST_LEVEL]) + " or less")
+
+
+def _large(value: Any) -> str:
+    """A number that is too large, in few characters."""
+    return f"{value:,}" if value < 10**15 else f"about 1e{len(str(int(value))) - 1}"
 
 
 def call_text(made: Any, settings: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import WINDOWS, check_value
 from gatecast.cli import models
+from gatecast.cli.checks import check_applies, check_model, check_models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
@@ -25,7 +26,7 @@ from gatecast.cli.flags import (
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read
 from gatecast.cli.run import Task, compare
 
 FILES = ("backtest.csv", "scores.csv")
@@ -49,11 +50,16 @@ def backtest(
 ) -> None:
     """Forecast the past of a file and compare the models with what happened."""
     console = Console(output)
-    check_value(Arg("windows"), windows, "int", Bounds(least=1))
+    check_value(Arg("windows"), windows, "int", WINDOWS)
     folder = Folder(out, FILES, overwrite=output.overwrite) if out else None
+    if folder is not None:
+        folder.require_other_than(file)
     task = Task.of(lstm, horizon, levels, progress=False, windows=windows, step=step, refit=refit)
-    name = models.check_name(lstm.model.model)
+    name = check_model(lstm.model)
+    check_applies(name, lstm.model, lstm.net, lstm.fit, data=data)
+    check_inputs(file, None)
     panel = read(file, data)
+    check_models(panel, task)
     console.panel(panel)
     tested = compare(panel, task, console, name)
     verdict = tested.verdict(models.candidate(tested, name))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from gatecast.base.errors import SettingError
+from gatecast.cli.checks import check_applies, check_model
 from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
@@ -58,6 +59,7 @@ def demo(
         _epidemic(dataset or "covid_canada", ahead, windows, lstm, console, out, output.overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
+    check_applies(check_model(lstm.model), lstm.model, lstm.net, lstm.fit)
     task = Task.of(lstm, horizon, progress=console.progress, windows=windows)
     folder = Folder(out, FILES, overwrite=output.overwrite)
     forecast_panel(datasets.load(dataset), task, console, folder, command="demo")

@@ -14,7 +14,7 @@ from gatecast.cli.epidemic_tables import print_study
 from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, OutputFlags, fit_config, several
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import given
+from gatecast.cli.read_args import check_inputs, given, source
 from gatecast.cli.shell import in_shell
 from gatecast.epidemic.config import StudyConfig
 
@@ -36,7 +36,9 @@ def _several(name: str, kind: Any, group: Group = MODEL, default: str = "") -> P
 
 
 def epidemic(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file of daily cases.", group=BASIC)],
+    file: Annotated[
+        Path, Parameter(help="CSV, TSV (also .gz) or Parquet file of daily cases; -: standard input.", group=BASIC)
+    ],
     /,
     *,
     population: Annotated[str, Parameter(help="Persons, or the column that holds them for each series.", group=BASIC)],
@@ -72,10 +74,12 @@ def epidemic(
         seed=seed,
     )
     folder = Folder(out, FILES, overwrite=output.overwrite)
+    check_inputs(file, None)
+    folder.require_other_than(file)
     from gatecast.epidemic import read_cases
 
     sums = cumulative if cumulative == "auto" else cumulative == "yes"
-    cases = read_cases(file, persons, cumulative=sums, **given(data))
+    cases = read_cases(source(file), persons, cumulative=sums, **given(data))
     run_study(cases, persons, config, console, folder, command="epidemic")
 
 

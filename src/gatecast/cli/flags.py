@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import HORIZON, check_value
 from gatecast.data.schema import Schema
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
@@ -46,7 +46,7 @@ def switch(help: str, group: Group) -> Parameter:
     return Parameter(help=help, group=group, negative=(), show_default=False)
 
 
-File = Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)]
+File = Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file; -: standard input.", group=BASIC)]
 Horizon = Annotated[int, Parameter(help="Steps ahead.", group=BASIC)]
 Levels = Annotated[
     tuple[float, ...], several(float, "Interval levels in percent: --levels 50,90. [default: 80,95]", BASIC)
@@ -190,5 +190,5 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
 
 def check_horizon(horizon: int) -> int:
     """Validate ``--horizon``."""
-    check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
+    check_value(Arg("horizon"), horizon, "int", HORIZON)
     return horizon

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from gatecast.base.errors import ModelFileError
-from gatecast.base.files import require_file
 from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
@@ -22,7 +21,7 @@ from gatecast.cli.flags import (
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read, source
 from gatecast.evaluation.forecast import checked_levels
 from gatecast.evaluation.output_frame import output_frame
 
@@ -47,12 +46,16 @@ def predict(
     """Forecast new data with a saved model, without training. Nothing is written unless --out is given."""
     console = Console(output)
     folder = Folder(out, FILES, overwrite=output.overwrite) if out else None
-    require_file(file)
+    check_inputs(file, future)
+    if folder is not None:
+        folder.require_other_than(file, future, model)
     forecaster = load_model(model)
     if not hasattr(forecaster, "horizon"):
         raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
     panel = read(file, data, forecaster.schema_)
-    forecast = forecaster.predict(horizon, panel=panel, levels=checked_levels(levels), future=future)
+    later = source(future) if future is not None else None
+    forecast = forecaster.predict(horizon, panel=panel, levels=checked_levels(levels), future=later)
+    panel = forecast.panel  # with the rows that the model keeps, where the file continues them
     console.panel(panel)
     console.say()
     console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)

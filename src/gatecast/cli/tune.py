@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 from gatecast.base.errors import SettingError
 from gatecast.cli import models
+from gatecast.cli.checks import check_model
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import (
     BASIC,
@@ -27,7 +28,7 @@ from gatecast.cli.flags import (
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read
 
 if TYPE_CHECKING:
     from gatecast.tuning import Tuning
@@ -72,13 +73,16 @@ def tune(
     from gatecast.base.errors import require
 
     console = Console(output)
-    if models.check_name(lstm.model.model) != "lstm":
+    if check_model(lstm.model) != "lstm":
         raise SettingError("tune searches the settings of the LSTM", f"leave --model {lstm.model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")
     folder = Folder(out, FILES, overwrite=output.overwrite)
     settings = fit_config(lstm.fit, progress=console.progress)
     base = models.lstm(check_horizon(horizon), lstm.model, net_config(lstm.net), settings)
+    check_inputs(file, None)
+    folder.require_other_than(file)
     panel = read(file, data)
+    base.check(panel)
     console.panel(panel)
     if storage is None:
         out.mkdir(parents=True, exist_ok=True)

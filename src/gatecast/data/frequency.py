@@ -28,6 +28,7 @@ _FIXED = {
 }
 _LIMIT = 2**63 - _FIXED["D"]  # nanoseconds from 1970 that 64 bits hold, less a day
 # Months in the aliases of month, quarter and year, by their starts and by their ends.
+_LAST = "2262-04-01"  # ten days before the last moment of 64-bit nanoseconds
 _MONTHS = {"MS": 1, "QS": 3, "YS": 12, "ME": 1, "QE": 3, "YE": 12}
 OLD_MONTHS = {"M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}  # as pandas spelled them before 2.2
 
@@ -70,6 +71,14 @@ class Frequency:
         """Width of one step in nanoseconds; None where it varies (months, business days) or has no dates."""
         multiple, unit = self._parts
         return multiple * _FIXED[unit] if unit in _FIXED else None
+
+    def room_after(self, time: np.datetime64) -> int:
+        """Steps after a time that end before the last moment of 64-bit nanoseconds, in April 2262."""
+        if self._month_step is not None:
+            months = np.datetime64(_LAST, "M") - time.astype("datetime64[M]")
+            return int(months.astype(np.int64)) // self._month_step
+        width = self.nanoseconds or 7 * _FIXED["D"] // 5  # business days, and days of the month like BMS
+        return int((np.datetime64(_LAST, "ns") - time.astype("datetime64[ns]")).astype(np.int64)) // width
 
     @cached_property
     def months(self) -> int | None:

@@ -20,7 +20,7 @@ LAYOUTS = ("auto", "long", "wide", "rows")
 DUPLICATES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
 AGGREGATES = ("mean", "sum", "min", "max", "median", "first", "last")
 _ROLES = ("time", "target", "id", "past", "known", "static", "category")
-_FILE = ("delimiter", "encoding", "header")
+FORM = ("delimiter", "encoding", "header", "date_format")  # of the text of one file
 _ORDERS = ("day-first", "month-first", "year-first")
 
 
@@ -32,6 +32,7 @@ class Schema:
 
     Args:
         levels: for each categorical covariate the names behind its codes.
+        given: fields of the form of the text that were given, not found; they hold for other files too.
 
     Example:
         >>> import gatecast
@@ -67,6 +68,7 @@ class Schema:
     skip_rows: int = option(0, "Rows below the column names to leave out (units, notes).", least=0)
     start: object | None = option(None, "Time of the first row, for data without times.")
     levels: tuple[tuple[str, ...], ...] = ()
+    given: Names = ()
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -107,12 +109,13 @@ class Schema:
     def portable(self) -> Schema:
         """The schema for another file with the same columns.
 
-        Delimiter, encoding, header line, date pattern and frequency are found anew in each file. An order of day and
-        month is kept, and so are the frequency and start of rows without times.
+        Delimiter, encoding, header line, date pattern and frequency are found anew in each file, unless they were
+        given. An order of day and month is kept, and so are the frequency and start of rows without times.
         """
         counted = self.time == () and self.layout != "rows"
-        order = self.date_format if self.date_format in _ORDERS else None
-        changes: dict[str, Any] = {**dict.fromkeys(_FILE), "date_format": order}
+        changes: dict[str, Any] = {name: None for name in FORM if name not in self.given}
+        if self.date_format in _ORDERS:
+            changes.pop("date_format", None)
         return replace(self, **changes) if counted else replace(self, **changes, freq=None, start=None)
 
     def to_dict(self) -> dict[str, Any]:

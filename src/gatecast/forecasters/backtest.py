@@ -11,12 +11,12 @@ import numpy as np
 
 from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError, UnknownNameError
 from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
+from gatecast.base.options import HORIZON, WINDOWS, check_value
 from gatecast.base.text import plural, shorten
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, checked_levels
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
 from gatecast.forecasters.seasons import season_of
@@ -273,8 +273,8 @@ def seasonal_scales(panel: Panel, season: int) -> np.ndarray:
 def _check(models: Sequence[Forecaster], horizon: int, windows: int, step: int) -> None:
     if not models:
         raise SettingError("backtest needs at least one model", "e.g. backtest([Naive()], panel, 14)")
-    for name, value in {"horizon": horizon, "windows": windows, "step": step}.items():
-        check_value(Arg(name), value, "int", AT_LEAST_1)
+    for name, value, bounds in (("horizon", horizon, HORIZON), ("windows", windows, WINDOWS), ("step", step, HORIZON)):
+        check_value(Arg(name), value, "int", bounds)
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -21,18 +21,19 @@ from typing import Self
 import numpy as np
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
+from gatecast.base.findings import Arg, Call
+from gatecast.base.options import Bounds, check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
 
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # in units of the mean squared lag, times windows
 CELLS = 16_000_000  # float32 values of all windows together: 64 MB
 MAX_CONTEXT = 720
 SPARSE = 0.25  # share of rows that repeat the one before, from which demand counts as intermittent
 STEP_PRIOR = 20  # residuals of a step; below, its width in intermittent demand is rather that of all steps
+LINEAR_CONTEXT = Bounds(least=1, limit=100_000)
 MIN_CHECKS = 8  # fewer windows to choose by: residuals come from leaving one out
 
 
@@ -90,18 +91,15 @@ class LinearAR(Forecaster):
     seed: int = 1
     name: str = "LinearAR"
 
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
+        self.clone()._prepare(panel)
+
     def fit(self, panel: Panel) -> Self:
-        self._steps(None)
-        if self.context is not None:
-            check_value(Arg("context"), self.context, "int", AT_LEAST_1)
-        options = self._contexts(panel)
-        self.context_, self.season_ = options[-1], panel.season
-        cases = _collect(panel, self.context_, self.horizon, self.seed)
-        if not len(cases.age):
-            raise self._no_windows(panel)
+        cases = self._prepare(panel)
         train, check = _split(cases, self.horizon)
         seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
-        self.choice_ = _choose(train, check, options, seasons)
+        self.choice_ = _choose(train, check, self._contexts(panel), seasons)
         self.weights_ = _ridge(cases, self.choice_, self.context_)
         checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
         self.sparse_ = _repeated(cases) > SPARSE
@@ -111,6 +109,18 @@ class LinearAR(Forecaster):
             self.residuals_ = _left_out(cases, self.choice_)
         self.panel_ = panel
         return self
+
+    def _prepare(self, panel: Panel) -> Cases:
+        """The windows to learn from, after the checks of settings and panel."""
+        self._steps(None)
+        if self.context is not None:
+            check_value(Arg("context"), self.context, "int", LINEAR_CONTEXT)
+        options = self._contexts(panel)
+        self.context_, self.season_ = options[-1], panel.season
+        cases = _collect(panel, self.context_, self.horizon, self.seed)
+        if not len(cases.age):
+            raise self._no_windows(panel)
+        return cases
 
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         mean, scale = self._point(panel, horizon)
@@ -164,8 +174,9 @@ class LinearAR(Forecaster):
             return DataError(problem, "take a shorter " + Arg("horizon"), place=panel.source)
         ranges = [np.fmax.reduce(rows) - np.fmin.reduce(rows) for _, rows in panel if len(rows)]
         if not np.any(np.array(ranges) > 0):
-            return DataError(f"{self.name} has nothing to learn: all series are constant", "take Naive")
-        return DataError(f"{self.name} needs {rows} that vary and are mostly observed", "take Naive")
+            return DataError(f"{self.name} has nothing to learn: all series are constant", "take " + Call("Naive"))
+        problem = f"{self.name} needs {rows} that are mostly observed and not the same as a season before"
+        return DataError(problem, "take " + Call("SeasonalNaive" if panel.season > 1 else "Naive"))
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────

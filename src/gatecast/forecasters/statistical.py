@@ -72,9 +72,14 @@ class _Statistical(Forecaster):
         self.seed = seed
         self.name = name or type(self).__name__
 
-    def fit(self, panel: Panel) -> Self:
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
         _statsforecast(type(self).__name__)
         check_value(Arg("jobs"), self.jobs, "int", AT_LEAST_1)
+        season_of(self.season, panel)
+
+    def fit(self, panel: Panel) -> Self:
+        self.check(panel)
         self.season_ = season_of(self.season, panel)
         self.history_ = self.history or self._limit(self.season_)
         self.panel_ = panel

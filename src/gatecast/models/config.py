@@ -53,8 +53,10 @@ class NetConfig:
         one_of=CELLS,
         search=OneOf("lstm", "gru"),
     )
-    hidden_size: int = option(128, "width of the hidden and cell state", least=1, search=Int(16, 256, log=True))
-    num_layers: int = option(1, "stacked recurrent layers", least=1, search=Int(1, 3))
+    hidden_size: int = option(
+        128, "width of the hidden and cell state", least=1, limit=16_384, search=Int(16, 256, log=True)
+    )
+    num_layers: int = option(1, "stacked recurrent layers", least=1, limit=100, search=Int(1, 3))
     dropout: float = _probability(
         0.1, "probability of dropping an activation in training (embedding, between layers, output)", 0.5
     )
@@ -88,10 +90,14 @@ class NetConfig:
     peephole: bool = _switch(False, "let the gates see the cell state (lstm only)")
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     segment: int | None = option(
-        None, "rows in one segment (kind=segment); None: about the season, at most the horizon", least=1
+        None, "rows in one segment (kind=segment); None: about the season, at most the horizon", least=1, limit=100_000
     )
-    embedding: int | None = option(None, "width of the segment embedding (kind=segment); None: hidden_size", least=1)
-    id_embedding: int = option(0, "width of a learned vector for each series of a global model; 0: no vector", least=0)
+    embedding: int | None = option(
+        None, "width of the segment embedding (kind=segment); None: hidden_size", least=1, limit=16_384
+    )
+    id_embedding: int = option(
+        0, "width of a learned vector for each series of a global model; 0: no vector", least=0, limit=16_384
+    )
     base: str = option(
         "auto",
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "

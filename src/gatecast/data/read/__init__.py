@@ -17,15 +17,18 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.arrays import open_arrays, read_arrays
 from gatecast.data.read.assemble import panel_of
+from gatecast.data.read.damaged import readable
 from gatecast.data.read.files import load_table
+from gatecast.data.read.form import check_form
 from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.meaning import Meaning, find_meaning
+from gatecast.data.read.new_rows import read_new
 from gatecast.data.read.static_columns import read_category
 from gatecast.data.read.table import Table
 from gatecast.data.read.timezones import check_zone
-from gatecast.data.schema import Schema
+from gatecast.data.schema import FORM, Schema
 
 _ARRAY_ROLES = ("time", "target", "id", "past", "known", "static", "category", "tz")
 
@@ -153,7 +156,8 @@ def describe(source: Any, **given: Any) -> Schema:
 
 
 def _understood(source: Any, schema: Schema, name: str | None) -> tuple[Table, Meaning]:
-    table, findings = load_table(source, schema, name=name)
+    with readable(name or (Path(source).name if isinstance(source, str | PathLike) else "text")):
+        table, findings = load_table(source, schema, name=name)
     meaning = find_meaning(table, schema)
     return table, replace(meaning, findings=[*findings, *meaning.findings])
 
@@ -166,15 +170,21 @@ def refine(schema: Schema, **given: Any) -> Schema:
         given: arguments of :func:`read_panel`; they override it.
     """
     fields = {name: _normal(name, value) for name, value in given.items()}
+    told = [name for name in FORM if given.get(name) is not None]
+    fields["given"] = tuple(dict.fromkeys((*schema.given, *told)))
     if "category" in given and fields["category"] != schema.category:
         fields["levels"] = ()  # those of the columns named before
-    return replace(schema, **fields)
+    schema = replace(schema, **fields)
+    check_form(schema)
+    return schema
 
 
 def _normal(name: str, value: Any) -> Any:
     """The value of one argument as a schema holds it."""
     if name == "time" and isinstance(value, bool):
         return None if value else ()
+    if name == "delimiter" and value == r"\t":
+        return "\t"  # as a shell passes it
     if name in ("time", "target", "id"):
         return None if value is None else _names(value)
     if name in ("past", "known", "static", "category"):
@@ -197,6 +207,8 @@ def _opened(source: Any) -> tuple[str | None, Any]:
     """A file of NumPy arrays as its name and the arrays; everything else as it is."""
     if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
         return Path(source).name, open_arrays(Path(source))
+    if getattr(source, "name", None) == "standard input":
+        return "standard input", source
     return None, source
 
 
@@ -213,4 +225,4 @@ def _of_arrays(source: Any, name: str | None, schema: Schema) -> Panel | None:
     return panel
 
 
-__all__ = ["add_future", "describe", "read", "read_panel", "refine"]
+__all__ = ["add_future", "describe", "read", "read_new", "read_panel", "refine"]

@@ -11,6 +11,7 @@ import numpy as np
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural, shorten
 from gatecast.data.frequency import Frequency
+from gatecast.data.known_ahead import ends_ahead
 from gatecast.data.panel import Panel
 from gatecast.data.read.grid import Grid, Long, sorted_rows, stack, to_grid
 from gatecast.data.read.number_text import require_finite, to_float, without_infinite
@@ -125,6 +126,9 @@ def assemble(
     )
     odd = [*_trimmed(found, edges, end, stop), *oddities(target, found, grid.ids)]
     panel, dropped = _without_empty(panel, found, origin)
+    ends = ends_ahead(panel)
+    if ends:
+        odd.append(note("known covariates end", ends, place=""))
     return replace(panel, repairs=(*findings, *kept, *odd, *dropped))
 
 

@@ -95,7 +95,8 @@ def _iso(column: Column, cells: pd.Series, order: str | None) -> Parsed:
     times = pd.to_datetime(normal, format="ISO8601", errors="coerce", utc=bool(zoned.any()))
     if times.isna().any() and not zoned.any():
         shape = normal.str.extract(rf"^{_ISO.pattern}$")
-        times = times.fillna(_from_digits(shape[0], shape[1], shape[2].fillna("1"), shape, 3))
+        digits = _from_digits(shape[0], shape[1], shape[2].fillna("1"), shape, 3)
+        times = times.fillna((digits - _offsets(normal)).dt.tz_localize("UTC") if zoned.any() else digits)
     if not zoned.any():
         return Parsed(times)
     offsets = set(normal.str.extract(r"(Z|[+-]\d{2}(?::?\d{2})?)$")[0].str.replace(":", "", regex=False))
@@ -105,6 +106,13 @@ def _iso(column: Column, cells: pd.Series, order: str | None) -> Parsed:
         message = f"{column.name} has offsets from UTC ({shown}): times are kept in UTC"
         findings = [note("time zone", message, place=column.name, remedy=Arg("tz") + " shows local time")]
     return Parsed(times.dt.tz_localize(None), tz="UTC", findings=findings)
+
+
+def _offsets(cells: pd.Series) -> pd.Series:
+    """Offsets from UTC at the end of texts; Z has none."""
+    parts = cells.str.extract(r"([+-])(\d{2}):?(\d{2})$").fillna({0: "+", 1: "0", 2: "0"})
+    minutes = 60 * parts[1].astype(int) + parts[2].astype(int)
+    return pd.to_timedelta(minutes.where(parts[0] == "+", -minutes), unit="min")
 
 
 def _dashes(match: re.Match[str]) -> str:

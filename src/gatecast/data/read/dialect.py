@@ -90,9 +90,12 @@ def sniff(file: io.BufferedIOBase, origin: Origin, schema: Schema) -> tuple[Dial
         raise origin.error("the file is empty", "expected a header line and rows of values")
     encoding, findings = (schema.encoding, []) if schema.encoding else find_encoding(head, origin)
     lines = _lines(head, encoding, whole=len(head) < _SAMPLE_BYTES)
+    if not any(line.strip() for line in lines):
+        raise origin.error("the file is empty", "expected a header line and rows of values")
     delimiter = schema.delimiter or find_delimiter(lines)
     rows = [tuple(split(line, delimiter)) if line.strip() else () for line in lines]
-    width = Counter(len(row) for row in rows[len(rows) // 3 :] if row).most_common(1)[0][0]
+    filled = [row for row in rows if row]  # Excel leaves empty lines at the end
+    width = Counter(len(row) for row in filled[len(filled) // 3 :]).most_common(1)[0][0]
     top = _table_top(rows, width) if schema.header is None else schema.header - 1
     count = header_rows(rows[top:], width) if schema.header is None else 1
     if top:
@@ -297,10 +300,14 @@ def _names(header: list[tuple[str, ...]], width: int) -> tuple[tuple[str, ...], 
 def distinct(names: list[str]) -> tuple[tuple[str, ...], list[Finding]]:
     """The names, repeated ones with a number behind."""
     seen: Counter[str] = Counter()
-    result = []
+    result: list[str] = []
     for name in names:
         seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        new = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        while seen[name] > 1 and (new in names or new in result):
+            seen[name] += 1
+            new = f"{name} ({seen[name]})"
+        result.append(new)
     repeated = [name for name, count in seen.items() if count > 1]
     message = f"column names that came twice got a number: {shorten(repeated)}"
     return tuple(result), [note("header", message, len(repeated))] if repeated else []

@@ -45,7 +45,7 @@ def load_table(source: Any, schema: Schema, *, name: str | None = None) -> tuple
         content = source.read()
         if isinstance(content, str) and schema.encoding is not None:
             schema = replace(schema, encoding="utf-8-sig")  # it is decoded already
-        return _load_bytes(content.encode() if isinstance(content, str) else bytes(content), "text", schema)
+        return _load_bytes(content.encode() if isinstance(content, str) else bytes(content), name or "text", schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}

@@ -28,6 +28,7 @@ _LEGACY |= {
 _LEGACY |= {"daily": "D", "hourly": "h", "weekly": "W", "monthly": "MS", "quarterly": "QS", "yearly": "YS", "m": "min"}
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MOST = 1_000_000  # multiple of a unit
 _DAY = 86400 * 10**9
 _UNITS = (("D", _DAY), ("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
 
@@ -45,10 +46,10 @@ def parse_alias(freq: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             offset = pd.tseries.frequencies.to_offset(f"{multiple}{modern}")
-            text = str(offset.freqstr)
-            if offset.n < 1:
+            if not 1 <= offset.n <= MOST:
                 raise ValueError
-    except (ValueError, AttributeError):
+            text = str(offset.freqstr)
+    except (ValueError, AttributeError, OverflowError):
         examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
         raise SettingError(Arg("freq", freq) + " is not a known frequency", f"expected one like {examples}") from None
     return text if not text.startswith("1") or text[1:2].isdigit() else text[1:]
