@@ -74,10 +74,9 @@ class ConvKind(CellKind):
             "peephole": None if self.peephole == "none" else (3, hidden, *pixels),
         }
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> ConvSpec:
+    def _spec(self, **scan: Any) -> ConvSpec:
         options = self.options
-        acts = options.activation, options.recurrent_activation
-        return ConvSpec(*acts, (), "same", self.dilation, reverse, options.gradient_clip, zero_output)
+        return ConvSpec(options.activation, options.recurrent_activation, dilation=self.dilation, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

@@ -50,9 +50,7 @@ class Kind1997(CellKind):
     @property
     def units(self) -> Spec1997:
         """Gates and cells, as the operator counts them."""
-        options = self.options
-        size = self.hidden_size // self.blocks
-        return Spec1997(self.blocks, size, options.output_gate, options.feedback, options.truncate)
+        return self._spec()
 
     @property
     def gates(self) -> str:
@@ -86,10 +84,9 @@ class Kind1997(CellKind):
             "bias_ih": {"all": (units.units,), "gates": (units.gates,), "none": None}[self.biases],
         }
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> Spec1997:
-        units = self.units
-        places = units.blocks, units.size, units.output_gate, units.feedback, units.truncate
-        return Spec1997(*places, reverse, self.options.gradient_clip, zero_output)
+    def _spec(self, **scan: Any) -> Spec1997:
+        options, size = self.options, self.hidden_size // self.blocks
+        return Spec1997(self.blocks, size, options.output_gate, options.feedback, options.truncate, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

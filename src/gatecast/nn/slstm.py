@@ -62,9 +62,8 @@ class SLSTMKind(CellKind):
         rows, head = 4 * self.hidden_size, self.hidden_size // self.options.heads
         return super().shapes(input_size) | {"weight_hh": (rows, head)}
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> SLSTMSpec:
-        options = self.options
-        return SLSTMSpec(options.forget_gate == "exponential", reverse, options.gradient_clip, zero_output)
+    def _spec(self, **scan: Any) -> SLSTMSpec:
+        return SLSTMSpec(self.options.forget_gate == "exponential", **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

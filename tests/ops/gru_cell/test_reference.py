@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
 from gatecast.ops.gru_cell import reference
-from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.pytorch import gru
 from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
 
 T, B, INPUT, H = 5, 2, 3, 4

@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
 from gatecast.ops.rnn_cell import reference
-from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.pytorch import rnn
 from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 
 T, B, INPUT, H = 5, 2, 3, 4
@@ -86,7 +86,7 @@ def test_masks_by_hand() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_pytorchs_operator_computes_what_the_reference_does(activation: str, reverse: bool, bias: bool) -> None:
     x, weights, h = case()
-    weights, spec = weights if bias else RNNWeights(*weights[:2]), RNNSpec(activation, reverse)
+    weights, spec = weights if bias else RNNWeights(*weights[:2]), RNNSpec(activation, reverse=reverse)
     given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
     runs = rnn(x, weights, h, spec=spec), reference.rnn(x, weights, h, spec, LSTMMasks())
     gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
