@@ -114,12 +114,8 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         bias: learn one bias for each gate and channel.
         peephole: gates see the cell through a weight for each ``"channel"`` or each ``"pixel"`` of it, or ``"none"``.
         space: size of the state in each axis; with ``peephole="pixel"`` only.
-        batch_first: x and y are ``(batch, time, ...)``.
-        dropout: probability of dropping an entry of a layer's output on its way to the next layer.
-        bidirectional: a second set of weights reads the other way.
-        device: of the parameters.
-        dtype: of the parameters.
-        **options: fields of ``ConvLSTMCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``batch_first``, ``dropout`` between layers and ``bidirectional``, as of ``LSTM``; ``device`` and
+            ``dtype`` of the weights; fields of ``ConvLSTMCellOptions`` and ``StackOptions``.
 
     Raises:
         SettingError: an argument does not fit.
@@ -151,11 +147,6 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         bias: bool = True,
         peephole: str = "none",
         space: Sizes | None = None,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[ConvLSTMArguments],
     ) -> None:
         self._build(locals())

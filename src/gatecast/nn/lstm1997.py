@@ -120,12 +120,8 @@ class LSTM1997(Stack, kind=Kind1997, stack=StackOptions):
         input_gate_bias: first bias of the input gates: one for all or one for each block; None: as the weights.
         output_gate_bias: likewise, of the output gates. Negative values, one lower than the next, keep blocks from
             learning the same (paper, §4, "abuse problem").
-        batch_first: input and output are ``(batch, time, feature)``.
-        dropout: probability of dropping an output between two layers.
-        bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``LSTM1997CellOptions`` and ``StackOptions``, by keyword.
+        **options: ``batch_first``, ``dropout`` between layers and ``bidirectional``, as of ``LSTM``; ``device`` and
+            ``dtype`` of the weights; fields of ``LSTM1997CellOptions`` and ``StackOptions``.
 
     Raises:
         SettingError: an argument does not fit.
@@ -152,11 +148,6 @@ class LSTM1997(Stack, kind=Kind1997, stack=StackOptions):
         init_range: float = 0.1,
         input_gate_bias: GateBias = None,
         output_gate_bias: GateBias = None,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[LSTM1997Arguments],
     ) -> None:
         self._build(locals())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from gatecast.base.errors import SettingError
@@ -35,6 +36,23 @@ KERAS = {  # names of Keras's arguments here; its dropout, here input_dropout, i
     "dilation_rate": "dilation",
 }
 NEAR = 0.75  # similarity from which a name counts as misspelt
+
+
+@dataclass(frozen=True)
+class WeightPlace:
+    """Where the weights of a layer or cell are, and their type."""
+
+    device: torch.device | str | int | None = None
+    dtype: torch.dtype | None = None
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How a stack of layers passes over a sequence."""
+
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
 
 
 @dataclass(frozen=True)
@@ -291,6 +309,7 @@ def with_options(own: inspect.Signature, kinds: tuple[type, ...]) -> inspect.Sig
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for kind in kinds
         for f in fields(kind)
+        if f.name not in own.parameters
     ]
     plain = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     return inspect.Signature([*plain, *options])

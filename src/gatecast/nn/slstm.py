@@ -93,9 +93,7 @@ class sLSTM(Stack, kind=SLSTMKind, stack=StackOptions):
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``SLSTMCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``SLSTMCellOptions`` and ``StackOptions``.
 
     Example:
         >>> layer = sLSTM(3, 8, heads=2)
@@ -116,9 +114,6 @@ class sLSTM(Stack, kind=SLSTMKind, stack=StackOptions):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[SLSTMArguments],
     ) -> None:
         self._build(locals())
