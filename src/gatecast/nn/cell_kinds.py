@@ -49,6 +49,7 @@ class CellKind(ABC):
     bias: bool
     options: CellOptions
     takes: ClassVar[type[CellOptions]]
+    names: ClassVar[tuple[str, ...]] = ("h", "c")
     all_layers: ClassVar[Callable[..., tuple[Tensor, ...] | None] | None] = None  # operator of all layers, if any
     in_order: ClassVar[tuple[str, ...]] = ()  # weights as that operator takes them
 
@@ -70,12 +71,12 @@ class CellKind(ABC):
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the state's tensors."""
-        return ("h", "c")[: len(self.widths)]
+        return self.names[: len(self.widths)]
 
     @property
     def learned(self) -> tuple[str, ...]:
         """Parts that can be learned or computed from a static context; :meth:`completed` adds the others."""
-        return self.parts
+        return self.parts[:2]
 
     def completed(self, state: State) -> State:
         """The whole state from its learned parts."""
@@ -170,10 +171,6 @@ class LSTMKind(CellKind):
     @property
     def widths(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return ("h", "c")
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
         shapes = super().shapes(input_size)

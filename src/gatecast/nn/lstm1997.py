@@ -41,6 +41,7 @@ class Kind1997(CellKind):
     biases: str
     init_range: float
     takes = LSTM1997CellOptions
+    names = State1997._fields
 
     @classmethod
     def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
@@ -63,14 +64,6 @@ class Kind1997(CellKind):
     @property
     def widths(self) -> tuple[int, ...]:
         return self.hidden_size, self.hidden_size, self.units.gates
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return State1997._fields
-
-    @property
-    def learned(self) -> tuple[str, ...]:
-        return ("h", "c")
 
     def completed(self, state: State) -> State:
         """Gates without an output yet."""

@@ -26,6 +26,7 @@ from gatecast.ops import activation_of
 from gatecast.ops.activations import Activation
 from gatecast.ops.lstm1997_cell.spec import FEEDBACK
 
+ACTIVATIONS = ("activation", "recurrent_activation")  # options of the cells that have them
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 KERAS = {  # names of Keras's arguments here; its dropout, here input_dropout, is also a name of PyTorch's
@@ -94,6 +95,7 @@ class CellOptions:
             check_regularizer(getattr(self, regularizer), regularizer)
             constraint_of(getattr(self, constraint), constraint)
         check_regularizer(self.activity_regularizer, "activity_regularizer")
+        check_activations(**{name: getattr(self, name) for name in ACTIVATIONS if hasattr(self, name)})
 
     def _check_zoneout(self) -> None:
         """One probability, or a pair if the state has a cell."""
@@ -143,7 +145,6 @@ class GRUCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         if self.single_bias and self.reset_after:
             raise SettingError(
                 Arg("reset_after", True) + " multiplies one of the two biases by the reset gate and needs both",
@@ -163,10 +164,6 @@ class LSTMCellOptions(TorchCellOptions):
     layer_norm: bool = option(False, "layer normalisation of W_ih x, of W_hh h and of c (Ba 2016, eq. 20-22)")
     cell_clip: float | None = option(None, "bound on |c| (Sak 2014: 50)", above=0, below=math.inf)
     recompute: bool = option(False, "keep no gates for the gradient but compute them again: less memory, more time")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -207,10 +204,6 @@ class ConvLSTMCellOptions(CellOptions):
     activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
     recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
     unit_forget_bias: bool = option(True, "forget gates begin with bias 1, but for `Chrono` and `Spread`")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)

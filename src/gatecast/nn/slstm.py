@@ -27,6 +27,7 @@ class SLSTMKind(CellKind):
 
     options: SLSTMCellOptions
     takes = SLSTMCellOptions
+    names = SLSTMState._fields
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.options.heads:
@@ -41,14 +42,6 @@ class SLSTMKind(CellKind):
     @property
     def widths(self) -> tuple[int, ...]:
         return (self.hidden_size,) * 4
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return SLSTMState._fields
-
-    @property
-    def learned(self) -> tuple[str, ...]:
-        return ("h", "c")
 
     def completed(self, state: State) -> State:
         """A cell that has seen one step, of weight 1."""
