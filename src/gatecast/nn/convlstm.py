@@ -18,7 +18,7 @@ from gatecast.nn.cell_kinds import CellKind, LayerOutput, State, Weights
 from gatecast.nn.checks import RULES, Lengths, Mask, check_tensor, one_of, same_kind
 from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, check_can_be_packed, check_reads_forwards
 from gatecast.nn.sequences import Form, open_sequence, steps_that_count
-from gatecast.nn.states import Layers, StackOutput, state_out
+from gatecast.nn.states import Layers, state_out
 from gatecast.ops import LSTMMasks
 from gatecast.ops.convlstm_cell.reference import convlstm, result_space
 from gatecast.ops.convlstm_cell.spec import ConvSpec, ConvWeights, Shape
@@ -221,12 +221,7 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._state_before(sequence, hx, static, form, stateful=self.stack.stateful)
-        if self.stack.go_backwards:
-            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
-        out = self._run_one_by_one(sequence, state, steps)
-        if self.stack.stateful:
-            self._keep(out.state)
-        return self._give(out, form)
+        return self._read(sequence, state, steps, form)
 
     def step(
         self, x: Tensor, hx: Sequence[Tensor] | None = None, *, static: Tensor | None = None
@@ -243,7 +238,7 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         batched = x.dim() == self.rank + 2
         form = Form(False, batched, None, self.rank)
         sequence = self._checked(x)[None] if batched else self._checked(x)[None, None]
-        out = self._run_one_by_one(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
+        out = self._run(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
         return form.state(out.y[0]), state_out(form.states(out.state))
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,14 +280,6 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         """Options of one layer and direction: only the first layer's input convolution may change the size."""
         spec = self.cell.spec(reverse=direction == 1, zero_output=self.stack.zero_output_for_mask)
         return spec if layer else replace(spec, stride=self.stride, padding=self.padding)
-
-    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _give(self, out: StackOutput, form: Form) -> Any:
-        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
-        self._note_activity(y, -2 - self.rank)
-        both = self.bidirectional and self.stack.merge_mode is None
-        output = tuple(map(shaped, y.chunk(2, -1 - self.rank))) if both else shaped(y)
-        return (output, form.states(out.state)) if self.stack.return_state else output
 
 
 class ConvLSTM1d(ConvLSTM):

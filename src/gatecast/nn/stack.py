@@ -72,12 +72,7 @@ class Stack(Layers):
         sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=self.stack.stateful)
-        if self.stack.go_backwards:
-            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
-        out = self._run(sequence, state, steps)
-        if self.stack.stateful:
-            self._keep(out.state)
-        return self._give(out, form)
+        return self._read(sequence, state, steps, form)
 
     def step(
         self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None, *, static: Tensor | None = None
@@ -141,15 +136,3 @@ class Stack(Layers):
 
     def _spec(self, layer: int, direction: int) -> Any:
         return self.specs[direction]
-
-    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _give(self, out: StackOutput, form: Form) -> Any:
-        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
-        self._note_activity(y, -2)
-        both = self.bidirectional and self.stack.merge_mode is None
-        results: list[Any] = [tuple(map(shaped, y.chunk(2, -1))) if both else shaped(y)]
-        if self.stack.return_state:
-            results.append(state_out(form.states(out.state)))
-        if out.cells is not None:
-            results.append(form.padded(out.cells))
-        return results[0] if len(results) == 1 else tuple(results)

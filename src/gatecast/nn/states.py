@@ -17,7 +17,7 @@ from gatecast.nn.checks import check_static, checked_part, checked_state, same_k
 from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import StackOptions, differences
 from gatecast.nn.parameters import Recurrent
-from gatecast.nn.sequences import last_step, merged
+from gatecast.nn.sequences import Form, last_step, merged
 from gatecast.ops.lstm_cell import transforms
 
 _PASS_ON = "make it with " + Arg("stateful", False) + " and pass the state on: layer(x, state)"
@@ -209,6 +209,28 @@ class Layers(Recurrent):
                 getattr(self, f"kept_{name}").copy_(part.detach())  # the buffers of a program are fixed
             else:
                 setattr(self, f"kept_{name}", detached_copy(part))
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _read(self, x: Tensor, state: State | None, steps: Tensor | None, form: Form) -> Any:
+        """Run all layers over an opened sequence; the results in the form in which it came."""
+        if self.stack.go_backwards:
+            x, steps = x.flip(0), None if steps is None else steps.flip(0)
+        out = self._run(x, state, steps)
+        if self.stack.stateful:
+            self._keep(out.state)
+        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
+        self._note_activity(y, -2 - self.rank)
+        both = self.bidirectional and self.stack.merge_mode is None
+        results: list[Any] = [tuple(map(shaped, y.chunk(2, -1 - self.rank))) if both else shaped(y)]
+        if self.stack.return_state:
+            results.append(state_out(form.states(out.state)))
+        if out.cells is not None:
+            results.append(form.padded(out.cells))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _run(self, x: Tensor, state: State | None, steps: Tensor | None) -> StackOutput:
+        """Run all layers over a sequence."""
+        return self._run_one_by_one(x, state, steps)
 
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _run_one_by_one(
