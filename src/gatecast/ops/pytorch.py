@@ -43,7 +43,7 @@ def run_cell(
         h: state before the first step; None: zeros.
         spec: options of the cell.
         masks: of steps, recurrent dropout and zoneout (Hinton et al. 2012; Krueger et al. 2017).
-        operator: of PyTorch, which computes the cell with these options; None: there is none.
+        operator: of PyTorch, which computes the cell with these options; None: PyTorch has no such operator.
         reference: the definition of the cell.
     """
     h = x.new_zeros(x.shape[1], weights.w_hh.shape[1]) if h is None else h
