@@ -24,7 +24,7 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "LSTM": lambda **options: LSTM(3, 4, **options),
     "GRU": lambda **options: GRU(3, 4, **options),
     "RNN": lambda **options: RNN(3, 4, **options),
-    "sLSTM": lambda **options: sLSTM(3, 4, heads=2, **options),
+    "sLSTM": lambda **options: sLSTM(3, 4, **{"heads": 2, **options}),
     "LSTM1997": lambda **options: LSTM1997(3, 2, 2, **{"init_range": 0.7, "truncate": False, **options}),
     "ConvLSTM1d": lambda **options: ConvLSTM1d(3, 4, 2, **options),
     "ConvLSTM2d": lambda **options: ConvLSTM2d(3, 4, 3, peephole="channel", **options),
@@ -368,3 +368,35 @@ def test_a_layer_works_in_a_worker_of_a_data_loader_after_a_fork(kind: str) -> N
     expected = torch.stack([data[index] for index in range(2)])  # the parent has run it, then forks
     loader = DataLoader(data, batch_size=2, num_workers=1, multiprocessing_context="fork")
     torch.testing.assert_close(next(iter(loader)), expected)
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@EVERY
+def test_invalid_settings_of_every_layer_are_named(kind: str) -> None:
+    with pytest.raises(SettingError, match=r"dropout must be at least 0 and below 1, got -0.1"):
+        layer_of(kind, dropout=-0.1)
+    with pytest.raises(SettingError, match="num_layers must be at least 1, got 0"):
+        layer_of(kind, num_layers=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("sLSTM", {"heads": 3}, "heads must divide hidden_size = 4, got 3"),
+        ("sLSTM", {"forget_gate": "tanh"}, "forget_gate must be one of sigmoid, exponential, got 'tanh'"),
+        ("LSTM1997", {"bias": "some"}, "bias must be one of all, gates, none, got 'some'"),
+        ("LSTM1997", {"feedback": "gates"}, "feedback must be one of all, cells, none, got 'gates'"),
+        ("LSTM1997", {"input_gate_bias": (1.0, 2.0, 3.0)}, "input_gate_bias must be one number, or 2 for the blocks"),
+        ("LSTM1997", {"input_gate_bias": 1.0, "bias": "none"}, "input_gate_bias needs gates with a bias, got bias="),
+        ("LSTM1997", {"output_gate_bias": 1.0, "output_gate": False}, "output_gate_bias needs gates with a bias"),
+    ],
+)
+def test_invalid_settings_of_one_layer_are_named(kind: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        layer_of(kind, **options)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "sLSTM", "LSTM1997"])
+def test_an_input_of_another_width_is_named(kind: str) -> None:
+    with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
+        layer_of(kind)(input_of(kind)[..., :2])

@@ -68,9 +68,7 @@ class LSTMCell(Cell, kind=LSTMKind):
         hidden_size: width of the state.
         bias: whether the gates have biases.
         proj_size: width of a projection of the output; 0: none.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``LSTMCellOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``LSTMCellOptions``.
     """
 
     def __init__(
@@ -80,8 +78,6 @@ class LSTMCell(Cell, kind=LSTMKind):
         bias: bool = True,
         *,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[LSTMCellArguments],
     ) -> None:
         self._build(locals())
@@ -94,20 +90,11 @@ class GRUCell(Cell, kind=GRUKind):
         input_size: features of the input.
         hidden_size: width of the state.
         bias: whether the gates have biases.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``GRUCellOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``GRUCellOptions``.
     """
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        **options: Unpack[GRUCellArguments],
+        self, input_size: int, hidden_size: int, bias: bool = True, **options: Unpack[GRUCellArguments]
     ) -> None:
         self._build(locals())
 
@@ -120,9 +107,7 @@ class RNNCell(Cell, kind=RNNKind):
         hidden_size: width of the state.
         bias: whether the state has biases.
         nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``RNNCellOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``RNNCellOptions``.
     """
 
     def __init__(
@@ -131,9 +116,6 @@ class RNNCell(Cell, kind=RNNKind):
         hidden_size: int,
         bias: bool = True,
         nonlinearity: Activation = "tanh",
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[RNNCellArguments],
     ) -> None:
         self._build(locals())

@@ -25,8 +25,8 @@ from gatecast.base.findings import Arg
 from gatecast.base.named import from_text, to_text
 from gatecast.base.options import check_options, is_number, option
 from gatecast.nn.draws import drawing, injected
-from gatecast.nn.losses import LOSSES, Loss
-from gatecast.nn.tweedie import TweedieDistribution
+from gatecast.nn.losses import LOSSES, Loss, Measured
+from gatecast.nn.tweedie_distribution import TweedieDistribution
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]
@@ -35,7 +35,7 @@ DRAWS = 2000  # sorted draws stand for the quantile function where a distributio
 CELLS = 2048  # cells drawn for at once: 16 MB of draws
 
 
-class Head(ABC):
+class Head(Measured, ABC):
     """Meaning of the network's outputs."""
 
     counts = False  # True: the target is a count
@@ -68,12 +68,6 @@ class Head(ABC):
     @abstractmethod
     def cells(self, raw: Raw, target: Cells) -> Cells:
         """Loss of each cell; lower is better."""
-
-    def measure(
-        self, past: Float[Tensor, "batch context targets"], observed: Bool[Tensor, "batch context targets"], season: int
-    ) -> Float[Tensor, "batch 1 targets"] | None:
-        """Divisor of each window's loss, from the context in the unit of the data; None: no division."""
-        return None
 
     @abstractmethod
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:

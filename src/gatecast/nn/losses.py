@@ -27,7 +27,17 @@ Cells = Float[Tensor, "*cells"]
 Classes = Float[Tensor, "*cells classes"]
 
 
-class Loss(ABC):
+class Measured:
+    """A loss of cells that may be divided by the size of the past."""
+
+    def measure(
+        self, past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
+    ) -> Float[Tensor, "batch 1 targets"] | None:
+        """Divisor of each window's loss, from the context in the unit of the data; None: no division."""
+        return None
+
+
+class Loss(Measured, ABC):
     """A loss of each cell, and its mean.
 
     Flags tell a forecaster what to pass: ``units``: values in the unit of the data, not scaled ones; ``positive``: a
@@ -43,12 +53,6 @@ class Loss(ABC):
     @abstractmethod
     def cells(self, prediction: Tensor, target: Tensor) -> Cells:
         """Loss of each cell; lower is better."""
-
-    def measure(
-        self, past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
-    ) -> Float[Tensor, "batch 1 targets"] | None:
-        """Divisor of each window's errors; None: no division."""
-        return None
 
     def __call__(
         self,
