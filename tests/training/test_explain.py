@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.cases import panel_of
+from fixtures.refused import refused
 
 from gatecast import FitConfig, LSTMForecaster, NetConfig, explain_training, load
 from gatecast.base.errors import SettingError
@@ -116,7 +117,7 @@ def test_a_run_that_really_overfits_and_its_model_file(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("model", [LSTMForecaster(3), [], "model.gatecast", 3])
 def test_objects_without_history_are_refused(model: Any) -> None:
-    with pytest.raises(SettingError, match="needs a fitted LSTMForecaster or its history"):
+    with refused(SettingError, problem=["a fitted LSTMForecaster", "history", f"got {type(model).__name__}"]):
         explain_training(model)
 
 
