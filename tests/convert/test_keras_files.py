@@ -71,7 +71,7 @@ def test_the_base_case_reads(make: Callable[..., Path]) -> None:
 
 
 # ── the zip ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_no_file_and_no_keras_file(tmp_path: Path) -> None:
+def test_a_missing_file_and_one_of_another_format_are_refused(tmp_path: Path) -> None:
     with refused(ModelFileError, place="nowhere.keras", problem="no such file"):
         from_keras(tmp_path / "nowhere.keras")
     (tmp_path / "a.keras").write_bytes(b"nonsense")

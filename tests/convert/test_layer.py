@@ -91,7 +91,7 @@ def test_a_module_of_another_kind_is_not_made(constructor: Any, kind: str) -> No
         from_torch(torch.nn.RNN(3, 4, nonlinearity="relu")).make(GRU)
 
 
-def test_an_option_that_is_unknown_here_may_bring_tensors() -> None:
+def test_an_unknown_option_may_add_tensors() -> None:
     layer = lstm()
     state = {**layer.state, "weight_attention_l0": torch.ones(2, 4)}
     assert LayerWeights("LSTM", {**layer.arguments, "attention": True}, state).option("attention") is True

@@ -78,7 +78,7 @@ def test_the_plain_data_is_a_copy() -> None:
     assert not data.state["weight_hh_l0"].requires_grad
 
 
-def test_a_context_goes_along() -> None:
+def test_a_static_context_is_converted() -> None:
     layer = made("GRU", static_size=2)
     x, static = torch.randn(TIME, BATCH, INPUT), torch.randn(BATCH, 2)
     again = from_layer(layer).make(nn.GRU)
@@ -95,7 +95,7 @@ def test_a_parametrized_weight_is_what_the_layer_computes_with() -> None:
     torch.testing.assert_close(again(x)[0], layer(x)[0])
 
 
-def test_the_random_numbers_to_come_stay_the_same() -> None:
+def test_the_random_state_is_left_as_it_was() -> None:
     layer = made("LSTM", bidirectional=True)
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -113,7 +113,7 @@ def test_other_modules(module: Any, came: str) -> None:
         from_layer(module)
 
 
-def test_a_cell_is_no_module_of_pytorch() -> None:
+def test_a_cell_is_refused_by_from_torch() -> None:
     with refused(SettingError, problem=["torch.nn.LSTM, GRU or RNN", "got LSTMCell"], remedy="from_layer"):
         from_torch(nn.LSTMCell(2, 3))
 
@@ -131,7 +131,7 @@ def test_to_pytorch_and_from_it(kind: str, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-def test_a_projection_goes_to_pytorch() -> None:
+def test_a_projection_is_converted_to_pytorch() -> None:
     layer, x = made("LSTM", proj_size=3), torch.randn(TIME, BATCH, INPUT)
     torch.testing.assert_close(to_torch(from_layer(layer))(x), layer(x), **TOLERANCE)
 

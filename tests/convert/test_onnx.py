@@ -116,7 +116,7 @@ def test_peepholes_in_both_directions() -> None:
     check(model_of("LSTM", arrays, lengths=True, direction="bidirectional"), layer, lengths=True)
 
 
-def test_reverse_needs_a_word() -> None:
+def test_reverse_needs_go_backwards() -> None:
     arrays = arrays_of("GRU")
     with refused(
         SettingError,

@@ -205,7 +205,7 @@ for options, words in (
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxscript") is None, reason="onnxscript is not installed")
-def test_a_whole_model_goes_to_onnx(tmp_path: Path) -> None:
+def test_a_whole_model_is_converted_to_onnx(tmp_path: Path) -> None:
     run = [sys.executable, "-W", "ignore", "-c", EXPORT, str(tmp_path / "model.onnx")]
     done = subprocess.run(run, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -132,7 +132,7 @@ def test_refused(dev_data: Path, file: str, options: dict[str, Any], fields: dic
         read_panel(dev_data / file, **options)
 
 
-def test_no_folder_is_forgotten(dev_data: Path) -> None:
+def test_every_folder_is_covered(dev_data: Path) -> None:
     tried = {case[0].partition("/")[0] for case in [*READ, *REFUSED]}
     assert {folder.name for folder in dev_data.iterdir() if folder.is_dir()} <= tried
 

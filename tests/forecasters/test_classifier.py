@@ -289,7 +289,9 @@ def test_parameters_are_read_set_and_cloned_as_scikit_learn_does() -> None:
         ((1, 2), {"class_weight": {1: 2.0}, "loss": "categorical_crossentropy(label_smoothing=0.1)", "seed": 4}),
     ],
 )
-def test_a_loaded_classifier_says_the_same(tmp_path: Path, labels: tuple[Any, Any], settings: dict[str, Any]) -> None:
+def test_a_loaded_classifier_predicts_the_same(
+    tmp_path: Path, labels: tuple[Any, Any], settings: dict[str, Any]
+) -> None:
     X, y = ragged(40)
     model = classifier(fit=replace(FEW, checkpoint=tmp_path / "secret" / "x"), **settings).fit(
         X, [labels[k] for k in y]

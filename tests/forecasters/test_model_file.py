@@ -128,7 +128,7 @@ def test_the_suffix_is_added_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rest(
+def test_a_failed_write_leaves_the_old_file_and_no_partial_one(
     tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model.gatecast"

@@ -465,7 +465,7 @@ def test_a_series_without_a_value_among_others() -> None:
 
 
 @pytest.mark.parametrize(("argument", "names"), [("head", "quantiles, normal"), ("scaler", "none, standard")])
-def test_names_that_are_not_known(argument: str, names: str) -> None:
+def test_unknown_names_are_refused(argument: str, names: str) -> None:
     with refused(SettingError, problem=[Arg(argument), names, "an object of one of these classes", "got 'x'"]):
         forecaster(**{argument: "x"}).fit(waves())
 
@@ -532,7 +532,7 @@ def test_the_calendar_holds_what_training_saw_twice_and_stays_when_forecasting(
 
 
 # ── a vector for each series ──────────────────────────────────────────────────────────────────────────────────────────
-def test_a_series_keeps_its_vector_in_whatever_order_it_comes() -> None:
+def test_a_series_keeps_its_vector_in_any_order() -> None:
     panel = panel_of(wave(60), wave(60, 2), wave(60, 4), freq="D", ids=["a", "b", "c"])
     model = forecaster(net={"id_embedding": 4}, fit={"steps": 20}).fit(panel)
     turned = model.predict(panel=panel.select(["c", "a"]))

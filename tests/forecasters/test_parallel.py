@@ -121,7 +121,7 @@ def test_an_argument_that_cannot_be_pickled_is_refused() -> None:
         list(run_jobs(operator.sub, threading.Lock(), [(1,)], workers=2))
 
 
-def test_a_function_of_no_module_runs_elsewhere_too() -> None:
+def test_a_function_without_a_module_runs_in_another_process() -> None:
     assert list(run_jobs(lambda shared, k: shared + k, 1, [(2,), (3,)], workers=2)) == [3, 4]
 
 

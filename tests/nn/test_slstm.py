@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures.refused import refused
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import sLSTM
 from gatecast.ops.slstm_cell.reference import slstm
 from gatecast.ops.slstm_cell.spec import SLSTMWeights
@@ -100,7 +102,7 @@ def test_dropout_lies_between_layers() -> None:
     assert torch.equal(layer_of(dropout=0.5).eval()(x)[0], layer_of()(x)[0])
 
 
-def test_forget_gates_begin_the_same_whichever_their_function() -> None:
+def test_forget_gates_start_equal_for_both_functions() -> None:
     sigmoid, exponential = layer_of(1), layer_of(1, forget_gate="exponential")
     gates = sigmoid.bias_ih_l0[6:12].detach().sigmoid()
     torch.testing.assert_close(gates, exponential.bias_ih_l0[6:12].detach().exp())
@@ -128,30 +130,28 @@ def test_vmap_runs_an_ensemble() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("name", "value", "expected"),
     [
-        ({"heads": 4}, "heads must divide hidden_size = 6, got 4"),
-        ({"forget_gate": "tanh"}, "forget_gate must be one of sigmoid, exponential, got 'tanh'"),
-        ({"dropout": -0.1}, r"dropout must be at least 0 and below 1, got -0.1"),
-        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ("heads", 4, "divide hidden_size = 6"),
+        ("forget_gate", "tanh", "sigmoid, exponential"),
+        ("dropout", -0.1, "at least 0 and below 1"),
+        ("num_layers", 0, "at least 1"),
     ],
 )
-def test_invalid_settings_are_named(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(SettingError, match=message):
-        layer_of(**options)
+def test_invalid_settings_are_named(name: str, value: Any, expected: str) -> None:
+    with refused(SettingError, problem=[Arg(name), expected, f"got {value!r}"]):
+        layer_of(**{name: value})
 
 
 def test_invalid_input_is_named() -> None:
     layer, x = layer_of(), input_of()
-    with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
+    with refused(SettingError, problem=[Arg("input"), "input_size = 3", "got 2"]):
         layer(x[..., :2])
     h, _, n, m = layer(x)[1]
-    with pytest.raises(
-        SettingError, match=r"c0 must be \(layers\*directions, batch, width\) = \(2, 2, 6\), got \(2, 1"
-    ):
+    with refused(SettingError, problem=[Arg("c0"), "(layers*directions, batch, width) = (2, 2, 6), got (2, 1, 6)"]):
         layer(x, (h, torch.zeros(2, 1, 6), n, m))
-    with pytest.raises(SettingError, match=r"the state must be \(h0, c0, n0, m0\): 4 tensors, got 2"):
+    with refused(SettingError, problem=["(h0, c0, n0, m0)", "4 tensors", "got 2"]):
         layer(x, (h, h))
     half = layer_of(dtype=torch.bfloat16)
-    with pytest.raises(SettingError, match=r"c0 must be torch.float32 with weights of torch.bfloat16, got torch.bfl"):
+    with refused(SettingError, problem=[Arg("c0"), "torch.float32", "got torch.bfloat16"], remedy=".to(torch.float32)"):
         half(x.bfloat16(), (h.bfloat16(),) * 4)

@@ -53,7 +53,7 @@ def test_curves_of_a_known_kind(held: np.ndarray, state: str, noise: float, seed
     assert explain_training(curve(held + shift, noise=noise, seed=seed)).state == state
 
 
-def test_noise_is_no_overfitting() -> None:
+def test_noise_is_not_overfitting() -> None:
     states = [explain_training(curve(FLAT, noise=0.05, seed=seed)).state for seed in range(40)]
     assert states.count("overfitting") <= 2
 
@@ -68,13 +68,13 @@ def test_overfitting_names_its_beginning_and_what_to_do() -> None:
     )
 
 
-def test_a_held_back_loss_that_rises_with_the_other_is_no_overfitting() -> None:
+def test_a_held_back_loss_that_rises_with_the_training_loss_is_not_overfitting() -> None:
     found = explain_training(curve(BOWL, train=BOWL))
     assert found.state == "not learning"
     assert "lower learning rate" in found.text
 
 
-def test_a_curve_that_still_falls_says_by_how_much() -> None:
+def test_a_falling_curve_is_reported_with_its_decrease() -> None:
     text = explain_training(curve(FALLING)).text
     assert text.startswith("Still learning: over the last 5 evaluations (steps 160 to 200) the held-back loss fell by ")
     assert "FitConfig(steps=…)" in text

@@ -220,7 +220,7 @@ def test_minutes_bound_the_search(scored: Callable[[Scorer], None]) -> None:
     assert len(search(trials=40, minutes=1e-9, test=0).trials) == 4  # the first round, in which the default runs
 
 
-def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], scored: Callable[[Scorer], None]) -> None:
+def test_optuna_prints_nothing(capfd: pytest.CaptureFixture[str], scored: Callable[[Scorer], None]) -> None:
     scored(by_dropout)
     search(trials=4, test=0)
     said = capfd.readouterr()

@@ -775,7 +775,7 @@ def test_the_panel_keeps_how_its_source_was_laid_out(tmp_path: Path) -> None:
 
 
 # ── never silently ────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
+def test_a_word_among_numbers_is_not_read_as_zero(tmp_path: Path) -> None:
     values: list[object] = [k + 0.5 for k in range(30)]
     values[11] = "no"
     with refused(DataError, place="column 'y', line 13", problem=["a number", "'no'"], remedy=Arg("missing", ["no"])):

@@ -94,7 +94,7 @@ def test_pytorchs_operator_computes_what_the_reference_does(activation: str, rev
     torch.testing.assert_close(*gradients)
 
 
-def test_any_function_goes_by_the_reference() -> None:
+def test_any_function_runs_the_reference() -> None:
     x, weights, h = case()
     ours = rnn(x, weights, h, spec=RNNSpec(torch.tanh))
     torch.testing.assert_close(ours, rnn(x, weights, h))
