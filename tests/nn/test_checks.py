@@ -42,8 +42,8 @@ def test_inputs_that_do_not_fit_are_refused(kind: type, x: Any, problem: Any, re
 @pytest.mark.parametrize(
     ("lengths", "expected", "came", "remedy"),
     [
-        ([1, 2, 3, 7], "in [0, 6]", "got 1 to 7", "clamp"),
-        ([1, 2, 3, -1], "in [0, 6]", "got -1 to 3", "clamp"),
+        ([1, 2, 3, 7], "[0, 6]", "got 1 to 7", "clamp"),
+        ([1, 2, 3, -1], "[0, 6]", "got -1 to 3", "clamp"),
         ([1, 2, 3], "(batch,) = (4,)", "got torch.int64 of shape (3,)", ()),
         (torch.tensor([1.0, 2, 3, 4]), "whole numbers", "got torch.float32", ()),
         (torch.ones(4, dtype=torch.bool), "whole numbers", "got torch.bool", ()),
