@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fixtures.references import check_masked_steps, check_reverse
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -64,20 +65,11 @@ def test_without_bias_and_state(reset_after: bool) -> None:
 
 
 def test_reverse_keeps_outputs_at_their_time() -> None:
-    x, weights, h = case()
-    backwards, forwards = gru(x, weights, h, spec=GRUSpec(reverse=True)), gru(x.flip(0), weights, h)
-    torch.testing.assert_close(backwards.y, forwards.y.flip(0))
-    torch.testing.assert_close(backwards.h, forwards.h)
+    check_reverse(gru, *case(), GRUSpec(reverse=True))
 
 
 def test_masked_steps_leave_the_state() -> None:
-    x, weights, h = case()
-    steps = torch.tensor([[True, False, True, False, True], [False] * 5]).T
-    x[~steps] = float("nan")
-    out = gru(x, weights, h, masks=LSTMMasks(steps=steps))
-    torch.testing.assert_close(out.h[0], gru(x[steps[:, 0], :1], weights, h[:1]).h[0])
-    torch.testing.assert_close(out.h[1], h[1])
-    assert (out.y[~steps] == 0).all()
+    check_masked_steps(gru, *case())
 
 
 @pytest.mark.parametrize("reset_after", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fixtures.references import check_masked_steps, check_reverse
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
@@ -39,21 +40,12 @@ def test_without_bias_and_state() -> None:
 
 
 def test_reverse_keeps_outputs_at_their_time() -> None:
-    x, weights, h = case()
-    backwards = rnn(x, weights, h, spec=RNNSpec(reverse=True))
-    forwards = rnn(x.flip(0), weights, h)
-    torch.testing.assert_close(backwards.y, forwards.y.flip(0))
-    torch.testing.assert_close(backwards.h, forwards.h)
+    check_reverse(rnn, *case(), RNNSpec(reverse=True))
 
 
 def test_masked_steps_leave_the_state() -> None:
     x, weights, h = case()
-    steps = torch.tensor([[True, False, True, False, True], [False] * 5]).T
-    x[~steps] = float("nan")
-    out = rnn(x, weights, h, masks=LSTMMasks(steps=steps))
-    torch.testing.assert_close(out.h[0], rnn(x[steps[:, 0], :1], weights, h[:1]).h[0])
-    torch.testing.assert_close(out.h[1], h[1])
-    assert (out.y[~steps] == 0).all()
+    steps, out = check_masked_steps(rnn, x, weights, h)
     repeated = rnn(x, weights, h, masks=LSTMMasks(steps=steps), spec=RNNSpec(zero_output=False)).y
     torch.testing.assert_close(repeated[1, 0], out.y[0, 0])
     torch.testing.assert_close(repeated[4, 1], h[1])
