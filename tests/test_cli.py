@@ -192,7 +192,7 @@ def test_the_backtest_can_choose(run: Run, sales: Path, name: str) -> None:
         assert document["model"] == "Ensemble"
 
 
-def test_too_little_data_for_a_backtest_is_said(run: Run, tmp_path: Path) -> None:
+def test_too_little_data_for_a_backtest_is_reported(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
     path.write_text("day,y\n" + "".join(f"2024-01-{k:02},{k}\n" for k in range(1, 8)))
     code, out, _ = run("forecast", path, "--horizon", 6, "--model", "naive")

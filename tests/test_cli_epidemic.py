@@ -34,7 +34,7 @@ def wave(days: int = 40) -> np.ndarray:
     return np.rint(400 * np.exp(-(((at - 24) / 11) ** 2) + noise)).astype(int)
 
 
-def test_a_run_prints_and_writes_what_it_says(run: Run, tmp_path: Path) -> None:
+def test_a_run_prints_its_results_and_writes_its_files(run: Run, tmp_path: Path) -> None:
     file = write("cases.csv", confirmed=np.cumsum(wave(48)), deaths=np.cumsum(wave(48) // 50))
     command = ["epidemic", file, "--population", "1_000_000", "--models", "seir", "--horizon", 7, "--windows", 2]
     scenarios = ["--scenario", "shift_days=5", "--scenario", "name=fewer contacts=-0.3 start=2020-03-20"]

@@ -110,7 +110,7 @@ def test_a_backlog_is_spread_back_with_its_silent_day() -> None:
     assert "change of definition, first 2020-03-17" in made.repairs[0].problem
 
 
-def test_a_step_that_stays_is_no_backlog() -> None:
+def test_a_lasting_step_is_not_a_backlog() -> None:
     values = [*STEADY, 400.0, 420, 390, 410, 405]
     assert daily(values)[:2] == (values, [])
 

@@ -141,7 +141,7 @@ def test_a_failing_model_is_recorded_and_the_others_run() -> None:
 
 
 def test_when_every_model_fails_there_is_an_error() -> None:
-    with pytest.raises(GatecastError, match="no model could be run: Broken: ValueError: no luck"):
+    with refused(GatecastError, problem=["no model", "Broken: ValueError: no luck"]):
         backtest([Broken(ValueError("no luck"))], season(), 5)
 
 

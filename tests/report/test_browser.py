@@ -148,7 +148,7 @@ def test_printing_redraws_in_light_colours(panel: Panel, tmp_path: Path) -> None
     assert found["charts"][0]["text"] == "rgb(91, 96, 107)"
 
 
-def test_an_evil_name_does_nothing(tmp_path: Path) -> None:
+def test_markup_in_a_name_is_not_executed(tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
     panel = daily(2, ids=[evil, "<b>b</b>"], source=evil).with_schema(target=(evil,), time=(evil,))
     path = write_report(

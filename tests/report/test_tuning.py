@@ -75,7 +75,7 @@ def test_names_from_outside_are_not_read_as_html(tmp_path: Path) -> None:
     assert data["winner"] == 1
 
 
-def test_a_winner_that_fails_the_test_is_called_so(tmp_path: Path) -> None:
+def test_a_winner_that_fails_the_test_is_reported(tmp_path: Path) -> None:
     text = outcome(test=Tested(1.0, 1.3, 2, 3)).text
     assert "30.0 % higher. The folds did not predict the test: take the default" in text
 

@@ -46,7 +46,7 @@ def test_learning_rates(schedule: str, step: int, expected: float) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
-def test_the_last_rate_is_nearly_nothing(schedule: str) -> None:
+def test_the_last_rate_is_near_zero(schedule: str) -> None:
     config = FitConfig(schedule=schedule, learning_rate=1.0)
     assert learning_rate(STEPS, STEPS, config) == pytest.approx(1e-3)
 

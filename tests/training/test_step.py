@@ -90,7 +90,7 @@ def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
         assert torch.equal(a.grad, b.grad)
 
 
-def test_nothing_to_cut() -> None:
+def test_zero_norm_without_gradients() -> None:
     assert clip_gradients([nn.Parameter(torch.zeros(1))], FitConfig()) == 0.0
 
 

@@ -86,8 +86,12 @@ def find_lr(
     """
     if not 0 < lowest < highest or steps < FEWEST:
         raise SettingError(
-            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps, got lowest={lowest}, highest={highest}, "
-            f"steps={steps}"
+            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps, got "
+            + Arg("lowest", lowest)
+            + ", "
+            + Arg("highest", highest)
+            + ", "
+            + Arg("steps", steps)
         )
     rates = [lowest * (highest / lowest) ** (k / (steps - 1)) for k in range(steps)]
     with drawing(seed), flushed_denormals():

@@ -71,7 +71,7 @@ def test_the_backtest_takes_it() -> None:
     assert scores.loc["SEIR", "MAE"] < scores.loc["Naive", "MAE"]
 
 
-def test_what_was_learned(fitted: SEIRForecaster) -> None:
+def test_fitted_attributes(fitted: SEIRForecaster) -> None:
     table = fitted.params_.set_index("parameter")
     assert list(fitted.params_) == ["unique_id", "parameter", "estimate", "low", "high", "identifiable", "reason"]
     for name, value in TRUTH.items():

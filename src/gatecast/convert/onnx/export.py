@@ -85,7 +85,7 @@ def onnx_arrays(layer: LayerWeights, k: int = 0) -> dict[str, np.ndarray]:
     refuse_others(layer, (*ONNX_OPTIONS, "go_backwards"), "ONNX")
     dtype = layer.state["weight_ih_l0"].dtype
     if dtype not in (torch.float32, torch.float64, torch.float16):
-        raise SettingError(f"{layer.label}: ONNX export needs float32, float64 or float16 weights, got {dtype}")
+        raise SettingError(f"ONNX export needs float32, float64 or float16 weights, got {dtype}", place=layer.label)
     parts = [_arrays(layer, suffix) for number, suffix in layer.suffixes() if number == k]
     return {name: torch.stack([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
@@ -145,12 +145,13 @@ def _check(layer: LayerWeights, *, lengths: bool) -> None:
     refuse_last_outputs(layer, "ONNX")
     if layer.option("merge_mode") is None:
         raise SettingError(
-            f"{layer.label}: to_onnx joins the directions", "use layer.with_options(merge_mode='concat')"
+            "to_onnx joins the directions", "use layer.with_options(merge_mode='concat')", place=layer.label
         )
     if lengths and not layer.option("zero_output_for_mask"):
         raise SettingError(
-            f"{layer.label}: ONNX gives 0 after the end of a sequence",
+            "ONNX gives 0 after the end of a sequence",
             "where that will do, layer.with_options(zero_output_for_mask=True)",
+            place=layer.label,
         )
 
 
@@ -192,11 +193,14 @@ def _attributes(layer: LayerWeights) -> dict[str, Any]:
         attributes["linear_before_reset"] = int(layer.option("reset_after"))
     clips = {f.clip for f in functions}
     if len(clips) > 1:
-        raise SettingError(f"{layer.label}: ONNX clips the arguments of all activations or of none; got bounds {clips}")
+        raise SettingError(
+            f"ONNX clips the arguments of all activations or of none; got bounds {clips}", place=layer.label
+        )
     clip = clips.pop()
     if clip is not None and layer.kind == "LSTM":
         raise SettingError(
-            f"{layer.label}: runtimes differ in what clip={clip} of an LSTM does, and it is not written",
+            f"runtimes differ in what clip={clip} of an LSTM does, and it is not written",
             "use activations without it",
+            place=layer.label,
         )
     return attributes if clip is None else attributes | {"clip": float(clip)}

@@ -219,8 +219,10 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
         remedy: Words = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
         if wrong.sum() == (~absent).sum() > 1:  # no cell is a number: a code for missing values is not the reason
             others = [other for other in (",", ".") if np.isfinite(_parse(filled, other)).all()]
-            remedy = "is it the right column? numbers have no units or signs of currency in their cells"
-            remedy = "give " + Arg("decimal", others[0]) if others else remedy
+            if others:
+                remedy = "give " + Arg("decimal", others[0])
+            else:
+                remedy = "name a column of numbers (without units or signs of currency), or " + Arg("missing", [cell])
         raise column.error(f"expected a number, got {cell!r}{more}", remedy, row=bad[0])
     unit = []
     if filled is not cells and len(filled) and cells[~absent].iloc[0].endswith("%"):
