@@ -19,7 +19,7 @@ class WeightArguments(TypedDict, total=False):
     dtype: torch.dtype | None
 
 
-class CellArguments(WeightArguments, total=False):
+class CellArguments(TypedDict, total=False):
     kernel_initializer: Initializer
     recurrent_initializer: Initializer
     bias_initializer: Initializer
@@ -58,7 +58,7 @@ class LSTMCellArguments(RNNCellArguments, total=False):
     recompute: bool
 
 
-class StackArguments(TypedDict, total=False):
+class StackArguments(WeightArguments, total=False):
     variational: bool
     residual: bool
     skip: bool

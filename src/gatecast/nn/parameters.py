@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ class Recurrent(nn.Module):
         own = own.replace(parameters=[p for p in own.parameters.values() if p.name != "self"])
         if kind is not None:
             cls.kind, cls.takes = kind, (kind.takes, stack) if stack else (kind.takes,)
-            cls.shared = (Passes, WeightPlace) if stack else (WeightPlace,)
+            cls.shared = (Passes, WeightPlace) if stack else ()
             named = with_options(own, cls.shared).parameters.values()
             cls.usual = {p.name: p.default for p in named if p.name not in PLACE}
         if cls.takes:
@@ -65,8 +66,9 @@ class Recurrent(nn.Module):
         """Construct the module from the local variables of its constructor."""
         del given["self"]
         named = given.pop("options")
-        factory = {name: named.pop(name, None) for name in PLACE}
+        factory = {name: given.pop(name, None) or named.pop(name, None) for name in PLACE}
         given |= {name: named.pop(name, usual) for name, usual in self.usual.items() if name not in given}
+        given |= {name: bool(value) for name, value in given.items() if _is_switch(value, self.rules.get(name))}
         check_dtype(factory["dtype"])
         check_arguments(given, self.rules)
         options = read_options(type(self).__name__, (*self.usual, *factory), named, self.takes)
@@ -238,3 +240,8 @@ class Recurrent(nn.Module):
 
     def flatten_parameters(self) -> None:
         """Do nothing; for code written for ``torch.nn``."""
+
+
+def _is_switch(value: Any, rule: tuple[str, Bounds] | None) -> bool:
+    """Whether a value is 0 or 1 (also of NumPy) for an argument that is True or False."""
+    return rule is not None and rule[0] == "bool" and isinstance(value, int | np.bool_ | np.integer) and value in (0, 1)

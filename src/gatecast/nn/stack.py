@@ -36,6 +36,19 @@ class Stack(Layers):
         joined = self.bidirectional and self.stack.merge_mode == "concat"
         return self.cell.widths[0] * (2 if joined else 1)
 
+    @property
+    def mode(self) -> str:
+        """Name of the cell as ``torch.nn`` has it: LSTM, GRU, RNN_TANH …; for code written for its layers."""
+        name = type(self).__name__.upper()
+        return f"{name}_{self.nonlinearity}".upper() if hasattr(self, "nonlinearity") else name
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """Weights of each layer and direction, in the order of ``torch.nn``."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        wanted = [[getattr(self, name + suffix, None) for name in names] for suffix in self.suffixes]
+        return [[weight for weight in layer if weight is not None] for layer in wanted]
+
     def _add_parameters(self, *options: Any, **factory: Any) -> None:
         super()._add_parameters(*options, **factory)
         self.hidden_size = self.cell.hidden_size
@@ -128,7 +141,12 @@ class Stack(Layers):
     def _can_run_at_once(self) -> bool:
         """Whether one operator can run all layers: without gradients, masks or options between layers."""
         stack, options = self.stack, self.cell.options
-        if torch.is_grad_enabled() or options.masked(training=self.training) or (self.training and self.dropout > 0):
+        if (
+            torch.is_grad_enabled()
+            or torch.jit.is_tracing()
+            or options.masked(training=self.training)
+            or (self.training and self.dropout > 0)
+        ):
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
             return False
