@@ -80,7 +80,7 @@ def test_integer_index(start: int, step: int, count: int) -> None:
         ("1h", "h"),
     ],
 )
-def test_aliases_of_yesterday(given_: str, modern: str) -> None:
+def test_deprecated_aliases(given_: str, modern: str) -> None:
     assert parse_alias(given_) == modern
 
 

@@ -241,7 +241,7 @@ def test_wrong_labels_are_refused(y: Any, problem: str, remedy: str) -> None:
         ({"class_weight": "equal"}, [Arg("class_weight"), "'balanced', a dict or None, got 'equal'"]),
         ({"class_weight": [1, 2]}, [Arg("class_weight"), "'balanced', a dict or None, got [1, 2]"]),
         ({"class_weight": {"x": 2.0}}, [Arg("class_weight"), "names 'x', y has the labels 0, 1"]),
-        ({"class_weight": {0: -1.0}}, [Arg("class_weight"), "[0] must be at least 0, got -1"]),
+        ({"class_weight": {0: -1.0}}, [Arg("class_weight"), "[0]", "at least 0", "got -1"]),
     ],
 )
 def test_settings_that_do_not_fit(settings: dict[str, Any], problem: list[Any]) -> None:

@@ -470,7 +470,7 @@ def test_unknown_names_are_refused(argument: str, names: str) -> None:
         forecaster(**{argument: "x"}).fit(waves())
 
 
-def test_the_shortest_series_that_can_be() -> None:
+def test_the_shortest_series_that_can_be_fitted() -> None:
     forecast = LSTMForecaster(1, fit=SHORT).fit(panel_of([1.0, 2.0, 3.0])).predict()
     assert np.isfinite(forecast.quantiles).all()
 

@@ -368,7 +368,7 @@ def keras_pair(*, rank: int = 2, zero_output_for_mask: bool = True, **options: A
 
 @KERAS
 @pytest.mark.filterwarnings("ignore")
-def test_two_directions_of_keras_go_over_and_back() -> None:
+def test_two_directions_convert_from_keras_and_back() -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
 

@@ -258,7 +258,7 @@ def test_both_forms_of_crossentropy_agree_with_pytorch() -> None:
     torch.testing.assert_close(losses.CategoricalCrossentropy(**options)(logits, one_hot), expected)
 
 
-def test_quantile_by_hand_and_its_least() -> None:
+def test_quantile_by_hand_and_its_minimum() -> None:
     loss = losses.Quantile(probability=0.9)
     assert loss.cells(torch.tensor([1.0, 1.0]), torch.tensor([3.0, 0.0])).tolist() == pytest.approx([1.8, 0.1])
     draws = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
@@ -296,7 +296,7 @@ def test_negative_binomial_is_pytorchs_likelihood(dispersion: float) -> None:
 
 
 @pytest.mark.parametrize("dispersion", [1e-4, 1e-6, 1e-8])
-def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
+def test_negative_binomial_tends_to_poisson(dispersion: float) -> None:
     mean, count = torch.tensor([0.2, 5.0, 100.0]), torch.tensor([0.0, 5.0, 80.0])
     expected = -torch.distributions.Poisson(mean).log_prob(count)
     got = losses.NegativeBinomial(dispersion).cells(mean, count)
@@ -306,7 +306,7 @@ def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
 @pytest.mark.parametrize(
     "name", ["poisson", "negative_binomial", "tweedie", "tweedie(power=1.1)", "tweedie(power=1.9)"]
 )
-def test_likelihoods_have_their_least_at_the_mean(name: str) -> None:
+def test_likelihoods_have_their_minimum_at_the_mean(name: str) -> None:
     loss, target = from_text("loss", name, LOSSES), torch.tensor([0.0, 0.0, 1.0, 7.0], dtype=torch.float64)
     mean = torch.full((4,), 2.0, dtype=torch.float64, requires_grad=True)
     loss(mean, target).backward()

@@ -324,7 +324,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str
         train(fresh(), windows, training, held_back, changed, steps=STEPS + (word == "steps"), seed=1)
 
 
-def test_a_run_is_known_by_its_covariates_as_well() -> None:
+def test_covariates_are_part_of_the_fingerprint() -> None:
     windows, *origins = parts()
     digests = []
     for value in (0.0, 1.0):
