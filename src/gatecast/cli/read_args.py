@@ -38,6 +38,10 @@ class Piped:
         """All of it."""
         return self.content
 
+    def seek(self, position: int) -> int:
+        """It always is read from its beginning."""
+        return position
+
 
 def source(file: Path) -> Path | Piped:
     """The file, or what stands on standard input for its name."""
