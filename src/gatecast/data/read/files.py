@@ -260,6 +260,9 @@ def _normal_column(column: pd.Series) -> pd.Series:
         return column.dt.to_timestamp()
     if isinstance(dtype, pd.CategoricalDtype):
         return column.astype(object)
+    if pd.api.types.is_complex_dtype(dtype):
+        problem = f"the column {str(column.name)!r} holds complex numbers, and a forecast is of real ones"
+        raise DataError(problem, "give the real part, the imaginary part or the magnitude as columns of their own")
     if pd.api.types.is_bool_dtype(dtype):
         return column.astype("float64")
     if pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, np.dtype):

@@ -13,6 +13,7 @@ from gatecast.base.findings import Arg, Finding, Text, Words
 from gatecast.base.text import plural, time_text
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.infer_frequency import check_given, infer_frequency
+from gatecast.data.read.months import to_months
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
@@ -81,7 +82,8 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
     """Sort, settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
     long, findings = _sorted(long)
     long, repeated = _without_duplicates(long, duplicates)
-    findings += repeated
+    long, moved = to_months(long, freq)
+    findings += [*repeated, *moved]
     found = _frequency(long, freq)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
     starts = long.times[first]
@@ -101,7 +103,7 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
 
 def frequency_of(long: Long, freq: Frequency | None) -> Frequency:
     """The frequency of rows in any order, found or checked."""
-    return _frequency(long.take(np.lexsort((long.times, long.codes))), freq)
+    return _frequency(to_months(long.take(np.lexsort((long.times, long.codes))), freq)[0], freq)
 
 
 def _frequency(long: Long, freq: Frequency | None) -> Frequency:

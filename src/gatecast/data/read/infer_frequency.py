@@ -11,6 +11,7 @@ from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, InPython, Text, Words
 from gatecast.base.text import time_text
 from gatecast.data.frequency import Frequency
+from gatecast.data.read.months import once_a_month
 from gatecast.data.read.origin import Origin
 
 _LEGACY = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE"}
@@ -76,8 +77,8 @@ def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, origin: O
     """
     steps, begins = steps_between(times, codes)
     if not len(steps):
-        what = "one time" if len(times) == 1 else "no two times"
-        problem = f"the series has {what} only, too short to see a frequency"
+        what = "the series has one time only" if len(times) == 1 else "no series has two times"
+        problem = f"{what}, too short to see a frequency"
         raise origin.error(problem, "give it: " + Arg("freq", "D"), column=column)
     if times.dtype.kind == "i":
         return Frequency("", _common_step(steps, begins, times, column, origin, rows))
@@ -117,6 +118,12 @@ def _common_step(
     share = 100 * counts.max() / counts.sum()
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
     remedy: Words = "resample to a regular grid first, or give the grid that all rows lie on: " + Arg("freq", ...)
+    if times.dtype.kind == "M" and once_a_month(steps):
+        remedy = "the day of the month varies: take each row for its month with " + Arg("freq", "MS")
+    elif times.dtype.kind == "M" and _shifted_by_an_hour(steps[off], step):
+        remedy = "the clock is shifted by an hour: name the time zone that it follows, e.g. " + Arg(
+            "tz", "Europe/Berlin"
+        )
     if times.dtype.kind == "i":
         remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
     raise origin.error(
@@ -126,6 +133,13 @@ def _common_step(
         column=column,
         row=rows[where],
     )
+
+
+def _shifted_by_an_hour(steps: np.ndarray, step: int) -> bool:
+    """Whether distances differ by an hour from whole days, as local midnights do in spring and autumn."""
+    hour = 3600 * 10**9
+    rest = steps % _DAY
+    return step % _DAY == 0 and bool(np.isin(rest, (hour, _DAY - hour)).all())
 
 
 def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
