@@ -20,7 +20,7 @@ def ends_ahead(panel: Panel, horizon: int | None = None) -> str:
         panel: with known covariates.
         horizon: rows that are needed; None for all that the panel holds.
     """
-    if not panel.known_names or not len(panel):
+    if not panel.known.shape[1] or not len(panel):
         return ""
     reach = _reach(panel)
     wanted = panel.stop - panel.end if horizon is None else np.full(len(panel), horizon)
