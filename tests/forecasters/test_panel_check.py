@@ -67,7 +67,8 @@ def test_missing_future_values_are_named() -> None:
     with pytest.raises(
         DataError,
         match=r"shop.csv: known covariate 'promo' must be given for all 2 steps of the forecast; 1 values are missing, "
-        r"the first for series one at 2000-01-06; fill in panel.future_frame\(2\) and give it as future",
+        r"the first for series one at 2000-01-06 \(complete for 1 row after the origin of series one: promo ends at "
+        r"2000-01-05\); fill in panel.future_frame\(2\) and give it as future, or take horizon=1",
     ):
         require_future(replace(past, known=known), 2)
     with pytest.raises(DataError, match=r"covariates 'price', 'promo' must be given for all 3 steps.*4 values"):
