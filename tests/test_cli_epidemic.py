@@ -224,7 +224,7 @@ def test_the_start_of_a_scenario_is_a_date_of_the_rows(run: Run) -> None:
         ("seir", ["--fit.steps", 9], "take --models seir,lstm"),
     ],
 )
-def test_options_of_a_model_that_is_not_asked_for(
+def test_options_of_a_model_that_is_not_selected(
     run: Callable[..., tuple[int, str, str]], models: str, option: list[Any], remedy: str
 ) -> None:
     code, _, err = run("epidemic", "none.csv", "--population", 1e6, "--models", models, *option)
