@@ -31,28 +31,29 @@ class Cases:
     Args:
         reported: as they were read.
         daily: new cases per day, repaired with all that was reported up to the origin.
-        cumulative: names of the series that are cumulative as reported.
+        cumulative: whether the reported column is cumulative; the names of the series that are, where they differ.
     """
 
     reported: Panel
     daily: Panel
-    cumulative: frozenset[str]
+    cumulative: bool | frozenset[str]
 
     @classmethod
     def of(cls, reported: Panel, cumulative: bool | str = "auto") -> Cases:
         """Repair the counts of a panel; ``cumulative`` as in :func:`gatecast.epidemic.daily_counts`."""
         sums = cumulative_series(reported, cumulative)
-        names = frozenset(map(str, reported.ids[sums]))
-        return cls(reported, daily_counts(reported, cumulative=cumulative), names)
+        alike = bool(sums.all()) if len(set(sums.tolist())) < 2 else frozenset(map(str, reported.ids[sums]))
+        return cls(reported, daily_counts(reported, cumulative=cumulative), alike)
 
     @property
     def before(self) -> list[float]:
         """Cases of each series before its first row, which the differences of a cumulative column do not include."""
+        sums = cumulative_series(self.reported, self.cumulative)
         return [
             max(total_counted(self.reported.series(row)[:, 0]) - float(np.nansum(self.daily.series(row))), 0.0)
-            if str(name) in self.cumulative
+            if sums[row]
             else 0.0
-            for row, name in enumerate(self.daily.ids)
+            for row in range(len(self.daily))
         ]
 
 
