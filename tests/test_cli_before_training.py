@@ -36,7 +36,7 @@ def load(rows: int, ahead: int = 0, wind: int | None = None) -> pd.DataFrame:
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
-    """Names of the functions of training that ran; tests marked by their name assert that there are none."""
+    """What trained in a test, to assert that nothing did."""
     ran: list[str] = []
     import gatecast.forecasters.neural as neural
 

@@ -213,3 +213,21 @@ def test_the_start_of_a_scenario_is_a_date_of_the_rows(run: Run) -> None:
     )
     assert code == 2
     assert "--scenario begins on 2020-03-01, and the rows have no dates; name their column with --time …" in err
+
+
+@pytest.mark.parametrize(
+    ("models", "option", "remedy"),
+    [
+        ("lstm", ["--scenario", "contacts=-0.3"], "take --models lstm,seir"),
+        ("lstm", ["--transmission", "constant"], "leave --transmission out"),
+        ("lstm", ["--history", 30], "leave --history out"),
+        ("seir", ["--fit.steps", 9], "take --models seir,lstm"),
+    ],
+)
+def test_options_of_a_model_that_is_not_selected(
+    run: Callable[..., tuple[int, str, str]], models: str, option: list[Any], remedy: str
+) -> None:
+    code, _, err = run("epidemic", "none.csv", "--population", 1e6, "--models", models, *option)
+    assert code == 2
+    assert "applies to nothing" in err
+    assert remedy in err

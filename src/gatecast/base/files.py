@@ -10,8 +10,6 @@ from pathlib import Path
 from gatecast.base.errors import DataError
 from gatecast.base.text import nearest
 
-STDIN = "<stdin>"  # the name of standard input where a file is expected
-
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:

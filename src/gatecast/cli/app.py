@@ -21,7 +21,7 @@ from cyclopts import App, ArgumentCollection, CycloptsError, RepeatArgumentError
 from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
-from gatecast.base.files import STDIN
+from gatecast.base.stdin import STDIN
 from gatecast.base.version import VERSION
 from gatecast.cli import help_texts
 

@@ -41,7 +41,7 @@ def check_applies(
     Args:
         name: of the model.
         flags, net, fit: options of the model, the network and the training.
-        data: options of reading, whose covariates only a network uses; None where there are none.
+        data: options of reading, whose covariates only a network uses; None for commands without data.
         more: other options of the command that only a network uses; None or False where they are not given.
 
     Raises:

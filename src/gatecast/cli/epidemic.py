@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.epidemic_tables import print_study
 from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, OutputFlags, fit_config, several
@@ -73,6 +75,7 @@ def epidemic(
         fit=fit_config(fit, progress=False),
         seed=seed,
     )
+    _check_applies(config, fit)
     folder = Folder(out, FILES, overwrite=output.overwrite)
     check_inputs(file, None)
     folder.require_other_than(file)
@@ -81,6 +84,25 @@ def epidemic(
     sums = cumulative if cumulative == "auto" else cumulative == "yes"
     cases = read_cases(source(file), persons, cumulative=sums, **given(data))
     run_study(cases, persons, config, console, folder, command="epidemic")
+
+
+def _check_applies(config: StudyConfig, fit: Any) -> None:
+    """Refuse options of models that are not among those of the study."""
+    equations = {"seir", "hybrid"} & {*config.models}
+    networks = {"lstm", "hybrid"} & {*config.models}
+    own = {
+        "scenario": bool(config.scenarios),
+        "transmission": config.transmission != _DEFAULT.transmission,
+        "history": config.history != _DEFAULT.history,
+    }
+    lone = [Arg(name) for name, given in own.items() if given and not equations]
+    lone += [
+        Arg(one.name, of="FitConfig") for one in fields(fit) if getattr(fit, one.name) != one.default and not networks
+    ]
+    if lone:
+        needed = "seir" if not equations else "lstm"
+        problem = lone[0] + " applies to nothing: " + Arg("models", list(config.models)) + f" has no {needed.upper()}"
+        raise SettingError(problem, "leave " + lone[0] + " out, or take " + Arg("models", [*config.models, needed]))
 
 
 def _population(text: str) -> float | str:

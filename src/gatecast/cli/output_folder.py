@@ -93,7 +93,7 @@ class Folder:
             draft.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
     def require_space(self, size: int) -> None:
-        """Check that the disk has room for about so many bytes."""
+        """Check that the disk has room for about this number of bytes."""
         require_space(self.path, size, Arg("out", str(self.path)))
 
     def file(self, name: str) -> Path:

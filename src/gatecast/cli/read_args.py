@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
-from gatecast.base.files import STDIN, require_file
+from gatecast.base.files import require_file
 from gatecast.base.findings import Arg
+from gatecast.base.stdin import STDIN
 
 if TYPE_CHECKING:
     from gatecast.cli.flags import DataFlags
@@ -37,6 +38,10 @@ class Piped:
     def read(self) -> bytes:
         """All of it."""
         return self.content
+
+    def seek(self, position: int) -> int:
+        """It always is read from its beginning."""
+        return position
 
 
 def source(file: Path) -> Path | Piped:

@@ -170,8 +170,8 @@ def refine(schema: Schema, **given: Any) -> Schema:
         given: arguments of :func:`read_panel`; they override it.
     """
     fields = {name: _normal(name, value) for name, value in given.items()}
-    told = [name for name in FORM if given.get(name) is not None]
-    fields["given"] = tuple(dict.fromkeys((*schema.given, *told)))
+    stated = [name for name in FORM if given.get(name) is not None]
+    fields["given"] = tuple(dict.fromkeys((*schema.given, *stated)))
     if "category" in given and fields["category"] != schema.category:
         fields["levels"] = ()  # those of the columns named before
     schema = replace(schema, **fields)

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from gatecast.base.errors import DataError
 from gatecast.base.text import first_line
 
-_PARQUET_MAGIC = "magic bytes"
-
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
@@ -40,7 +38,7 @@ def readable(name: str) -> Iterator[None]:
         if not type(error).__module__.startswith("pyarrow"):
             raise
         raise DataError(
-            f"this is no Parquet file, or it is damaged ({first_line(error)})",
+            "this is no Parquet file, or it is damaged",
             "copy it again; a text table is named .csv",
             place=name,
         ) from error

@@ -13,6 +13,7 @@ from gatecast.base.findings import Arg, Finding, Text, Words
 from gatecast.base.text import plural, time_text
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.infer_frequency import check_given, infer_frequency
+from gatecast.data.read.months import to_months
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
@@ -82,7 +83,8 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
     """Sorted rows: settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
     long, findings = _without_duplicates(long, duplicates)
     long, days = _whole_days(long, freq, tz)
-    findings += days
+    long, moved = to_months(long, freq)
+    findings += [*days, *moved]
     found = _frequency(long, freq)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
     starts = long.times[first]
@@ -102,7 +104,8 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
 
 def frequency_of(long: Long, freq: Frequency | None, tz: str | None) -> Frequency:
     """The frequency of rows in any order, found or checked."""
-    return _frequency(_whole_days(sorted_rows(long)[0], freq, tz)[0], freq)
+    days = _whole_days(sorted_rows(long)[0], freq, tz)[0]
+    return _frequency(to_months(days, freq)[0], freq)
 
 
 def _frequency(long: Long, freq: Frequency | None) -> Frequency:

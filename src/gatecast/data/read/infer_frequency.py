@@ -11,6 +11,7 @@ from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, InPython, Text, Words
 from gatecast.base.text import time_text
 from gatecast.data.frequency import OLD_MONTHS, Frequency
+from gatecast.data.read.months import once_a_month
 from gatecast.data.read.origin import Origin
 
 _LEGACY = OLD_MONTHS | {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns"}
@@ -77,7 +78,7 @@ def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, origin: O
     steps, begins = steps_between(times, codes)
     if not len(steps):
         what = "there is one time only" if len(np.unique(times)) == 1 else "no series has two times"
-        problem = f"{what}: too short to see a frequency"
+        problem = f"{what}, too short to see a frequency"
         raise origin.error(problem, "give it: " + Arg("freq", "D"), column=column)
     if times.dtype.kind == "i":
         return Frequency("", _common_step(steps, begins, times, column, origin, rows))
@@ -118,9 +119,11 @@ def _common_step(
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
     remedy: Words = "put the rows onto a grid with " + Arg("resample", _grid_for(step)) + " (and " + Arg("aggregate")
     remedy += "), or give the one that all rows lie on: " + Arg("freq", ...)
-    if step == _DAY and (steps[off] % (3600 * 10**9) == 0).all():
-        remedy = (
-            "if the clock changed, give the time zone, e.g. " + Arg("tz", "Europe/Berlin") + "; otherwise " + remedy
+    if times.dtype.kind == "M" and once_a_month(steps):
+        remedy = "the day of the month varies: take each row for its month with " + Arg("freq", "MS")
+    elif times.dtype.kind == "M" and _shifted_by_an_hour(steps[off], step):
+        remedy = "the clock is shifted by an hour: name the time zone that it follows, e.g. " + Arg(
+            "tz", "Europe/Berlin"
         )
     if times.dtype.kind == "i":
         remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
@@ -143,6 +146,13 @@ def _grid_for(step: int) -> str:
             if multiple * width <= step:
                 return f"{multiple if multiple > 1 else ''}{unit}"
     return "s"
+
+
+def _shifted_by_an_hour(steps: np.ndarray, step: int) -> bool:
+    """Whether distances differ by an hour from whole days, as local midnights do in spring and autumn."""
+    hour = 3600 * 10**9
+    rest = steps % _DAY
+    return step % _DAY == 0 and bool(np.isin(rest, (hour, _DAY - hour)).all())
 
 
 def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
