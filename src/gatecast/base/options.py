@@ -209,21 +209,6 @@ def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) 
         raise SettingError(name + f" must be at most {bounds.limit:,}, got {_large(value)}")
 
 
-HIGHEST_LEVEL = 99.99  # percent: probabilities are kept to six digits
-
-
-def check_level(level: Any) -> None:
-    """Validate the level of an interval in percent.
-
-    Raises:
-        SettingError: it is not between 0 and 100, or so close to 100 that its ends would be infinite.
-    """
-    check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
-    if level > HIGHEST_LEVEL:
-        problem = Arg("levels") + f" must be at most {HIGHEST_LEVEL}, got {level}"
-        raise SettingError(problem, "take " + Arg("levels", [HIGHEST_LEVEL]) + " or less")
-
-
 def _large(value: Any) -> str:
     """A number that is too large, in few characters."""
     return f"{value:,}" if value < 10**15 else f"about 1e{len(str(int(value))) - 1}"

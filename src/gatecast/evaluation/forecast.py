@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_LEVELS = (80, 95)
 
 
+HIGHEST_LEVEL = 99.99  # of an interval, in percent
+
+
 def checked_levels(levels: Any) -> tuple[float, ...]:
     """The levels of central intervals in percent, ascending.
 
@@ -37,6 +40,9 @@ def checked_levels(levels: Any) -> tuple[float, ...]:
         if not is_number(level) or not 0 < level < 100:
             problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level!r}"
             raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
+        if level > HIGHEST_LEVEL:  # its ends would be infinite
+            problem = Arg("levels") + f" must be at most {HIGHEST_LEVEL}, got {level}"
+            raise SettingError(problem, "take " + Arg("levels", [HIGHEST_LEVEL]) + " or less")
     shown = [_percent(float(level)) for level in given]
     if any(level < 1 for level in given):  # shares, as other libraries take them
         near = [_percent(100 * level) if level < 1 else level for level in shown]

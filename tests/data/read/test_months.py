@@ -49,5 +49,5 @@ def test_local_midnights_offer_the_zone() -> None:
 
 def test_complex_numbers() -> None:
     days = pd.date_range("2024-01-01", periods=6)
-    with refused(DataError, problem=["'y'", "complex numbers"], remedy="the magnitude"):
+    with refused(DataError, place="column 'y'", problem="complex", remedy="modulus"):
         read_panel(pd.DataFrame({"day": days, "y": [1 + 2j] * 6}))
