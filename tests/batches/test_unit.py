@@ -69,7 +69,7 @@ def test_scalers_that_keep_the_unit_refuse_values_far_from_one(scaler: str, scal
         lstm(scaler=scaler).fit(panel_of(scale))
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_forecast_that_is_not_finite_is_refused() -> None:
     panel = Panel.from_arrays([SERIES, 1e300 * (2 + np.sin(STEPS))], ids=["a", "b"], freq="MS")
     with refused(ForecastError, problem=["SeasonalNaive", "series 'b'", "step 1", "3e+300"], remedy="power of ten"):
