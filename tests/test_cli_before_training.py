@@ -84,7 +84,7 @@ def test_reach_of_each_series_and_column() -> None:
 @pytest.mark.parametrize(
     ("frame", "problem"),
     [
-        (load(24).drop(columns="temp"), "lacks 1 column temp"),
+        (load(24).drop(columns="temp"), "has no column temp"),
         (load(24), "no rows after the origin"),
         (load(224).iloc[210:], "no rows for series"),
     ],

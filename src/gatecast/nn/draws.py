@@ -78,6 +78,10 @@ def generator(device: torch.device) -> Generator | None:
 class injected(TorchDispatchMode):
     """Hand this thread's generator to every random operator of PyTorch."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the other way imports the compiler, for seconds
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if torch.Tag.nondeterministic_seeded not in func.tags or _LOCAL.generators is None:

@@ -93,7 +93,7 @@ def _iso(column: Column, cells: pd.Series, order: str | None) -> Parsed:
         raise column.error(problem, "give all times one form", column.first_row(at))
     normal = normal.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True) if zoned.any() else normal
     times = pd.to_datetime(normal, format="ISO8601", errors="coerce", utc=bool(zoned.any()))
-    if times.isna().any() and not zoned.any():
+    if times.isna().any():
         shape = normal.str.extract(rf"^{_ISO.pattern}$")
         digits = _from_digits(shape[0], shape[1], shape[2].fillna("1"), shape, 3)
         times = times.fillna((digits - _offsets(normal)).dt.tz_localize("UTC") if zoned.any() else digits)
