@@ -14,6 +14,7 @@ from gatecast.base.options import HORIZON, check_value
 from gatecast.data.schema import Schema
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
+from gatecast.training.own_files import FIRST, require_own_files
 
 BASIC = Group("Main options", sort_key=1)
 DATA = Group("Data", sort_key=2)
@@ -184,8 +185,14 @@ def net_config(flags: Any) -> NetConfig:
 
 
 def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
-    """The FitConfig of ``--fit.…``."""
-    return FitConfig(**vars(flags), progress=progress)
+    """The FitConfig of ``--fit.…``; its checkpoint and log must not replace other files.
+
+    Raises:
+        SettingError: an option is out of its bounds, or names a file that gatecast did not write.
+    """
+    config = FitConfig(**vars(flags), progress=progress)
+    require_own_files(config, FIRST)
+    return config
 
 
 def check_horizon(horizon: int) -> int:

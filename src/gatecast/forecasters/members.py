@@ -20,6 +20,7 @@ from gatecast.models.model import ForecastModel
 from gatecast.nn.draws import drawing, injected
 from gatecast.nn.heads import Head
 from gatecast.training.config import FitConfig
+from gatecast.training.own_files import require_own_files
 from gatecast.training.threads import threads_of
 
 LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
@@ -99,6 +100,8 @@ def train_members(
     """
     from gatecast.training.loop import train
 
+    for member in range(len(seeds)):  # of all members, before the first is trained
+        require_own_files(*_of_member(config, member, steps))
     models, runs = [], []
     for member, seed in enumerate(seeds):
         own, name = _of_member(config, member, steps)

@@ -23,13 +23,13 @@ from gatecast.training.history import History
 from gatecast.training.interrupt import deferred_stop
 from gatecast.training.logs import run_log
 from gatecast.training.optimizers import optimizer_of
+from gatecast.training.own_files import FIRST, require_own_files
 from gatecast.training.progress import progress_bar
 from gatecast.training.run_fingerprint import fingerprint_of
 from gatecast.training.sampler import Sampler
 from gatecast.training.schedules import learning_rate
 from gatecast.training.step import accumulate, clip_gradients, gradient_norms, set_rate
 
-FIRST = "training"  # name of the first run of a fit
 VALIDATION_WINDOWS = 2048  # largest number of held-back windows that an evaluation scores
 EVALUATION_BATCH = 512
 
@@ -61,7 +61,8 @@ def train(
 
     Raises:
         TrainingError: a loss or a gradient is not finite.
-        ModelFileError: the checkpoint to resume from belongs to another run.
+        SettingError: the checkpoint or the log would replace a file of another kind.
+        ModelFileError: the checkpoint to resume from is damaged or belongs to another run.
         KeyboardInterrupt: Ctrl-C, after the step and a checkpoint, if the settings name one.
         SystemExit: SIGTERM, after a checkpoint.
     """
@@ -80,6 +81,7 @@ def train(
     fingerprint = fingerprint_of(*run, steps=steps, seed=seed) if config.checkpoint else {}
     roles = {"writes": engine.rank == 0, "first": name == FIRST}
     checkpoint = Checkpoint(config, fingerprint, engine.device, **roles)
+    require_own_files(rank_config, name)
     checkpoint.resume(state)
     history, clock = state.history, time.perf_counter() - state.seconds
     with (
