@@ -150,6 +150,14 @@ def test_deaths_can_be_taken_for_cases_all_the_same(run: Run) -> None:
     assert "target deaths" in out
 
 
+def test_the_day_on_which_transmission_changes_can_be_given_as_the_help_says(run: Run) -> None:
+    file = write("cases.csv", cases=wave())
+    form = ["--transmission", "piecewise(changes=('2020-03-23',))"]
+    code, out, err = run("epidemic", file, "--population", "1e6", *SEIR, *form, "--json")
+    assert (code, err) == (0, "")
+    assert all(f"'{name}'" in str(json.loads(out)["parameters"]) for name in ("beta_0", "beta_1"))
+
+
 def test_population_is_a_number_or_a_column() -> None:
     assert _population("38,246,108") == _population("38_246_108") == 38246108.0
     assert _population("people") == "people"

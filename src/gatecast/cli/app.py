@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -17,13 +16,14 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import get_args
 
-from cyclopts import App, ArgumentCollection, CycloptsError, RepeatArgumentError
+from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
 from gatecast.base.stdin import STDIN
 from gatecast.base.version import VERSION
 from gatecast.cli import help_texts
+from gatecast.cli.usage import usage_message
 
 _BEFORE_STDIN = ("--future", "--overwrite", "--json", "--quiet", "--refit", "--history", "--no-history")
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -182,19 +182,6 @@ def _message(error: Exception) -> str:
         from gatecast.cli.shell import in_shell
 
         return in_shell(error)
-    text = str(error).strip()
     if isinstance(error, CycloptsError):
-        text = _unknown_option(error) or text
-        return f"{' '.join(text.split())} See gatecast --help."
-    return text or "no reason given"
-
-
-def _unknown_option(error: CycloptsError) -> str | None:
-    """The message for a misspelt option, which may be the reason why another is missing."""
-    if isinstance(error, RepeatArgumentError):
-        return f"{str(error).strip()} Give it once."
-    unknown = next((word for word in error.unused_tokens or () if word.startswith("--")), None)
-    if unknown is None:
-        return None
-    near = re.search(r"Did you mean (--[\w.-]+)", str(error))
-    return f"Unknown option: {unknown.partition('=')[0]}.{f' Did you mean {near[1]}?' if near else ''}"
+        return usage_message(error)
+    return str(error).strip() or "no reason given"

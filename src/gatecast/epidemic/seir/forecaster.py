@@ -300,7 +300,7 @@ class SEIRForecaster(Forecaster):
         if isinstance(form, Piecewise):
             inside = tuple(day for day in problem.changes if 0 < day < problem.days)
             problem = problem.with_changes(inside)
-            problem = problem if form.at else find_changes(problem, form, self.starts, self.seed)
+            problem = problem if form.changes else find_changes(problem, form, self.starts, self.seed)
         fitted = fit(problem, self.starts, self.seed)
         draws = bootstrap(fitted, self.draws, np.random.default_rng(self.seed))
         drift = estimate_drift(fitted) if self.drift is None else Drift(0.0, self.drift)
