@@ -481,7 +481,7 @@ def test_flags_do_not_collide() -> None:
         (["forecast", "sales.csv", "--horizon"], "--horizon needs a value. See gatecast forecast --help."),
         (["forecast", "sales.csv", "--horizon", "x"], "--horizon must be a whole number, got 'x'."),
         (["forecast", "sales.csv"], "gatecast forecast needs --horizon: Steps ahead. See gatecast forecast --help."),
-        (["predict", "m.gatecast"], "gatecast predict needs FILE: CSV, TSV (also .gz) or Parquet file. See gatecast p"),
+        (["predict", "m.gatecast"], "gatecast predict needs FILE: CSV, TSV (also .gz) or Parquet file"),
         (
             ["forecast", "sales.csv", "--horizon", "3", "--levels", "80", "95"],
             "'95' is one word too many: join several values by commas, --levels 80,95. See",

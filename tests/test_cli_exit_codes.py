@@ -95,7 +95,7 @@ def test_an_option_of_reading(option: list[str], remedy: str, run: Run, tmp_path
         (["--net.hidden-size", "16000", "--net.num-layers", "100"], "take --net.hidden-size"),
         (["--fit.checkpoint", "/proc/x.ckpt"], "choose another folder"),
         (["--fit.log-dir", "/proc/x"], "choose another folder"),
-        (["--horizon", "4"], "Give it once"),
+        (["--horizon", "4"], "give it once"),
     ],
 )
 def test_a_hopeless_request_is_refused_at_once(option: list[str], remedy: str, run: Run, tmp_path: Path) -> None:
