@@ -185,25 +185,18 @@ def test_the_backtest_outlives_a_late_failure(run: Run, tmp_path: Path, monkeypa
 
 
 # ── options that apply to nothing ─────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        (["--known", "temp"], "--known"),
-        (["--past", "temp"], "--past"),
-        (["--static", "temp"], "--static"),
-        (["--category", "temp"], "--category"),
-        (["--future", "load.csv"], "--future"),
-        (["--net.hidden-size", 8], "--net.hidden-size"),
-        (["--fit.steps", 8], "--fit.steps"),
-        (["--head", "normal"], "--head"),
-        (["--members", 2], "--members"),
-        (["--no-history"], "--no-history"),
-    ],
-)
+NETWORK_ONLY = {"known": "temp", "past": "temp", "static": "temp", "category": "temp", "future": "load.csv"} | {
+    "net.hidden-size": 8, "fit.steps": 8, "head": "normal", "members": 2, "no-history": None
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value"), NETWORK_ONLY.items())
 @pytest.mark.parametrize("model", ["linear", "naive", "theta"])
 def test_options_of_the_network_are_errors_beside_other_models(
-    run: Run, tmp_path: Path, options: list[Any], named: str, model: str
+    run: Run, tmp_path: Path, option: str, value: Any, model: str
 ) -> None:
+    named = f"--{option}"
+    options = [named] if value is None else [named, value]
     load(200)[["day", "load", "temp"]].to_csv(tmp_path / "load.csv", index=False)
     command = ["forecast", "load.csv", "--target", "load", "--horizon", 3, "--windows", 0]
     code, _, err = run(*command, "--model", model, *options)

@@ -32,32 +32,22 @@ Stamp = pd.Timestamp
 GERMAN = {1: "Januar", 2: "Februar", 3: "März", 4: "April", 5: "Mai", 6: "Juni", 7: "Juli"} | {
     8: "August", 9: "September", 10: "Oktober", 11: "November", 12: "Dezember"
 }  # fmt: skip
-DAYS: dict[str, Callable[[Stamp], Any]] = {
-    "ISO": lambda t: f"{t:%Y-%m-%d}",
-    "ISO with slashes": lambda t: f"{t:%Y/%m/%d}",
-    "ISO with points": lambda t: f"{t:%Y.%m.%d}",
+Form = str | Callable[[pd.Timestamp], str]  # a pattern of strftime, or a function
+DAYS: dict[str, Form] = {
+    "ISO": "%Y-%m-%d", "ISO with slashes": "%Y/%m/%d", "ISO with points": "%Y.%m.%d", "compact": "%Y%m%d",
+    "day first": "%d/%m/%Y", "day first with points": "%d.%m.%Y", "day first, short year": "%d.%m.%y",
+    "month first": "%m/%d/%Y", "month first, short year": "%m/%d/%y", "year first, short year": "%y-%m-%d",
+    "year first, short year, points": "%y.%m.%d", "six digits": "%y%m%d", "eight digits, day first": "%d%m%Y",
+    "year and day": "%Y%j", "Korean with points": "%Y. %m. %d.", "named month": "%d-%b-%Y",
+    "named month, American": "%b %d, %Y", "weekday first": "%a %b %d %Y", "weekday and comma": "%A, %d %B %Y",
+}  # fmt: skip
+DAYS |= {
     "no leading zeros": lambda t: f"{t.year}/{t.month}/{t.day}",
-    "compact": lambda t: f"{t:%Y%m%d}",
-    "day first": lambda t: f"{t:%d/%m/%Y}",
-    "day first with points": lambda t: f"{t:%d.%m.%Y}",
-    "day first, short year": lambda t: f"{t:%d.%m.%y}",
-    "month first": lambda t: f"{t:%m/%d/%Y}",
     "month first, no zeros": lambda t: f"{t.month}/{t.day}/{t.year}",
-    "month first, short year": lambda t: f"{t:%m/%d/%y}",
-    "year first, short year": lambda t: f"{t:%y-%m-%d}",
-    "year first, short year, points": lambda t: f"{t:%y.%m.%d}",
-    "six digits": lambda t: f"{t:%y%m%d}",
-    "eight digits, day first": lambda t: f"{t:%d%m%Y}",
-    "year and day": lambda t: f"{t:%Y%j}",
     "Korean": lambda t: f"{t.year}년 {t.month}월 {t.day}일",
-    "Korean with points": lambda t: f"{t:%Y. %m. %d.}",
     "Korean with weekday": lambda t: f"{t:%Y. %m. %d.} ({'월화수목금토일'[t.dayofweek]})",
     "Japanese": lambda t: f"{t.year}年{t.month}月{t.day}日",
-    "named month": lambda t: f"{t:%d-%b-%Y}",
-    "named month, American": lambda t: f"{t:%b %d, %Y}",
     "long month": lambda t: f"{t.day} {t:%B %Y}",
-    "weekday first": lambda t: f"{t:%a %b %d %Y}",
-    "weekday and comma": lambda t: f"{t:%A, %d %B %Y}",
     "SAS": lambda t: f"{t:%d%b%Y}".upper(),
     "German": lambda t: f"{t.day}. {GERMAN[t.month]} {t.year}",
     "a form of its own": lambda t: f"Day {t.dayofyear} of {t.year}",
@@ -65,55 +55,50 @@ DAYS: dict[str, Callable[[Stamp], Any]] = {
     "milliseconds": lambda t: str(int(t.timestamp()) * 1000),
     "seconds as floats": lambda t: f"{int(t.timestamp())}.0",
 }
-CLOCKS: dict[str, Callable[[Stamp], Any]] = {
+CLOCKS: dict[str, Form] = {
+    "ISO to the minute": "%Y-%m-%d %H:%M", "basic": "%Y%m%dT%H%M%S", "day first": "%d.%m.%Y %H:%M",
+    "year first, short year": "%y-%m-%d %H:%M", "named": "%d %b %Y %H:%M:%S", "twelve digits": "%Y%m%d%H%M",
+}  # fmt: skip
+CLOCKS |= {
     "ISO": lambda t: t.isoformat(),
     "ISO with Z": lambda t: f"{t.isoformat()}Z",
-    "ISO to the minute": lambda t: f"{t:%Y-%m-%d %H:%M}",
-    "basic": lambda t: f"{t:%Y%m%dT%H%M%S}",
     "compact day and clock": lambda t: f"{t:%Y%m%d} {t.hour}:{t:%M}",
-    "day first": lambda t: f"{t:%d.%m.%Y %H:%M}",
     "month first, half days": lambda t: f"{t.month}/{t.day}/{t.year} {t:%I:%M %p}",
-    "year first, short year": lambda t: f"{t:%y-%m-%d %H:%M}",
     "Korean": lambda t: f"{t:%Y. %m. %d.} {'오전' if t.hour < 12 else '오후'} {(t.hour - 1) % 12 + 1}:{t:%M}",
-    "named": lambda t: f"{t:%d %b %Y %H:%M:%S}",
-    "twelve digits": lambda t: f"{t:%Y%m%d%H%M}",
     "seconds": lambda t: str(int(t.timestamp())),
 }
-MONTHS: dict[str, Callable[[Stamp], Any]] = {
-    "ISO": lambda t: f"{t:%Y-%m}",
-    "first day": lambda t: f"{t:%Y-%m-%d}",
-    "day first": lambda t: f"{t:%d/%m/%Y}",
-    "year first, short year": lambda t: f"{t:%y-%m-%d}",
-    "statistics offices": lambda t: f"{t:%YM%m}",
-    "compact": lambda t: f"{t:%Y%m}",
-    "four digits": lambda t: f"{t:%y%m}",
-    "named": lambda t: f"{t:%b %Y}",
-    "short": lambda t: f"{t:%b-%y}",
-    "long": lambda t: f"{t:%B %Y}",
+MONTHS: dict[str, Form] = {
+    "ISO": "%Y-%m", "first day": "%Y-%m-%d", "day first": "%d/%m/%Y", "year first, short year": "%y-%m-%d",
+    "statistics offices": "%YM%m", "compact": "%Y%m", "four digits": "%y%m", "named": "%b %Y",
+    "short": "%b-%y", "long": "%B %Y", "slash": "%m/%Y",
+}  # fmt: skip
+MONTHS |= {
     "Korean": lambda t: f"{t.year}년 {t.month}월",
-    "slash": lambda t: f"{t:%m/%Y}",
 }
-WEEKS: dict[str, Callable[[Stamp], Any]] = {
-    "ISO": lambda t: f"{t:%G-W%V}",
+WEEKS: dict[str, Form] = {
+    "ISO": "%G-W%V", "six digits": "%G%V", "Mondays": "%Y-%m-%d", "Mondays, short year": "%y/%m/%d",
+    "Mondays, day first": "%d/%m/%y",
+}  # fmt: skip
+WEEKS |= {
     "small letter": lambda t: f"{t.isocalendar().year}w{t.isocalendar().week}",
-    "six digits": lambda t: f"{t:%G%V}",
-    "Mondays": lambda t: f"{t:%Y-%m-%d}",
-    "Mondays, short year": lambda t: f"{t:%y/%m/%d}",
-    "Mondays, day first": lambda t: f"{t:%d/%m/%y}",
 }
-QUARTERS: dict[str, Callable[[Stamp], Any]] = {
+QUARTERS: dict[str, Form] = {
+    "first day": "%Y-%m-%d",
+}  # fmt: skip
+QUARTERS |= {
     "year first": lambda t: f"{t.year}Q{t.quarter}",
     "dash": lambda t: f"{t.year}-Q{t.quarter}",
     "quarter first": lambda t: f"Q{t.quarter} {t.year}",
     "Korean": lambda t: f"{t.year}년 {t.quarter}분기",
     "digits": lambda t: f"{t.year}{t.quarter}",
-    "first day": lambda t: f"{t:%Y-%m-%d}",
 }
-YEARS: dict[str, Callable[[Stamp], Any]] = {
+YEARS: dict[str, Form] = {
+    "first day": "%d.%m.%Y",
+}  # fmt: skip
+YEARS |= {
     "year": lambda t: str(t.year),
     "as floats": lambda t: f"{t.year}.0",
     "season": lambda t: f"{t.year}/{(t.year + 1) % 100:02d}",
-    "first day": lambda t: f"{t:%d.%m.%Y}",
     "Korean": lambda t: f"{t.year}년",
 }
 FORMS = {
@@ -155,7 +140,7 @@ class Written:
 
     times: pd.DatetimeIndex
     values: dict[str, list[float]]
-    form: Callable[[Stamp], Any]
+    form: Form
     name: str
     delimiter: str
     decimal: str
@@ -172,7 +157,7 @@ class Written:
     def rows(self) -> list[tuple[str, str, str]]:
         """Time, series and value of each row, as text."""
         rows = [
-            (str(self.form(time)), series, self.number(value))
+            (self.time_text(time), series, self.number(value))
             for series, values in self.values.items()
             for time, value in zip(self.times, values, strict=True)
         ]
@@ -183,6 +168,10 @@ class Written:
         elif self.order == "by time":
             rows = [row for step in range(len(self.times)) for row in rows[step :: len(self.times)]]
         return rows
+
+    def time_text(self, time: Stamp) -> str:
+        """A time in the dialect."""
+        return time.strftime(self.form) if isinstance(self.form, str) else str(self.form(time))
 
     def number(self, value: float) -> str:
         """A value in the dialect."""
@@ -275,7 +264,7 @@ def _frame(case: Written, folder: Path) -> Any:
     if not several:
         table = table.drop(columns="region")
     if case.way != "frame":
-        truth = {str(case.form(time)): k for k, time in enumerate(case.times)}
+        truth = {case.time_text(time): k for k, time in enumerate(case.times)}
         series = table["region"] if several else pd.Series(["all"] * len(table))
         table["cases"] = [case.values[one][truth[time]] for one, time in zip(series, table[case.name], strict=True)]
         table["cases"] = table["cases"].convert_dtypes()
