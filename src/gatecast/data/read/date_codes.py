@@ -30,7 +30,7 @@ class Code:
         digits: numbers of digits; leading zeros may be lost.
         unit: what one step usually is; a column named like it decides between two codes.
         sure: the digits alone show a date; otherwise plain numbers are as likely.
-        parts: the digits of each part and their range, by which most numbers are told from dates without parsing.
+        parts: the digits of each part and their range, which tell most numbers from dates without parsing.
         order: of day and month, where it must be said.
     """
 
