@@ -96,7 +96,7 @@ REFUSED = {
     "LSTM1997(3, 4, truncate=None)": "^truncate must be True or False, got None$",
     "LSTMCell(3, 16, bias='yes')": "^bias must be True or False, got 'yes'$",
     "GRUCell(3, 16, reset_after='no')": "^reset_after must be True or False, got 'no'$",
-    "ConvLSTM1d(3, 4, 3, bias=0)": "^bias must be True or False, got 0$",
+    "ConvLSTM1d(3, 4, 3, bias=2)": "^bias must be True or False, got 2$",
     "ConvLSTM2d(3, 4, 3, batch_first='x')": "^batch_first must be True or False, got 'x'$",
     # sizes
     "LSTM(3, '16')": "^hidden_size must be a whole number, got '16'$",

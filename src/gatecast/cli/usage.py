@@ -17,7 +17,6 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from gatecast.base.text import nearest
 
 _NUMBERS = {int: "a whole number", float: "a number"}
 _TABLES = (".csv", ".tsv", ".parquet", ".gz", ".txt")
@@ -87,6 +86,8 @@ def _unknown(word: str, names: Iterable[str]) -> str:
     """The message for an unknown option, with the one that was meant."""
     given = word.partition("=")[0]
     known = {name.lstrip("-"): name for name in names if name.startswith("--")}
+    from gatecast.base.text import nearest  # loads NumPy, which --help does not need
+
     near = nearest(given.lstrip("-"), known, cutoff=0.65)
     return f"Unknown option: {given}.{f' Did you mean {known[near]}?' if near else ''}"
 

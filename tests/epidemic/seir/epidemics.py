@@ -31,7 +31,7 @@ def problem(days: int = 80, form: Transmission | None = None, *, targets: int = 
         "immune": 0.0,
         "variant": "seir",
         "transmission": form,
-        "changes": form.changes(lambda date: int((np.datetime64(date, "ns") - START) / np.timedelta64(1, "D"))),
+        "changes": form.change_rows(lambda date: int((np.datetime64(date, "ns") - START) / np.timedelta64(1, "D"))),
         "likelihood": NegativeBinomial(),
         "constants": CONSTANTS,
         "weekdays": np.arange(days) % 7,
