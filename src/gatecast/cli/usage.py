@@ -17,7 +17,6 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-
 _NUMBERS = {int: "a whole number", float: "a number"}
 _TABLES = (".csv", ".tsv", ".parquet", ".gz", ".txt")
 
