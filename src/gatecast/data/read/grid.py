@@ -50,6 +50,20 @@ class Long:
         codes, times, rows = (column[index] for column in (self.codes, self.times, self.rows))
         return replace(self, codes=codes, times=times, values=values, rows=rows)
 
+    def combined(self, group: np.ndarray, rule: str) -> Long:
+        """One row a group: the first of its rows, with values that a rule makes of all of them.
+
+        Args:
+            group: ``(rows,)`` number of the group, ascending.
+            rule: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, ``"median"``, ``"first"`` or ``"last"``; missing values
+                are skipped.
+        """
+        result = self.take(np.flatnonzero(np.diff(group, prepend=-1)))
+        for name, column in self.values.items():
+            grouped = pd.Series(column).groupby(group)
+            result.values[name] = (grouped.sum(min_count=1) if rule == "sum" else getattr(grouped, rule)()).to_numpy()
+        return result
+
     def error(self, problem: Words, remedy: Words, row: int | np.integer | None = None) -> DataError:
         """The error at the time of a row of these."""
         return self.origin.error(problem, remedy, column=self.time_name, row=None if row is None else self.rows[row])
@@ -180,13 +194,9 @@ def _without_duplicates(long: Long, rule: str) -> tuple[Long, list[Finding]]:
     keep = np.flatnonzero(np.append(True, ~same))
     if rule == "last":
         return long.take(np.append(keep[1:], len(long.times)) - 1), findings
-    result = long.take(keep)
-    if rule != "first":
-        group = np.cumsum(np.append(True, ~same)) - 1
-        for name, column in long.values.items():
-            grouped = pd.Series(column).groupby(group)
-            result.values[name] = (grouped.sum(min_count=1) if rule == "sum" else getattr(grouped, rule)()).to_numpy()
-    return result, findings
+    if rule == "first":
+        return long.take(keep), findings
+    return long.combined(np.cumsum(np.append(True, ~same)) - 1, rule), findings
 
 
 def _duplicates(long: Long, same: np.ndarray) -> DataError:

@@ -27,7 +27,7 @@ _LEGACY |= {
     "week": "W",
 }
 _LEGACY |= {"daily": "D", "hourly": "h", "weekly": "W", "monthly": "MS", "quarterly": "QS", "yearly": "YS", "m": "min"}
-_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 MOST = 1_000_000  # multiple of a unit
 _DAY = 86400 * 10**9
@@ -95,7 +95,7 @@ def fixed_alias(step: int, times: np.ndarray) -> str:
     """Alias of a step of fixed width in nanoseconds; whole weeks carry the weekday of the first time."""
     if step % (7 * _DAY) == 0:
         days = np.unique((times.astype("datetime64[D]").astype(np.int64) + 3) % 7)
-        anchor = f"-{_DAYS[int(days[0])]}" if len(days) == 1 else ""
+        anchor = f"-{WEEKDAYS[int(days[0])]}" if len(days) == 1 else ""
         multiple = step // (7 * _DAY)
         return f"{multiple if multiple > 1 else ''}W{anchor}"
     unit, width = next((unit, width) for unit, width in _UNITS if step % width == 0)

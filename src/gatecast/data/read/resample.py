@@ -6,19 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.calendar import local_times
 from gatecast.data.frequency import Frequency
+from gatecast.data.read.infer_frequency import WEEKDAYS
 from gatecast.data.read.origin import note
 
 if TYPE_CHECKING:
     from gatecast.data.read.grid import Long
 
-_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONDAY = np.datetime64("1969-12-29")
 
 
@@ -46,12 +45,9 @@ def resample(long: Long, freq: Frequency, rule: str, tz: str | None) -> tuple[Lo
     local = long.times if tz is None or in_utc(freq) else local_times(long.times, tz)
     times = step_of(local, freq)
     group = np.cumsum(np.append(True, (long.codes[1:] != long.codes[:-1]) | (times[1:] != times[:-1]))) - 1
-    first = np.flatnonzero(np.diff(group, prepend=-1))
-    result = replace(long.take(first), times=times[first])
-    for name, column in long.values.items():
-        grouped = pd.Series(column).groupby(group)
-        result.values[name] = (grouped.sum(min_count=1) if rule == "sum" else getattr(grouped, rule)()).to_numpy()
-    message = f"{plural(len(times), 'row')} resampled to {plural(len(first), 'step')} ({freq}), the {rule} of each"
+    result = replace(long, times=times).combined(group, rule)
+    steps = plural(len(result.times), "step")
+    message = f"{plural(len(times), 'row')} resampled to {steps} ({freq}), the {rule} of each"
     return result, [note("resampled", message, len(times), long.time_name), *_partial(result, group, freq, rule)]
 
 
@@ -60,7 +56,7 @@ def step_of(times: np.ndarray, freq: Frequency) -> np.ndarray:
     unit = freq._parts[1]
     if unit == "W":
         anchor = freq.alias.rpartition("-")[2]
-        day = _WEEKDAYS.index(anchor) if anchor in _WEEKDAYS else 0
+        day = WEEKDAYS.index(anchor) if anchor in WEEKDAYS else 0
         origin = (_MONDAY + day).astype("datetime64[ns]")
     else:
         origin = np.datetime64("1970-01-01", "ns")
