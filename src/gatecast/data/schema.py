@@ -21,7 +21,7 @@ DUPLICATES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
 AGGREGATES = ("mean", "sum", "min", "max", "median", "first", "last")
 _ROLES = ("time", "target", "id", "past", "known", "static", "category")
 FORM = ("delimiter", "encoding", "header", "date_format")  # of the text of one file
-_ORDERS = ("day-first", "month-first", "year-first")
+ORDERS = ("day-first", "month-first", "year-first")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Schema:
         """
         counted = self.time == () and self.layout != "rows"
         changes: dict[str, Any] = {name: None for name in FORM if name not in self.given}
-        if self.date_format in _ORDERS:
+        if self.date_format in ORDERS:
             changes.pop("date_format", None)
         return replace(self, **changes) if counted else replace(self, **changes, freq=None, start=None)
 

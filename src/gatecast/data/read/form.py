@@ -8,10 +8,9 @@ from datetime import datetime
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.text import nearest
-from gatecast.data.schema import Schema
+from gatecast.data.schema import ORDERS, Schema
 
 _ENCODINGS = ("utf-8", "cp1252", "latin-1", "utf-16", "cp1250", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
-_ORDERS = ("day-first", "month-first", "year-first")
 _SAMPLE = datetime(2031, 12, 25, 17, 48, 59)
 
 
@@ -49,8 +48,8 @@ def _check_delimiter(delimiter: str) -> None:
 
 def _check_pattern(pattern: str) -> None:
     if "%" not in pattern:
-        if pattern not in _ORDERS:
-            near = nearest(pattern, _ORDERS)
+        if pattern not in ORDERS:
+            near = nearest(pattern, ORDERS)
             remedy = f"did you mean {near!r}?" if near else "e.g. " + Arg("date_format", "%d.%m.%Y")
             problem = Arg("date_format", pattern) + " must be day-first, month-first, year-first or a pattern with %"
             raise SettingError(problem, remedy)
