@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural, shorten
 from gatecast.data.read.date_formats import is_time_text
-from gatecast.data.read.number_text import MISSING, count_numbers, looks_like_number
+from gatecast.data.read.number_text import MISSING, Style, count_numbers, looks_like_number, number_style
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.schema import Schema
 
@@ -50,6 +51,15 @@ class Dialect:
     first: int
     names: tuple[str, ...]
     sample: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def style(self) -> Style | None:
+        """How numbers are written in the first rows."""
+        return number_style(cell for row in self.sample for cell in row)
+
+    def cells(self, column: int) -> list[str]:
+        """The cells of a column in the first rows."""
+        return [row[column] for row in self.sample if column < len(row)]
 
 
 def open_binary(source: Path | bytes) -> io.BufferedIOBase:

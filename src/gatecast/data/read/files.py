@@ -20,7 +20,7 @@ from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
 from gatecast.data.read.date_codes import NUMBER_THEM, OUT_OF_RANGE, count_years
 from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, refuse_nul, sniff
-from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style, points_may_group
+from gatecast.data.read.number_text import MISSING, count_numbers, points_may_group
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
@@ -114,14 +114,14 @@ def _load_text(opened: Opener, name: str, schema: Schema) -> tuple[Table, list[F
     frame, origin, dropped = _without_blank(frame, dialect, origin)
     with opened() as file:
         _check_short(file, frame, dialect, origin)
-    style = _style(dialect)
+    style = dialect.style
     decimal = style.decimal if style is not None and style.proven else None
     found = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "header": dialect.header}
     table = Table.of(frame.reset_index(drop=True), origin, schema, decimal=decimal, dialect=found)
     if schema.decimal is None and decimal is None:
         for k, name in enumerate(dialect.names):
             if name in table.columns:
-                table[name].points = points_may_group(_cells(dialect, k), commas_cut=False)
+                table[name].points = points_may_group(dialect.cells(k), commas_cut=False)
     return table, [*findings, *dropped]
 
 
@@ -131,7 +131,7 @@ def _no_rows(origin: Origin) -> DataError:
 
 def _parse(opened: Opener, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
-    style = _style(dialect)
+    style = dialect.style
     given, decimal = decimal, decimal or (style.decimal if style is not None else ".")
     text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
     if given is None and not (style is not None and style.proven and style.decimal == "."):
@@ -145,13 +145,13 @@ def _open_points(dialect: Dialect) -> list[str]:
     """The columns in which points may stand between thousands."""
     cut = dialect.delimiter == ","
     names = enumerate(dialect.names)
-    return [name for k, name in names if points_may_group(_cells(dialect, k), commas_cut=cut) is not None]
+    return [name for k, name in names if points_may_group(dialect.cells(k), commas_cut=cut) is not None]
 
 
 def _late_points(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
     """Columns that begin with whole numbers and later have points: decimals, or thousands once there are any."""
     floats = [(k, name) for k, name in enumerate(dialect.names) if frame[name].dtype.kind == "f"]
-    whole = [name for k, name in floats if not any("." in cell for cell in _cells(dialect, k))]
+    whole = [name for k, name in floats if not any("." in cell for cell in dialect.cells(k))]
     return [name for name in whole if (frame[name] % 1 > 0).any()]
 
 
@@ -179,25 +179,14 @@ def _cells_of(opened: Opener, dialect: Dialect, text: list[str], decimal: str) -
         )
 
 
-def _style(dialect: Dialect) -> Style | None:
-    return number_style(cell for row in dialect.sample for cell in row)
-
-
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
-    filled = [cell for cell in _cells(dialect, column) if cell.lower() not in MISSING]
+    filled = [cell for cell in dialect.cells(column) if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    huge = any(
-        len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled
-    )  # beyond int64: a float without a word
+    huge = any(len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled)  # beyond int64
     return (
         not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
     )
-
-
-def _cells(dialect: Dialect, column: int) -> list[str]:
-    """The cells of a column in the first rows."""
-    return [row[column] for row in dialect.sample if column < len(row)]
 
 
 def _parser_words(error: Exception) -> str:
