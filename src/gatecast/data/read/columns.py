@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Words
-from gatecast.data.read.date_codes import counts_time, find_codes, parse_pattern
+from gatecast.data.read.date_codes import Code, counts_time, find_codes, parse_pattern
 from gatecast.data.read.date_formats import looks_like_time, may_be_time
-from gatecast.data.read.number_text import is_missing, mostly_numbers
+from gatecast.data.read.number_text import all_match, is_missing, mostly_numbers
 from gatecast.data.read.origin import Origin
 
 
@@ -115,9 +115,15 @@ class Column:
     @cached_property
     def digits(self) -> frozenset[int]:
         """How many digits the cells have where all are text of whole numbers (2009, 2009.0); empty otherwise."""
-        if not self.is_text or not self.texts.str.fullmatch(r"\d{1,18}(?:\.0*)?").all():
+        if not self.is_text or not all_match(self.texts, r"\d{1,18}(?:\.0*)?"):
             return frozenset()
         return frozenset(self.texts.str.partition(".")[0].str.len())
+
+    @cached_property
+    def date_codes(self) -> list[Code]:
+        """The codes of dates that its whole numbers may be written in."""
+        values = self.whole_values
+        return [] if values is None else find_codes(values, self.tokens, digits=self.digits)
 
     @cached_property
     def is_compact_date(self) -> bool:
@@ -125,8 +131,7 @@ class Column:
         values = self.whole_values
         if values is None:
             return False
-        codes = find_codes(values, self.tokens, timelike=True, digits=self.digits)
-        return any(code.sure for code in codes) or counts_time(values, codes)
+        return any(code.sure for code in self.date_codes) or counts_time(values, self.date_codes)
 
     @cached_property
     def plain_name(self) -> str:

@@ -82,15 +82,12 @@ _UNIT_WORDS = {
 }  # fmt: skip
 
 
-def find_codes(
-    values: np.ndarray, tokens: Iterable[str], *, timelike: bool, digits: Collection[int] | None = None
-) -> list[Code]:
+def find_codes(values: np.ndarray, tokens: Iterable[str], *, digits: Collection[int] | None = None) -> list[Code]:
     """The codes that these whole numbers may be written in: none for plain numbers, several where nothing decides.
 
     Args:
         values: ``(rows,)`` int64.
         tokens: words of the column's name.
-        timelike: the column was named as time, or has the name of one.
         digits: how many digits the numbers have, where they came as text with leading zeros.
     """
     distinct = pd.unique(values)
@@ -111,19 +108,17 @@ def find_codes(
     units = {unit for unit, words in _UNIT_WORDS.items() if not words.isdisjoint(tokens)}
     if rolls_over(distinct) is None:  # 2301, 2302 and 45292, 45293 may as well be plain numbers
         shares = {code: share for code, share in shares.items() if code.format not in _WEAK}
-    return _decided(shares, regular, units, timelike, few=len(distinct) < 3)
+    return _decided(shares, regular, units, few=len(distinct) < 3)
 
 
-def _decided(shares: dict[Code, float], regular: set[Code], units: set[str], timelike: bool, few: bool) -> list[Code]:
+def _decided(shares: dict[Code, float], regular: set[Code], units: set[str], *, few: bool) -> list[Code]:
     fits = [code for code, share in shares.items() if share == 1.0]
     if not fits:  # a wrong number among dates is an error and does not make them plain numbers
-        return [
-            code for code, share in shares.items() if share >= 0.9 and (code.sure or (timelike and code.unit in units))
-        ]
+        return [code for code, share in shares.items() if share >= 0.9 and (code.sure or code.unit in units)]
     sure = [code for code in fits if code.sure]
     if sure:
         return sure
-    fits = [code for code in fits if (timelike and code in regular) or code.format not in _WEAK]
+    fits = [code for code in fits if code in regular or code.format not in _WEAK]
     named = [code for code in fits if code.unit in units]
     if len(named) == 1:  # unless another code alone is regular
         return named if named[0] in regular or not regular else [*named, *sorted(regular, key=fits.index)]

@@ -17,7 +17,7 @@ import pandas as pd
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Finding, Words
 from gatecast.data.read.date_codes import parse_pattern
-from gatecast.data.read.date_order import ORDERS, WORDS, proven_order
+from gatecast.data.read.date_order import ORDERS, WORDS, proven_order, say_which
 from gatecast.data.read.origin import note
 from gatecast.data.read.plain_dates import plain_date
 
@@ -166,10 +166,7 @@ def _two_way(column: Column, cells: pd.Series, order: str | None) -> Parsed:
 def _open_order(column: Column, orders: list[str]) -> Exception:
     *first, last = (WORDS[order] for order in orders)
     problem = f"{column.texts.iloc[0]!r} may be {', '.join(first)} or {last}, and no row decides it"
-    remedy = "say which: " + Arg("date_format", orders[0])
-    for order in orders[1:]:
-        remedy = remedy + " or " + Arg("date_format", order)
-    return column.error(problem, remedy, column.first_row())
+    return column.error(problem, say_which(orders), column.first_row())
 
 
 def _from_digits(year: pd.Series, month: pd.Series, day: pd.Series, parts: pd.DataFrame, clock: int) -> pd.Series:

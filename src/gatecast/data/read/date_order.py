@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from gatecast.base.findings import Arg, Words
 
 # What stands first, second and third: positions of year, month and day.
 ORDERS = {"day-first": (2, 1, 0), "month-first": (2, 0, 1), "year-first": (0, 1, 2)}
 WORDS = {"day-first": "day first", "month-first": "month first", "year-first": "year first"}
 _MOST_OFF = 0.1  # share of rows that may be impossible dates, each an error, where every order has some
+
+
+def say_which(formats: Sequence[str]) -> Words:
+    """The remedy where several date formats are possible."""
+    remedy: Words = "say which: " + Arg("date_format", formats[0])
+    for one in formats[1:]:
+        remedy = remedy + " or " + Arg("date_format", one)
+    return remedy
 
 
 def proven_order(readings: Mapping[str, pd.Series], texts: pd.Series, *, dotted: bool) -> tuple[str | None, str]:

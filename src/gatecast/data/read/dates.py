@@ -17,12 +17,13 @@ from gatecast.data.read.date_codes import (
     STORED_YEARS,
     Code,
     epoch_unit,
-    find_codes,
     parse_codes,
     parse_pattern,
     rolls_over,
 )
 from gatecast.data.read.date_formats import TIME_OF_DAY, Parsed, follows, parse_texts
+from gatecast.data.read.date_order import say_which
+from gatecast.data.read.number_text import all_match
 from gatecast.data.read.origin import note
 from gatecast.data.read.plain_dates import plain_date
 
@@ -72,7 +73,7 @@ def parse_times(column: Column, date_format: str | None, *, timelike: bool = Tru
     if date_format is not None and "%" in date_format:
         parsed = Parsed(parse_with(column, date_format), f"date_format={date_format!r}", date_format)
         return _finish(parsed, column)
-    if column.texts.str.fullmatch(r"-?\d{1,18}(?:\.0*)?").all():
+    if all_match(column.texts, r"-?\d{1,18}(?:\.0*)?"):
         numbers = column.texts.str.partition(".")[0].astype(np.int64).to_numpy()[column.codes]
         return _from_numbers(column, pd.Series(numbers), date_format, True)
     found = parse_texts(column, date_format)
@@ -136,7 +137,7 @@ def _from_numbers(column: Column, numbers: pd.Series, date_format: str | None, t
         return Timestamps(values), []
     if date_format is not None and "%" in date_format:
         return _from_pattern(column, values, date_format)
-    codes = find_codes(values, column.tokens, timelike=True, digits=column.digits)
+    codes = column.date_codes
     if date_format is not None:
         codes = [code for code in codes if code.order in (None, date_format)]
     if len(codes) > 1:
@@ -172,10 +173,7 @@ def _from_pattern(column: Column, values: np.ndarray, form: str) -> Read:
 
 def _several_codes(column: Column, values: np.ndarray, codes: list[Code]) -> Exception:
     words = " or ".join(f"{code.format} (a {code.unit})" for code in codes)
-    given = [Arg("date_format", code.order or code.format) for code in codes]
-    remedy = "say which: " + given[0]
-    for one in given[1:]:
-        remedy = remedy + " or " + one
+    remedy = say_which([code.order or code.format for code in codes])
     return column.error(f"{values[0]} may be written as {words}, and no row decides it", remedy, 0)
 
 

@@ -103,6 +103,11 @@ def points_may_group(cells: Iterable[str], *, commas_cut: bool) -> str | None:
     return grouped[0] if small or not commas_cut else None
 
 
+def all_match(texts: pd.Series, pattern: str) -> bool:
+    """Whether all texts match; the first decides for most columns."""
+    return bool(re.fullmatch(pattern, texts.iloc[0])) and bool(texts.str.fullmatch(pattern).all())
+
+
 def is_missing(texts: pd.Series, codes: Sequence[object] = ()) -> np.ndarray:
     """Which texts are a default or given code for missing values."""
     given = {str(code).strip().lower() for code in codes}
@@ -209,7 +214,8 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
     codes, cells = column.codes, column.texts
     absent = is_missing(cells, column.missing)
     values = np.full(len(cells), np.nan)
-    filled = without_percent(cells[~absent])
+    written = cells[~absent]
+    filled = without_percent(written)
     values[~absent] = _parse(filled, decimal or _decimal_of(column, filled, file_decimal))
     wrong = np.isnan(values) & ~absent & ~cells.str.lower().eq("nan").to_numpy()
     if wrong.any():
@@ -225,7 +231,7 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
                 remedy = "name a column of numbers (without units or signs of currency), or " + Arg("missing", [cell])
         raise column.error(f"expected a number, got {cell!r}{more}", remedy, row=bad[0])
     unit = []
-    if filled is not cells and len(filled) and cells[~absent].iloc[0].endswith("%"):
+    if filled is not written:
         unit = [note("unit", f"{column.name} is in per cent: the signs are left out", len(filled), column.name)]
     return values[codes], [*_codes_met(column, absent), *_rounded(column, filled), *unit]
 
