@@ -27,8 +27,8 @@ _FIXED = {
     "W": 7 * 86400 * 10**9,
 }
 _LIMIT = 2**63 - _FIXED["D"]  # nanoseconds from 1970 that 64 bits hold, less a day
-# Months in the aliases of month, quarter and year, by their starts and by their ends.
 _LAST = "2262-04-01"  # ten days before the last moment of 64-bit nanoseconds
+# Months in the aliases of month, quarter and year, by their starts and by their ends.
 _MONTHS = {"MS": 1, "QS": 3, "YS": 12, "ME": 1, "QE": 3, "YE": 12}
 OLD_MONTHS = {"M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}  # as pandas spelled them before 2.2
 
