@@ -14,7 +14,7 @@ from gatecast.nn.cell_kinds import GRUKind, LSTMKind, RNNKind, State
 from gatecast.nn.checks import checked_input
 from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.parameters import Recurrent
-from gatecast.nn.states import given_state, state_out
+from gatecast.nn.states import given_state, gradients_wanted, state_out
 from gatecast.ops.activations import Activation
 
 Place = torch.device | str | int | None
@@ -52,7 +52,7 @@ class Cell(Recurrent):
     def _run(self, x: Float[Tensor, "batch input"], state: State | None) -> State:
         """The state after the step."""
         options = self.cell.options
-        if self._in_order and not _differentiable() and not options.masked(training=self.training):
+        if self._in_order and not gradients_wanted() and not options.masked(training=self.training):
             start = None if state is None else tuple([part[None] for part in state])
             found = self.cell.run_all(x, self._weights_in_order(), start, self.spec, None, 1, 1)
             if found is not None:
@@ -60,11 +60,6 @@ class Cell(Recurrent):
         x = dropped(x[None], options.input_dropout, training=self.training, variational=True)
         masks = draw_masks(x, None, options, self.cell.widths, training=self.training)
         return self.cell.run(x, self._weights(""), state, self.spec, masks).state
-
-
-def _differentiable() -> bool:
-    """Whether gradients may be wanted; a trace holds for both cases and takes the one path."""
-    return torch.is_grad_enabled() or torch.jit.is_tracing()
 
 
 class LSTMCell(Cell, kind=LSTMKind):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -14,7 +13,7 @@ from gatecast.nn.cell_kinds import State
 from gatecast.nn.checks import Lengths, Mask, checked_input
 from gatecast.nn.options import check_can_be_packed, check_reads_forwards
 from gatecast.nn.sequences import Form, open_sequence, steps_that_count
-from gatecast.nn.states import Layers, StackOutput, state_out
+from gatecast.nn.states import Layers, StackOutput, gradients_wanted, state_out
 
 STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of one stream, and of a batch of streams
 
@@ -141,12 +140,7 @@ class Stack(Layers):
     def _can_run_at_once(self) -> bool:
         """Whether one operator can run all layers: without gradients, masks or options between layers."""
         stack, options = self.stack, self.cell.options
-        if (
-            torch.is_grad_enabled()
-            or torch.jit.is_tracing()
-            or options.masked(training=self.training)
-            or (self.training and self.dropout > 0)
-        ):
+        if gradients_wanted() or options.masked(training=self.training) or (self.training and self.dropout > 0):
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
             return False

@@ -302,6 +302,11 @@ def detached_copy(part: Tensor) -> Tensor:
         return part.clone()
 
 
+def gradients_wanted() -> bool:
+    """Whether gradients may be wanted; a trace holds for both cases and takes the one path."""
+    return torch.is_grad_enabled() or torch.jit.is_tracing()
+
+
 def given_state(
     cell: CellKind,
     hx: Any,
