@@ -15,6 +15,7 @@ import gatecast
 from gatecast import FitConfig, LSTMForecaster, Panel, read_panel
 from gatecast.base.errors import DataError, NotFittedError
 from gatecast.base.findings import Arg
+from gatecast.data.read.new_rows import read_new
 from gatecast.forecasters.kept_rows import last_rows
 from gatecast.models.config import NetConfig
 
@@ -63,7 +64,7 @@ def test_one_row_with_the_step_of_the_model(model: Path) -> None:
     loaded = gatecast.load(model)
     with refused(DataError, remedy=Arg("freq", "D")):
         panel(80, 1)
-    one = gatecast.data.read.read_new(frame(80, 1), loaded.schema_)
+    one = read_new(frame(80, 1), loaded.schema_)
     np.testing.assert_array_equal(loaded.predict(panel=one).mean, loaded.predict(panel=panel(0, 81)).mean)
 
 
