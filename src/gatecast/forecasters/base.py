@@ -13,6 +13,7 @@ from gatecast.base.findings import Arg, Call
 from gatecast.base.options import Bounds, call_text, check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.floor import Floor, bounded, floor_of
 
 AT_LEAST_1 = Bounds(least=1)
 
@@ -73,7 +74,7 @@ class Forecaster(ABC):
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)
-        return self._forecast(panel, horizon, levels, samples)
+        return bounded(self._forecast(panel, horizon, levels, samples), self._lower_bounds(panel))
 
     # ── what predict asks ─────────────────────────────────────────────────────────────────────────────────────────
     def _require_fitted(self) -> None:
@@ -113,6 +114,10 @@ class Forecaster(ABC):
     def _covariate_steps(self) -> int:
         """Steps ahead over which the model reads known covariates; 0: it reads none."""
         return 0
+
+    def _lower_bounds(self, panel: Panel) -> Floor:
+        """Lower bound of the forecast of each target: 0 where no value up to the origin is negative."""
+        return floor_of(panel)
 
     # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:
