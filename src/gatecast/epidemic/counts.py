@@ -14,14 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from gatecast.base.errors import SettingError
+from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg, Finding
-from gatecast.base.text import plural, time_text
+from gatecast.base.text import percent, plural, time_text
 from gatecast.data.panel import Panel
 
 _SILENT = 13  # zeros in a row that may be missing reports; a longer run ends the epidemic or the reporting
 _LEVEL = 10.0  # counts per day from which a zero is unlikely to be chance (Poisson: 1 in 20,000)
 _BACKLOG = 3.0  # multiple of the expected count
+_FALLS = 0.25  # share of the changes that may be falls in a cumulative column, by withdrawn cases
 _BACK = 28  # days over which a backlog is spread
 
 
@@ -59,6 +60,9 @@ def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool 
         cumulative: True, False, or ``"auto"``: a column that hardly ever falls and ends near its largest value is.
         repair: repair withdrawn cases, days without reports and backlogs; False only takes differences.
 
+    Raises:
+        DataError: a column read as cumulative keeps falling.
+
     Returns:
         A panel of the same rows. The first day of a cumulative column is missing, unless it is 0.
 
@@ -77,6 +81,7 @@ def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool 
     for column, name in enumerate(panel.target_names):
         sums = bool(cumulative) if cumulative != "auto" else looks_cumulative(panel, column)
         if sums:
+            _require_rising(panel, column)
             how = "never falls, or hardly ever, and is" if cumulative == "auto" else "is"
             text = f"{name} {how} read as cumulative; new counts are the differences of two days"
             repairs.append(Finding(name, text, kind="cumulative", count=len(panel)))
@@ -94,6 +99,28 @@ def looks_cumulative(panel: Panel, column: int = 0) -> bool:
     votes = [_rises(panel.series(index)[:, column]) for index in range(len(panel))]
     seen = [vote for vote in votes if vote is not None]
     return bool(seen) and sum(seen) > len(seen) / 2
+
+
+def _require_rising(panel: Panel, column: int) -> None:
+    """Refuse a column that keeps falling, as new counts do and a cumulative column does not."""
+    shares = [_falling(panel.series(index)[:, column]) for index in range(len(panel))]
+    seen = [share for share in shares if share is not None]
+    if not seen or np.median(seen) <= _FALLS:
+        return
+    name = panel.target_names[column]
+    raise DataError(
+        f"{name} falls at {percent(float(np.median(seen)))} of its changes, and a count of all cases so far does not "
+        "fall",
+        "read it as new cases: leave out " + Arg("cumulative", True) + ", or give " + Arg("cumulative", False),
+        place=panel.source,
+    )
+
+
+def _falling(values: np.ndarray) -> float | None:
+    """Share of the changes of a series that are falls; None where it changes too rarely to tell."""
+    steps = np.diff(values[np.isfinite(values)].astype(np.float64))
+    moves = steps[steps != 0]
+    return float((moves < 0).mean()) if len(moves) >= 10 else None
 
 
 def _rises(values: np.ndarray) -> bool | None:
