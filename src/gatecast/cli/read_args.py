@@ -21,7 +21,8 @@ def read(file: Path, flags: DataFlags, schema: Schema | None = None) -> Panel:
     """The file as a panel, read by the schema of a model where there is one; flags override it."""
     if str(file) != STDIN:
         require_file(file)  # before pandas is loaded
-    from gatecast.data.read import read_new, read_panel
+    from gatecast.data.read import read_panel
+    from gatecast.data.read.new_rows import read_new
 
     opened = source(file)
     return read_panel(opened, **given(flags)) if schema is None else read_new(opened, schema, **given(flags))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from gatecast import read_panel
-from gatecast.data.read import read_new
+from gatecast.data.read.new_rows import read_new
 from gatecast.data.schema import Schema
 
 

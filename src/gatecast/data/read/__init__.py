@@ -24,7 +24,6 @@ from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.meaning import Meaning, find_meaning
-from gatecast.data.read.new_rows import read_new
 from gatecast.data.read.static_columns import read_category
 from gatecast.data.read.table import Table
 from gatecast.data.read.timezones import check_zone
@@ -225,4 +224,4 @@ def _of_arrays(source: Any, name: str | None, schema: Schema) -> Panel | None:
     return panel
 
 
-__all__ = ["add_future", "describe", "read", "read_new", "read_panel", "refine"]
+__all__ = ["add_future", "describe", "read", "read_panel", "refine"]

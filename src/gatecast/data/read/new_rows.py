@@ -8,6 +8,7 @@ import numpy as np
 
 from gatecast.base.errors import DataError
 from gatecast.data.panel import Panel
+from gatecast.data.read import read, refine
 from gatecast.data.schema import Schema
 
 FEW = 12  # rows: days of one week look like any day, two quarters like half a year
@@ -26,14 +27,12 @@ def read_new(source: Any, schema: Schema, **given: Any) -> Panel:
 
     Example:
         >>> import gatecast
-        >>> from gatecast.data.read import read_new
+        >>> from gatecast.data.read.new_rows import read_new
         >>> days = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"]
         >>> panel = gatecast.read_panel({"day": days, "sales": [3, 4, 5, 4]})
         >>> str(read_new({"day": ["2024-01-05"], "sales": [6]}, panel.schema).freq)
         'D'
     """
-    from gatecast.data.read import read, refine
-
     found: Panel | DataError
     plain = refine(schema.portable(), **given)
     try:
