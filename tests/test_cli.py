@@ -486,6 +486,10 @@ def test_flags_do_not_collide() -> None:
             ["forecast", "sales.csv", "--horizon", "3", "--levels", "80", "95"],
             "'95' is one word too many: join several values by commas, --levels 80,95. See",
         ),
+        (
+            ["forecast", "sales.csv", "--horizon", "3", "--fit.steps", "5", "--fit.epochs", "3"],
+            "--fit.steps 5 and --fit.epochs 3 exclude each other; leave one out",
+        ),
         (["data", "sales.csv", "--quiet", "yes"], "'yes' is one word too many. See gatecast data --help."),
         (["sales.csv"], "'sales.csv' is a file, and the command comes before it: gatecast forecast sales.csv"),
         (["forcast", "sales.csv"], 'Did you mean "forecast"?'),

@@ -27,6 +27,7 @@ _OTHERS = (  # options declared by the commands themselves
     "transmission",
     "windows",
 )
+_YES_NO = ("cumulative",)  # options whose values are the words yes and no
 _CALLS: dict[str, Callable[..., str]] = {
     "Naive": lambda: "--model naive",
     "SeasonalNaive": lambda: "--model seasonal-naive",
@@ -63,6 +64,8 @@ def _option(arg: Arg) -> str:
     if arg.of not in _GROUPS and arg.name not in _options():
         return str(arg)
     group, name = _GROUPS.get(arg.of, ""), arg.name.replace("_", "-")
+    if arg.name in _YES_NO and isinstance(arg.value, bool):
+        return f"--{name} {'yes' if arg.value else 'no'}"
     if arg.value is UNSET or arg.value is True:
         return f"--{group}{name}"
     if arg.value is False:

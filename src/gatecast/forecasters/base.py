@@ -15,6 +15,7 @@ from gatecast.base.findings import Arg, Call
 from gatecast.base.options import HORIZON, Bounds, call_text, check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.floor import Floor, bounded, floor_of
 
 AT_LEAST_1 = Bounds(least=1)
 SAMPLES = Bounds(least=1, limit=1_000_000)
@@ -91,7 +92,7 @@ class Forecaster(ABC):
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)
-        forecast = self._forecast(panel, horizon, levels, samples)
+        forecast = bounded(self._forecast(panel, horizon, levels, samples), self._lower_bounds(panel))
         _require_finite(forecast)
         return forecast
 
@@ -138,6 +139,10 @@ class Forecaster(ABC):
     def _covariate_steps(self) -> int:
         """Steps ahead over which the model reads known covariates; 0: it reads none."""
         return 0
+
+    def _lower_bounds(self, panel: Panel) -> Floor:
+        """Lower bound of the forecast of each target: 0 where no value up to the origin is negative."""
+        return floor_of(panel)
 
     # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:

@@ -26,6 +26,7 @@ from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters import kept_rows
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
+from gatecast.forecasters.floor import Floor, floor_of
 from gatecast.forecasters.learned import (
     State,
     fit_in_processes,
@@ -291,13 +292,14 @@ class LSTMForecaster(Forecaster):
             return ()
         return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
 
-    def _floor(self, panel: Panel) -> tuple[float | None, ...]:
+    def _floor(self, panel: Panel) -> Floor:
         """Lower bound of each target, or None."""
-        bounded = self.nonnegative
-        if bounded is None:
-            rows = [np.fmin.reduce(values, axis=0) for _, values in panel if len(values)]  # NaN where all are missing
-            return tuple(None if low < 0 else 0.0 for low in np.fmin.reduce(rows, axis=0))
-        return (0.0 if bounded else None,) * panel.targets
+        if self.nonnegative is None:
+            return floor_of(panel)
+        return (0.0 if self.nonnegative else None,) * panel.targets
+
+    def _lower_bounds(self, panel: Panel) -> Floor:
+        return self.floor_
 
     # ── forecasting ───────────────────────────────────────────────────────────────────────────────────────────────
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
@@ -308,7 +310,7 @@ class LSTMForecaster(Forecaster):
         windows = Windows(
             scaled, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
-        predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
+        predictor = Predictor(self.models_, self.calibration_, self.seed)
         quantiles, paths, unobserved = predictor.at_origin(windows, probabilities, samples, places)
         quantiles = from_unit(quantiles[:, :horizon], exponents[:, None, :, None])
         paths = from_unit(paths[:, :, :horizon], exponents[:, None, None]) if samples else paths
