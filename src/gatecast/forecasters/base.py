@@ -6,6 +6,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from gatecast.base.errors import NotFittedError, SettingError
@@ -14,6 +15,7 @@ from gatecast.base.options import Bounds, call_text, check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 from gatecast.forecasters.floor import Floor, bounded, floor_of
+from gatecast.forecasters.sanity import far_outside
 
 AT_LEAST_1 = Bounds(least=1)
 
@@ -74,7 +76,9 @@ class Forecaster(ABC):
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)
-        return bounded(self._forecast(panel, horizon, levels, samples), self._lower_bounds(panel))
+        forecast = self._forecast(panel, horizon, levels, samples)
+        forecast = replace(forecast, notes=(*far_outside(forecast), *forecast.notes))
+        return bounded(forecast, self._lower_bounds(panel))
 
     # ── what predict asks ─────────────────────────────────────────────────────────────────────────────────────────
     def _require_fitted(self) -> None:

@@ -41,10 +41,12 @@ from gatecast.forecasters.learned import (
 from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.sanity import diverged, divergence_note
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
 from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
 from gatecast.training.config import FitConfig
@@ -192,7 +194,13 @@ class LSTMForecaster(Forecaster):
         self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
         self.floor_ = self._floor(panel)
         self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
+        self.diverged_ = diverged(self._untrained(blueprint), models, windows, plan.training)
         self.calibration_, self.models_ = calibration, models
+
+    def _untrained(self, blueprint: Blueprint) -> ForecastModel:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return blueprint.build()
 
     def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
         """The windows of a panel and their use."""
@@ -284,7 +292,11 @@ class LSTMForecaster(Forecaster):
             probabilities=probabilities,
             quantiles=quantiles,
             samples=with_constants(paths[:, :, :horizon], constant[:, None, None]) if samples else None,
-            notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
+            notes=(
+                *divergence_note(self.diverged_),
+                *self._notes(panel),
+                *notes_of(panel, constant, unobserved, self.shapes_.context),
+            ),
         )
 
     def _adapted(self, panel: Panel) -> Panel:
@@ -394,6 +406,7 @@ class LSTMForecaster(Forecaster):
             "best_steps": self.best_steps_,
             "windows": self.windows_,
             "fit_seconds": self.fit_seconds_,
+            "diverged": self.diverged_,
         }
         tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
         for member, model in enumerate(self.models_):
@@ -409,6 +422,7 @@ class LSTMForecaster(Forecaster):
         windows = facts["calibration"]["windows"]
         self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
+        self.diverged_ = facts.get("diverged")  # absent in files of version 0.1
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
         weight = (self.fit_config or FitConfig()).loss_weight
         blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
