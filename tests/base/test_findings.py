@@ -72,3 +72,9 @@ def test_the_arguments_of_a_finding_are_listed():
 def test_render_takes_any_form_of_words():
     assert render("words", str) == render(Text("words"), str) == "words"
     assert render(Arg("freq", "D"), str) == 'freq="D"'
+
+
+def test_a_finding_is_shown_as_one_readable_line():
+    found = Finding("a.csv", "3 rows are missing", "fill them, or " + Arg("missing", [-9]), kind="gap")
+    assert repr(found) == "Finding(gap: a.csv: 3 rows are missing; fill them, or missing=[-9])"
+    assert repr("take " + Arg("horizon", 3)) == "Text('take horizon=3')"

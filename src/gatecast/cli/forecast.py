@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import ModelFileError
 from gatecast.cli import models
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
@@ -31,6 +32,7 @@ from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
 from gatecast.cli.read_args import read
 from gatecast.cli.run import Outcome, Task, run_forecast
+from gatecast.cli.shell import in_shell
 from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
@@ -113,13 +115,11 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
         training=history if isinstance(history, list) else None,
         run=record,
     )
-    save = getattr(outcome.forecaster, "save", None)
-    if save is not None:
-        save(folder.file("model.gatecast"))
-    else:
-        console.say(
-            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."
-        )
+    try:
+        outcome.forecaster.save(folder.path / "model.gatecast")
+        folder.file("model.gatecast")
+    except ModelFileError as error:
+        console.say(f"No model file: {in_shell(error)}.")
     return folder.close(command, record)
 
 

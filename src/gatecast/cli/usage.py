@@ -17,8 +17,6 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from gatecast.base.text import nearest
-
 _NUMBERS = {int: "a whole number", float: "a number"}
 _TABLES = (".csv", ".tsv", ".parquet", ".gz", ".txt")
 
@@ -85,6 +83,8 @@ def _(error: UnknownCommandError) -> str:
 
 def _unknown(word: str, names: Iterable[str]) -> str:
     """The message for an unknown option, with the one that was meant."""
+    from gatecast.base.text import nearest  # loads NumPy, which --help does not need
+
     given = word.partition("=")[0]
     known = {name.lstrip("-"): name for name in names if name.startswith("--")}
     near = nearest(given.lstrip("-"), known, cutoff=0.65)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
+from gatecast.base.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
     """A forecast of every series of a panel from its origin.
 
@@ -55,6 +56,13 @@ class Forecast:
     quantiles: np.ndarray = field(default_factory=lambda: np.empty(0))
     samples: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        series = plural(len(self.mean), "series", "series")
+        targets = f" × {self.panel.targets} targets" if self.panel.targets > 1 else ""
+        levels = f", levels {', '.join(map(str, self.levels))}" if self.levels else ""
+        notes = f", {plural(len(self.notes), 'note')}" if self.notes else ""
+        return f"Forecast({self.model}, {series} × {plural(self.horizon, 'step')}{targets}{levels}{notes})"
 
     @property
     def horizon(self) -> int:

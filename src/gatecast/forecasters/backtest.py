@@ -14,9 +14,9 @@ from gatecast.base.findings import Arg
 from gatecast.base.options import check_value
 from gatecast.base.text import plural
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import AT_LEAST_1, Forecaster, require_forecasters
 from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KEYS = ("series", "cutoff", "step")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
     """Forecasts of the past with the actual values. Made by :func:`backtest`.
 
@@ -63,6 +63,13 @@ class Backtest:
     left_out: list[str]
     notes: list[str]
     scales: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        origins, series, horizon, targets = self.shape
+        size = [plural(origins, "origin"), plural(series, "series", "series"), plural(horizon, "step")]
+        failed = f", failed: {', '.join(self.failed)}" if self.failed else ""
+        many = f" × {targets} targets" if targets > 1 else ""
+        return f"Backtest({', '.join(self.models)}: {' × '.join(size)}{many}{failed})"
 
     def to_frame(self) -> pd.DataFrame:
         """The long frame (a copy)."""
@@ -215,6 +222,8 @@ def backtest(
         SettingError: for arguments that do not fit.
     """
     step = horizon if step is None else step
+    require_forecasters("models", models)
+    require_panel(panel)
     _check(models, horizon, windows, step)
     check_workers(workers)
     panel = panel if future_known else _hide_future(panel)

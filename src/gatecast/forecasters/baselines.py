@@ -26,7 +26,7 @@ import numpy as np
 from gatecast.base.findings import Arg
 from gatecast.base.options import check_value
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 
@@ -54,6 +54,7 @@ class LocalBaseline(Forecaster):
         self.name = name or type(self).__name__
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         self.panel_ = panel
         return self
 
@@ -179,6 +180,7 @@ def normal_quantiles(mean: np.ndarray, sd: np.ndarray, probabilities: Sequence[f
 
 def season_of(season: int | None, panel: Panel) -> int:
     """The season as set, else the panel's."""
+    require_panel(panel)
     if season is not None:
         check_value(Arg("season"), season, "int", AT_LEAST_1)
     return panel.season if season is None else int(season)

@@ -24,7 +24,7 @@ from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg
 from gatecast.base.options import check_value
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
 
@@ -88,6 +88,7 @@ class LinearAR(Forecaster):
         self.name = name
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         self._steps(None)
         if self.context is not None:
             check_value(Arg("context"), self.context, "int", AT_LEAST_1)

@@ -15,11 +15,12 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import Bounds, check_value, require_configs
+from gatecast.base.suggest import suggests
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from gatecast.training.range_test import RateSearch
 
 
+@suggests(net=NetConfig, fit=FitConfig)
 class LSTMForecaster(Forecaster):
     """Forecast a panel with one LSTM network, trained over all its series.
 
@@ -139,8 +141,8 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = resolve_world(self.fit_config or FitConfig())
         self._check(panel)
+        config = resolve_world(self.fit_config or FitConfig())
         if needs_launch(config):
             self._set_learned(*fit_in_processes(self, config, panel))
         else:
@@ -235,6 +237,8 @@ class LSTMForecaster(Forecaster):
 
     def _check(self, panel: Panel) -> None:
         """Validate the arguments, and the panel against them."""
+        require_panel(panel)
+        require_configs(net=(self.net, NetConfig), fit=(self.fit_config, FitConfig))
         for name, (kind, bounds) in _ARGUMENTS.items():
             value = getattr(self, name)
             if value is not None:
