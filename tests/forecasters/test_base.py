@@ -13,6 +13,7 @@ from gatecast import FitConfig, NetConfig
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.epidemic import AsReported, SEIRForecaster, SEIRHybrid
+from gatecast.evaluation import Forecast
 from gatecast.forecasters import (
     AutoARIMA,
     AutoSelect,
@@ -144,3 +145,23 @@ def test_a_statistical_model_keeps_the_spread_of_its_fallback() -> None:
     short = panel_of(np.array([3.0, 1.0, 8.0, 0.5, 2.0, 6.0]))
     own, naive = AutoARIMA(1).fit(short).predict(3), SeasonalNaive(1).fit(short).predict(3)
     np.testing.assert_allclose(own.quantiles, naive.quantiles)
+
+
+class Far(Forecaster):
+    """Forecasts one value."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def fit(self, panel: Any) -> Any:
+        self.panel_ = panel
+        return self
+
+    def _forecast(self, panel: Any, horizon: int, levels: Any, samples: Any) -> Any:
+        return Forecast("far", panel, np.full((len(panel), horizon, panel.targets), self.value))
+
+
+@pytest.mark.parametrize(("value", "far"), [(600.0, False), (-500.0, False), (1000.0, True), (-1000.0, True)])
+def test_a_forecast_far_outside_all_values_seen_is_noted(value: float, far: bool) -> None:
+    notes = Far(value).fit(panel_of(FALLING)).predict(3).notes
+    assert any("far outside all values seen" in note for note in notes) == far

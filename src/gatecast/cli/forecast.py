@@ -126,9 +126,8 @@ def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: 
         training=history if isinstance(history, list) else None,
         run=record,
     )
-    save = getattr(outcome.forecaster, "save", None)
-    if save is not None:
-        save(folder.file("model.gatecast"), history=task.history)
+    if outcome.forecaster.savable:
+        outcome.forecaster.save(folder.file("model.gatecast"), history=task.history)
     else:
         console.say(
             f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."

@@ -84,6 +84,7 @@ class Outcome:
             "horizon": self.forecast.horizon,
             "levels": list(self.forecast.levels),
             **{f"{name}_seconds": round(value, 2) for name, value in self.seconds.items()},
+            "notes": [*self.notes, *self.forecast.notes],
         }
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call
 from gatecast.base.named import from_text, to_text
-from gatecast.base.options import call_text
+from gatecast.base.options import call_text, require_configs
+from gatecast.base.suggest import suggests
 from gatecast.batches.sequences import LabelledSequences, one_window_each
 from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.labels import as_array, classes_of, labels_of, sequences_of, split, weights_of
@@ -49,6 +50,7 @@ _FITTED = ("best_step_", "sequences_", "held_back_", "longest_", "fit_seconds_",
 _FORECAST_OPTIONS = ("kind", "segment", "embedding", "id_embedding", "base", "linear", "skip")
 
 
+@suggests(net=NetConfig, fit=FitConfig)
 class LSTMClassifier:
     """Classify sequences, with the interface of a scikit-learn estimator.
 
@@ -111,6 +113,7 @@ class LSTMClassifier:
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
+        require_configs(net=(self.net, NetConfig), fit=(self.fit_config, FitConfig))
         config = resolve_world(self._config())
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))

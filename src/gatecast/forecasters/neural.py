@@ -15,12 +15,13 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value
+from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value, require_configs
+from gatecast.base.suggest import suggests
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.unit import from_unit, in_unit
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters import kept_rows
@@ -43,11 +44,13 @@ from gatecast.forecasters.learned import (
 from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.sanity import diverged, divergence_note
 from gatecast.forecasters.size_check import require_memory
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
 from gatecast.nn.draws import drawing
 from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from gatecast.training.range_test import RateSearch
 
 
+@suggests(net=NetConfig, fit=FitConfig)
 class LSTMForecaster(Forecaster):
     """Forecast a panel with one LSTM network, trained over all its series.
 
@@ -99,6 +103,7 @@ class LSTMForecaster(Forecaster):
     kept_: Panel | None  # of a loaded forecaster: the last rows of each series
     _set_last = "models_"
     _fixed_horizon = True
+    savable = True
 
     def __init__(
         self,
@@ -143,8 +148,8 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = resolve_world(self.fit_config or FitConfig())
         self._check(panel)
+        config = resolve_world(self.fit_config or FitConfig())
         if needs_launch(config):
             self._set_learned(*fit_in_processes(self, config, panel))
         else:
@@ -206,7 +211,12 @@ class LSTMForecaster(Forecaster):
         self.floor_ = self._floor(panel)
         self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
         self.least_rows_ = int(plan.training.first.min())
+        self.diverged_ = diverged(self._untrained(blueprint), models, windows, plan.training)
         self.calibration_, self.models_ = calibration, models
+
+    def _untrained(self, blueprint: Blueprint) -> ForecastModel:
+        with drawing(self.seed):
+            return blueprint.build()
 
     def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
         """The windows of a panel and their use."""
@@ -241,6 +251,8 @@ class LSTMForecaster(Forecaster):
 
     def _check(self, panel: Panel) -> None:
         """Validate the arguments, and the panel against them."""
+        require_panel(panel)
+        require_configs(net=(self.net, NetConfig), fit=(self.fit_config, FitConfig))
         for name, (kind, bounds) in _ARGUMENTS.items():
             value = getattr(self, name)
             if value is not None:
@@ -323,7 +335,11 @@ class LSTMForecaster(Forecaster):
             probabilities=probabilities,
             quantiles=quantiles,
             samples=with_constants(paths, constant[:, None, None]) if samples else None,
-            notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
+            notes=(
+                *divergence_note(self.diverged_),
+                *self._notes(panel),
+                *notes_of(panel, constant, unobserved, self.shapes_.context),
+            ),
         )
 
     def _adapted(self, panel: Panel) -> Panel:
@@ -455,6 +471,7 @@ class LSTMForecaster(Forecaster):
             "windows": self.windows_,
             "least_rows": self.least_rows_,
             "fit_seconds": self.fit_seconds_,
+            "diverged": self.diverged_,
         }
         tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
         for member, model in enumerate(self.models_):
@@ -470,6 +487,7 @@ class LSTMForecaster(Forecaster):
         windows = facts["calibration"]["windows"]
         self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
+        self.diverged_ = facts.get("diverged")  # absent in files of version 0.1
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
         short = self.shapes_.flags  # a file of an earlier version: training may have seen short series
         self.least_rows_ = int(facts.get("least_rows", 1 if short else self.shapes_.context))

@@ -10,6 +10,7 @@ from typing import Any
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Text
 from gatecast.base.options import Float, Int, OneOf, check_options, option
+from gatecast.base.suggest import suggests
 from gatecast.training.optimizers.specs import optimizer_setting, optimizer_text
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
 
@@ -19,6 +20,7 @@ def _fit(name: str, value: Any) -> Arg:
     return Arg(name, value, of="FitConfig")
 
 
+@suggests()
 @dataclass(frozen=True)
 class FitConfig:
     """Settings of the training loop; the defaults suit most data."""

@@ -13,7 +13,7 @@ import numpy as np
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, OneOf, Search, check_value
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.parallel import Workers, check_workers
 from gatecast.forecasters.progress import progress_bar
@@ -86,6 +86,7 @@ def tune(
     _check(horizon, trials, minutes, folds, test, model)
     check_workers(workers)
     base = _quiet(model or LSTMForecaster(horizon))
+    require_panel(panel)
     plan, notes = Folds.of(panel, horizon, folds=folds, test=test)
     seen = panel.cut(plan.held_out) if plan.held_out else panel
     searched = ranges(fields, base, seen)
