@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +64,7 @@ def build_kernels(*, force: bool = False) -> Kernels:
         except CannotCompile as error:
             again = f"; then run {kernel_files.command()}" if error.remedy else ""
             raise BuildError(f"the kernels were not compiled: {error}", error.remedy + again) from error
-        isa = _tried(library)
-        return Kernels(_put(library), isa, built=True)
+        return _put(library)
 
 
 def _tried(library: Path) -> str:
@@ -79,8 +79,8 @@ def _tried(library: Path) -> str:
     return said.splitlines()[-1]
 
 
-def _put(library: Path) -> Path:
-    """Copy the library into the first place that can be written."""
+def _put(library: Path) -> Kernels:
+    """Copy the library into the first place that can be written, and load it there before it gets its name."""
     refused = []
     for place in kernel_files.places():
         draft = place.with_name(f"{place.name}.{os.getpid()}.partial")  # another process may be building too
@@ -88,12 +88,15 @@ def _put(library: Path) -> Path:
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copyfile(library, draft)
             draft.chmod(0o644)
+            isa = _tried(draft)
             os.replace(draft, place)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             refused.append(f"{place.parent}: {error.strerror}")
         else:
-            return place
+            return Kernels(place, isa, built=True)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
     raise BuildError(
         f"the kernels were compiled and cannot be written: {', '.join(refused)}",
         f"name a folder that you can write: XDG_CACHE_HOME=FOLDER {kernel_files.command()}, and set it in later runs",
