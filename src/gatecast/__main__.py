@@ -1,4 +1,6 @@
-"""``python -m gatecast`` is the command ``gatecast``, for the Python that runs it."""
+"""``python -m gatecast``: the command line."""
+
+from __future__ import annotations
 
 import sys
 

@@ -76,6 +76,10 @@ class BuildError(GatecastError, RuntimeError):
     """The CPU kernels cannot be compiled; the problem has the compiler's message."""
 
 
+class ForecastError(GatecastError, RuntimeError):
+    """A forecast that is not finite."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C during training, after a checkpoint was written to ``file``."""
 

@@ -33,6 +33,7 @@ from gatecast.forecasters.members import with_own_checkpoint
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
+from gatecast.nn.draws import drawing, injected
 from gatecast.nn.losses import (
     LOSSES,
     CategoricalCrossentropy,
@@ -153,9 +154,9 @@ class LSTMClassifier:
         """A trained network, its best step and its evaluations; ``parts`` are learned from and held back."""
         from gatecast.training.loop import train
 
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            model = SequenceClassifier(*sizes, net, loss)
+        with threads_of(config.threads), drawing(self.seed):
+            with injected():
+                model = SequenceClassifier(*sizes, net, loss)
             steps, (training, held_back) = steps_of(config, len(parts[0])), map(one_window_each, parts)
             run = train(model, data, training, held_back, config, steps=steps, seed=self.seed, name=name)
         return model.eval(), run.best_step, run.entries
@@ -327,7 +328,7 @@ class LSTMClassifier:
             setattr(self, name, facts["fitted"][name])
         self.classes_ = as_array(facts["classes"])
         self.scales_ = Standardizer.from_state(tensors)
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced
+        with drawing(0), injected():  # the weights drawn here are replaced
             model = SequenceClassifier(self.n_features_in_, len(self.classes_), self._net(), self._loss())
         model.load_state_dict(under("model", tensors))
         self.model_ = model.eval()

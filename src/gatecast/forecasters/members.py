@@ -17,8 +17,10 @@ from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
+from gatecast.nn.draws import drawing, injected
 from gatecast.nn.heads import Head
 from gatecast.training.config import FitConfig
+from gatecast.training.own_files import require_own_files
 from gatecast.training.threads import threads_of
 
 LINEAR_LAGS = 336  # rows that the linear autoregression among the bases looks at, at most
@@ -44,7 +46,11 @@ class Blueprint:
     linear: Tensor | None = None
 
     def build(self) -> ForecastModel:
-        """A fresh network, with weights drawn from PyTorch's generator."""
+        """A fresh network, with weights drawn from this thread's generator."""
+        with injected():
+            return self._built()
+
+    def _built(self) -> ForecastModel:
         model = ForecastModel(self.shapes, self.net, self.scaler, self.head, loss_weight=self.loss_weight)
         if self.linear is not None:
             model.set_linear(self.linear)
@@ -52,7 +58,7 @@ class Blueprint:
 
     def load(self, weights: Mapping[str, Tensor]) -> ForecastModel:
         """A network with these weights; PyTorch's generator stays as it is."""
-        with torch.random.fork_rng(devices=[]):
+        with drawing(0):
             model = self.build()
         model.load_state_dict(weights)
         return model.eval()
@@ -94,11 +100,12 @@ def train_members(
     """
     from gatecast.training.loop import train
 
+    for member in range(len(seeds)):  # of all members, before the first is trained
+        require_own_files(*_of_member(config, member, steps))
     models, runs = [], []
     for member, seed in enumerate(seeds):
         own, name = _of_member(config, member, steps)
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with threads_of(config.threads), drawing(seed):
             model, total = blueprint.build(), steps_of(own, origins[0].total)
             runs.append(train(model, windows, *origins, own, steps=total, seed=seed, name=name))
         models.append(model.eval())

@@ -83,7 +83,7 @@ def compile_library(library: Path, folder: Path, sources: Path) -> None:
     jobs = [("bind", "bind", headers), ("dispatch", "dispatch", known), ("workspace", "workspace", [])]
     for flags in sets:
         isa = flags[0].rpartition("=")[2]
-        jobs += [(source, f"{source}_{isa}", flags) for source in ("lstm_forward", "lstm_backward", "kernels")]
+        jobs += [(source, f"{source}_{isa}", flags) for source in ("lstm_forward", "lstm_backward", "function_table")]
 
     def compile_one(job: tuple[str, str, list[str]]) -> str:
         source, name, flags = job

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gatecast.base.errors import ModelFileError
-from gatecast.base.files import whole
+from gatecast.base.fields import COUNT, FINITE, check_field, entries, field, shown
 from gatecast.base.findings import Arg, Text
+from gatecast.base.options import Bounds
+from gatecast.training import checkpoint_file
 from gatecast.training.averages import Average
+from gatecast.training.checkpoint_file import OTHER_FILE, START_ANEW
 from gatecast.training.config import FitConfig
 from gatecast.training.history import History
 from gatecast.training.launch import ProcessLost
 from gatecast.training.run_fingerprint import check_same_run
 
-FORMAT = "gatecast-checkpoint-1"
-_OTHER_FILE = "name another file with " + Arg("checkpoint", ..., of="FitConfig")
+_FACTOR = ("row_var", "col_var")  # slots of adafactor: sums over the columns or rows of a weight
 
 
 @dataclass
@@ -44,9 +46,9 @@ class TrainingState:
     model: nn.Module
     optimizer: Any
     average: Average
-    history: History = field(default_factory=History)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    losses: list[float] = field(default_factory=list)
+    history: History = default(default_factory=History)
+    best: dict[str, Tensor] = default(default_factory=dict)
+    losses: list[float] = default(default_factory=list)
     step: int = 0
     seconds: float = 0.0
 
@@ -85,7 +87,7 @@ class Checkpoint:
         """Restore the state from the file if the settings say so; start anew if there is no file.
 
         Raises:
-            ModelFileError: the checkpoint belongs to another run.
+            ModelFileError: the checkpoint is damaged, or belongs to another run.
         """
         path = self.config.checkpoint
         if path is None or not self.config.resume:
@@ -94,11 +96,16 @@ class Checkpoint:
             if self.first and self.writes:
                 warnings.warn(f"no checkpoint {path} to resume from; training starts anew", stacklevel=3)
             return
-        facts = checkpoint_facts(path)
-        check_same_run(path, facts.get("fingerprint", {}), self.fingerprint)
-        load_checkpoint(path, state, self.device)
-        state.history, state.losses = History(**facts["history"]), facts["losses"]
-        state.step, state.seconds = facts["step"], facts["seconds"]
+        meta, tensors = checkpoint_file.read(path)
+        with _parts_fit(path):
+            facts = dict(json.loads(meta["facts"]))
+            check_same_run(path, field(facts, "fingerprint", "dict"), self.fingerprint)
+            _check_facts(facts, steps=self.fingerprint["steps"])
+            _restore(path, state, self.device, meta, tensors)
+            state.history, state.losses = History(**facts["history"]), facts["losses"]
+            state.step, state.seconds = facts["step"], facts["seconds"]
+            if bool(state.best) != bool(state.history.entries):
+                raise ValueError("best weights and evaluations must come together")
 
     @contextmanager
     def saved_if_lost(self, state: TrainingState) -> Iterator[None]:
@@ -135,67 +142,131 @@ def save_checkpoint(path: Path, state: TrainingState, facts: dict[str, Any], dev
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 scalars[f"{index}.{name}"] = value
-    meta = {"format": FORMAT, "groups": json.dumps(inner["param_groups"]), "scalars": json.dumps(scalars)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as draft:
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()}, draft, {**meta, "facts": json.dumps(facts)}
-        )
+    values = {"groups": inner["param_groups"], "scalars": scalars, "facts": facts}
+    checkpoint_file.write(path, {name: json.dumps(value) for name, value in values.items()}, tensors)
 
 
 def checkpoint_facts(path: Path) -> dict[str, Any]:
-    """Step, history and fingerprint of the run; no tensor is read.
+    """Step, history and fingerprint of the run.
 
     Raises:
-        ModelFileError: the file is missing or not a checkpoint.
+        ModelFileError: the file is missing, damaged or not a checkpoint.
     """
-    return dict(json.loads(_read(path, tensors=False)[0]["facts"]))
+    meta, _ = checkpoint_file.read(path)
+    with _parts_fit(path):
+        return dict(json.loads(meta["facts"]))
 
 
-def load_checkpoint(path: Path, state: TrainingState, device: torch.device) -> None:
-    """Restore weights, optimizer, average, best weights and random state.
-
-    Raises:
-        ModelFileError: the file is missing, not a checkpoint, or belongs to another network.
-    """
-    meta, tensors = _read(path)
-    try:
-        state.model.load_state_dict(_part(tensors, "model."))
-    except RuntimeError as error:  # PyTorch's message lists tensors, which do not help the user
-        raise ModelFileError("the checkpoint belongs to another network", _OTHER_FILE, place=str(path)) from error
+def _restore(
+    path: Path, state: TrainingState, device: torch.device, meta: dict[str, str], tensors: dict[str, Tensor]
+) -> None:
+    """Restore weights, optimizer, average, best weights and random state."""
+    weights = state.model.state_dict()
+    if not _alike(_part(tensors, "model."), weights):
+        raise ModelFileError("the checkpoint belongs to another network", OTHER_FILE, place=str(path))
+    best, average = _part(tensors, "best."), _part(tensors, "average.")
+    for name, found, needed in (("best", best, False), ("average", average, bool(state.average.weights))):
+        if (found or needed) and not _alike(found, weights):
+            raise ValueError(f"the tensors {name} are not those of the network")
     slots: dict[int, dict[str, Any]] = {}
-    for key, value in (_part(tensors, "optimizer.") | json.loads(meta["scalars"])).items():
+    for key, value in (_part(tensors, "optimizer.") | dict(json.loads(meta["scalars"]))).items():
         index, name = key.split(".", 1)
         slots.setdefault(int(index), {})[name] = value
-    state.optimizer.load_state_dict({"state": slots, "param_groups": json.loads(meta["groups"])})
-    state.average.weights = {name: value.to(device) for name, value in _part(tensors, "average.").items()}
-    state.best = _part(tensors, "best.")
+    groups = json.loads(meta["groups"])
+    _check_optimizer(slots, groups, list(state.model.parameters()), state.optimizer.state_dict()["param_groups"])
+    state.model.load_state_dict(_part(tensors, "model."))
+    state.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    state.average.weights = {name: value.to(device) for name, value in average.items()}
+    state.best = best
     torch.set_rng_state(tensors["random"])
     if device.type == "cuda" and "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _check_facts(facts: dict[str, Any], *, steps: int) -> None:
+    """Check kinds and bounds of the facts of a checkpoint (all but its tensors); a run has ``steps`` steps."""
+    step = field(facts, "step", "int", Bounds(least=0, most=steps))
+    field(facts, "seconds", "float", Bounds(least=0, below=math.inf))
+    entries(facts, "losses", "float", FINITE)
+    evaluations = entries(facts, "history.entries", "dict")
+    field(facts, "history.best_step", "int", Bounds(least=0, most=step))
+    field(facts, "history.best_loss", "float")
+    field(facts, "history.stale", "int", Bounds(least=0, most=len(evaluations)))
+    for place, entry in enumerate(evaluations):
+        check_evaluation(f"history.entries[{place}]", entry, steps=steps)
+
+
+def check_evaluation(name: str, entry: dict[str, Any], *, steps: int | None = None) -> None:
+    """Check kinds and bounds of an evaluation in a file.
+
+    Args:
+        name: of its field, for messages.
+        entry: the evaluation.
+        steps: of the run; None for any number.
+    """
+    check_field(f"{name}.step", entry.get("step"), "int", Bounds(least=0, most=steps))
+    for key in ("epoch", "progress", "train_loss", "lr", "seconds"):
+        if key in entry or key in ("train_loss", "lr"):
+            check_field(f"{name}.{key}", entry.get(key), "float", FINITE)
+    check_field(f"{name}.val_loss", entry.get("val_loss"), "float", optional=True)
+    for layer, norm in dict(entry.get("gradients", {})).items():
+        check_field(f"{name}.gradients.{layer}", norm, "float")
+
+
+def _check_optimizer(slots: dict[int, dict[str, Any]], groups: Any, weights: list[nn.Parameter], own: Any) -> None:
+    """Check that the optimizer's state fits its weights: kernels read it without looking at its size."""
+    changing = {"lr": None, "initial_lr": None}
+    expected = [{**group, **changing} for group in json.loads(json.dumps(own))]
+    if not isinstance(groups, list) or [{**dict(group), **changing} for group in groups] != expected:
+        raise ValueError(f"settings of the optimizer: expected {shown(expected)}, got {shown(groups)}")
+    for group in groups:
+        check_field("lr", group.get("lr"), "float", COUNT)
+    for index, values in slots.items():
+        if not 0 <= index < len(weights):
+            raise ValueError(f"optimizer.{index}: there are {len(weights)} weights")
+        for name, value in values.items():
+            if not isinstance(value, Tensor):
+                check_field(f"optimizer.{index}.{name}", value, "float", optional=True)
+            elif not _fits(name, value, weights[index]):
+                form = f"{tuple(value.shape)} of {value.dtype}"
+                raise ValueError(
+                    f"optimizer.{index}.{name}: {form} does not fit a weight {tuple(weights[index].shape)}"
+                )
+
+
+def _fits(name: str, slot: Tensor, weight: Tensor) -> bool:
+    """Whether a tensor of the optimizer can belong to the weight."""
+    if not slot.is_floating_point():
+        return False
+    if name in _FACTOR:
+        return slot.dim() == weight.dim() and all(a in (1, b) for a, b in zip(slot.shape, weight.shape, strict=True))
+    return (slot.dim() == 0 and name not in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")) or (
+        slot.shape == weight.shape and slot.dtype == weight.dtype
+    )
+
+
+@contextmanager
+def _parts_fit(path: Path) -> Iterator[None]:
+    """Errors from a checkpoint whose checksum is right and whose parts are not those of a checkpoint."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RuntimeError) as error:
+        problem = f"the checkpoint's parts do not fit together ({type(error).__name__}: {error})"
+        raise ModelFileError(problem, START_ANEW, place=str(path)) from error
+
+
+def _alike(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    """Whether both have the same names, with the same shapes and dtypes."""
+    forms = [{name: (one.shape, one.dtype) for name, one in tensors.items()} for tensors in (found, expected)]
+    return forms[0] == forms[1]
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:
     """Random state of the CPU, and of the GPU if dropout runs there."""
     states = {"random": torch.get_rng_state()}
     return states | {"random.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
-
-
-def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a checkpoint."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-            values = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"cannot read a checkpoint: {error}", _OTHER_FILE, place=str(path)) from error
-    if meta.get("format") != FORMAT:
-        raise ModelFileError(
-            f"not a gatecast checkpoint (format {meta.get('format')!r}, expected {FORMAT!r})",
-            _OTHER_FILE,
-            place=str(path),
-        )
-    return meta, values
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -23,13 +23,13 @@ from gatecast.training.history import History
 from gatecast.training.interrupt import deferred_stop
 from gatecast.training.logs import run_log
 from gatecast.training.optimizers import optimizer_of
+from gatecast.training.own_files import FIRST, require_own_files
 from gatecast.training.progress import progress_bar
 from gatecast.training.run_fingerprint import fingerprint_of
 from gatecast.training.sampler import Sampler
 from gatecast.training.schedules import learning_rate
 from gatecast.training.step import accumulate, clip_gradients, gradient_norms, set_rate
 
-FIRST = "training"  # name of the first run of a fit
 VALIDATION_WINDOWS = 2048  # largest number of held-back windows that an evaluation scores
 EVALUATION_BATCH = 512
 
@@ -61,7 +61,8 @@ def train(
 
     Raises:
         TrainingError: a loss or a gradient is not finite.
-        ModelFileError: the checkpoint to resume from belongs to another run.
+        SettingError: the checkpoint or the log would replace a file of another kind.
+        ModelFileError: the checkpoint to resume from is damaged or belongs to another run.
         KeyboardInterrupt: Ctrl-C, after the step and a checkpoint, if the settings name one.
         SystemExit: SIGTERM, after a checkpoint.
     """
@@ -76,10 +77,11 @@ def train(
         )
     rank_config = config if engine.rank == 0 else config.silent()
     check, every = FiniteCheck(model, windows, rank_config, name), max(1, steps // config.evaluations)
-    run = (model, windows, training, held_back, config)
+    run = (model, windows, (training, held_back), config)
     fingerprint = fingerprint_of(*run, steps=steps, seed=seed) if config.checkpoint else {}
     roles = {"writes": engine.rank == 0, "first": name == FIRST}
     checkpoint = Checkpoint(config, fingerprint, engine.device, **roles)
+    require_own_files(rank_config, name)
     checkpoint.resume(state)
     history, clock = state.history, time.perf_counter() - state.seconds
     with (
@@ -130,15 +132,14 @@ def evaluate(model: nn.Module, windows: BatchSource, held_back: WindowOrigins, e
     """Mean loss over the held-back windows (at most 2,048, evenly spaced), in float32; None without any."""
     if not held_back.total:
         return None
-    count = min(held_back.total, VALIDATION_WINDOWS)
-    chosen = torch.linspace(0, held_back.total - 1, count).round().long()
+    chosen = held_back.evenly(VALIDATION_WINDOWS)
     model.eval()
     with torch.no_grad():
         parts = chosen.split(EVALUATION_BATCH)[engine.rank :: engine.size]
         batches = (windows.gather(*held_back.locate(part)).to(engine.device) for part in parts)
         local = sum(float(model(batch)) * len(batch) for batch in batches)
     model.train()
-    return engine.total(local) / count
+    return engine.total(local) / len(chosen)
 
 
 def _entry(state: TrainingState, rate: float, steps: int, steps_per_epoch: int) -> dict[str, Any]:
