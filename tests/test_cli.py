@@ -608,7 +608,8 @@ def test_version_and_bare_help(run: Run) -> None:
     assert run("--version") == (0, f"{gatecast.__version__}\n", "")
     code, out, _ = run("--help")
     assert code == 0
-    assert all(name in out for name in ("forecast", "backtest", "predict", "data", "explain-training", "demo"))
+    commands = ("forecast", "backtest", "predict", "data", "explain-training", "demo", "build-kernels")
+    assert all(name in out for name in commands)
 
 
 def test_a_real_process_waits_passively_and_prints_no_progress_when_piped(sales: Path, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ class Panel:
 
         Raises:
             SettingError: negative steps.
-            DataError: no series has so many rows.
+            DataError: no series has that many rows.
         """
         check_value(Arg("steps"), steps, "int", Bounds(least=0))
         moved = replace(self, end=np.maximum(self.end - steps, self.begin))
