@@ -30,6 +30,7 @@ from gatecast.forecasters.learned import (
     versions,
 )
 from gatecast.forecasters.members import with_own_checkpoint
+from gatecast.forecasters.state_check import check_classifier, check_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
@@ -304,6 +305,7 @@ class LSTMClassifier:
     @classmethod
     def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The fitted classifier that :meth:`to_state` described."""
+        check_classifier(facts, tensors)
         weight = facts["class_weight"]
         classifier = cls(
             net=NetConfig(**facts["net"]),
@@ -327,9 +329,11 @@ class LSTMClassifier:
             setattr(self, name, facts["fitted"][name])
         self.classes_ = as_array(facts["classes"])
         self.scales_ = Standardizer.from_state(tensors)
+        sizes, weights = (self.n_features_in_, len(self.classes_)), under("model", tensors)
+        check_weights(lambda: SequenceClassifier(*sizes, self._net(), self._loss()), weights, "model")
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced
-            model = SequenceClassifier(self.n_features_in_, len(self.classes_), self._net(), self._loss())
-        model.load_state_dict(under("model", tensors))
+            model = SequenceClassifier(*sizes, self._net(), self._loss())
+        model.load_state_dict(weights)
         self.model_ = model.eval()
 
 

@@ -14,6 +14,7 @@ from gatecast.batches.scalers import Scaler
 from gatecast.batches.windows import WindowOrigins, Windows
 from gatecast.data.panel import Panel
 from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.state_check import check_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
@@ -51,8 +52,17 @@ class Blueprint:
             model.set_linear(self.linear)
         return model
 
-    def load(self, weights: Mapping[str, Tensor]) -> ForecastModel:
-        """A network with these weights; PyTorch's generator stays as it is."""
+    def load(self, weights: Mapping[str, Tensor], name: str) -> ForecastModel:
+        """A network with these weights; PyTorch's generator stays as it is.
+
+        Args:
+            weights: as its ``state_dict`` has them.
+            name: of the network, for messages.
+
+        Raises:
+            SettingError: they are those of another network.
+        """
+        check_weights(self.build, weights, name)
         with torch.random.fork_rng(devices=[]):
             model = self.build()
         model.load_state_dict(weights)
