@@ -93,7 +93,7 @@ def compile_library(library: Path, folder: Path) -> None:
     jobs.append(("workspace.cpp", "workspace", []))
     for flags in sets:
         name = flags[0].rpartition("=")[2]
-        for source in ("lstm_forward", "lstm_backward", "kernels"):
+        for source in ("lstm_forward", "lstm_backward", "function_table"):
             jobs.append((f"{source}.cpp", f"{source}_{name}", flags))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: compile_one(compiler, folder, *job), jobs))

@@ -25,7 +25,6 @@ import common
 import epidemics
 import numpy as np
 import pandas as pd
-import torch
 from tasks import data_folder
 
 from gatecast import FitConfig, Forecaster, LinearAR, LSTMForecaster, Panel
@@ -38,10 +37,7 @@ FIT = FitConfig(steps=100, progress=False)
 
 def main() -> None:
     """Run all models on both sources."""
-    parser = epidemics.arguments(__doc__, "one seed, 20 training steps")
-    parser.add_argument("--seeds", type=int, default=3)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = epidemics.arguments(__doc__, "one seed, 20 training steps", seeds=3)
     table = counts()
     rows = [row for title, part in PARTS.items() for row in _part(table, title, *part, args.quick, args.seeds)]
     print(common.table(rows))

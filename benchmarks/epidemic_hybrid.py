@@ -28,7 +28,6 @@ import common
 import epidemics
 import numpy as np
 import pandas as pd
-import torch
 from tasks import data_folder
 
 from gatecast import FitConfig, Forecaster, LSTMForecaster, Panel, SEIRForecaster, SEIRHybrid
@@ -37,15 +36,11 @@ ORIGINS = ("02-05", "02-12", "02-16", "02-23", "03-01", "03-08", "03-15", "03-31
 PROVINCES = 4
 HORIZON = 28
 POPULATION = 1.4e9
-DAYS = {"days 1–7": slice(0, 7), "days 8–14": slice(7, 14), "days 15–28": slice(14, 28)}
 
 
 def main() -> None:
     """Run all models over all origins; two result files."""
-    parser = epidemics.arguments(__doc__, "three origins, two provinces, 20 training steps")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = epidemics.arguments(__doc__, "three origins, two provinces, 20 training steps", seed=1)
     origins = ORIGINS[::3] if args.quick else ORIGINS
     fit = FitConfig(steps=20 if args.quick else 100, progress=False)
     table, people = china(2 if args.quick else PROVINCES)

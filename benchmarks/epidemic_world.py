@@ -22,7 +22,6 @@ import common
 import epidemics
 import numpy as np
 import pandas as pd
-import torch
 
 from gatecast import FitConfig, Forecaster, LinearAR, LSTMForecaster, Panel, SeasonalNaive
 from gatecast.epidemic import daily_counts
@@ -33,10 +32,7 @@ DAYS = {"days 1–7": slice(0, 7), "days 8–14": slice(7, 14), "days 15–28": 
 
 def main() -> None:
     """Run all models over all origins."""
-    parser = epidemics.arguments(__doc__, "three origins, three countries, 20 training steps")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = epidemics.arguments(__doc__, "three origins, three countries, 20 training steps", seed=1)
     table = epidemics.countries()
     table = table[table.columns[:3]] if args.quick else table
     cumulative = epidemics.panel_of(table)

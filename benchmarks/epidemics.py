@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from tasks import data_folder
 
 from gatecast import Forecast, Forecaster, GatecastError, Panel, fit_each
@@ -154,10 +155,20 @@ def cumulative_error(rolled: Rolled, cumulative: Panel, origins: Sequence[int], 
     return (known + rolled.mean[:, 0, :day].sum(-1)) / then - 1
 
 
-def arguments(doc: str | None, quick: str) -> argparse.ArgumentParser:
-    """The options of an epidemic benchmark."""
+def arguments(doc: str | None, quick: str, **numbers: int) -> argparse.Namespace:
+    """The options given to an epidemic benchmark; PyTorch runs on as many threads as they say.
+
+    Args:
+        doc: of the benchmark.
+        quick: what ``--quick`` leaves.
+        **numbers: further options with whole numbers as defaults.
+    """
     import common
 
     parser = common.arguments(doc)
     parser.add_argument("--quick", action="store_true", help=quick)
-    return parser
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    return args

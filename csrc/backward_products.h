@@ -10,15 +10,8 @@
 
 namespace gatecast::GATECAST_ISA {
 
-struct ChunkProducts {
-  const Backward& p;
-  const Weights& weights;
-  const Sums& sums;
-  const Buffers& buffers;
-  int64_t first, rows;
-  int64_t begin_block, end_block;  // hidden units of this thread
-
-  Bf16ChunkProducts bf16() const { return {p, weights, sums, buffers, rows, begin_block, end_block}; }
+struct ChunkProducts : Chunk {
+  Bf16ChunkProducts bf16() const { return {*this}; }
 
   // The gradient of h before the step whose rows begin at `row` of the chunk.
   void state_gradient(int64_t row) const {

@@ -7,14 +7,17 @@
 
 namespace gatecast::GATECAST_ISA {
 
-struct Bf16ChunkProducts {
+// What the products of a chunk read and write.
+struct Chunk {
   const Backward& p;
   const Weights& weights;
   const Sums& sums;
   const Buffers& buffers;
-  int64_t rows;
+  int64_t first, rows;
   int64_t begin_block, end_block;  // hidden units of this thread
+};
 
+struct Bf16ChunkProducts : Chunk {
   // Rounds the gradients of the gates of a step.
   void round_gates(int64_t row) const {
     for (int64_t block = begin_block; block < end_block; block++) {

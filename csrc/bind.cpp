@@ -136,6 +136,18 @@ void bind(Call& p, const Arguments& a, const Member& member) {
   p.zone_c = member.mask<float>("zone_c", a.zone_c, {p.time, p.batch, p.hidden});
 }
 
+// The calls for all members of an ensemble: their tensors, and what `more` binds besides.
+template <class Call, class Arguments, class More>
+std::vector<Call> calls_for(const Call& shared, const Arguments& a, const Member& ensemble, const More& more) {
+  std::vector<Call> calls(ensemble.count, shared);
+  for (int64_t k = 0; k < ensemble.count; k++) {
+    const Member member = ensemble.at(k);
+    bind(calls[k], a, member);
+    more(calls[k], member);
+  }
+  return calls;
+}
+
 // What the forward operator keeps besides y, h and c: nothing, the cell states, or what the gradient reads. With
 // RECOMPUTE that is everything but the gates, which the backward pass computes again.
 enum Keep : int64_t { NOTHING, CELLS, GRADIENT, RECOMPUTE };
@@ -157,11 +169,7 @@ ForwardResults lstm_forward(ForwardArguments& a) {
       /*states=*/empty_if(with_states, ensemble, {p.time, p.batch, p.output}),
       /*norms=*/empty_if(with_norms, ensemble, {2 * p.time, blocks, p.batch, 4 * lanes}),
       /*moments=*/empty_if(with_moments, ensemble, {p.time, p.batch, 4})};
-  std::vector<Forward> members(ensemble.count, p);
-  for (int64_t k = 0; k < ensemble.count; k++) {
-    const Member member = ensemble.at(k);
-    Forward& one = members[k];
-    bind(one, a, member);
+  const auto calls = calls_for(p, a, ensemble, [&](Forward& one, const Member& member) {
     one.y = member.target(out.y);
     one.y_time = p.batch * p.output;
     one.y_batch = p.output;
@@ -172,8 +180,8 @@ ForwardResults lstm_forward(ForwardArguments& a) {
     one.states = member.target_if(with_states, out.states);
     one.norms = member.target_if(with_norms, out.norms);
     one.moments = member.target_if(with_moments, out.moments);
-  }
-  run(members, kernels_for(p).forward);
+  });
+  run(calls, kernels_for(p).forward);
   return out;
 }
 
@@ -213,11 +221,7 @@ BackwardResults lstm_backward(BackwardArguments& a) {
       /*norm_h=*/empty_if(a.norm_h.has_value(), ensemble, {rows}),
       /*norm_c=*/empty_if(a.norm_c.has_value(), ensemble, {2, p.hidden}),
       /*w_proj=*/empty_if(a.w_proj.has_value(), ensemble, {p.output, p.hidden})};
-  std::vector<Backward> members(ensemble.count, p);
-  for (int64_t k = 0; k < ensemble.count; k++) {
-    const Member member = ensemble.at(k);
-    Backward& one = members[k];
-    bind(one, a, member);
+  const auto calls = calls_for(p, a, ensemble, [&](Backward& one, const Member& member) {
     bind_kept(one, a, member);
     one.grad_x = member.target_if(a.want_x, grad.x);
     one.grad_w_ih = member.target(grad.w_ih);
@@ -230,8 +234,8 @@ BackwardResults lstm_backward(BackwardArguments& a) {
     one.grad_norm_h = member.target_if(one.norm_h, grad.norm_h);
     one.grad_norm_c = member.target_if(one.norm_c, grad.norm_c);
     one.grad_w_proj = member.target_if(one.w_proj, grad.w_proj);
-  }
-  run(members, kernels_for(p).backward);
+  });
+  run(calls, kernels_for(p).backward);
   return grad;
 }
 

@@ -42,7 +42,7 @@ class Slice {
         thread_(thread),
         begin_(first_block(p, thread.rank, thread.size)),
         end_(first_block(p, thread.rank + 1, thread.size)),
-        products_{p, weights, sums, buffers_, first, rows, begin_, end_},
+        products_{{p, weights, sums, buffers_, first, rows, begin_, end_}},
         masks_(p.steps.at || p.recurrent.at || p.zone_h.at || p.zone_c.at),
         first_(first),
         rows_(rows) {}

@@ -75,10 +75,12 @@ struct Member {
   // The same; the first `strided` axes may have any stride, the others must be contiguous.
   Values<float> packed(const char* name, const Tensor& t, Sizes sizes, int64_t strided = 0) const {
     const Values<float> found = values(name, t, sizes);
+    for (const int64_t size : sizes) {
+      if (size == 0) return found;  // nothing is read, whatever the strides
+    }
     int64_t stride = 1;
     for (int64_t k = static_cast<int64_t>(sizes.size()) - 1; k >= strided; k--) {
       const int64_t size = sizes.begin()[k];
-      if (size == 0) break;
       STD_TORCH_CHECK(size == 1 || found.strides[k] == stride, name, " has gaps; make it contiguous");
       stride *= size;
     }

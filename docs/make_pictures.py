@@ -6,8 +6,7 @@ are screenshots of the page that ``gatecast demo`` writes.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,20 +15,10 @@ import matplotlib
 from gatecast import LSTMForecaster, datasets
 from gatecast.cli import main as gatecast
 
+sys.path.insert(1, str(Path(__file__).parents[1] / "tests"))
+from fixtures.chromium import DARK, visit
+
 IMG = Path(__file__).parent / "img"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=5000",
-]
-DARK = "--blink-settings=preferredColorScheme=0"
 
 
 def forecast_picture() -> None:
@@ -51,11 +40,8 @@ def report(folder: Path) -> Path:
 
 def screenshot(page: Path, name: str, size: tuple[int, int], *flags: str) -> None:
     """One picture of the head of a page, at two pixels a point."""
-    browser = next(found for found in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if found)
-    place = [f"--user-data-dir={page.parent / 'profile'}", f"--screenshot={IMG / name}"]
     scale = [f"--window-size={size[0]},{size[1]}", "--force-device-scale-factor=2"]
-    command = [browser, *FLAGS, *flags, *place, *scale, page.as_uri()]
-    subprocess.run(command, check=True, capture_output=True)
+    visit(page, *flags, f"--screenshot={IMG / name}", *scale)
     _small(IMG / name, 2 * size[0])
 
 

@@ -34,7 +34,7 @@ def wave(days: int = 40) -> np.ndarray:
     return np.rint(400 * np.exp(-(((at - 24) / 11) ** 2) + noise)).astype(int)
 
 
-def test_a_run_prints_and_writes_what_it_says(run: Run, tmp_path: Path) -> None:
+def test_a_run_prints_its_results_and_writes_its_files(run: Run, tmp_path: Path) -> None:
     file = write("cases.csv", confirmed=np.cumsum(wave(48)), deaths=np.cumsum(wave(48) // 50))
     command = ["epidemic", file, "--population", "1_000_000", "--models", "seir", "--horizon", 7, "--windows", 2]
     scenarios = ["--scenario", "shift_days=5", "--scenario", "name=fewer contacts=-0.3 start=2020-03-20"]
@@ -150,6 +150,14 @@ def test_deaths_can_be_taken_for_cases_all_the_same(run: Run) -> None:
     assert "target deaths" in out
 
 
+def test_the_day_on_which_transmission_changes_can_be_given_as_the_help_says(run: Run) -> None:
+    file = write("cases.csv", cases=wave())
+    form = ["--transmission", "piecewise(changes=('2020-03-23',))"]
+    code, out, err = run("epidemic", file, "--population", "1e6", *SEIR, *form, "--json")
+    assert (code, err) == (0, "")
+    assert all(f"'{name}'" in str(json.loads(out)["parameters"]) for name in ("beta_0", "beta_1"))
+
+
 def test_population_is_a_number_or_a_column() -> None:
     assert _population("38,246,108") == _population("38_246_108") == 38246108.0
     assert _population("people") == "people"
@@ -213,3 +221,21 @@ def test_the_start_of_a_scenario_is_a_date_of_the_rows(run: Run) -> None:
     )
     assert code == 2
     assert "--scenario begins on 2020-03-01, and the rows have no dates; name their column with --time …" in err
+
+
+@pytest.mark.parametrize(
+    ("models", "option", "remedy"),
+    [
+        ("lstm", ["--scenario", "contacts=-0.3"], "take --models lstm,seir"),
+        ("lstm", ["--transmission", "constant"], "leave --transmission out"),
+        ("lstm", ["--history", 30], "leave --history out"),
+        ("seir", ["--fit.steps", 9], "take --models seir,lstm"),
+    ],
+)
+def test_options_of_a_model_that_is_not_selected(
+    run: Callable[..., tuple[int, str, str]], models: str, option: list[Any], remedy: str
+) -> None:
+    code, _, err = run("epidemic", "none.csv", "--population", 1e6, "--models", models, *option)
+    assert code == 2
+    assert "applies to nothing" in err
+    assert remedy in err

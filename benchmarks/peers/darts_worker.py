@@ -77,13 +77,7 @@ def main() -> None:
         back = [[s.values()[:, 0] for s in scaler.inverse_transform(group)] for group in groups]
         return np.array(back)
 
-    if job.what == "step":
-        fitted = job.cost_of_step(fit)
-        job.cost_of_predict(lambda: predict(fitted, scaled))
-    else:
-        fitted = fit(job.steps)
-        predict(fitted, scaled)
-        job.stamp("forecast")
+    fitted = job.measured(fit, lambda model: predict(model, scaled))
     job.note(accuracy=task.score(forecasts(fitted)), parameters=sum(p.numel() for p in fitted.model.parameters()))
     job.done("darts", "pandas", "numpy")
 

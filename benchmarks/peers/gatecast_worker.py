@@ -23,13 +23,8 @@ def main() -> None:
         config = gatecast.FitConfig(steps=steps, progress=False)
         return gatecast.LSTMForecaster(task.horizon, fit=config, seed=job.seed).fit(panel)
 
-    if job.what == "step":
-        fitted = job.cost_of_step(fit)
-        job.cost_of_predict(fitted.predict)
-    else:
-        fitted = fit(job.steps)
-        fitted.predict()
-        job.stamp("forecast")
+    fitted = job.measured(fit, lambda model: model.predict())
+    if job.what == "forecast":
         job.note(steps=fitted.history_[-1]["step"], fit_seconds=fitted.fit_seconds_)
     job.note(accuracy=task.score(forecasts(gatecast, fitted, task)), parameters=fitted.parameters_)
     job.done("gatecast", "pandas", "numpy")

@@ -63,6 +63,17 @@ class Job:
             predict_s=statistics.median(c[0] for c in costs), predict_cpu_s=statistics.median(c[1] for c in costs)
         )
 
+    def measured(self, fit: Callable[[int], Any], predict: Callable[[Any], Any]) -> Any:
+        """The fitted model, after what was asked: the cost of its steps, or the time until its first forecast."""
+        if self.what == "step":
+            model = self.cost_of_step(fit)
+            self.cost_of_predict(lambda: predict(model))
+        else:
+            model = fit(self.steps)
+            predict(model)
+            self.stamp("forecast")
+        return model
+
     def done(self, *packages: str) -> None:
         """Write the figures and the versions of these packages."""
         found = {name: importlib.metadata.version(name) for name in ("torch", *packages)}

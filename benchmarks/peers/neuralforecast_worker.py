@@ -46,13 +46,7 @@ def main() -> None:
         forecaster.fit(frame)
         return forecaster
 
-    if job.what == "step":
-        fitted = job.cost_of_step(fit)
-        job.cost_of_predict(fitted.predict)
-    else:
-        fitted = fit(job.steps)
-        fitted.predict()
-        job.stamp("forecast")
+    fitted = job.measured(fit, lambda model: model.predict())
     job.note(accuracy=task.score(forecasts(pd, fitted, job)), parameters=parameters(fitted))
     job.done("neuralforecast", "pandas", "numpy")
 

@@ -44,7 +44,7 @@ def test_a_file_takes_the_place_of_the_old_one_at_the_end(tmp_path: Path) -> Non
     assert path.read_text() == "new"
 
 
-def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failing_block_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with pytest.raises(OSError, match="4"), whole(path) as draft:
         raise OSError(draft.write_text("half"))

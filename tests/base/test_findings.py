@@ -72,3 +72,14 @@ def test_the_arguments_of_a_finding_are_listed():
 def test_render_takes_any_form_of_words():
     assert render("words", str) == render(Text("words"), str) == "words"
     assert render(Arg("freq", "D"), str) == 'freq="D"'
+
+
+def test_a_refusal_compares_whole_numbers() -> None:
+    def refuse() -> None:
+        raise DataError("expected 2 cells, got 31", place="a.csv, line 42")
+
+    with refused(DataError, place="line 42", problem="got 31"):
+        refuse()
+    for words in ({"place": "line 4"}, {"problem": "got 3"}, {"problem": "1"}):
+        with pytest.raises(AssertionError), refused(DataError, **words):
+            refuse()

@@ -1,12 +1,29 @@
 """Named objects as text, and back."""
 
+import inspect
+from dataclasses import fields
+
 import pytest
 from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import did_you_mean, from_text, to_text
+from gatecast.batches.scalers import SCALERS
+from gatecast.epidemic.seir.likelihood import LIKELIHOODS
+from gatecast.epidemic.seir.transmission import TRANSMISSIONS, Piecewise
 from gatecast.nn.heads import HEADS, Quantiles, Student
+from gatecast.nn.losses import LOSSES
+from gatecast.training.schedules import SCHEDULES
+
+TABLES = {
+    "heads": HEADS,
+    "losses": LOSSES,
+    "scalers": SCALERS,
+    "schedules": SCHEDULES,
+    "transmissions": TRANSMISSIONS,
+    "likelihoods": LIKELIHOODS,
+}
 
 
 def test_name_and_text_and_object_give_the_same():
@@ -19,6 +36,22 @@ def test_name_and_text_and_object_give_the_same():
 @pytest.mark.parametrize("head", [Student(), Student(min_df=3.5), Quantiles(probabilities=(0.1, 0.5, 0.9))])
 def test_the_text_of_an_object_gives_an_equal_one(head):
     assert from_text("head", to_text(head, HEADS), HEADS) == head
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, table in TABLES.items() for name in table])
+def test_the_settings_that_messages_name_are_those_of_the_constructor(kind, name):
+    made = TABLES[kind][name]
+    assert [one.name for one in fields(made)] == list(inspect.signature(made).parameters)
+
+
+def test_change_points_of_transmission_can_be_given_as_text():
+    given = from_text("transmission", "piecewise(changes=('2020-01-23',))", TRANSMISSIONS)
+    assert (
+        given
+        == Piecewise(changes=("2020-01-23",))
+        == from_text("transmission", to_text(given, TRANSMISSIONS), TRANSMISSIONS)
+    )
+    assert from_text("transmission", "piecewise(changes='2020-01-23')", TRANSMISSIONS) == given
 
 
 def test_only_changed_settings_are_written():

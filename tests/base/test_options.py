@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.options import check_options, option
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
@@ -25,20 +27,20 @@ class Settings:
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("name", "value", "expected"),
     [
-        ({"width": "64"}, "Settings.width must be a whole number, got '64'"),
-        ({"width": 5.5}, "Settings.width must be a whole number, got 5.5"),
-        ({"width": True}, "Settings.width must be a whole number, got True"),
-        ({"width": None}, "Settings.width must be a whole number, got None"),
-        ({"rate": "0.1"}, "Settings.rate must be a number, got '0.1'"),
-        ({"most": "3"}, "Settings.most must be a whole number, got '3'"),
-        ({"both": "no"}, "Settings.both must be True or False, got 'no'"),
+        ("width", "64", "a whole number"),
+        ("width", 5.5, "a whole number"),
+        ("width", True, "a whole number"),
+        ("width", None, "a whole number"),
+        ("rate", "0.1", "a number"),
+        ("most", "3", "a whole number"),
+        ("both", "no", "True or False"),
     ],
 )
-def test_another_type_is_refused(given: dict[str, Any], text: str) -> None:
-    with pytest.raises(SettingError, match=text):
-        check_options(Settings(**given))
+def test_another_type_is_refused(name: str, value: Any, expected: str) -> None:
+    with refused(SettingError, problem=[Arg(name, of="Settings"), expected, f"got {value!r}"]):
+        check_options(Settings(**{name: value}))
 
 
 def test_numbers_of_numpy_and_whole_rates_are_taken() -> None:
@@ -66,9 +68,9 @@ for config, given in [(NetConfig, {"hidden_size": "64"}), (FitConfig, {"learning
 
 
 @pytest.mark.parametrize(
-    ("config", "given", "text"),
-    [(NetConfig, {"activation": "rellu"}, "did you mean 'relu'"), (FitConfig, {"origins": "sesaon"}, "mean 'season'")],
+    ("config", "name", "value", "nearest"),
+    [(NetConfig, "activation", "rellu", "'relu'"), (FitConfig, "origins", "sesaon", "'season'")],
 )
-def test_a_name_that_is_near_is_said(config: Any, given: dict[str, Any], text: str) -> None:
-    with pytest.raises(SettingError, match=text):
-        config(**given)
+def test_the_nearest_name_is_suggested(config: Any, name: str, value: str, nearest: str) -> None:
+    with refused(SettingError, problem=[Arg(name, of=config.__name__), f"got {value!r}"], remedy=nearest):
+        config(**{name: value})

@@ -114,7 +114,7 @@ def test_last_observed() -> None:
 
 @pytest.mark.parametrize("kind", ["standard", "last", "robust"])
 @pytest.mark.parametrize(("dtype", "level"), [(torch.float32, 1e4), (torch.float64, 1e8)])
-def test_small_changes_on_a_high_level_are_no_constant(kind: str, dtype: torch.dtype, level: float) -> None:
+def test_small_changes_on_a_high_level_are_not_constant(kind: str, dtype: torch.dtype, level: float) -> None:
     past = (level + 0.05 * torch.sin(torch.arange(24.0, dtype=torch.float64)))[None, :, None].to(dtype)
     z, _, scale = SCALERS[kind]()(past, seen(past))
     assert float(scale) < 1

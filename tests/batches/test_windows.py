@@ -171,6 +171,13 @@ def test_no_training_target_lies_in_the_held_back_range(
             assert bool((last.diff() == stride).all())
 
 
+def test_windows_evenly_spaced_begin_and_end_with_the_first_and_the_last() -> None:
+    origins, _ = split_origins(panel_of(np.zeros(30)), 10, 4, held_back=0)
+    assert origins.total == 17
+    assert origins.evenly(5).tolist() == [0, 4, 8, 12, 16]
+    assert origins.evenly(99).tolist() == list(range(17))
+
+
 def test_every_whole_window_is_trained_on() -> None:
     training, held_back = split_origins(panel_of(np.zeros(30)), 10, 4, held_back=3)
     _, origins = training.locate(torch.arange(training.total))

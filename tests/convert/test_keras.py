@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from convert.player import TOLERANCE, Played, play
+from fixtures.refused import refused
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
@@ -153,10 +154,11 @@ def test_layers_of_a_model_of_models(folder: Path, case: Callable[[str], Arrays]
     torch.testing.assert_close(high.h[-1], torch.from_numpy(arrays["high"]), **TOLERANCE)
     for chosen in ("inner/high", 2, -1):
         assert torch.equal(from_keras(path, chosen).state["weight_ih_l0"], layers["inner/high"].state["weight_ih_l0"])
-    with pytest.raises(SettingError, match=r"several recurrent layers; choose by name from \['encoder', 'inner/low'"):
+    names = "['encoder', 'inner/low', 'inner/high']"
+    with refused(SettingError, place=path.name, problem="several", remedy=names):
         from_keras(path)
     for wrong in ("middle", 3, -4):
-        with pytest.raises(SettingError, match=f"no single layer {wrong!r}; choose by name from"):
+        with refused(SettingError, place=path.name, problem=f"no single layer {wrong!r}", remedy=names):
             from_keras(path, wrong)
 
 
@@ -166,9 +168,14 @@ def test_layers_of_a_weights_file_go_by_their_names(folder: Path) -> None:
     for name, layer in by_config.items():
         other = by_weights[name.rpartition("/")[2]]
         assert all(torch.equal(other.state[key], tensor) for key, tensor in layer.state.items())
-    with pytest.raises(SettingError, match=r"choose by name from .* does not record their order"):
+    with refused(
+        SettingError,
+        place="models.weights.h5",
+        problem="no single layer 0",
+        remedy=["['encoder', 'low', 'high']", "order"],
+    ):
         from_keras(folder / "models.weights.h5", 0)
-    with pytest.raises(SettingError, match="stacked cells need their options"):
+    with refused(SettingError, place="layer 'rnn_1'", problem="stacked cells", remedy=".keras"):
         from_keras(folder / "cells.weights.h5")
 
 
@@ -178,5 +185,5 @@ def test_keras_loads_what_we_write(name: str, found: Arrays) -> None:
 
 
 def test_what_keras_lacks_is_not_exported() -> None:
-    with pytest.raises(SettingError, match="Keras has no counterpart of proj_size=2; the weights depend on it"):
+    with refused(SettingError, place="the LSTM layer", problem=["Keras", "proj_size=2"], remedy="proj_size=0"):
         to_keras_arrays(from_torch(torch.nn.LSTM(3, 4, proj_size=2)))

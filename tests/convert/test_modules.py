@@ -10,6 +10,7 @@ import pytest
 import torch
 from convert.player import LAYERS, TOLERANCE
 from convert.runtime import BATCH, HIDDEN, INPUT, LENGTHS, TIME, ran
+from fixtures.refused import refused
 from torch.nn.utils import parametrizations
 
 from gatecast import nn
@@ -77,7 +78,7 @@ def test_the_plain_data_is_a_copy() -> None:
     assert not data.state["weight_hh_l0"].requires_grad
 
 
-def test_a_context_goes_along() -> None:
+def test_a_static_context_is_converted() -> None:
     layer = made("GRU", static_size=2)
     x, static = torch.randn(TIME, BATCH, INPUT), torch.randn(BATCH, 2)
     again = from_layer(layer).make(nn.GRU)
@@ -94,7 +95,7 @@ def test_a_parametrized_weight_is_what_the_layer_computes_with() -> None:
     torch.testing.assert_close(again(x)[0], layer(x)[0])
 
 
-def test_the_random_numbers_to_come_stay_the_same() -> None:
+def test_the_random_state_is_left_as_it_was() -> None:
     layer = made("LSTM", bidirectional=True)
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -103,13 +104,18 @@ def test_the_random_numbers_to_come_stay_the_same() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize("module", [torch.nn.LSTM(2, 3), nn.LSTMCell(2, 3), None])
-def test_other_modules(module: Any) -> None:
-    with pytest.raises(SettingError, match=r"from_layer reads gatecast\.nn\.LSTM, GRU or RNN, got .*; from_torch"):
+@pytest.mark.parametrize(
+    ("module", "came"),
+    [(torch.nn.LSTM(2, 3), "torch.nn.modules.rnn.LSTM"), (nn.LSTMCell(2, 3), "LSTMCell"), (None, "NoneType")],
+)
+def test_other_modules(module: Any, came: str) -> None:
+    with refused(SettingError, problem=["gatecast.nn.LSTM, GRU or RNN", came], remedy="from_torch"):
         from_layer(module)
-    if module is not None and not isinstance(module, torch.nn.LSTM):
-        with pytest.raises(SettingError, match=r"for a layer of gatecast\.nn use from_layer"):
-            from_torch(module)
+
+
+def test_a_cell_is_refused_by_from_torch() -> None:
+    with refused(SettingError, problem=["torch.nn.LSTM, GRU or RNN", "got LSTMCell"], remedy="from_layer"):
+        from_torch(nn.LSTMCell(2, 3))
 
 
 # ── PyTorch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +131,7 @@ def test_to_pytorch_and_from_it(kind: str, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-def test_a_projection_goes_to_pytorch() -> None:
+def test_a_projection_is_converted_to_pytorch() -> None:
     layer, x = made("LSTM", proj_size=3), torch.randn(TIME, BATCH, INPUT)
     torch.testing.assert_close(to_torch(from_layer(layer))(x), layer(x), **TOLERANCE)
 
@@ -142,13 +148,21 @@ LACKING: list[dict[str, Any]] = [
 ]
 
 
+TARGETS = {to_torch: "torch.nn.LSTM", to_keras_arrays: "Keras", to_onnx: "ONNX"}
+
+
 @pytest.mark.parametrize("options", LACKING, ids=lambda options: next(iter(options)))
-@pytest.mark.parametrize("way", [to_torch, to_keras_arrays, to_onnx])
+@pytest.mark.parametrize("way", TARGETS)
 def test_an_option_that_the_target_lacks_is_named(way: Any, options: dict[str, Any]) -> None:
     if way is to_onnx:
         pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
     name, value = next(iter(options.items()))
-    with pytest.raises(SettingError, match=rf"the LSTM layer: .* has no counterpart of {name}={value}"):
+    with refused(
+        SettingError,
+        place="the LSTM layer",
+        problem=[TARGETS[way], f"{name}={value}"],
+        remedy=f"{name}=",
+    ):
         way(from_layer(made("LSTM", **options)))
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from convert.player import TOLERANCE, play
 from convert.runtime import BATCH, HIDDEN, INPUT, LENGTHS, TIME, ran
+from fixtures.refused import refused
 
 from gatecast.base.errors import MissingExtraError, SettingError
 from gatecast.convert import LayerWeights, OnnxActivation, from_onnx, from_torch, onnx_arrays, read_onnx, to_onnx
@@ -100,6 +101,20 @@ def test_an_exported_layer_runs_in_onnxruntime(k: int, more: bool, folder: Path)
         torch.testing.assert_close(one, two, **TOLERANCE)
 
 
+@pytest.mark.parametrize("k", [1, 7, 11])
+def test_a_sequence_without_steps_keeps_its_state(k: int, folder: Path) -> None:
+    layer, model, _ = exported(k, folder)
+    x, lengths = torch.randn(TIME, BATCH, INPUT), [0, *LENGTHS[1:]]
+    state = tuple(torch.randn(2 * layer.directions, BATCH, HIDDEN) for _ in range(2 if layer.kind == "LSTM" else 1))
+    given = {"x": x.transpose(0, 1).contiguous() if layer.option("batch_first") else x}
+    given |= {"lengths": torch.tensor(lengths, dtype=torch.int32), **dict(zip(("h0", "c0"), state, strict=False))}
+    _, *ends = ran(model, **given)
+    played = play(layer, x, torch.arange(TIME)[:, None] < torch.tensor(lengths), state)
+    for one, two, start in zip(ends, [played.h, played.c], state, strict=False):
+        torch.testing.assert_close(one, two, **TOLERANCE)
+        torch.testing.assert_close(one[:, 0], start[:, 0])
+
+
 @pytest.mark.parametrize("k", ALL)
 def test_an_exported_layer_comes_back(k: int, folder: Path) -> None:
     layer, _, path = exported(k, folder)
@@ -128,52 +143,65 @@ def test_dtype_stays(dtype: torch.dtype, tmp_path: Path) -> None:
     to_onnx(layer, tmp_path / "layer.onnx")  # onnxruntime 1.32 has float32 kernels only
     back = from_onnx(tmp_path / "layer.onnx").state
     assert all(torch.equal(back[name], tensor) for name, tensor in layer.state.items())
-    with pytest.raises(SettingError, match=r"needs float32, float64 or float16 weights, got torch.bfloat16"):
+    with refused(
+        SettingError,
+        place="the LSTM layer",
+        problem=["float32, float64 or float16", "got torch.bfloat16"],
+    ):
         to_onnx(from_torch(torch.nn.LSTM(INPUT, HIDDEN, dtype=torch.bfloat16)))
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "problem", "remedy"),
     [
-        ({"cell_clip": 3.0}, "ONNX has no counterpart of cell_clip=3.0"),
-        ({"go_backwards": True}, "ONNX has no counterpart of go_backwards=True"),
-        ({"zoneout": 0.1}, "ONNX has no counterpart of zoneout=0.1"),
-        ({"return_sequences": False}, r"ONNX gives the outputs of every step.*with_options\(return_sequences=True\)"),
-        ({"activation": "gelu"}, "ONNX has no counterpart of the activation 'gelu'; use tanh"),
-        ({"activation": OnnxActivation("Tanh", (), 0.5)}, "clips the arguments of all activations or of none"),
-        ({"bidirectional": True, "merge_mode": None}, "to_onnx joins the directions"),
+        ({"cell_clip": 3.0}, "cell_clip=3.0", "with_options(cell_clip=None)"),
+        ({"go_backwards": True}, "go_backwards=True", "with_options(go_backwards=False)"),
+        ({"zoneout": 0.1}, "zoneout=0.1", "with_options(zoneout=0.0)"),
+        ({"return_sequences": False}, "return_sequences=False", "with_options(return_sequences=True)"),
+        ({"activation": "gelu"}, "'gelu'", ["tanh, sigmoid", "OnnxActivation"]),
+        ({"activation": OnnxActivation("Tanh", (), 0.5)}, ["all activations or of none", "{0.5, None}"], ()),
     ],
 )
-def test_options_that_onnx_lacks(options: dict[str, Any], message: str) -> None:
+def test_options_that_onnx_lacks(options: dict[str, Any], problem: Any, remedy: Any) -> None:
+    with refused(SettingError, place="the LSTM layer", problem=problem, remedy=remedy):
+        to_onnx(made("LSTM").with_options(**options))
+
+
+def test_separate_directions_are_not_exported() -> None:
+    layer = from_torch(torch.nn.LSTM(INPUT, HIDDEN, bidirectional=True)).with_options(merge_mode=None)
+    with refused(
+        SettingError, place="the LSTM layer", problem="directions", remedy="with_options(merge_mode='concat')"
+    ):
+        to_onnx(layer)
+
+
+def test_a_clip_of_all_functions_is_not_exported() -> None:
     clipped = {
         "recurrent_activation": OnnxActivation("Sigmoid", (), 0.5),
         "activation": OnnxActivation("Tanh", (), 0.5),
     }
-    if options.get("merge_mode", "") is None:
-        layer = from_torch(torch.nn.LSTM(INPUT, HIDDEN, bidirectional=True)).with_options(merge_mode=None)
-    else:
-        layer = made("LSTM").with_options(**options)
-    with pytest.raises(SettingError, match=message):
-        to_onnx(layer)
-    with pytest.raises(SettingError, match=r"runtimes differ in what clip=0.5 of an LSTM does"):
+    with refused(SettingError, place="the LSTM layer", problem=["runtimes", "clip=0.5"], remedy="without it"):
         to_onnx(made("LSTM").with_options(**clipped))
 
 
 def test_repeated_outputs_after_the_end() -> None:
     layer = made("GRU", zero_output_for_mask=False)
     to_onnx(layer)
-    with pytest.raises(SettingError, match="ONNX gives 0 after the end of a sequence; where that will do"):
+    with refused(
+        SettingError,
+        place="the GRU layer",
+        problem="0 after the end",
+        remedy="with_options(zero_output_for_mask=True)",
+    ):
         to_onnx(layer, lengths=True)
 
 
 def test_coupled_gates_of_other_functions() -> None:
-    with pytest.raises(SettingError, match="sigmoid or hard_sigmoid only, got 'relu'"):
+    with refused(SettingError, place="the LSTM layer", problem=["sigmoid or hard_sigmoid", "got 'relu'"]):
         to_onnx(made("LSTM", coupled=True, recurrent_activation="relu"))
 
 
 def test_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(
-        MissingExtraError, match=r'onnxscript is needed for writing ONNX .*; pip install "gatecast\[onnx\]"'
-    ):
+    with refused(MissingExtraError, problem=["onnxscript", "writing"], remedy='pip install "gatecast[onnx]"'):
         to_onnx(made("LSTM"))

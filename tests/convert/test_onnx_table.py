@@ -13,6 +13,7 @@ import pytest
 import torch
 from convert.player import TOLERANCE
 from convert.runtime import BATCH, HIDDEN, INPUT, LENGTHS, TIME, ran
+from fixtures.refused import refused
 from torch import Tensor
 
 from gatecast import ops
@@ -22,6 +23,7 @@ from gatecast.convert.onnx.table import translated
 from gatecast.ops.lstm_cell.operators import Call, options_of
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
+WITHOUT = ["without it", "GATECAST_ISA=reference"]
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 TYPES = {torch.float32: onnx.TensorProto.FLOAT, torch.bool: onnx.TensorProto.BOOL}
 
@@ -125,21 +127,21 @@ def test_a_sequence_whose_mask_has_a_gap_is_nan_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "named"),
+    ("option", "named", "remedy"),
     [
-        ({"w_proj": Named("p")}, f"proj_size={HIDDEN}"),
-        ({"norm_c": Named("n")}, "layer_norm=True"),
-        ({"zone_h": Named("z")}, "zoneout"),
-        ({"recurrent": Named("r")}, "recurrent_dropout in training"),
-        ({"cell_clip": 3.0}, "cell_clip=3.0"),
-        ({"steps": Named("s"), "flags": [0, 1, 0, 0, 0, 0]}, "zero_output_for_mask=False"),
-        ({"flags": [6, 1, 0, 0, 1, 0]}, "the activation 'hard_tanh'"),
+        ({"w_proj": Named("p")}, f"proj_size={HIDDEN}", WITHOUT),
+        ({"norm_c": Named("n")}, "layer_norm=True", WITHOUT),
+        ({"zone_h": Named("z")}, "zoneout", WITHOUT),
+        ({"recurrent": Named("r")}, "recurrent_dropout in training", WITHOUT),
+        ({"cell_clip": 3.0}, "cell_clip=3.0", WITHOUT),
+        ({"steps": Named("s"), "flags": [0, 1, 0, 0, 0, 0]}, "zero_output_for_mask=False", WITHOUT),
+        ({"flags": [6, 1, 0, 0, 1, 0]}, "'hard_tanh'", ["tanh, sigmoid", "OnnxActivation"]),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_what_onnx_lacks_is_refused_by_name(option: dict[str, Any], named: str) -> None:
+def test_what_onnx_lacks_is_refused_by_name(option: dict[str, Any], named: str, remedy: list[str]) -> None:
     given = arguments(ops.CellSpec(), peephole=False, bias=True, state=False, steps=None)
-    with pytest.raises(SettingError, match=f"ONNX has no counterpart of {named}"):
+    with refused(SettingError, place="LSTM", problem=["ONNX", named], remedy=remedy):
         translated(call_of(ops.CellSpec(), given)._replace(**option), Graph())
 
 
@@ -147,13 +149,13 @@ def test_cells_of_every_step_are_refused_on_request() -> None:
     given = arguments(ops.CellSpec(), peephole=False, bias=True, state=False, steps=None)
     outputs = translated(call_of(ops.CellSpec(), given), Graph())
     assert len(outputs) == 3
-    with pytest.raises(SettingError, match="no counterpart of return_cells=True; make the layer without it, or export"):
+    with refused(SettingError, place="LSTM", problem=["ONNX", "return_cells=True"], remedy=WITHOUT):
         _ = outputs[3]
 
 
 def test_without_onnxscript(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match=r"onnxscript is needed for torch.onnx.export; .*\[onnx\]"):
+    with refused(MissingExtraError, problem=["onnxscript", "torch.onnx.export"], remedy='pip install "gatecast[onnx]"'):
         onnx_table()
 
 
@@ -203,7 +205,7 @@ for options, words in (
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxscript") is None, reason="onnxscript is not installed")
-def test_a_whole_model_goes_to_onnx(tmp_path: Path) -> None:
+def test_a_whole_model_is_converted_to_onnx(tmp_path: Path) -> None:
     run = [sys.executable, "-W", "ignore", "-c", EXPORT, str(tmp_path / "model.onnx")]
     done = subprocess.run(run, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -16,6 +16,8 @@ from gatecast.data.frequency import Frequency
         ("12MS", ()),
         ("MS", ("year_sin", "year_cos")),
         ("QS", ("year_sin", "year_cos")),
+        ("BQS", ("year_sin", "year_cos")),
+        ("BYE-MAR", ()),
         ("W-SUN", ("year_sin", "year_cos")),
         ("D", ("week_sin", "week_cos", "year_sin", "year_cos", "weekend")),
         ("B", ("week_sin", "week_cos", "year_sin", "year_cos")),
@@ -49,7 +51,7 @@ def test_a_cycle_counts_where_the_rows_hold_it_twice(alias: str, rows: int, cycl
     assert calendar_cycles(freq, start, rows) == cycles
 
 
-def test_without_the_week_there_is_no_weekend() -> None:
+def test_without_the_weekly_cycle_there_is_no_weekend_column() -> None:
     start = np.datetime64("2024-03-08", "ns")
     some = calendar_table(Frequency("D"), start, 0, 5, cycles=("year",))
     whole = calendar_table(Frequency("D"), start, 0, 5)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import DataError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.data import datasets
 
 
@@ -35,10 +36,10 @@ def test_states_sum_to_the_total() -> None:
 
 
 def test_options_go_to_read_panel() -> None:
-    with pytest.raises(DataError, match='freq="h" was given'):
+    with refused(DataError, place="column 'date'", problem=[Arg("freq", "h"), "24"], remedy=Arg("freq")):
         datasets.load("covid_india", freq="h")
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(SettingError, match=r"there is no data set 'covid-india'.*did you mean 'covid_india'"):
+    with refused(SettingError, problem="'covid-india'", remedy=[", ".join(datasets.list()), "'covid_india'"]):
         datasets.load("covid-india")

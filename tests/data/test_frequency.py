@@ -80,8 +80,16 @@ def test_integer_index(start: int, step: int, count: int) -> None:
         ("1h", "h"),
     ],
 )
-def test_aliases_of_yesterday(given_: str, modern: str) -> None:
+def test_deprecated_aliases(given_: str, modern: str) -> None:
     assert parse_alias(given_) == modern
+
+
+@pytest.mark.parametrize(
+    ("alias", "months", "cycles"),
+    [("MS", 1, (12,)), ("2QE", 6, (2,)), ("BMS", 1, (12,)), ("BQE-MAR", 3, (4,)), ("YS", 12, (1,)), ("D", None, (7,))],
+)
+def test_a_year_is_the_cycle_of_steps_of_months(alias: str, months: int | None, cycles: tuple[int, ...]) -> None:
+    assert (Frequency(alias).months, Frequency(alias).cycles) == (months, cycles)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from fixtures.refused import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,10 +86,10 @@ def test_the_order_of_rows_does_not_matter(length: int, seed: int) -> None:
         np.testing.assert_array_equal(values[:, 0], np.arange(length + 2 * k))
 
 
-def test_select_names_what_is_there() -> None:
+def test_select_of_an_unknown_series_lists_the_known_ones() -> None:
     panel = panel_of([3, 4])
     assert panel.select(["s1"]).series(0)[0, 0] == 100
-    with pytest.raises(UnknownNameError, match="the panel has no series 'x'; the series are s0, s1"):
+    with refused(UnknownNameError, problem="'x'", remedy="s0, s1"):
         panel.select(["x"])
 
 

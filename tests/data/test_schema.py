@@ -68,7 +68,8 @@ def test_another_file_has_its_own_dialect_and_frequency(german: Path) -> None:
     other = schema.portable()
     assert (other.delimiter, other.encoding, other.header, other.freq) == (None, None, None, None)
     assert (other.date_format, other.decimal, other.roles) == ("day-first", ",", schema.roles)
-    assert describe(german, date_format="%d.%m.%Y", **ROLES).portable().date_format is None
+    given = describe(german, date_format="%d.%m.%Y", delimiter=";", **ROLES).portable()
+    assert (given.date_format, given.delimiter, given.header) == ("%d.%m.%Y", ";", None)
 
 
 def test_rows_without_times_keep_their_start_and_frequency() -> None:
@@ -102,5 +103,5 @@ def test_values_are_checked(field: str, value: object) -> None:
 
 def test_every_option_of_the_command_line_is_a_field() -> None:
     described = [one.name for one in fields(Schema) if one.metadata]
-    assert [one.name for one in fields(DataFlags)] == described
-    assert set(described) | {"levels"} == {one.name for one in fields(Schema)}
+    assert [one.name for one in fields(DataFlags)] == [*described, "no_time"]
+    assert set(described) | {"levels", "given"} == {one.name for one in fields(Schema)}

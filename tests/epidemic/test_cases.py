@@ -66,3 +66,17 @@ def test_cases_before_a_cumulative_column_are_kept() -> None:
     assert found.before == [105.0]  # the first day has no difference
     assert read_cases(frame(cases=COUNTS)).before == [0.0]
     assert not Cases.of(found.reported, cumulative=False).cumulative
+
+
+def test_cases_before_the_first_row_of_each_series() -> None:
+    days, steady = pd.date_range("2020-03-01", periods=60), np.arange(60.0) % 7 + 40
+    frames = [("daily", steady), ("total", 500 + np.cumsum(steady))]
+    data = pd.concat([pd.DataFrame({"place": name, "day": days, "cases": values}) for name, values in frames])
+    mixed = read_cases(data, target="cases", id="place")
+    assert mixed.cumulative == frozenset({"total"})
+    assert mixed.before == [0.0, 540.0]
+    anew = np.concatenate([500 + np.cumsum(steady), np.cumsum(steady)])
+    once = read_cases(pd.DataFrame({"day": pd.date_range("2020-03-01", periods=120), "cases": anew}), target="cases")
+    assert once.cumulative is True
+    assert once.before == [540.0]
+    assert float(np.nansum(once.daily.series(0))) == 2 * steady.sum() - 40

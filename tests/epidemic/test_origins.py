@@ -54,7 +54,7 @@ def test_an_origin_after_which_nothing_was_counted_is_left_out() -> None:
     assert found.table["phase"].to_list() == [GROWING, GROWING]
 
 
-def test_a_week_without_counts_is_no_week_without_cases() -> None:
+def test_a_week_without_counts_is_not_a_week_without_cases() -> None:
     values = WAVE[:40].copy()
     values[33:] = np.nan
     assert phase_of(panel_of(values, freq="D")) == GROWING

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from fixtures.cases import panel_of
@@ -9,7 +11,7 @@ from fixtures.refused import refused
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
-from gatecast.evaluation.forecast import Forecast, level_quantiles
+from gatecast.evaluation.forecast import Forecast, checked_levels, level_quantiles
 
 
 @pytest.mark.parametrize(
@@ -26,11 +28,40 @@ def test_level_quantiles(levels: list[float], expected: tuple[float, ...]) -> No
     assert level_quantiles(levels) == expected
 
 
-@pytest.mark.parametrize("level", [0, 100, -5, 250])
-def test_a_level_outside_its_range(level: float) -> None:
-    problem = [Arg("levels"), f"percentages above 0 and below 100, got {level}"]
+@pytest.mark.parametrize("level", [0, 100, -5, 250, np.nan, np.inf, True, "80", None])
+def test_a_level_outside_its_range(level: Any) -> None:
+    problem = [Arg("levels"), f"percentages above 0 and below 100, got {level!r}"]
     with refused(SettingError, problem=problem, remedy=Arg("levels", [80, 95])):
-        level_quantiles([80, level])
+        checked_levels([80, level])
+
+
+@pytest.mark.parametrize(
+    ("levels", "meant"), [([0.8, 0.95], [80, 95]), ((0.5,), [50]), ([0.975, 80], [97.5, 80]), (np.array([0.9]), [90])]
+)
+def test_shares_instead_of_percentages(levels: Any, meant: list[float]) -> None:
+    with refused(SettingError, problem=Arg("levels"), remedy=Arg("levels", meant)):
+        checked_levels(levels)
+    assert checked_levels(meant)
+
+
+@pytest.mark.parametrize(("levels", "remedy"), [(80, [80]), ("80", [80, 95]), (None, [80, 95]), (0.8, [80, 95])])
+def test_levels_outside_of_a_list(levels: Any, remedy: list[float]) -> None:
+    with refused(
+        SettingError,
+        problem=[Arg("levels"), f"must be a list of percentages, got {levels!r}"],
+        remedy=Arg("levels", remedy),
+    ):
+        checked_levels(levels)
+
+
+def test_a_level_given_twice() -> None:
+    with refused(SettingError, problem=[Arg("levels"), "80 twice"], remedy=Arg("levels", [80, 95])):
+        checked_levels([95, 80, 80.0])
+
+
+def test_an_interval_of_a_share_is_refused() -> None:
+    with refused(SettingError, problem=Arg("levels"), remedy=Arg("levels", [80])):
+        forecast().interval(0.8)
 
 
 def forecast(targets: int = 1, tz: str | None = None) -> Forecast:

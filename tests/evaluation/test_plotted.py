@@ -7,7 +7,7 @@ import pytest
 from fixtures.refused import refused
 from report.samples import daily, forecast_of
 
-from gatecast.base.errors import SettingError
+from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 
@@ -68,5 +68,5 @@ def test_times_are_those_of_the_wall_clock() -> None:
 
 
 def test_an_unknown_id_is_named() -> None:
-    with pytest.raises(KeyError, match="the panel has no series 'zz'"):
+    with refused(UnknownNameError, problem="'zz'", remedy="s0, s1"):
         forecast_of(daily(2)).plot("zz")

@@ -41,7 +41,7 @@ def test_the_verdict_names_a_loser() -> None:
     assert verdict.text == "The LSTM is 50 % worse in MASE than naive (p < 0.001); use naive here."
 
 
-def test_a_rival_without_any_error_is_no_infinity() -> None:
+def test_a_rival_without_error_gives_no_infinite_percentage() -> None:
     losses = {"LSTM": noisy(1.5), "Naive": np.zeros((1, 30)), "Mean": np.zeros((1, 30)), "Drift": noisy(2.0, seed=2)}
     text = judge(losses, candidate="LSTM", metric="MAE").text
     assert text.startswith("The LSTM is behind naive and the mean in MAE (they make no error here) and 25 % better")
@@ -49,7 +49,7 @@ def test_a_rival_without_any_error_is_no_infinity() -> None:
     assert judge(few, candidate="LSTM", metric="MAE").text.startswith("The LSTM is equal in MAE to naive; use naive")
 
 
-def test_covariates_are_no_excuse_where_they_were_used() -> None:
+def test_missing_covariates_are_not_blamed_where_they_were_used() -> None:
     losses = {"LSTM": noisy(0.88), "AutoETS": noisy(0.88) - noisy(0.003, seed=3)}
     assert "unless" not in judge(losses, candidate="LSTM", covariates_used=True).text
 
@@ -68,7 +68,7 @@ def test_one_origin_is_singular() -> None:
     assert "With only 1 origin no test" in judge(losses, candidate="LSTM").text
 
 
-def test_low_power_is_said() -> None:
+def test_low_power_is_reported() -> None:
     losses = {"LSTM": noisy(0.9, origins=5), "Naive": noisy(1.0, origins=5, seed=2)}
     assert "With only 5 origins the test can see large differences only." in judge(losses, candidate="LSTM").text
 
@@ -106,7 +106,7 @@ def test_a_model_alone() -> None:
     assert "there is no other model to compare it with" in verdict.text
 
 
-def test_identical_forecasts_are_no_different() -> None:
+def test_identical_forecasts_do_not_differ() -> None:
     verdict = judge({"LSTM": noisy(1.0), "Naive": noisy(1.0)}, candidate="LSTM")
     assert verdict.comparisons[0].outcome == "no different"
     assert "no different in MASE from naive (equal, p = 1.00); use naive here" in verdict.text

@@ -115,6 +115,20 @@ def test_seasonal_scales_by_hand() -> None:
     assert np.isnan(scales[1:]).all()
 
 
+@pytest.mark.parametrize("levels", [[0.8], [80, 80], [100], [True]])
+def test_levels_are_checked_before_any_fit(levels: Any) -> None:
+    log: list[tuple[str, int]] = []
+    with refused(SettingError, problem=Arg("levels")):
+        backtest([Spy(log)], season(), 5, levels=levels)
+    assert not log
+
+
+@pytest.mark.parametrize("wrong", [True, 0, -7])
+def test_a_season_other_than_a_whole_number(wrong: Any) -> None:
+    with refused(SettingError, problem=[Arg("season"), repr(wrong)]):
+        backtest([Naive()], season(), 5, season=wrong)
+
+
 def test_a_failing_model_is_recorded_and_the_others_run() -> None:
     missing = MissingExtraError('x is needed for Broken: pip install "gatecast[stats]"')
     result = backtest([Broken(ValueError("no luck")), Naive(), Mean()], season(), 5)
@@ -127,7 +141,7 @@ def test_a_failing_model_is_recorded_and_the_others_run() -> None:
 
 
 def test_when_every_model_fails_there_is_an_error() -> None:
-    with pytest.raises(GatecastError, match="no model could be run: Broken: ValueError: no luck"):
+    with refused(GatecastError, problem=["no model", "Broken: ValueError: no luck"]):
         backtest([Broken(ValueError("no luck"))], season(), 5)
 
 
@@ -143,7 +157,7 @@ def test_a_forecast_of_the_wrong_shape_is_a_failure() -> None:
 def test_windows_are_reduced_with_a_note() -> None:
     result = backtest([Naive()], season(60), 10, windows=20)
     assert len(result.cutoffs) == 3
-    assert result.notes[0] == "3 windows instead of 20: the series have only 60 rows."
+    assert result.notes[0] == "3 windows instead of 20: the longest series has 60 rows, and 20 need 227."
     single = backtest([Naive()], season(25), 14, windows=5)
     assert single.notes[0].startswith("1 window instead of 5: ")
 
@@ -152,7 +166,31 @@ def test_short_series_are_left_out_with_a_note() -> None:
     values = [np.arange(n, dtype=np.float32) for n in (100, 100, 20)]
     result = backtest([Naive()], Panel.from_arrays(values), 10, windows=4)
     assert result.frame["unique_id"].unique().tolist() == ["s0", "s1"]
-    assert result.notes == ["1 of 3 series left out of the backtest: fewer than 61 rows."]
+    assert result.notes == ["1 of 3 series left out of the backtest: fewer than 61 rows (s2)."]
+
+
+@pytest.mark.parametrize("rows", [3, 6, 8, 9])
+@pytest.mark.parametrize("new", [1, 4])
+def test_series_that_have_just_begun_do_not_shorten_the_backtest(rows: int, new: int) -> None:
+    values = [10 + np.sin(np.arange(400.0)), *[5.0 + np.arange(rows)] * new]
+    result = backtest([SeasonalNaive(), Naive()], Panel.from_arrays(values, freq="D"), 7, windows=5)
+    assert len(result.cutoffs) == 5
+    assert result.season == 7  # of the series that take part, not of those left out
+    assert result.panel.ids.tolist() == ["s0"]
+    assert len(result.notes) == 1
+    assert "left out" in result.notes[0]
+    assert "s1" in result.notes[0]
+
+
+def test_many_shorter_series_shorten_it_and_the_note_names_them() -> None:
+    panel = Panel.from_arrays([np.arange(n, dtype=np.float32) for n in (400, 400, 40, 40, 40, 40, 40)], freq="D")
+    result = backtest([Naive()], panel, 7, windows=5)
+    assert len(result.cutoffs) == 2
+    assert len(result.panel) == 7
+    assert "2 windows instead of 5: 5 of 7 series have fewer than 56 rows (s2, s3, s4, s5, s6)" in result.notes[0]
+    others = backtest([Naive()], panel.select(["s0", "s1"]), 7, windows=5)  # what the note offers
+    assert len(others.cutoffs) == 5
+    assert not others.notes
 
 
 def test_a_horizon_longer_than_the_data_is_an_error() -> None:

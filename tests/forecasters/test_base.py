@@ -103,5 +103,5 @@ def test_an_ensemble_reads_the_future_as_far_as_its_members_do() -> None:
     lstm = LSTMForecaster(4, context=12, net=NetConfig(hidden_size=8), fit=fit)
     future = panel.future_frame(4).assign(driver=1.0)
     blend = Ensemble([Naive(), lstm]).fit(panel).predict(2, future=future)
-    alone = [model.fit(panel).predict(2, future=future).mean for model in (Naive(), lstm.clone())]
+    alone = [Naive().fit(panel).predict(2).mean, lstm.clone().fit(panel).predict(2, future=future).mean]
     np.testing.assert_allclose(blend.mean, (alone[0] + alone[1]) / 2, rtol=1e-6)

@@ -91,6 +91,37 @@ def test_intervals_cover_and_paths_agree_with_them() -> None:
     assert width.mean() == pytest.approx((high - low).mean(), rel=0.1)
 
 
+def sales(share: float, seed: int, series: int = 1) -> Panel:
+    """Sales of 1 to 8 on a share of the days, independent of each other."""
+    random = np.random.default_rng(seed)
+    values = (random.random((series, 207)) < share) * random.integers(1, 9, (series, 207)) * 1.0
+    return Panel.from_arrays(list(values), freq="D")
+
+
+@pytest.mark.parametrize("share", [0.03, 0.06, 0.15, 0.4])
+def test_intervals_of_intermittent_demand_cover_without_absurd_widths(share: float) -> None:
+    inside, widths = [], []
+    for seed in range(30):
+        whole = sales(share, seed)
+        forecast = LinearAR(7).fit(whole.cut(7)).predict(levels=[95])
+        low, high = forecast.interval(95)
+        actual = whole.cut(7).actual(7)
+        inside.append((low - 1e-9 <= actual) & (actual <= high + 1e-9))
+        widths.append(high - low)
+    assert 0.88 <= np.mean(inside) <= 0.99
+    assert np.max(widths) < 40  # five times the largest sale
+    assert np.mean(np.array(widths) < 1e-3) < 0.05
+
+
+def test_intervals_of_intermittent_demand_are_nested_about_the_point_forecast() -> None:
+    for seed in range(10):
+        forecast = LinearAR(7).fit(sales(0.1, seed, series=3)).predict(levels=[1, 20, 50, 80, 95])
+        assert (np.diff(forecast.quantiles, axis=-1) >= 0).all()
+        for level in (1, 20, 50, 80, 95):
+            low, high = forecast.interval(level)
+            assert ((low <= forecast.mean) & (forecast.mean <= high)).all()
+
+
 def test_missing_values_are_bridged_backwards_only() -> None:
     y = autoregression(5)
     holes = y.copy()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -141,11 +143,12 @@ def _tensor(name: str, change: Callable[[Tensor], Tensor | None]) -> Callable[[A
         ("kind must be one of forecaster, classifier, got 'other'", _field("kind", value="other")),
         ("settings.horizon must be a whole number, got '4'", _field("settings", "horizon", value="4")),
         ("shapes.horizon must be settings.horizon = 4", _field("shapes", "horizon", value=10**6)),
-        ("shapes.context must be at least 1 and at most 1000000", _field("shapes", "context", value=10**12)),
+        ("shapes.context must be at least 1 and at most 100000", _field("shapes", "context", value=10**12)),
         ("shapes.context must be at least 1", _field("shapes", "context", value=-12)),
         ("settings.members must be 1, the number of networks, got 2", _field("settings", "members", value=2)),
         ("NetConfig.hidden_size must be at least 1, got -3", _field("net", "hidden_size", value=-3)),
-        ("member0.network.", _field("net", "hidden_size", value=10**6)),
+        ("NetConfig.hidden_size must be at most 16,384", _field("net", "hidden_size", value=10**6)),
+        ("member0.network.position must have the shape (1, 16000)", _field("net", "hidden_size", value=16_000)),
         ("net.num_layers must be at most the number of tensors", _field("net", "num_layers", value=10**9)),
         ("shapes.targets must be 1, that of the schema", _field("shapes", "targets", value=10**9)),
         ("shapes.levels must be [2], that of the schema", _field("shapes", "levels", value=[10**9])),
@@ -170,6 +173,13 @@ def _tensor(name: str, change: Callable[[Tensor], Tensor | None]) -> Callable[[A
         ("calibration.factors must be at least 0", _tensor("calibration.factors", lambda one: -one)),
         ("calibration.steps must hold correlations", _tensor("calibration.steps", lambda one: 9 * one)),
         ("of torch.float32, got (4,) of torch.float64", _tensor("calibration.steps", lambda one: one.double())),
+        ("kept.ids must be a list", _field("kept", "ids", value="ab")),
+        ("kept.category must be codes of the 2 levels", _tensor("kept.category", lambda one: one + 9)),
+        ("kept.target must hold finite numbers", _tensor("kept.target", lambda one: one / 0)),
+        ("kept.begin must have the shape (2,) of torch.int64", _tensor("kept.begin", lambda one: one.float())),
+        ("the rows that the model keeps do not fit together", _tensor("kept.stop", lambda one: one + 10**12)),
+        ("kept.starts must be times", _tensor("kept.starts", lambda one: one * 0 - 2**63)),
+        ("least_rows must be at least 0", _field("least_rows", value=-1)),
         ("unknown tensors: ['other']", _tensor("other", lambda one: one)),
         ("unknown tensors: ['member1']", _tensor("member1.x", lambda one: one)),
         ("unknown tensors: ['member0.x']", _tensor("member0.x", lambda one: one)),
@@ -228,3 +238,9 @@ def test_a_size_beyond_the_file(tmp_path: Path, saved: dict[str, Path]) -> None:
     path.write_bytes(data)
     with refused(ModelFileError, place="m.gatecast", problem="not a gatecast model"):
         load(path)
+
+
+def test_loading_needs_no_compiler(saved: dict[str, Path]) -> None:
+    code = f"import sys, gatecast; gatecast.load({str(saved['segment'])!r}); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["False"]

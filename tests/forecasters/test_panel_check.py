@@ -11,7 +11,7 @@ from fixtures.cases import panel_of
 from fixtures.refused import refused
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Arg
+from gatecast.base.findings import Arg, Call
 from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.forecasters.panel_check import adapt, positions, require_future
@@ -41,21 +41,22 @@ def test_levels_in_another_order_are_coded_as_in_training_and_new_ones_are_unkno
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("changes", "fitted", "came", "remedy"),
     [
         (
             {"known": ("promo", "price")},
-            r"shop.csv: the forecaster was fitted with known columns 'price', 'promo', this panel has 'promo', "
-            r"'price'; read it with the same roles: known=\[\"price\", \"promo\"\]",
+            ["known", "'price', 'promo'"],
+            "'promo', 'price'",
+            Arg("known", ["price", "promo"]),
         ),
-        ({"target": ("sales",)}, "fitted with target columns 'y', this panel has 'sales'"),
-        ({"category": (), "levels": ()}, "fitted with category columns 'shop', this panel has none"),
-        ({"freq": Frequency("h")}, "fitted on frequency 'D', this panel has 'h'; resample it"),
-        ({"tz": "Asia/Tokyo"}, r"fitted on times without a zone, this panel has times in Asia/Tokyo; read it without"),
+        ({"target": ("sales",)}, ["target", "'y'"], "'sales'", Arg("target", ["y"])),
+        ({"category": (), "levels": ()}, ["category", "'shop'"], "none", Arg("category", ["shop"])),
+        ({"freq": Frequency("h")}, ["frequency", "'D'"], "'h'", "resample"),
+        ({"tz": "Asia/Tokyo"}, ["without a zone"], "Asia/Tokyo", "without time zone"),
     ],
 )
-def test_other_columns_or_frequency(changes: dict[str, Any], text: str) -> None:
-    with pytest.raises(DataError, match=text):
+def test_other_columns_or_frequency(changes: dict[str, Any], fitted: list[str], came: str, remedy: Any) -> None:
+    with refused(DataError, place="shop.csv", problem=[*fitted, came], remedy=remedy):
         adapt(panel(**changes), panel().schema)
 
 
@@ -64,13 +65,18 @@ def test_missing_future_values_are_named() -> None:
     require_future(past, 2)
     known = past.known.copy()
     known[5, 1] = np.nan  # series one, second step ahead
-    with pytest.raises(
+    with refused(
         DataError,
-        match=r"shop.csv: known covariate 'promo' must be given for all 2 steps of the forecast; 1 values are missing, "
-        r"the first for series one at 2000-01-06; fill in panel.future_frame\(2\) and give it as future",
+        place="shop.csv",
+        problem=["'promo'", "all 2 steps", "1 values are missing", "series one at 2000-01-06"],
+        remedy=[Call("panel.future_frame", 2), Arg("future")],
     ):
         require_future(replace(past, known=known), 2)
-    with pytest.raises(DataError, match=r"covariates 'price', 'promo' must be given for all 3 steps.*4 values"):
+    with refused(
+        DataError,
+        problem=["'price', 'promo'", "all 3 steps", "4 values are missing"],
+        remedy=Call("panel.future_frame", 3),
+    ):
         require_future(past, 3)
 
 
@@ -82,10 +88,10 @@ def test_without_known_covariates_no_future_is_required() -> None:
 def test_another_time_zone_or_integer_step_is_named() -> None:
     berlin = panel(tz="Europe/Berlin")
     assert adapt(berlin, berlin.schema) is berlin
-    with pytest.raises(DataError, match=r'fitted on times in Europe/Berlin.* in UTC; read it with tz="Europe/Berlin"'):
+    with refused(DataError, problem=["Europe/Berlin", "UTC"], remedy=Arg("tz", "Europe/Berlin")):
         adapt(panel(tz="UTC"), berlin.schema)
     twos = panel_of(np.zeros(5), names={"freq": Frequency("", 2)})
-    with pytest.raises(DataError, match=r"fitted on integer steps of 2, this panel has steps of 1; give it rows 2"):
+    with refused(DataError, problem=["integer steps of 2", "steps of 1"], remedy="rows 2 apart"):
         adapt(panel_of(np.zeros(5)), twos.schema)
 
 

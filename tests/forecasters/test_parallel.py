@@ -99,13 +99,13 @@ class Refuses(Naive):
 
 
 def test_an_error_of_any_constructor_keeps_its_kind_and_names_the_series() -> None:
-    with pytest.raises(TwoWords, match="series a: not today") as caught:
+    with refused(TwoWords, place="series a", problem="not today") as caught:
         fit_each(Refuses(), panel())
     assert caught.value.first == "not"
 
 
 def test_an_error_that_cannot_be_pickled_arrives_as_its_text() -> None:
-    with pytest.raises(GatecastError, match="TwoWords: not today"):
+    with refused(GatecastError, problem="TwoWords: not today"):
         list(run_jobs(refuse, 1, [(2,)], workers=2))
 
 
@@ -121,7 +121,7 @@ def test_an_argument_that_cannot_be_pickled_is_refused() -> None:
         list(run_jobs(operator.sub, threading.Lock(), [(1,)], workers=2))
 
 
-def test_a_function_of_no_module_runs_elsewhere_too() -> None:
+def test_a_function_without_a_module_runs_in_another_process() -> None:
     assert list(run_jobs(lambda shared, k: shared + k, 1, [(2,), (3,)], workers=2)) == [3, 4]
 
 
@@ -143,5 +143,5 @@ def test_other_workers_are_refused(workers: Any) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"gatecast\[ray\]"):
+    with refused(MissingExtraError, problem=["ray", "workers='ray'"], remedy='pip install "gatecast[ray]"'):
         backtest([Naive()], panel(), 4, workers="ray")

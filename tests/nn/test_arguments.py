@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -23,16 +24,19 @@ def typed(layer: Any) -> Any:
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
 def test_the_arguments_are_the_options_of_the_layer(layer: Any) -> None:
-    shown = {f.name: get_type_hints(kind)[f.name] for kind in layer.takes for f in fields(kind)}
+    own = layer.__init__.__annotations__
+    kinds = (*layer.shared, *layer.takes)
+    shown = {f.name: get_type_hints(kind)[f.name] for kind in kinds for f in fields(kind) if f.name not in own}
     assert get_type_hints(typed(layer)) == shown
+    assert [*shown] == [name for name in inspect.signature(layer).parameters if name not in own]
     assert all(issubclass(kind, (options.CellOptions, options.StackOptions)) for kind in layer.takes)
 
 
 CALLS = """
 from gatecast.nn import GRUCell, LSTM, ConvLSTM2d
 
-LSTM(3, 8, 2, peephole=True, zoneout=(0.1, 0.2), return_cells=True)
-ConvLSTM2d(1, 4, (3, 3), activation="relu", learn_initial_state=True)
+LSTM(3, 8, 2, peephole=True, zoneout=(0.1, 0.2), return_cells=True, device="cpu", dtype=None)
+ConvLSTM2d(1, 4, (3, 3), activation="relu", learn_initial_state=True, bidirectional=True)
 GRUCell(3, 8, reset_after=False)
 LSTM(3, 8, peepholes=True)
 LSTM(3, 8, zoneout="0.1")

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from fixtures.layers import LSTM_OPTIONS, tensors
+from fixtures.refused import refused
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrize, prune
 
 from gatecast import ops
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import GRU, LSTM, LSTMCell
 from gatecast.ops.library import library
 from gatecast.ops.lstm_cell import kernel
@@ -226,21 +228,26 @@ def test_a_layer_moves_to_another_dtype_and_back() -> None:
     with torch.no_grad():
         before = layer(x)
         assert layer.double()(x.double())[0].dtype == torch.float64
-        with pytest.raises(SettingError, match=r"dtype of the weights, torch.float64, got"):
+        with refused(SettingError, problem=[Arg("input"), "torch.float64", "got torch.float32"], remedy="x.to("):
             layer.step(x[0])
         assert_same(layer.float()(x), before)
 
 
 def test_weights_that_do_not_fit_are_named() -> None:
     x = torch.ones(4, 2, 3)
-    for name, shape in (("weight_hh_l1", (32, 7)), ("weight_ih_l0", (32, 4)), ("bias_hh_l0", (31,))):
+    for name, shape, wrong in (
+        ("weight_hh_l1", (32, 7), "w_hh of layer 1"),
+        ("weight_ih_l0", (32, 4), "w_ih of layer 0"),
+        ("bias_hh_l0", (31,), "bias_hh of layer 0"),
+    ):
         layer = LSTM(3, 8, 2).eval()
         setattr(layer, name, nn.Parameter(torch.zeros(shape)))
-        with torch.no_grad(), pytest.raises(SettingError, match=r"must be"):
+        with torch.no_grad(), refused(SettingError, problem=[Arg(wrong), "of shape (32", f"got {shape}"]):
             layer(x)
     layer = LSTM(3, 8).eval()
     layer.bias_ih_l0 = nn.Parameter(torch.zeros(32, dtype=torch.float64))
-    with torch.no_grad(), pytest.raises(SettingError, match="bias"):
+    types = ["torch.float32", "got torch.float64"]
+    with torch.no_grad(), refused(SettingError, problem=[Arg("bias of layer 0"), *types], remedy="convert"):
         layer(x)
 
 

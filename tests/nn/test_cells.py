@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from fixtures.layers import LSTM_OPTIONS
+from fixtures.refused import refused
 from torch import nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import GRU, LSTM, GRUCell, LSTMCell, RNNCell
 
 CELLS = {"LSTM": (LSTMCell, nn.LSTMCell), "GRU": (GRUCell, nn.GRUCell), "RNN": (RNNCell, nn.RNNCell)}
@@ -86,12 +88,12 @@ def test_masks_of_a_cell_are_drawn_at_each_call() -> None:
 
 def test_errors_of_a_cell() -> None:
     cell = LSTMCell(3, 4)
-    with pytest.raises(SettingError, match=r"input must be \(batch, input_size\)"):
+    with refused(SettingError, problem=[Arg("input"), "(batch, input_size)", "(5, 2, 3)"]):
         cell(torch.randn(5, 2, 3))
-    with pytest.raises(SettingError, match="input_size = 3"):
+    with refused(SettingError, problem=[Arg("input"), "input_size = 3", "got 4"]):
         cell(torch.randn(2, 4))
-    with pytest.raises(SettingError, match=r"h0 must be \(batch, width\) = \(2, 4\), got \(1, 2, 4\)"):
+    with refused(SettingError, problem=[Arg("h0"), "(batch, width) = (2, 4), got (1, 2, 4)"]):
         cell(torch.randn(2, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)))
-    with pytest.raises(SettingError, match="LSTMCell has no option 'stateful'"):
+    with refused(SettingError, problem=["LSTMCell", "'stateful'"], remedy=["hidden_size", "LSTMCellOptions"]):
         LSTMCell(3, 4, stateful=True)
     assert repr(LSTMCell(3, 4, False, peephole=True)) == "LSTMCell(3, 4, bias=False, peephole=True)"

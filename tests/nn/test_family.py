@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from fixtures.layers import tensors
+from fixtures.refused import refused
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg, Call
 from gatecast.nn import GRU, L2, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, ConvLSTM3d, MaxNorm, sLSTM
 from gatecast.nn.masks import keep_mask
 from gatecast.ops import LSTMMasks
@@ -24,7 +26,7 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "LSTM": lambda **options: LSTM(3, 4, **options),
     "GRU": lambda **options: GRU(3, 4, **options),
     "RNN": lambda **options: RNN(3, 4, **options),
-    "sLSTM": lambda **options: sLSTM(3, 4, heads=2, **options),
+    "sLSTM": lambda **options: sLSTM(3, 4, **{"heads": 2, **options}),
     "LSTM1997": lambda **options: LSTM1997(3, 2, 2, **{"init_range": 0.7, "truncate": False, **options}),
     "ConvLSTM1d": lambda **options: ConvLSTM1d(3, 4, 2, **options),
     "ConvLSTM2d": lambda **options: ConvLSTM2d(3, 4, 3, peephole="channel", **options),
@@ -78,13 +80,13 @@ def test_a_packed_sequence_is_its_lengths(kind: str) -> None:
     y, last = layer(x, lengths=lengths)
     torch.testing.assert_close(pad_packed_sequence(packed)[0], y)
     torch.testing.assert_close(tensors(state), tensors(last))
-    with pytest.raises(SettingError, match="a PackedSequence has its own lengths"):
+    with refused(SettingError, problem="PackedSequence", remedy=[Arg("lengths"), Arg("mask")]):
         layer(pack_padded_sequence(x, lengths, enforce_sorted=False), lengths=lengths)
 
 
 @EVERY
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_a_mask_is_batch_before_time_and_padding_reaches_nothing(kind: str, batch_first: bool) -> None:
+def test_a_mask_is_batch_before_time_and_hides_padding(kind: str, batch_first: bool) -> None:
     layer, x = layer_of(kind, num_layers=2, batch_first=batch_first), input_of(kind)
     mask = torch.arange(5) < torch.tensor(LENGTHS)[:, None]
     x[~mask.T] = float("nan")
@@ -100,7 +102,7 @@ def test_a_mask_is_batch_before_time_and_padding_reaches_nothing(kind: str, batc
         expected, last = layer(alone.transpose(0, 1) if batch_first else alone)
         torch.testing.assert_close(y[:length, row].reshape(expected.shape), expected)
         torch.testing.assert_close([part[:, row] for part in tensors(state)], [part[:, 0] for part in tensors(last)])
-    with pytest.raises(SettingError, match=r"mask must be \(batch, time\) = \(4, 5\), got \(5, 4\); use mask.T"):
+    with refused(SettingError, problem=[Arg("mask"), "(batch, time) = (4, 5), got (5, 4)"], remedy="mask.T"):
         layer(given, mask=mask.T)
 
 
@@ -116,7 +118,7 @@ def test_holes_in_a_mask_are_as_if_the_steps_were_not_there(kind: str) -> None:
 
 
 @EVERY
-def test_no_steps_and_no_rows(kind: str) -> None:
+def test_an_empty_time_or_batch_axis_is_accepted(kind: str) -> None:
     layer, x = layer_of(kind, num_layers=2), input_of(kind)
     y, state = layer(x[:0])
     assert y.shape[:3] == (0, 4, 4)
@@ -157,7 +159,7 @@ def test_a_stateful_layer_continues_from_its_last_state(kind: str) -> None:
     layer, x = layer_of(kind, num_layers=2, stateful=True), input_of(kind)
     whole = layer_of(kind, num_layers=2)(x)[0]
     torch.testing.assert_close(torch.cat([layer(x[:2])[0], layer(x[2:])[0]]), whole)
-    with pytest.raises(SettingError, match="holds the state of a batch of 4, got a batch of 2"):
+    with refused(SettingError, problem=["state of a batch of 4", "got a batch of 2"], remedy=Call("reset_state")):
         layer(x[:, :2])
     layer.reset_state()
     torch.testing.assert_close(layer(x)[0], whole)
@@ -173,7 +175,7 @@ def test_a_stream_of_steps_is_the_sequence(kind: str) -> None:
         outputs.append(output)
     torch.testing.assert_close((torch.stack(outputs), tensors(state)), (y, tensors(last)))
     torch.testing.assert_close(layer.step(x[0, 0])[0], y[0, 0])
-    with pytest.raises(SettingError, match="step reads forwards"):
+    with refused(SettingError, problem=["step", Arg("bidirectional", True)], remedy="call the layer"):
         layer_of(kind, bidirectional=True).step(x[0])
 
 
@@ -224,7 +226,11 @@ def test_initializers_set_the_weights(kind: str) -> None:
         assert (parameter == expected).all(), name
     for name in ("glorot_normal", "he_uniform", "lecun_normal", "orthogonal", "random_normal"):
         assert layer_of(kind, kernel_initializer=name).weight_ih_l0.std() > 0
-    with pytest.raises(SettingError, match="kernel_initializer must be one of"):
+    with refused(
+        SettingError,
+        problem=[Arg("kernel_initializer"), "uniform, glorot_uniform", "got 'glorot'"],
+        remedy="'glorot_normal'",
+    ):
         layer_of(kind, kernel_initializer="glorot")
 
 
@@ -316,7 +322,11 @@ def test_every_dtype_follows_float64(kind: str, dtype: torch.dtype, tolerance: f
     assert all(p.grad is not None and p.grad.dtype == dtype and p.grad.isfinite().all() for p in layer.parameters())
     expected = copy.deepcopy(layer).double()(x.double(), lengths=LENGTHS)[0]
     torch.testing.assert_close(y.double(), expected, atol=tolerance, rtol=tolerance)
-    with pytest.raises(SettingError, match="input must have the dtype of the weights"):
+    with refused(
+        SettingError,
+        problem=[Arg("input"), str(dtype), "got torch.float64"],
+        remedy=[f"x.to({dtype})", "layer.to(torch.float64)"],
+    ):
         layer(x.double())
 
 
@@ -368,3 +378,35 @@ def test_a_layer_works_in_a_worker_of_a_data_loader_after_a_fork(kind: str) -> N
     expected = torch.stack([data[index] for index in range(2)])  # the parent has run it, then forks
     loader = DataLoader(data, batch_size=2, num_workers=1, multiprocessing_context="fork")
     torch.testing.assert_close(next(iter(loader)), expected)
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@EVERY
+def test_invalid_settings_of_every_layer_are_named(kind: str) -> None:
+    with pytest.raises(SettingError, match=r"dropout must be at least 0 and below 1, got -0.1"):
+        layer_of(kind, dropout=-0.1)
+    with pytest.raises(SettingError, match="num_layers must be at least 1, got 0"):
+        layer_of(kind, num_layers=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("sLSTM", {"heads": 3}, "heads must divide hidden_size = 4, got 3"),
+        ("sLSTM", {"forget_gate": "tanh"}, "forget_gate must be one of sigmoid, exponential, got 'tanh'"),
+        ("LSTM1997", {"bias": "some"}, "bias must be one of all, gates, none, got 'some'"),
+        ("LSTM1997", {"feedback": "gates"}, "feedback must be one of all, cells, none, got 'gates'"),
+        ("LSTM1997", {"input_gate_bias": (1.0, 2.0, 3.0)}, "input_gate_bias must be one number, or 2 for the blocks"),
+        ("LSTM1997", {"input_gate_bias": 1.0, "bias": "none"}, "input_gate_bias needs gates with a bias, got bias="),
+        ("LSTM1997", {"output_gate_bias": 1.0, "output_gate": False}, "output_gate_bias needs gates with a bias"),
+    ],
+)
+def test_invalid_settings_of_one_layer_are_named(kind: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        layer_of(kind, **options)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "sLSTM", "LSTM1997"])
+def test_an_input_of_another_width_is_named(kind: str) -> None:
+    with pytest.raises(SettingError, match=r"input must have input_size = 3 features on its last axis, got 2"):
+        layer_of(kind)(input_of(kind)[..., :2])

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 from fixtures.layers import PAIRS, tensors
+from fixtures.refused import refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import GRU, LSTM, LSTM1997, RNN, ConvLSTM1d, ConvLSTM2d, cell_kinds, sLSTM
 from gatecast.ops import ACTIVATIONS
 from gatecast.testing import TOLERANCE, relative_error
@@ -174,25 +176,37 @@ def test_ten_training_steps_follow_float64(options: dict[str, Any]) -> None:
 
 
 X = torch.zeros(5, 2, 3)
-MALFORMED: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "one axis": (X[0, 0], {}, "2 or 3? axes|3 or 2 axes"),
-    "four axes": (X[None], {}, "3 or 2 axes, got 4 axes"),
-    "features": (X[..., :2], {}, "input_size = 3 features on its last axis, got 2"),
-    "float64": (X.double(), {}, "dtype of the weights, torch.float32, got torch.float64"),
-    "whole numbers": (X.long(), {}, "dtype of the weights"),
-    "complex": (X + 0j, {}, "dtype of the weights"),
-    "device": (X.to("meta"), {}, "device of the weights, cpu, got meta"),
-    "negative lengths": (X, {"lengths": [-1, 2]}, r"lengths must be in \[0, 5\]"),
-    "lengths beyond": (X, {"lengths": [6, 2]}, r"lengths must be in \[0, 5\]"),
-    "broken lengths": (X, {"lengths": torch.tensor([1.5, 2.0])}, "lengths must be whole numbers"),
-    "too few lengths": (X, {"lengths": [5]}, r"lengths must be whole numbers of shape \(batch,\) = \(2,\)"),
-    "turned mask": (X, {"mask": torch.ones(5, 2, dtype=torch.bool)}, "use mask.T"),
-    "numbers as mask": (X, {"mask": torch.ones(2, 5)}, "mask must be boolean"),
-    "state without layers": (X, {"hx": (torch.zeros(2, 4), torch.zeros(2, 4))}, r"add the first axis with h0\[None\]"),
-    "one tensor for two": (X, {"hx": torch.zeros(1, 2, 4)}, r"the state must be \(h0, c0\)"),
-    "another batch": (X, {"hx": (torch.zeros(1, 3, 4),) * 2}, r"h0 must be .* = \(1, 2, 4\), got \(1, 3, 4\)"),
-    "state of float64": (X, {"hx": (torch.zeros(1, 2, 4).double(),) * 2}, "h0 must have the dtype"),
-    "static": (X, {"static": torch.zeros(2, 1)}, "static was given, but the layer has static_size=0"),
+INPUT, TIMES, MASK, H0 = Arg("input"), Arg("lengths"), Arg("mask"), Arg("h0")
+# input, arguments of the call, problem, remedy
+MALFORMED: dict[str, tuple[Any, dict[str, Any], Any, Any]] = {
+    "one axis": (X[0, 0], {}, [INPUT, "3 or 2 axes", "got 1 axes"], "x[..., None]"),
+    "four axes": (X[None], {}, [INPUT, "3 or 2 axes", "got 4 axes"], ()),
+    "features": (X[..., :2], {}, [INPUT, "input_size = 3", "got 2"], ()),
+    "float64": (X.double(), {}, [INPUT, "torch.float32, got torch.float64"], "x.to(torch.float32)"),
+    "whole numbers": (X.long(), {}, [INPUT, "torch.float32, got torch.int64"], "x.to(torch.float32)"),
+    "complex": (X + 0j, {}, [INPUT, "torch.float32, got torch.complex64"], "x.to(torch.float32)"),
+    "device": (X.to("meta"), {}, [INPUT, "cpu, got meta"], ".to("),
+    "negative lengths": (X, {"lengths": [-1, 2]}, [TIMES, "[0, 5]", "got -1 to 2"], "clamp"),
+    "lengths beyond": (X, {"lengths": [6, 2]}, [TIMES, "[0, 5]", "got 2 to 6"], "clamp"),
+    "broken lengths": (X, {"lengths": torch.tensor([1.5, 2.0])}, [TIMES, "whole numbers", "got torch.float32"], ()),
+    "too few lengths": (X, {"lengths": [5]}, [TIMES, "(batch,) = (2,)", "of shape (1,)"], ()),
+    "turned mask": (X, {"mask": torch.ones(5, 2, dtype=torch.bool)}, [MASK, "(2, 5), got (5, 2)"], "mask.T"),
+    "numbers as mask": (X, {"mask": torch.ones(2, 5)}, [MASK, "boolean", "got torch.float32"], "mask.bool()"),
+    "state without layers": (X, {"hx": (torch.zeros(2, 4),) * 2}, [H0, "(1, 2, 4), got (2, 4)"], "h0[None]"),
+    "one tensor for two": (X, {"hx": torch.zeros(1, 2, 4)}, ["(h0, c0)", "2 tensors", "got 1"], ()),
+    "another batch": (X, {"hx": (torch.zeros(1, 3, 4),) * 2}, [H0, "= (1, 2, 4), got (1, 3, 4)"], ()),
+    "state of float64": (
+        X,
+        {"hx": (torch.zeros(1, 2, 4).double(),) * 2},
+        [H0, "torch.float32, got torch.float64"],
+        "x.to(torch.float32)",
+    ),
+    "static": (
+        X,
+        {"static": torch.zeros(2, 1)},
+        [Arg("static"), Arg("static_size", 0)],
+        Arg("static_size", 1),
+    ),
 }
 
 
@@ -202,6 +216,6 @@ def test_malformed_input_is_refused_before_any_operator_runs(name: str, monkeypa
         raise AssertionError("the operator was reached")
 
     monkeypatch.setattr(cell_kinds, "lstm", never)
-    x, call, message = MALFORMED[name]
-    with pytest.raises(SettingError, match=message):
+    x, call, problem, remedy = MALFORMED[name]
+    with refused(SettingError, problem=problem, remedy=remedy):
         LSTM(3, 4)(x, **call)

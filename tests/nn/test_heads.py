@@ -6,12 +6,14 @@ import math
 
 import pytest
 import torch
+from fixtures.refused import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import StudentT
 from torch.nn.functional import softplus
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.named import from_text, to_text
 from gatecast.nn.heads import (
     HEADS,
@@ -118,16 +120,25 @@ def test_a_loss_makes_a_point_head(head: str | Head, loss: str, expected: str) -
     assert point_head(head, loss) == Point(expected)
 
 
-@pytest.mark.parametrize("head", ["student(min_df=3)", Quantiles(), "point(loss='huber')"])
-def test_a_head_with_a_loss_refuses_another(head: str | Head) -> None:
-    with pytest.raises(
-        SettingError, match=r'loss="mse" is for a point forecast, and head=.* minimises its .*; leave loss out'
+@pytest.mark.parametrize(
+    ("head", "name", "own"),
+    [
+        ("student(min_df=3)", "student(min_df=3)", "negative log-likelihood"),
+        (Quantiles(), "quantiles", "quantile"),
+        ("point(loss='huber')", "point(loss='huber')", "huber"),
+    ],
+)
+def test_a_head_with_a_loss_refuses_another(head: str | Head, name: str, own: str) -> None:
+    with refused(
+        SettingError,
+        problem=[Arg("loss", "mse"), Arg("head", name), f"its {own}"],
+        remedy=[Arg("loss"), Arg("head", "point")],
     ):
         point_head(head, "mse")
 
 
 def test_a_loss_of_classes_is_refused_for_a_forecast() -> None:
-    with pytest.raises(SettingError, match=r"is for classes, and a forecast is a number; .*LSTMClassifier"):
+    with refused(SettingError, problem=[Arg("loss", "categorical_crossentropy"), "classes"], remedy="LSTMClassifier"):
         Point("categorical_crossentropy")
 
 
@@ -188,7 +199,7 @@ def test_poisson_and_tweedie_by_their_moments() -> None:
     low, high = Tweedie(power=1.4).quantiles(raw[:1], torch.tensor([0.01, 0.99]))[0].tolist()
     assert low == 0
     assert high == pytest.approx(float(torch.quantile(amounts, 0.99)), rel=0.1)
-    with pytest.raises(SettingError, match=r"Tweedie.power must be above 1 and below 2, got 1"):
+    with refused(SettingError, problem=[Arg("power", of="Tweedie"), "above 1 and below 2", "got 1"]):
         Tweedie(power=1.0)
 
 
@@ -218,12 +229,12 @@ def test_a_draw_at_the_edge_of_the_unit_interval_is_finite(
 
 @pytest.mark.parametrize("wrong", [(0.1, 0.9), (0.9, 0.5, 0.1), (-1.0, 0.5, 2.0), (0.1, 0.5, 0.8), (0.5,)], ids=str)
 def test_invalid_quantiles(wrong: tuple[float, ...]) -> None:
-    with pytest.raises(SettingError, match=r"must ascend between 0 and 1, be symmetric about 0.5 and contain it"):
+    with refused(SettingError, problem=[Arg("probabilities", of="Quantiles"), "(0.1, 0.5, 0.9)", f"got {wrong}"]):
         Quantiles(wrong)
 
 
 def test_degrees_of_freedom_are_not_below_zero() -> None:
-    with pytest.raises(SettingError, match=r"Student.min_df must be at least 0, got -5"):
+    with refused(SettingError, problem=[Arg("min_df", of="Student"), "at least 0", "got -5"]):
         Student(min_df=-5)
 
 
@@ -252,7 +263,7 @@ def test_interpolate_hits_its_knots() -> None:
 
 
 def test_an_unknown_loss_of_a_point_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"loss must be one of mse, mae, huber, .* got 'nonsense'"):
+    with refused(SettingError, problem=[Arg("loss"), "mse, mae, huber", "got 'nonsense'"]):
         Point("nonsense")
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures.refused import refused
 from torch import Tensor
 from torch.distributions import NegativeBinomial as TorchNegativeBinomial
 from torch.nn import functional
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.named import from_text, to_text
 from gatecast.nn import losses
 from gatecast.nn.losses import LOSSES, Loss, naive_error, weighted_mean
@@ -154,7 +156,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_what_is_masked_is_in_neither_value_nor_gradient(name: str) -> None:
+def test_masked_cells_are_in_neither_value_nor_gradient(name: str) -> None:
     prediction, target = values(name, 3, 4, 5)
     loss, observed = LOSSES[name](), torch.ones(target.shape[:3] if not LOSSES[name].classes else (3, 4)).bool()
     observed[0, 1], observed[2, 3] = False, False
@@ -198,16 +200,16 @@ def test_weights_are_shares_and_have_no_size() -> None:
 
 def test_weights_and_masks_of_wrong_shape_are_refused() -> None:
     prediction, target = values("mae", 3, 4)
-    with pytest.raises(SettingError, match=r"weight must be 0 or more for every cell, got -1"):
+    with refused(SettingError, problem=[Arg("weight"), "0 or more", "got -1"], remedy="0"):
         LOSSES["mae"]()(prediction, target, weight=torch.tensor([1.0, -1.0, 3.0, 0.0]))
-    with pytest.raises(SettingError, match=r"weight must be of the shape of the cells, \(3, 4\), .* got \(3,\)"):
+    with refused(SettingError, problem=[Arg("weight"), "(3, 4)", "got (3,)"]):
         LOSSES["mae"]()(prediction, target, weight=torch.ones(3))
-    with pytest.raises(SettingError, match=r"mask must be of the shape of the cells"):
+    with refused(SettingError, problem=[Arg("mask"), "(3, 4)", "got (2, 4)"]):
         LOSSES["mae"]()(prediction, target, mask=torch.ones(2, 4, dtype=torch.bool))
 
 
-def test_a_class_that_there_is_not() -> None:
-    with pytest.raises(SettingError, match="classes are numbered from 0 to 2, got 0 to 3"):
+def test_a_class_out_of_range_is_refused() -> None:
+    with refused(SettingError, problem=["classes", "from 0 to 2", "got 0 to 3"]):
         losses.SparseCategoricalCrossentropy()(torch.full((2, 3), 1 / 3), torch.tensor([0, 3]))
 
 
@@ -221,7 +223,7 @@ def test_a_masked_part_of_a_vector_leaves_the_rest_of_it() -> None:
 @pytest.mark.parametrize("name", SHORT)
 def test_other_shapes_are_refused_not_broadcast(name: str) -> None:
     prediction, target = values(name, 4, 3)
-    with pytest.raises(SettingError, match=r"prediction .* got "):
+    with refused(SettingError, problem=[Arg("prediction"), "got (4, 1, 3)"]):
         LOSSES[name]()(prediction[:, None], target, past=torch.ones(4, 5, 3))
 
 
@@ -256,7 +258,7 @@ def test_both_forms_of_crossentropy_agree_with_pytorch() -> None:
     torch.testing.assert_close(losses.CategoricalCrossentropy(**options)(logits, one_hot), expected)
 
 
-def test_quantile_by_hand_and_its_least() -> None:
+def test_quantile_by_hand_and_its_minimum() -> None:
     loss = losses.Quantile(probability=0.9)
     assert loss.cells(torch.tensor([1.0, 1.0]), torch.tensor([3.0, 0.0])).tolist() == pytest.approx([1.8, 0.1])
     draws = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
@@ -274,9 +276,13 @@ def test_mase_by_hand() -> None:
     seasonal = losses.MeanAbsoluteScaledError(season=2)  # pairs two apart: (3, 4) alone
     assert float(seasonal(prediction[:1], target[:1], past=past[:1])) == pytest.approx(4.0)
     assert float(naive_error(past.nan_to_num(), ~past.isnan(), 9)[0]) == 0
-    with pytest.raises(SettingError, match=r"needs a prediction \(batch, horizon, targets\) = \(3, horizon, 1\), got"):
+    with refused(
+        SettingError,
+        problem=[Arg("past"), "(batch, horizon, targets) = (3, horizon, 1), got (3, 1)"],
+        remedy="prediction[..., None]",
+    ):
         losses.MeanAbsoluteScaledError()(prediction[..., 0], target[..., 0], past=past)
-    with pytest.raises(SettingError, match=r"mase divides errors by the naive error of the past; give past="):
+    with refused(SettingError, problem="mase", remedy=Arg("past", ...)):
         losses.MeanAbsoluteScaledError()(prediction, target)
 
 
@@ -290,7 +296,7 @@ def test_negative_binomial_is_pytorchs_likelihood(dispersion: float) -> None:
 
 
 @pytest.mark.parametrize("dispersion", [1e-4, 1e-6, 1e-8])
-def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
+def test_negative_binomial_tends_to_poisson(dispersion: float) -> None:
     mean, count = torch.tensor([0.2, 5.0, 100.0]), torch.tensor([0.0, 5.0, 80.0])
     expected = -torch.distributions.Poisson(mean).log_prob(count)
     got = losses.NegativeBinomial(dispersion).cells(mean, count)
@@ -300,7 +306,7 @@ def test_negative_binomial_goes_over_into_poissons(dispersion: float) -> None:
 @pytest.mark.parametrize(
     "name", ["poisson", "negative_binomial", "tweedie", "tweedie(power=1.1)", "tweedie(power=1.9)"]
 )
-def test_likelihoods_have_their_least_at_the_mean(name: str) -> None:
+def test_likelihoods_have_their_minimum_at_the_mean(name: str) -> None:
     loss, target = from_text("loss", name, LOSSES), torch.tensor([0.0, 0.0, 1.0, 7.0], dtype=torch.float64)
     mean = torch.full((4,), 2.0, dtype=torch.float64, requires_grad=True)
     loss(mean, target).backward()
@@ -328,21 +334,29 @@ def test_long_names_are_the_same_losses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "argument", "problem"),
     [
-        ("huber(delta=0)", "Huber.delta must be above 0, got 0"),
-        ("quantile(probability=1)", "Quantile.probability must be above 0 and below 1, got 1"),
-        ("mape(epsilon=-1)", "epsilon must be above 0, got -1"),
-        ("mase(season=0)", "season must be at least 1, got 0"),
-        ("negative_binomial(dispersion=0)", "dispersion must be above 0, got 0"),
-        ("tweedie(power=2)", r"Tweedie.power must be above 1 and below 2, got 2"),
-        ("categorical_crossentropy(label_smoothing=1)", "label_smoothing must be at least 0 and below 1, got 1"),
-        ("maee", "did you mean 'mae'"),
+        ("huber(delta=0)", Arg("delta", of="Huber"), ["above 0", "got 0"]),
+        ("quantile(probability=1)", Arg("probability", of="Quantile"), ["above 0 and below 1", "got 1"]),
+        ("mape(epsilon=-1)", Arg("epsilon", of="MeanAbsolutePercentageError"), ["above 0", "got -1"]),
+        ("mase(season=0)", Arg("season", of="MeanAbsoluteScaledError"), ["at least 1", "got 0"]),
+        ("negative_binomial(dispersion=0)", Arg("dispersion", of="NegativeBinomial"), ["above 0", "got 0"]),
+        ("tweedie(power=2)", Arg("power", of="Tweedie"), ["above 1 and below 2", "got 2"]),
+        (
+            "categorical_crossentropy(label_smoothing=1)",
+            Arg("label_smoothing", of="CategoricalCrossentropy"),
+            ["at least 0 and below 1", "got 1"],
+        ),
     ],
 )
-def test_settings_that_make_no_loss(text: str, said: str) -> None:
-    with pytest.raises(SettingError, match=said):
+def test_invalid_settings_of_a_loss_are_refused(text: str, argument: Arg, problem: list[str]) -> None:
+    with refused(SettingError, problem=[argument, *problem]):
         from_text("loss", text, LOSSES)
+
+
+def test_the_nearest_loss_is_suggested() -> None:
+    with refused(SettingError, problem=[Arg("loss"), "mse, mae, huber", "got 'maee'"], remedy="'mae'"):
+        from_text("loss", "maee", LOSSES)
 
 
 def test_every_loss_documents_its_formula_and_declares_its_units() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from fixtures.layers import PAIRS
+from fixtures.refused import refused
 from torch import Tensor
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import LSTM, LSTMCellOptions
 from gatecast.nn.masks import draw_masks, dropped, keep_mask, weights_dropped
 
@@ -137,7 +139,7 @@ def test_zoneout_of_the_cell_keeps_the_old_cell() -> None:
 @pytest.mark.parametrize("option", ["dropout", "input_dropout", "recurrent_dropout", "weight_drop", "zoneout"])
 def test_probabilities_are_checked(option: str) -> None:
     for p in (-0.1, 1.0):
-        with pytest.raises(SettingError, match=f"{option} must be at least 0 and below 1, got {p:g}"):
+        with refused(SettingError, problem=[Arg(option), "at least 0 and below 1", f"got {p:g}"]):
             LSTM(3, 4, 2, **{option: p})
 
 

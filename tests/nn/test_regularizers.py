@@ -7,9 +7,11 @@ import math
 
 import pytest
 import torch
+from fixtures.refused import refused
 from torch import nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import GRU, L1, L1L2, L2, LSTM, LSTMCell, MaxNorm, NonNeg, UnitNorm
 
 
@@ -30,7 +32,7 @@ def test_regularizers_of_weights() -> None:
     torch.testing.assert_close(layer.weight_hh_l1.grad, 0.4 * layer.weight_hh_l1.detach())
 
 
-def test_a_function_regularizes_too_and_nothing_gives_zero() -> None:
+def test_a_function_is_a_regularizer_and_none_gives_zero() -> None:
     layer = GRU(3, 4, kernel_regularizer=lambda w: w.abs().max())
     assert layer.regularization() == layer.weight_ih_l0.abs().max()
     assert GRU(3, 4).regularization() == 0
@@ -70,7 +72,7 @@ def test_constraints() -> None:
     assert all(parameter.requires_grad for parameter in layer.parameters())
 
 
-def test_a_function_constrains_too_and_nothing_changes_nothing() -> None:
+def test_a_function_is_a_constraint_and_none_changes_nothing() -> None:
     layer = GRU(3, 4, kernel_constraint=torch.zeros_like)
     recurrent = layer.weight_hh_l0.detach().clone()
     layer.constrain_()
@@ -95,15 +97,18 @@ def test_rows_of_zeros_stay() -> None:
     assert NonNeg()(torch.tensor([-1.0, 2.0])).tolist() == [0, 2]
 
 
-def test_what_does_not_go() -> None:
-    with pytest.raises(SettingError, match=r"MaxNorm.max_value must be above 0, got -1"):
+def test_invalid_settings_are_refused() -> None:
+    with refused(SettingError, problem=[Arg("max_value", of="MaxNorm"), "above 0", "got -1"]):
         MaxNorm(-1.0)
     for value in (-0.1, math.inf, math.nan):
-        with pytest.raises(SettingError, match=f"l2 must be at least 0 and finite, got {value}"):
+        bounds = ["at least 0 and finite", f"got {value}"]
+        with refused(SettingError, problem=[Arg("l2", of="L1L2"), *bounds]):
             L2(value)
-        with pytest.raises(SettingError, match=f"l1 must be at least 0 and finite, got {value}"):
+        with refused(SettingError, problem=[Arg("l1", of="L1L2"), *bounds]):
             L1(value)
-    with pytest.raises(
-        SettingError, match=r"kernel_constraint must be one of max_norm, unit_norm, non_neg.* got 'norm'"
+    with refused(
+        SettingError,
+        problem=[Arg("kernel_constraint"), "max_norm, unit_norm, non_neg", "got 'norm'"],
+        remedy="'max_norm'",
     ):
         LSTM(3, 4, kernel_constraint="norm")

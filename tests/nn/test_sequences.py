@@ -89,7 +89,7 @@ def test_nan_in_padding_reaches_no_output_and_no_gradient(kind: str, poison: flo
         torch.testing.assert_close(clean, poisoned)
 
 
-def test_nan_in_padding_passes_no_option() -> None:
+def test_nan_in_padding_stays_out_with_every_option() -> None:
     layer = LSTM(
         3, 4, 3, residual=True, skip=True, layer_norm=True, input_dropout=0.3, recurrent_dropout=0.3, zoneout=0.2,
         dropout=0.3, return_sequences=False, activation="relu", dtype=torch.float64,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from fixtures.fresh import run_here
+from fixtures.refused import refused
 from torch.func import grad, vmap
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.nn import LSTM, sLSTM
 
 LAYERS = {
@@ -90,8 +92,8 @@ def test_vmap_through_a_stateful_layer_is_refused_and_leaves_it_usable(warm: boo
     if warm:
         layer(x[0])
     before = layer.kept_h
-    with pytest.raises(
-        SettingError, match=r"keeps one state, but inside torch.func.vmap .*; make it with stateful=Fal"
+    with refused(
+        SettingError, problem=["stateful", "torch.func.vmap"], remedy=[Arg("stateful", False), "layer(x, state)"]
     ):
         vmap(lambda part: layer(part)[0])(x)
     assert layer.kept_h is before
@@ -109,7 +111,7 @@ def test_a_state_kept_in_grad_is_a_tensor_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("kind", [LSTM, sLSTM])
-def test_what_is_handed_out_may_be_written_to(kind: type) -> None:
+def test_the_returned_state_may_be_written_to(kind: type) -> None:
     layer, x = kind(3, 4, stateful=True), torch.randn(6, 2, 3)
     with torch.no_grad():
         _, state = layer(x)

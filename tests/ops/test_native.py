@@ -16,7 +16,7 @@ import torch
 from gatecast.ops.library import LIBRARY, library
 
 SOURCES = Path(__file__).parents[2] / "csrc"
-FILES = ["tests/driver.cpp", "lstm_forward.cpp", "lstm_backward.cpp", "kernels.cpp", "workspace.cpp"]
+FILES = ["tests/driver.cpp", "lstm_forward.cpp", "lstm_backward.cpp", "function_table.cpp", "workspace.cpp"]
 COMMON = ["-std=c++17", "-ffp-contract=fast", "-pthread"]
 AVX2 = ["-mavx2", "-mfma", "-DGATECAST_ISA=avx2", "-DGATECAST_LANES=8"]
 TILES = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]

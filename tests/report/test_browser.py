@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.chromium import CHROMIUM, DARK, LIGHT, NAMES, visit
 from report.samples import HISTORY, backtest_of, daily, forecast_of
 
 from gatecast.data.panel import Panel
 from gatecast.report import write_report
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), None)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason=f"no browser found (looked for {', '.join(NAMES)})"),
-]
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=4000",
 ]
 
 # Put before everything else: collects complaints, and measures what was drawn when the page has loaded.
@@ -76,9 +61,7 @@ def opened(path: Path, *flags: str, width: int = 1280, actions: str = "") -> dic
     path.with_name("probed.html").write_text(probed, "utf-8")
     frame = path.with_name("frame.html")
     frame.write_text(FRAME.replace("WIDTH", str(width)), "utf-8")
-    profile = f"--user-data-dir={path.parent / 'profile'}"
-    command = [str(CHROMIUM), *FLAGS, *flags, profile, "--window-size=1400,1000", "--dump-dom", frame.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = visit(frame, *flags, "--window-size=1400,1000", "--dump-dom")
     found = re.search(r'data-found="([^"]*)"', done.stdout)
     assert found is not None, done.stderr[-2000:]
     return dict(json.loads(unescape(found[1])))
@@ -123,8 +106,8 @@ def test_a_phone_shows_them_without_scrolling_sideways(panel: Panel, tmp_path: P
 
 def test_dark_mode_restyles_the_charts(panel: Panel, tmp_path: Path) -> None:
     path = full(tmp_path, panel)
-    light = opened(path, "--blink-settings=preferredColorScheme=1")
-    dark = opened(path, "--blink-settings=preferredColorScheme=0")
+    light = opened(path, LIGHT)
+    dark = opened(path, DARK)
     check(dark, ["fan", "origins", "steps", "calibration", "training"])
     assert light["charts"][0]["text"] == "rgb(91, 96, 107)"
     assert dark["charts"][0]["text"] == "rgb(162, 168, 181)"
@@ -160,12 +143,12 @@ def test_the_picker_and_the_legend_change_the_charts(tmp_path: Path) -> None:
 
 def test_printing_redraws_in_light_colours(panel: Panel, tmp_path: Path) -> None:
     actions = "dispatchEvent(new Event('beforeprint'));"
-    found = opened(full(tmp_path, panel), "--blink-settings=preferredColorScheme=0", actions=actions)
+    found = opened(full(tmp_path, panel), DARK, actions=actions)
     check(found, ["fan", "origins", "steps", "calibration", "training"])
     assert found["charts"][0]["text"] == "rgb(91, 96, 107)"
 
 
-def test_an_evil_name_does_nothing(tmp_path: Path) -> None:
+def test_markup_in_a_name_is_not_executed(tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
     panel = daily(2, ids=[evil, "<b>b</b>"], source=evil).with_schema(target=(evil,), time=(evil,))
     path = write_report(

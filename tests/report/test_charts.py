@@ -90,7 +90,7 @@ def test_training_without_validation_has_no_best_step(missing: dict[str, None]) 
     assert made == {"step": [1], "train": [0.5], "val": None, "best": None}
 
 
-def test_no_training_no_chart() -> None:
+def test_without_training_there_is_no_chart() -> None:
     assert training_chart([]) is None
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.chromium import CHROMIUM
 from report.samples import page_data
-from report.test_browser import CHROMIUM, check, opened
+from report.test_browser import check, opened
 
 from gatecast import Drift, Naive, Panel, SEIRForecaster, backtest
 from gatecast.base.findings import Arg, Finding

@@ -21,7 +21,7 @@ from gatecast.report.facts import data_hash, run_facts
 from gatecast.report.headline import unbroken
 
 
-def test_the_page_says_everything(panel: Panel, tested: Backtest, tmp_path: Path) -> None:
+def test_the_page_holds_every_result(panel: Panel, tested: Backtest, tmp_path: Path) -> None:
     run = {"seed": 1, "context": 28, "fit": {"learning_rate": 0.001}, "fit_seconds": 7.31}
     path = write_report(
         tmp_path / "new" / "report.html",
@@ -98,7 +98,7 @@ def test_every_kind_of_panel_gets_a_page(kind: str, tmp_path: Path) -> None:
     assert all(len(series["targets"]) == panel.targets for series in made["series"])
 
 
-def test_many_series_are_capped_and_the_page_says_so(tmp_path: Path) -> None:
+def test_many_series_are_capped_and_the_page_notes_it(tmp_path: Path) -> None:
     panel = daily(500, rows=60)
     path = write_report(tmp_path / "a.html", panel=panel, forecast=forecast_of(panel))
     assert "The first 50 of 500 series are shown." in page_text(path)

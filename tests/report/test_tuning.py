@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.chromium import CHROMIUM
+from report.test_browser import opened
 
 from gatecast.base.options import Float, OneOf
 from gatecast.forecasters.neural import LSTMForecaster
@@ -73,7 +75,7 @@ def test_names_from_outside_are_not_read_as_html(tmp_path: Path) -> None:
     assert data["winner"] == 1
 
 
-def test_a_winner_that_fails_the_test_is_called_so(tmp_path: Path) -> None:
+def test_a_winner_that_fails_the_test_is_reported(tmp_path: Path) -> None:
     text = outcome(test=Tested(1.0, 1.3, 2, 3)).text
     assert "30.0 % higher. The folds did not predict the test: take the default" in text
 
@@ -96,13 +98,11 @@ def test_the_settings_are_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_the_charts_are_drawn(tmp_path: Path) -> None:
-    import shutil
-    import subprocess
-
-    browser = shutil.which("chromium") or pytest.skip("no chromium")
-    path = write_tuning(tmp_path / "t.html", outcome())
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
-    done = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.count("main-svg") >= 3
-    assert re.search(r'id="trouble"[^>]* hidden', done.stdout)
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser found")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_charts_are_drawn_at_desk_and_phone_width(tmp_path: Path, width: int) -> None:
+    found = opened(write_tuning(tmp_path / "t.html", outcome()), width=width)
+    assert (found["complaints"], found["loaded"], found["trouble"]) == ([], [], False)
+    assert [chart["id"] for chart in found["charts"]] == ["history", "importance", "slices"]
+    assert all(chart["width"] > 150 and chart["height"] > 150 and chart["text"] for chart in found["charts"])
+    assert found["width"] <= width

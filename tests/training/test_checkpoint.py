@@ -156,7 +156,7 @@ def test_tensors_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "null", '{"step": ' + "9" * 5000 + "}"])
-def test_facts_that_are_no_table(tmp_path: Path, middle: tuple[bytes, bytes], text: str) -> None:
+def test_facts_other_than_a_table(tmp_path: Path, middle: tuple[bytes, bytes], text: str) -> None:
     path = tmp_path / "run.ckpt"
     path.write_bytes(middle[0])
     meta, tensors = checkpoint_file.read(path)
@@ -188,7 +188,7 @@ def test_a_checkpoint_of_the_first_format(tmp_path: Path, middle: tuple[bytes, b
 @pytest.mark.parametrize(
     "content", [b"date,y\n2024-01-01,1\n", b"{}", b"\x10\0\0\0\0\0\0\0{}", b"\2\0\0\0\0\0\0\0{}", b"\2\0\0\0\0\0\0\0[]"]
 )
-def test_a_file_that_is_no_checkpoint_stays(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_kind_stays(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "in.csv"
     path.write_bytes(content)
     another = Arg("checkpoint", ..., of="FitConfig")
@@ -204,12 +204,12 @@ def test_an_empty_file_and_an_older_checkpoint_are_replaced(tmp_path: Path) -> N
     assert fit(path) == first
 
 
-def test_a_folder_in_the_place_of_the_checkpoint(tmp_path: Path) -> None:
+def test_a_folder_where_the_checkpoint_should_be(tmp_path: Path) -> None:
     with refused(SettingError, place=tmp_path.name, problem="this is a folder"):
         fit(tmp_path)
 
 
-def test_a_file_in_the_place_of_a_log_stays(tmp_path: Path) -> None:
+def test_a_file_where_the_log_should_be_stays(tmp_path: Path) -> None:
     mine = tmp_path / "training.csv"
     mine.write_text("date,y\n2024-01-01,1\n")
     another = Arg("log_dir", ..., of="FitConfig")

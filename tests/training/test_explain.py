@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.cases import panel_of
+from fixtures.refused import refused
 
 from gatecast import FitConfig, LSTMForecaster, NetConfig, explain_training, load
 from gatecast.base.errors import SettingError
@@ -52,7 +53,7 @@ def test_curves_of_a_known_kind(held: np.ndarray, state: str, noise: float, seed
     assert explain_training(curve(held + shift, noise=noise, seed=seed)).state == state
 
 
-def test_noise_is_no_overfitting() -> None:
+def test_noise_is_not_overfitting() -> None:
     states = [explain_training(curve(FLAT, noise=0.05, seed=seed)).state for seed in range(40)]
     assert states.count("overfitting") <= 2
 
@@ -67,13 +68,13 @@ def test_overfitting_names_its_beginning_and_what_to_do() -> None:
     )
 
 
-def test_a_held_back_loss_that_rises_with_the_other_is_no_overfitting() -> None:
+def test_a_held_back_loss_that_rises_with_the_training_loss_is_not_overfitting() -> None:
     found = explain_training(curve(BOWL, train=BOWL))
     assert found.state == "not learning"
     assert "lower learning rate" in found.text
 
 
-def test_a_curve_that_still_falls_says_by_how_much() -> None:
+def test_a_falling_curve_is_reported_with_its_decrease() -> None:
     text = explain_training(curve(FALLING)).text
     assert text.startswith("Still learning: over the last 5 evaluations (steps 160 to 200) the held-back loss fell by ")
     assert "FitConfig(steps=…)" in text
@@ -116,7 +117,7 @@ def test_a_run_that_really_overfits_and_its_model_file(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("model", [LSTMForecaster(3), [], "model.gatecast", 3])
 def test_objects_without_history_are_refused(model: Any) -> None:
-    with pytest.raises(SettingError, match="needs a fitted LSTMForecaster or its history"):
+    with refused(SettingError, problem=["a fitted LSTMForecaster", "history", f"got {type(model).__name__}"]):
         explain_training(model)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 from fixtures.cases import panel_of, wave
+from fixtures.refused import arguments
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gatecast.base.errors import TrainingError
+from gatecast.base.findings import Arg, Finding
 from gatecast.batches.windows import Batch, InputScales, Windows, split_origins
 from gatecast.training.config import FitConfig
 from gatecast.training.loop import train
@@ -39,39 +41,43 @@ class Trap(nn.Module):
         return self.weight.sum() + (self.weight.sum() * 0 * second).abs().sqrt()
 
 
-def stop(kind: str = "loss", **settings: Any) -> str:
+def stop(kind: str = "loss", **settings: Any) -> Finding:
+    """The finding of a run that stops at a value that is not finite."""
     panel = panel_of(wave(80), 1e7 * wave(60, 5), ids=["first", "second"])
     windows = Windows(panel, 12, 4, scales=InputScales.fit(panel))
     parts = split_origins(panel, 12, 4, held_back=0)
     with pytest.raises(TrainingError) as caught:
         train(Trap(kind), windows, *parts, replace(CONFIG, **settings), steps=12, seed=1, name="trial")
-    return str(caught.value)
+    return caught.value.finding
 
 
 def test_a_loss_names_step_series_and_what_to_try() -> None:
-    assert stop() == (
-        "the loss is inf at step 3, from series second; try a lower FitConfig.learning_rate (it is 0.01), "
-        'a lower FitConfig.clip (it is 1), or scaler="robust" (the largest value is 1.3e+08)'
-    )
+    found = stop()
+    for words in ("loss is inf", "step 3", "series second"):
+        assert words in str(found.problem)
+    tried = [Arg("learning_rate", of="FitConfig"), Arg("clip", of="FitConfig"), Arg("scaler", "robust")]
+    assert arguments(found) == tried
+    for value in ("0.01", "is 1)", "1.3e+08"):
+        assert value in str(found.remedy)
 
 
 @pytest.mark.parametrize("settings", [{}, {"clip": 0}, {"clip_value": 0.1}, {"accumulate": 2, "batch_size": 16}])
 def test_a_gradient_is_checked_with_any_clipping(settings: dict[str, Any]) -> None:
-    message = stop("gradient", **settings)
-    assert message.startswith("the gradient norm is nan at step ")
-    assert "in a batch with series " in message
-    assert ("FitConfig(clip=1)," in message) == ("clip" in settings)
+    found = stop("gradient", **settings)
+    for words in ("gradient", "nan", "step ", "series "):
+        assert words in str(found.problem)
+    assert (Arg("clip", 1, of="FitConfig") in arguments(found)) == ("clip" in settings)
 
 
 def test_other_precision_is_something_to_try() -> None:
-    assert 'FitConfig(precision="32")' in stop(precision="bf16")
+    assert Arg("precision", "32", of="FitConfig") in arguments(stop(precision="bf16"))
 
 
 @pytest.mark.parametrize("where", ["log_dir", "checkpoint"])
 def test_the_batch_is_saved_where_the_run_has_a_folder(tmp_path: Path, where: str) -> None:
-    message = stop("gradient", **{where: tmp_path / "a" if where == "log_dir" else tmp_path / "a" / "run.ckpt"})
+    found = stop("gradient", **{where: tmp_path / "a" if where == "log_dir" else tmp_path / "a" / "run.ckpt"})
     file = tmp_path / "a" / "trial-not-finite-step-3.safetensors"
-    assert f" (the batch is saved in {file}); " in message
+    assert str(file) in str(found.problem)
     tensors, facts = load_file(file), json.loads(file.with_suffix(".json").read_text())
     assert tensors["batch.past"].shape == (32, 12, 1)
     assert tensors["model.weight"].isfinite().all()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import MissingExtraError
 from gatecast.training import logs
@@ -93,8 +94,12 @@ def test_mlflow_reads_what_was_logged(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("log", ["tensorboard", "mlflow"])
 def test_a_missing_package_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str) -> None:
     def missing(module: str, *, extra: str, purpose: str) -> None:
-        raise MissingExtraError(f'{module} is needed for {purpose}: pip install "gatecast[{extra}]"')
+        raise MissingExtraError(f"{module} is needed for {purpose}", f'pip install "gatecast[{extra}]"')
 
     monkeypatch.setattr(logs, "require", missing)
-    with pytest.raises(MissingExtraError, match=rf"{log} is needed for .*gatecast\[{log}\]"):
+    with refused(
+        MissingExtraError,
+        problem=[f"{log} is needed", f'FitConfig(log="{log}")'],
+        remedy=f'pip install "gatecast[{log}]"',
+    ):
         write(FitConfig(log_dir=tmp_path, log=log))

@@ -69,14 +69,14 @@ def with_gradients(*values: float) -> list[nn.Parameter]:
         ({"clip": 1.0, "clip_value": 3.0}, [0.5**0.5, -(0.5**0.5)]),
     ],
 )
-def test_gradients_are_cut_by_value_and_by_norm(settings: dict[str, Any], expected: list[float]) -> None:
+def test_gradients_are_clipped_by_value_and_by_norm(settings: dict[str, Any], expected: list[float]) -> None:
     weights = with_gradients(3.0, -4.0)
     assert clip_gradients(weights, FitConfig(**settings)) == pytest.approx(5.0)
     assert [float(weight.grad) for weight in weights if weight.grad is not None] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("clip", [0.01, 1.0, 100.0])
-def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
+def test_clipping_equals_pytorchs_to_the_bit(clip: float) -> None:
     torch.manual_seed(0)
     both = [nn.Sequential(nn.Linear(7, 33), nn.Linear(33, 5)) for _ in range(2)]
     both[1].load_state_dict(both[0].state_dict())
@@ -90,11 +90,11 @@ def test_cutting_is_that_of_pytorch_to_the_bit(clip: float) -> None:
         assert torch.equal(a.grad, b.grad)
 
 
-def test_nothing_to_cut() -> None:
+def test_zero_norm_without_gradients() -> None:
     assert clip_gradients([nn.Parameter(torch.zeros(1))], FitConfig()) == 0.0
 
 
-def test_an_infinite_gradient_shows_in_the_norm_though_it_is_cut() -> None:
+def test_an_infinite_gradient_shows_in_the_norm_though_it_is_clipped() -> None:
     assert clip_gradients(with_gradients(float("inf"), 1.0), FitConfig(clip_value=1.0)) == float("inf")
 
 

@@ -72,6 +72,10 @@ class TrainingError(GatecastError, RuntimeError):
     """Training cannot continue; the problem names step and series."""
 
 
+class ForecastError(GatecastError, RuntimeError):
+    """A forecast that is not finite."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C during training, after a checkpoint was written to ``file``."""
 

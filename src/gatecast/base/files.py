@@ -171,6 +171,7 @@ def require_file(path: Path) -> None:
     name = path.name or str(path)
     if "://" in str(path) or str(path).startswith(("http:/", "https:/")):
         raise DataError("addresses on the network are not read", "download the file first", place=name)
+    _require_possible(path)
     if path.is_dir():
         inside = ", ".join(sorted(child.name for child in path.iterdir())[:8])
         raise DataError("this is a folder", f"name one of its files: {inside}", place=name)
@@ -178,6 +179,18 @@ def require_file(path: Path) -> None:
         near = _near(path)
         remedy = f"did you mean {near!r}?" if near else "check the path"
         raise DataError(f"no such file in {path.parent}", remedy, place=name)
+
+
+def _require_possible(path: Path) -> None:
+    """Check that the system can look for such a name."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        shown = path.name if len(path.name) < 60 else path.name[:57] + "…"
+        raise DataError(f"the file cannot be opened ({reason})", "check the path", place=shown) from error
 
 
 def _near(path: Path) -> str | None:

@@ -19,41 +19,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Text
 from gatecast.base.text import nearest
 
+Number = TypeVar("Number", int, float)
+
 
 @dataclass(frozen=True)
-class Int:
-    """Whole numbers from ``low`` to ``high``, both included.
+class Range(Generic[Number]):
+    """Numbers to search among.
 
     Args:
         low: the least.
-        high: the largest.
+        high: the largest, included.
         log: as many trials between 8 and 16 as between 16 and 32.
     """
 
-    low: int
-    high: int
+    low: Number
+    high: Number
     log: bool = False
 
 
-@dataclass(frozen=True)
-class Float:
-    """Numbers from ``low`` to ``high``.
+class Int(Range[int]):
+    """A range of whole numbers."""
 
-    Args:
-        low: the least.
-        high: the largest.
-        log: as many trials between 0.001 and 0.01 as between 0.01 and 0.1.
-    """
 
-    low: float
-    high: float
-    log: bool = False
+class Float(Range[float]):
+    """A range of real numbers."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +72,7 @@ class Bounds:
         above, least: lower bound, excluded and included.
         below, most: upper bound, excluded and included.
         one_of: all values allowed.
+        limit: the largest value that can be worked with; named only where it is exceeded.
     """
 
     above: float | None = None
@@ -84,6 +80,7 @@ class Bounds:
     below: float | None = None
     most: float | None = None
     one_of: tuple[Any, ...] = ()
+    limit: float | None = None
 
     def allow(self, value: Any) -> bool:
         """Whether the value lies within; NaN never does."""
@@ -107,6 +104,11 @@ class Bounds:
 
 
 _ANY = Bounds()
+HORIZON = Bounds(least=1, limit=100_000)  # rows ahead
+CONTEXT = Bounds(least=2, limit=100_000)  # rows that a network reads
+WINDOWS = Bounds(least=1, limit=10_000)  # origins of a backtest
+MEMBERS = Bounds(least=1, limit=1_000)
+SEED = Bounds(least=0, limit=2**53)  # numbers that JSON and every generator hold exactly
 
 
 def option(
@@ -118,6 +120,7 @@ def option(
     below: float | None = None,
     most: float | None = None,
     one_of: Sequence[Any] = (),
+    limit: float | None = None,
     search: Search | None = None,
 ) -> Any:
     """A dataclass field with its help text and bounds.
@@ -128,9 +131,10 @@ def option(
         above, least: lower bound, excluded and included.
         below, most: upper bound, excluded and included.
         one_of: all values allowed.
+        limit: the largest value that can be worked with, far above what is useful.
         search: the range in which a search looks for its value; None: it is never searched.
     """
-    bounds = Bounds(above, least, below, most, tuple(one_of))
+    bounds = Bounds(above, least, below, most, tuple(one_of), limit)
     return field(default=default, metadata={"help": help, "bounds": bounds, "search": search})
 
 
@@ -201,6 +205,13 @@ def check_value(name: Arg | Text, value: Any, kind: str, bounds: Bounds = _ANY) 
             raise SettingError(name + f" must be {words}, got {value!r}")
     if bounds != _ANY and not bounds.allow(value):
         raise SettingError(name + f" must be {bounds}, got {value!r}")
+    if bounds.limit is not None and value > bounds.limit:
+        raise SettingError(name + f" must be at most {bounds.limit:,}, got {_large(value)}")
+
+
+def _large(value: Any) -> str:
+    """A number that is too large, in few characters."""
+    return f"{value:,}" if value < 10**15 else f"about 1e{len(str(int(value))) - 1}"
 
 
 def call_text(made: Any, settings: Mapping[str, Any]) -> str:

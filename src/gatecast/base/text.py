@@ -54,6 +54,12 @@ def percent(share: float, decimals: int = 0) -> str:
     return NOTHING if not np.isfinite(share) else f"{number(100 * share, decimals)} %"
 
 
+def first_line(error: object) -> str:
+    """The first line of an error of another library, without its end mark, at most 120 characters."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return lines[0].strip().rstrip(".")[:120]
+
+
 def duration(seconds: float) -> str:
     """Seconds as text: ``0.80 s``, ``12 s``, ``3 min 20 s``, ``2 h 02 min``."""
     if not np.isfinite(seconds):

@@ -8,6 +8,7 @@ Salinas et al. 2020, DeepAR, eq. 4 for the mean; Kim et al. 2022, RevIN).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,6 +28,7 @@ class Scaler:
     """
 
     recent: int | None = None
+    relative: ClassVar[bool] = False  # the scaled values are the same whatever the unit of the series
 
     def forward(self, values: Values) -> Values:
         """``g``: the transformation applied before the statistics."""
@@ -62,6 +64,8 @@ class Scaler:
 class Standard(Scaler):
     """Mean and standard deviation of the context."""
 
+    relative = True
+
     def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
         mean = _mean(values, observed)
         return mean, _mean((values - mean) ** 2, observed).sqrt()
@@ -70,6 +74,8 @@ class Standard(Scaler):
 @dataclass(frozen=True)
 class Last(Scaler):
     """Last observed value and the standard deviation of the context: for series that wander."""
+
+    relative = True
 
     def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
         mean = _mean(values, observed)
@@ -89,6 +95,8 @@ class Shift(Scaler):
 class Robust(Scaler):
     """Median and interquartile range / 1.349 (the standard deviation of a normal): robust to spikes."""
 
+    relative = True
+
     def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
         masked = values.masked_fill(~observed, torch.nan)
         quartiles = torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype, device=values.device)
@@ -102,6 +110,8 @@ class Robust(Scaler):
 class MeanAbs(Scaler):
     """Location 0 and the mean absolute value: keeps zero at zero, for counts and intermittent series."""
 
+    relative = True
+
     def statistics(self, values: Values, observed: Mask) -> tuple[Statistic, Statistic]:
         return torch.zeros_like(values[:, :1]), _mean(values.abs(), observed)
 
@@ -109,6 +119,8 @@ class MeanAbs(Scaler):
 @dataclass(frozen=True)
 class Log1p(Standard):
     """``g(y) = log(1 + y)``, then mean and standard deviation: for counts that grow by factors; needs ``y > -1``."""
+
+    relative = False
 
     def forward(self, values: Values) -> Values:
         return values.clamp(min=0).log1p()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gatecast.batches.windows import WindowOrigins
+from gatecast.batches.windows import Gathered, WindowOrigins
 
 
 @dataclass(frozen=True)
-class SequenceBatch:
+class SequenceBatch(Gathered):
     """Sequences as a classifier takes them; rows beyond the length of each are 0.
 
     Args:
@@ -26,18 +26,10 @@ class SequenceBatch:
         weight: its weight in the loss.
     """
 
-    series: Int[Tensor, " batch"]
     values: Float[Tensor, "batch time features"]
     lengths: Int[Tensor, " batch"]
     label: Int[Tensor, " batch"]
     weight: Float[Tensor, " batch"]
-
-    def to(self, device: torch.device) -> SequenceBatch:
-        """The batch on another device."""
-        return SequenceBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
-
-    def __len__(self) -> int:
-        return len(self.series)
 
 
 class LabelledSequences:

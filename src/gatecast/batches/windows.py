@@ -23,7 +23,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Gathered:
+    """Tensors with one row for each window or sequence.
+
+    Args:
+        series: position of the series in the panel, or of the sequence in the data.
+    """
+
+    series: Int[Tensor, " batch"]
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+@dataclass(frozen=True)
+class Batch(Gathered):
     """Windows as a model takes them. Missing values are 0 in ``past``, ``target`` and the inputs; see the masks.
 
     Args:
@@ -38,7 +56,6 @@ class Batch:
         mask: which of them may be scored: observed, and with a value of the same target in the context.
     """
 
-    series: Int[Tensor, " batch"]
     past: Float[Tensor, "batch context targets"]
     observed: Bool[Tensor, "batch context targets"]
     past_inputs: Float[Tensor, "batch context inputs"]
@@ -47,13 +64,6 @@ class Batch:
     category: Int[Tensor, "batch categories"]
     target: Float[Tensor, "batch horizon targets"]
     mask: Bool[Tensor, "batch horizon targets"]
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
-
-    def __len__(self) -> int:
-        return len(self.series)
 
 
 @dataclass(frozen=True)
@@ -291,6 +301,10 @@ class WindowOrigins:
     def total(self) -> int:
         """Number of windows."""
         return int(self.count.sum())
+
+    def evenly(self, most: int) -> Int[Tensor, " chosen"]:
+        """Numbers of ``most`` windows or of all, evenly spaced from the first to the last."""
+        return torch.linspace(0, self.total - 1, min(self.total, most)).round().long()
 
     def locate(self, index: Int[Tensor, " batch"]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
         """Series and origin of windows ``index`` in ``0 … total - 1``."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import get_args
 
@@ -21,9 +20,12 @@ from cyclopts import App, ArgumentCollection, CycloptsError
 from cyclopts.config import Toml
 
 from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminated
+from gatecast.base.stdin import STDIN
 from gatecast.base.version import VERSION
 from gatecast.cli import help_texts
+from gatecast.cli.usage import usage_message
 
+_BEFORE_STDIN = ("--future", "--overwrite", "--json", "--quiet", "--refit", "--history", "--no-history")
 OK, FAILURE, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
@@ -55,9 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in arguments
     try:
         _check_kernels()
-        arguments, config = _take_config(arguments)
+        arguments, config = _take_config(_with_stdin(arguments))
         with _only_first_rank_prints():
             build(config)(arguments)
+            sys.stdout.flush()
     except (CycloptsError, GatecastError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         return _stop(error, BAD_INPUT, as_json)
     except (Stopped, Terminated) as stopped:
@@ -70,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    except OSError as error:
+        if error.filename is None:
+            return _stop_output(error)
+        return _stop(error, FAILURE, as_json)
     except Exception as error:
         if os.environ.get("GATECAST_TRACEBACK"):
             raise
@@ -124,14 +131,28 @@ def _take_config(arguments: list[str]) -> tuple[list[str], Path | None]:
     return arguments, None
 
 
+def _with_stdin(arguments: list[str]) -> list[str]:
+    """The arguments with the name of standard input for a file that is called ``-``, which looks like an option."""
+    words = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        if word == "-" and (before in _BEFORE_STDIN or not before.startswith("--")):
+            word = STDIN
+        words.append(f"--future={STDIN}" if word == "--future=-" else word)
+    return words
+
+
 def _existing(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"--config {name}: no such file; expected a TOML file of options")
     try:
         tomllib.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise SettingError(f"--config {name}: its brackets are nested too deeply", "correct it there") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"--config {name} is not valid TOML: {error}", "correct it there") from error
+    except ValueError as error:
+        raise SettingError(f"--config {name}: a number has too many digits", "correct it there") from error
     return path
 
 
@@ -146,6 +167,14 @@ def _stop(error: Exception, code: int, as_json: bool) -> int:
     return code
 
 
+def _stop_output(error: OSError) -> int:
+    """The output cannot be written: nothing more is, and Python does not try again at its end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(f"gatecast: the output cannot be written ({error.strerror or error}); free some space", file=sys.stderr)
+    return FAILURE
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
@@ -153,17 +182,6 @@ def _message(error: Exception) -> str:
         from gatecast.cli.shell import in_shell
 
         return in_shell(error)
-    text = str(error).strip()
     if isinstance(error, CycloptsError):
-        text = _unknown_option(error) or text
-        return f"{' '.join(text.split())} See gatecast --help."
-    return text or "no reason given"
-
-
-def _unknown_option(error: CycloptsError) -> str | None:
-    """The message for a misspelt option, which may be the reason why another is missing."""
-    unknown = next((word for word in error.unused_tokens or () if word.startswith("--")), None)
-    if unknown is None:
-        return None
-    near = re.search(r"Did you mean (--[\w.-]+)", str(error))
-    return f"Unknown option: {unknown.partition('=')[0]}.{f' Did you mean {near[1]}?' if near else ''}"
+        return usage_message(error)
+    return str(error).strip() or "no reason given"

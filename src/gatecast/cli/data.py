@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from gatecast.cli.console import Console, repair_line
-from gatecast.cli.flags import BASIC, DataFlags, ShowFlags
+from gatecast.cli.flags import DataFlags, File, ShowFlags
 from gatecast.cli.output_frames import summary
 from gatecast.cli.read_args import read
 
@@ -17,7 +12,7 @@ _FORM = ("layout", "date_format", "decimal", "delimiter", "encoding", "header")
 
 
 def data(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
     flags: DataFlags = DataFlags(),  # noqa: B008  frozen

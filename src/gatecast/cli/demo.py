@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from gatecast.base.errors import SettingError
+from gatecast.cli.checks import check_applies, check_model
 from gatecast.cli.console import Console
 from gatecast.cli.flags import (
     BASIC,
-    LEVELS,
-    FitFlags,
+    LSTMFlags,
     ModelFlags,
     NetFlags,
     Out,
-    Overwrite,
-    ShowFlags,
-    check_horizon,
+    OutputFlags,
     fit_config,
-    net_config,
 )
 from gatecast.cli.forecast import FILES, forecast_panel
 from gatecast.cli.output_folder import Folder
@@ -45,35 +42,32 @@ def demo(
     horizon: Annotated[int | None, Parameter(help="Steps ahead. [default: 14, epidemic 28]", group=BASIC)] = None,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     out: Out = Path("demo-out"),
-    overwrite: Overwrite = False,
-    model: ModelFlags = ModelFlags(),  # noqa: B008  frozen
-    show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008  frozen
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast bundled real data (COVID-19 in India, China or Canada): table, verdict and report."""
     from gatecast.data import datasets
 
-    console = Console(show)
+    console = Console(output)
     if what == "epidemic":
-        if replace(model, seed=1) != ModelFlags() or net != NetFlags():
+        if replace(lstm.model, seed=1) != ModelFlags() or lstm.net != NetFlags():
             raise SettingError(
                 "gatecast demo epidemic takes --seed, but no other option of the model or network",
                 "leave the others out",
             )
         ahead = 28 if horizon is None else horizon
-        _epidemic(dataset or "covid_canada", ahead, windows, model.seed, fit, console, out, overwrite)
+        _epidemic(dataset or "covid_canada", ahead, windows, lstm, console, out, output.overwrite)
         return
     dataset, horizon = dataset or DATASET, 14 if horizon is None else horizon
-    settings = fit_config(fit, progress=console.progress)
-    task = Task(check_horizon(horizon), model, net_config(net), settings, LEVELS, windows)
-    folder = Folder(out, FILES, overwrite=overwrite)
+    check_applies(check_model(lstm.model), lstm.model, lstm.net, lstm.fit)
+    task = Task.of(lstm, horizon, progress=console.progress, windows=windows)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
     forecast_panel(datasets.load(dataset), task, console, folder, command="demo")
     console.say(f"Open {folder.path / 'report.html'} in a browser.")
 
 
 def _epidemic(
-    dataset: str, horizon: int, windows: int, seed: int, fit: Any, console: Console, out: Path, overwrite: bool
+    dataset: str, horizon: int, windows: int, lstm: LSTMFlags, console: Console, out: Path, overwrite: bool
 ) -> None:
     """SEIR and LSTM on a bundled epidemic, with fewer contacts as scenario."""
     from gatecast.cli import epidemic
@@ -87,8 +81,8 @@ def _epidemic(
         scenarios=("name=30 % fewer contacts from now on contacts=-0.3",),
         windows=windows,
         step=7 if dataset == "covid_china" else 28,
-        fit=fit_config(fit, progress=False),
-        seed=seed,
+        fit=fit_config(lstm.fit, progress=False),
+        seed=lstm.model.seed,
     )
     folder = Folder(out, epidemic.FILES, overwrite=overwrite)
     cases = Cases.of(datasets.load(dataset).cut(DEMO_ENDS.get(dataset, 0)))

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.epidemic_tables import print_study
-from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, Overwrite, ShowFlags, fit_config, split_commas
+from gatecast.cli.flags import BASIC, DATA, MODEL, DataFlags, FitFlags, OutputFlags, fit_config, several
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import given
+from gatecast.cli.read_args import check_inputs, given, source
 from gatecast.cli.shell import in_shell
 from gatecast.epidemic.config import StudyConfig
 
@@ -32,12 +34,13 @@ def _one(name: str, group: Group = MODEL, **more: Any) -> Parameter:
 
 def _several(name: str, kind: Any, group: Group = MODEL, default: str = "") -> Parameter:
     """Values separated by commas, or given one by one."""
-    text = f"{_HELP[name]} [default: {default}]"
-    return Parameter(help=text, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
+    return several(kind, f"{_HELP[name]} [default: {default}]", group)
 
 
 def epidemic(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file of daily cases.", group=BASIC)],
+    file: Annotated[
+        Path, Parameter(help="CSV, TSV (also .gz) or Parquet file of daily cases; -: standard input.", group=BASIC)
+    ],
     /,
     *,
     population: Annotated[str, Parameter(help="Persons, or the column that holds them for each series.", group=BASIC)],
@@ -54,13 +57,12 @@ def epidemic(
     levels: Annotated[tuple[float, ...], _several("levels", float, BASIC, default="50,80,95")] = tuple(_DEFAULT.levels),
     seed: Annotated[int, _one("seed")] = _DEFAULT.seed,
     out: Annotated[Path, Parameter(help="Folder for the results.", group=BASIC)] = Path("epidemic-out"),
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
     fit: FitFlags = FitFlags(),  # noqa: B008
 ) -> None:
     """Forecast an epidemic: SEIR and LSTM against baselines, R_t, scenarios, verdict by origin and report."""
-    console, persons = Console(show), _population(population)
+    console, persons = Console(output), _population(population)
     config = StudyConfig(
         horizon=horizon,
         models=models,
@@ -73,12 +75,34 @@ def epidemic(
         fit=fit_config(fit, progress=False),
         seed=seed,
     )
-    folder = Folder(out, FILES, overwrite=overwrite)
+    _check_applies(config, fit)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
+    check_inputs(file, None)
+    folder.require_other_than(file)
     from gatecast.epidemic import read_cases
 
     sums = cumulative if cumulative == "auto" else cumulative == "yes"
-    cases = read_cases(file, persons, cumulative=sums, **given(data))
+    cases = read_cases(source(file), persons, cumulative=sums, **given(data))
     run_study(cases, persons, config, console, folder, command="epidemic")
+
+
+def _check_applies(config: StudyConfig, fit: Any) -> None:
+    """Refuse options of models that are not among those of the study."""
+    equations = {"seir", "hybrid"} & {*config.models}
+    networks = {"lstm", "hybrid"} & {*config.models}
+    own = {
+        "scenario": bool(config.scenarios),
+        "transmission": config.transmission != _DEFAULT.transmission,
+        "history": config.history != _DEFAULT.history,
+    }
+    lone = [Arg(name) for name, given in own.items() if given and not equations]
+    lone += [
+        Arg(one.name, of="FitConfig") for one in fields(fit) if getattr(fit, one.name) != one.default and not networks
+    ]
+    if lone:
+        needed = "seir" if not equations else "lstm"
+        problem = lone[0] + " applies to nothing: " + Arg("models", list(config.models)) + f" has no {needed.upper()}"
+        raise SettingError(problem, "leave " + lone[0] + " out, or take " + Arg("models", [*config.models, needed]))
 
 
 def _population(text: str) -> float | str:

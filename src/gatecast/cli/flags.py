@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import HORIZON, check_value
 from gatecast.data.schema import Schema
 from gatecast.models.config import NetConfig
 from gatecast.training.config import FitConfig
@@ -37,23 +37,22 @@ def split_commas(kind: Callable[[str], Any]) -> Callable[[Any, Sequence[Token]],
     return convert
 
 
+def several(kind: Callable[[str], Any], help: str, group: Group) -> Parameter:
+    """An option of several values, separated by commas or given one by one; the help text names the default."""
+    return Parameter(help=help, group=group, converter=split_commas(kind), negative=(), n_tokens=1, show_default=False)
+
+
+def switch(help: str, group: Group) -> Parameter:
+    """An option that is on where it is given."""
+    return Parameter(help=help, group=group, negative=(), show_default=False)
+
+
+File = Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file; -: standard input.", group=BASIC)]
+Horizon = Annotated[int, Parameter(help="Steps ahead.", group=BASIC)]
 Levels = Annotated[
-    tuple[float, ...],
-    Parameter(
-        help="Interval levels in percent: --levels 50,90. [default: 80,95]",
-        group=BASIC,
-        converter=split_commas(float),
-        negative=(),
-        n_tokens=1,
-        show_default=False,
-    ),
+    tuple[float, ...], several(float, "Interval levels in percent: --levels 50,90. [default: 80,95]", BASIC)
 ]
-Overwrite = Annotated[
-    bool,
-    Parameter(
-        help="Replace files in the folder that gatecast did not write.", group=OUTPUT, negative=(), show_default=False
-    ),
-]
+Future = Annotated[Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)]
 Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 
 
@@ -62,10 +61,19 @@ Out = Annotated[Path, Parameter(help="Folder for the results.", group=OUTPUT)]
 class ShowFlags:
     """What is printed."""
 
-    json: Annotated[
-        bool, Parameter(help="Print one JSON document and nothing else.", group=OUTPUT, negative=(), show_default=False)
+    json: Annotated[bool, switch("Print one JSON document and nothing else.", OUTPUT)] = False
+    quiet: Annotated[bool, switch("Print errors only.", OUTPUT)] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OutputFlags(ShowFlags):
+    """What is printed, and what may be overwritten."""
+
+    overwrite: Annotated[
+        bool,
+        switch("Replace files in the folder that gatecast did not write.", OUTPUT),
     ] = False
-    quiet: Annotated[bool, Parameter(help="Print errors only.", group=OUTPUT, negative=(), show_default=False)] = False
 
 
 @Parameter(name="*")
@@ -142,25 +150,33 @@ def _data_flag(one: Field[Any]) -> tuple[str, Any, Any]:
     """A field of :class:`Schema` as an option; names are given with commas, choices by name."""
     help, choices = one.metadata["help"], one.metadata["bounds"].one_of
     if "tuple" in str(one.type) or "Names" in str(one.type):
-        note = Parameter(
-            help=help, group=DATA, converter=split_commas(str), negative=(), n_tokens=1, show_default=False
-        )
-        return one.name, Annotated[tuple[str, ...], note], field(default=())
-    kind: Any = Literal[choices] if choices else int if one.name == "header" else str
+        return one.name, Annotated[tuple[str, ...], several(str, help, DATA)], field(default=())
+    kind: Any = Literal[choices] if choices else int if "int" in str(one.type) else str
     hint = kind if one.default is not None else kind | None
     return one.name, Annotated[hint, Parameter(help=help, group=DATA)], field(default=one.default)
 
 
+_COUNT_ROWS = Parameter(help="Count the rows: no column holds times.", group=DATA, negative=())
+_NO_TIME: Any = ("no_time", Annotated[bool, _COUNT_ROWS], field(default=False))
 DataFlags: Any = Parameter(name="*")(
     make_dataclass(
         "DataFlags",
-        [_data_flag(one) for one in fields(Schema) if "help" in one.metadata],
+        [*(_data_flag(one) for one in fields(Schema) if "help" in one.metadata), _NO_TIME],
         frozen=True,
         namespace={"__module__": __name__, "__doc__": "How the file is read; what is not given is found."},
     )
 )
 NetFlags = flags_of(NetConfig, NET)
 FitFlags = flags_of(FitConfig, FIT, leave_out=("progress",))
+_LSTM = {"model": ModelFlags, "net": NetFlags, "fit": FitFlags}
+LSTMFlags: Any = Parameter(name="*")(
+    make_dataclass(
+        "LSTMFlags",
+        [(name, kind, field(default=kind())) for name, kind in _LSTM.items()],
+        frozen=True,
+        namespace={"__module__": __name__, "__doc__": "The model, its network (--net.…) and its training (--fit.…)."},
+    )
+)
 
 
 def net_config(flags: Any) -> NetConfig:
@@ -179,14 +195,7 @@ def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:
     return config
 
 
-def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Validate the interval levels; returned in ascending order."""
-    for level in levels:
-        check_value(Arg("levels"), level, "float", Bounds(above=0, below=100))
-    return tuple(sorted(set(levels)))
-
-
 def check_horizon(horizon: int) -> int:
     """Validate ``--horizon``."""
-    check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
+    check_value(Arg("horizon"), horizon, "int", HORIZON)
     return horizon

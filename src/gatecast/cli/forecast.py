@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
+from gatecast.base.options import WINDOWS, Bounds, check_value
 from gatecast.cli import models
+from gatecast.cli.checks import check_applies, check_model, check_space, prepared
 from gatecast.cli.console import Console, scores_json
 from gatecast.cli.flags import (
     BASIC,
-    DATA,
     DEFAULT_OUT,
     LEVELS,
+    OUTPUT,
     DataFlags,
-    FitFlags,
+    File,
+    Future,
+    Horizon,
     Levels,
-    ModelFlags,
-    NetFlags,
+    LSTMFlags,
     Out,
-    Overwrite,
-    ShowFlags,
-    check_horizon,
-    check_levels,
-    fit_config,
-    net_config,
+    OutputFlags,
+    switch,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read, source
 from gatecast.cli.run import Outcome, Task, run_forecast
 from gatecast.evaluation.output_frame import output_frame
 
@@ -40,48 +40,63 @@ FILES = ("forecast.csv", "backtest.csv", "report.html", "model.gatecast")
 
 
 def forecast(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
-    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    horizon: Horizon,
     levels: Levels = LEVELS,
-    future: Annotated[
-        Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
-    ] = None,
+    future: Future = None,
     windows: Annotated[int, Parameter(help="Origins of the backtest; 0: no backtest.", group=BASIC)] = 5,
     refit: Annotated[
         bool,
-        Parameter(help="Refit at every origin of the backtest.", group=BASIC, negative=(), show_default=False),
+        switch("Refit at every origin of the backtest.", BASIC),
     ] = False,
     out: Out = DEFAULT_OUT,
-    overwrite: Overwrite = False,
+    history: Annotated[
+        bool,
+        Parameter(
+            help="Keep the last rows of each series in the model file, which predict continues.",
+            group=OUTPUT,
+            negative="--no-history",
+        ),
+    ] = True,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    model: ModelFlags = ModelFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast a file: backtest beside baselines, verdict, forecast, report and model."""
-    console = Console(show)
-    models.check_name(model.model, windows=windows)
-    task = Task(
-        check_horizon(horizon),
-        model,
-        net_config(net),
-        fit_config(fit, progress=console.progress),
-        check_levels(levels),
-        windows,
-        refit=refit,
-        future=future,
-    )
-    folder = Folder(out, FILES, overwrite=overwrite)
+    console = Console(output)
+    name = check_model(lstm.model)
+    models.check_name(name, windows=windows)
+    check_applies(name, lstm.model, lstm.net, lstm.fit, data=data, more={"future": future})
+    _check_used(name, windows, refit=refit, history=history)
+    later = source(future) if future is not None else None
+    more = {"windows": windows, "refit": refit, "future": later, "history": history}
+    task = Task.of(lstm, horizon, levels, progress=console.progress, **more)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
+    check_inputs(file, future)
+    folder.require_other_than(file, future)
     forecast_panel(read(file, data), task, console, folder, command="forecast")
+
+
+def _check_used(name: str, windows: int, *, refit: bool, history: bool) -> None:
+    """Refuse options that apply to nothing."""
+    check_value(Arg("windows"), windows, "int", Bounds(least=0, limit=WINDOWS.limit))
+    if refit and not windows:
+        problem = Arg("refit") + " is an option of the backtest, and " + Arg("windows", 0) + " leaves it out"
+        raise SettingError(problem, "leave " + Arg("refit") + " out, or take " + Arg("windows", 5))
+    if not history and name in models.CLASSES:
+        problem = Arg("history", False) + " is about the model file, and " + Arg("model", name) + " has none"
+        raise SettingError(problem, "leave " + Arg("history", False) + " out, or take " + Arg("model", "lstm"))
 
 
 def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *, command: str) -> Outcome:
     """Run the task on a panel; print and write the results."""
+    panel, task = prepared(panel, task)
+    check_space(folder, panel, task)
     console.panel(panel)
-    outcome = run_forecast(panel, task, console)
+    with folder.kept_on_failure(command):
+        outcome = run_forecast(panel, task, console, lambda tested: folder.write_frame("backtest.csv", tested.frame))
     console.say()
     for note in outcome.notes:
         console.say(note)
@@ -91,20 +106,18 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.paragraph(outcome.verdict.text)
     console.say()
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
-    paths = _write(outcome, folder, command, console)
+    paths = _write(outcome, task, folder, command, console)
     console.files(paths)
     console.document(_document(outcome, command, paths))
     return outcome
 
 
-def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> list[str]:
+def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: Console) -> list[str]:
     from gatecast.report import write_report
 
     record = {"command": command, **outcome.record()}
     history = getattr(outcome.forecaster, "history_", None)
     folder.write_frame("forecast.csv", output_frame(outcome.forecast))
-    if outcome.backtest is not None:
-        folder.write_frame("backtest.csv", outcome.backtest.frame)
     write_report(
         folder.file("report.html"),
         panel=outcome.panel,
@@ -115,7 +128,7 @@ def _write(outcome: Outcome, folder: Folder, command: str, console: Console) -> 
     )
     save = getattr(outcome.forecaster, "save", None)
     if save is not None:
-        save(folder.file("model.gatecast"))
+        save(folder.file("model.gatecast"), history=task.history)
     else:
         console.say(
             f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."

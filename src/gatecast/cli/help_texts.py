@@ -52,7 +52,8 @@ For example
 
 PREDICT = """Forecast new data with a saved model, without training.
 
-The file is read with the columns that the model was fitted on; options override them.
+The file is read with the columns that the model was fitted on; options override them. It holds as many rows as the
+model reads, or only the rows after those that the model file keeps.
 Nothing is written unless --out is given.
 
 For example

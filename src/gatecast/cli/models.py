@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatecast.training import FitConfig
 
 CHOSEN_BY_BACKTEST = ("auto", "ensemble")
-_CLASSES = {
+CLASSES = {
     "naive": "Naive",
     "seasonal-naive": "SeasonalNaive",
     "drift": "Drift",
@@ -26,7 +26,7 @@ _CLASSES = {
     "arima": "AutoARIMA",
     "theta": "AutoTheta",
 }
-NAMES = ("lstm", *CHOSEN_BY_BACKTEST, *_CLASSES)
+NAMES = ("lstm", *CHOSEN_BY_BACKTEST, *CLASSES)
 
 
 def check_name(name: str, *, windows: int = 1) -> str:
@@ -65,18 +65,19 @@ def lstm(horizon: int, flags: ModelFlags, net: NetConfig, fit: FitConfig) -> LST
     )
 
 
-def baseline(name: str, horizon: int) -> Forecaster:
+def baseline(name: str, horizon: int, flags: ModelFlags) -> Forecaster:
     """The baseline of that name."""
     from gatecast import forecasters
 
-    make: Callable[..., Any] = getattr(forecasters, _CLASSES[name])
-    forecaster: Forecaster = make(horizon) if name == "linear" else make()
+    make: Callable[..., Any] = getattr(forecasters, CLASSES[name])
+    own = {"horizon": horizon, "context": flags.context} if name == "linear" else {}
+    forecaster: Forecaster = make(**own, seed=flags.seed)
     return forecaster
 
 
 def candidate(tested: Backtest, name: str) -> str | None:
     """Name of the model in the backtest that the verdict is about; None: the LSTM."""
-    if name in ("lstm", *CHOSEN_BY_BACKTEST):
+    if name not in CLASSES:
         return None
-    wanted = baseline(name, tested.horizon).name
+    wanted = CLASSES[name]
     return wanted if wanted in tested.models else None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import SettingError
 from gatecast.base.files import whole
+from gatecast.base.findings import Arg
 from gatecast.base.version import VERSION
+from gatecast.base.writable import require_space, require_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +50,51 @@ class Folder:
                 f"{path / foreign[0]} exists and was not written by gatecast",
                 "name another folder with --out, or give --overwrite",
             )
-        _require_writable(path)
+        require_writable(path, Arg("out", str(path)))
 
     def _listed(self) -> set[str]:
         try:
             record = json.loads((self.path / RECORD).read_text("utf-8"))
             names = {name for name in map(str, record["files"]) if Path(name).name == name}  # never out of the folder
             return {RECORD, *names} if str(record["written_by"]).startswith("gatecast") else set()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return set()
+
+    def require_other_than(self, *inputs: Path | None) -> None:
+        """Refuse to write over a file that the run reads.
+
+        Args:
+            inputs: files to read; None for none.
+
+        Raises:
+            SettingError: a file of this run has the path of an input.
+        """
+        ours = {(self.path / name).resolve() for name in [*self.names, RECORD]}
+        for one in inputs:
+            if one is not None and one.resolve() in ours:
+                raise SettingError(f"{one} is read, and would be written as a result", "name another folder with --out")
+
+    @contextmanager
+    def kept_on_failure(self, command: str) -> Iterator[None]:
+        """Where the block fails, list what was written before, so that it stays and the next run may replace it."""
+        try:
+            yield
+        except BaseException as error:
+            if self.written:
+                files = sorted({*self.written, *self._ours} - {RECORD})
+                record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "failed": str(error)}
+                with suppress(OSError):
+                    self._write_record(record)
+                    print(f"Kept: {', '.join(str(self.path / name) for name in self.written)}", file=sys.stderr)
+            raise
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        with whole(self.path / RECORD) as draft:
+            draft.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+    def require_space(self, size: int) -> None:
+        """Check that the disk has room for about this number of bytes."""
+        require_space(self.path, size, Arg("out", str(self.path)))
 
     def file(self, name: str) -> Path:
         """The path to write a file of this name to."""
@@ -84,20 +123,6 @@ class Folder:
         others = sorted(self._ours - {*self.names, *self.written, RECORD})
         files = [*self.written, *(name for name in others if (self.path / name).exists())]
         record = {"written_by": f"gatecast {VERSION}", "command": command, "files": files, "run": run}
-        self.write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+        self.written.append(RECORD)
+        self._write_record(record)
         return [str(self.path / name) for name in self.written]
-
-
-def _require_writable(path: Path) -> None:
-    """Check that the folder is writable before any work is done; nothing is left behind."""
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise SettingError(f"--out {path} is not writable ({error.strerror})", "choose another folder") from error
-    finally:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()

@@ -56,10 +56,11 @@ def missing(panel: Panel) -> int:
 
 def moments(panel: Panel, times: Any) -> list[str]:
     """Times as text; without the time of day where all are midnight."""
-    import pandas as pd
-
     if panel.freq.is_integer:
         return [str(int(time)) for time in times]
-    stamps = pd.DatetimeIndex(times)
-    stamps = stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
+    import numpy as np
+
+    from gatecast.data.wall_clock import zoned_times
+
+    stamps = zoned_times(np.asarray(times), panel.tz)
     return [*stamps.strftime("%Y-%m-%d" if (stamps == stamps.normalize()).all() else "%Y-%m-%d %H:%M")]

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from gatecast.base.errors import ModelFileError
-from gatecast.base.files import require_file
 from gatecast.cli.console import Console
-from gatecast.cli.flags import BASIC, DATA, LEVELS, OUTPUT, DataFlags, Levels, Overwrite, ShowFlags, check_levels
+from gatecast.cli.flags import (
+    BASIC,
+    LEVELS,
+    OUTPUT,
+    DataFlags,
+    File,
+    Future,
+    Levels,
+    OutputFlags,
+)
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import records, summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read, source
+from gatecast.evaluation.forecast import checked_levels
 from gatecast.evaluation.output_frame import output_frame
 
 if TYPE_CHECKING:
@@ -24,28 +33,29 @@ FILES = ("forecast.csv", "report.html")
 
 def predict(
     model: Annotated[Path, Parameter(help="A model.gatecast file.", group=BASIC)],
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
     horizon: Annotated[int | None, Parameter(help="Steps ahead, at most the model's own.", group=BASIC)] = None,
     levels: Levels = LEVELS,
-    future: Annotated[
-        Path | None, Parameter(help="File with the known covariates of the steps ahead.", group=DATA)
-    ] = None,
+    future: Future = None,
     out: Annotated[Path | None, Parameter(help="Folder for forecast.csv and report.html.", group=OUTPUT)] = None,
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    show: ShowFlags = ShowFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Forecast new data with a saved model, without training. Nothing is written unless --out is given."""
-    console = Console(show)
-    folder = Folder(out, FILES, overwrite=overwrite) if out else None
-    require_file(file)
+    console = Console(output)
+    folder = Folder(out, FILES, overwrite=output.overwrite) if out else None
+    check_inputs(file, future)
+    if folder is not None:
+        folder.require_other_than(file, future, model)
     forecaster = load_model(model)
     if not hasattr(forecaster, "horizon"):
         raise ModelFileError(f"{model} holds a classifier, which makes no forecasts", "use it in Python: gatecast.load")
     panel = read(file, data, forecaster.schema_)
-    forecast = forecaster.predict(horizon, panel=panel, levels=check_levels(levels), future=future)
+    later = source(future) if future is not None else None
+    forecast = forecaster.predict(horizon, panel=panel, levels=checked_levels(levels), future=later)
+    panel = forecast.panel  # with the rows that the model keeps, where the file continues them
     console.panel(panel)
     console.say()
     console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.cli import models
+from gatecast.cli.flags import LEVELS, check_horizon, fit_config, net_config
 from gatecast.cli.shell import in_shell
+from gatecast.evaluation.forecast import checked_levels
 
 if TYPE_CHECKING:
     from gatecast.cli.console import Console
-    from gatecast.cli.flags import ModelFlags
+    from gatecast.cli.flags import LSTMFlags, ModelFlags
     from gatecast.data import Panel
     from gatecast.evaluation import Forecast
     from gatecast.forecasters import Backtest, Forecaster
@@ -35,17 +37,31 @@ class Task:
         step: rows between two origins; None takes the horizon.
         refit: refit the models at every origin.
         future: frame or file with the known covariates of the steps ahead.
+        history: keep the last rows of each series in the model file.
     """
 
     horizon: int
     flags: ModelFlags
     net: NetConfig
     fit: FitConfig
-    levels: tuple[float, ...] = (80.0, 95.0)
+    levels: tuple[float, ...] = LEVELS
     windows: int = 5
     step: int | None = None
     refit: bool = False
     future: Any = None
+    history: bool = True
+
+    @classmethod
+    def of(
+        cls, lstm: LSTMFlags, horizon: int, levels: Sequence[float] = LEVELS, *, progress: bool | None, **more: Any
+    ) -> Task:
+        """The task that the options of a command describe.
+
+        Raises:
+            SettingError: a value is out of range.
+        """
+        net, fit = net_config(lstm.net), fit_config(lstm.fit, progress=progress)
+        return cls(check_horizon(horizon), lstm.model, net, fit, checked_levels(levels), **more)
 
 
 @dataclass
@@ -71,8 +87,15 @@ class Outcome:
         }
 
 
-def run_forecast(panel: Panel, task: Task, console: Console) -> Outcome:
-    """Backtest, judge, fit on all data and forecast."""
+def run_forecast(
+    panel: Panel, task: Task, console: Console, keep: Callable[[Backtest], object] | None = None
+) -> Outcome:
+    """Backtest, judge, fit on all data and forecast.
+
+    Args:
+        panel, task, console: as :func:`gatecast.cli.checks.prepared` gives them.
+        keep: called with the backtest as soon as it is there, so that a later failure does not lose it.
+    """
     name = models.check_name(task.flags.model)
     clock = time.perf_counter()
     tested, notes = None, []
@@ -81,6 +104,8 @@ def run_forecast(panel: Panel, task: Task, console: Console) -> Outcome:
             tested = compare(panel, task, console, name)
         except DataError as error:
             notes.append(f"No backtest: {in_shell(error)}")
+    if tested is not None and keep is not None:
+        keep(tested)
     if tested is None and name in models.CHOSEN_BY_BACKTEST:
         raise SettingError(Arg("model", name) + " chooses by a backtest, and none could be run", " ".join(notes))
     verdict = tested.verdict(models.candidate(tested, name)) if tested else None
@@ -88,7 +113,7 @@ def run_forecast(panel: Panel, task: Task, console: Console) -> Outcome:
     forecaster = _chosen(name, tested, verdict, task, console)
     with console.doing(f"Fitting {forecaster.name} on all data"):
         forecaster = forecaster.fit(panel)
-        forecast = forecaster.predict(task.horizon, levels=task.levels, future=task.future)
+        forecast = forecaster.predict(task.horizon, levels=task.levels)
     seconds = {"backtest": middle - clock, "fit_and_forecast": time.perf_counter() - middle}
     return Outcome(panel, forecast, forecaster, tested, verdict, notes, seconds)
 
@@ -122,8 +147,8 @@ def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], 
     own = (
         [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
     )
-    asked = [] if own else [models.baseline(name, task.horizon)]
-    asked = [one for one in asked if one.name not in {other.name for other in baselines}]
+    asked = [] if own else [models.baseline(name, task.horizon, task.flags)]
+    baselines = [one for one in baselines if one.name not in {other.name for other in asked}]
     return [*own, *asked, *baselines], list(left_out)
 
 
@@ -133,7 +158,7 @@ def _chosen(name: str, tested: Backtest | None, verdict: Any, task: Task, consol
     if name == "lstm":
         return own
     if name not in models.CHOSEN_BY_BACKTEST:
-        return models.baseline(name, task.horizon)
+        return models.baseline(name, task.horizon, task.flags)
     assert tested is not None
     from gatecast.forecasters import Ensemble, best_of
 

@@ -19,13 +19,17 @@ _OTHERS = (  # options declared by the commands themselves
     "horizon",
     "levels",
     "models",
+    "out",
     "population",
+    "refit",
     "scenario",
     "step",
     "transmission",
     "windows",
 )
 _CALLS: dict[str, Callable[..., str]] = {
+    "Naive": lambda: "--model naive",
+    "SeasonalNaive": lambda: "--model seasonal-naive",
     "panel.future_frame": lambda *_: "a file with a row for each series and step ahead",
     "LSTMForecaster": lambda horizon=..., **_: f"gatecast forecast FILE --horizon {_shown(horizon)}",
 }

@@ -10,25 +10,25 @@ from cyclopts import Group, Parameter
 
 from gatecast.base.errors import SettingError
 from gatecast.cli import models
+from gatecast.cli.checks import check_model
 from gatecast.cli.console import Console, numbers
 from gatecast.cli.flags import (
     BASIC,
     OUTPUT,
     DataFlags,
-    FitFlags,
-    ModelFlags,
-    NetFlags,
+    File,
+    Horizon,
+    LSTMFlags,
     Out,
-    Overwrite,
-    ShowFlags,
+    OutputFlags,
     check_horizon,
     fit_config,
     net_config,
-    split_commas,
+    several,
 )
 from gatecast.cli.output_folder import Folder
 from gatecast.cli.output_frames import summary
-from gatecast.cli.read_args import read
+from gatecast.cli.read_args import check_inputs, read
 
 if TYPE_CHECKING:
     from gatecast.tuning import Tuning
@@ -39,21 +39,16 @@ SEARCH = Group("Search", sort_key=3)
 
 
 def tune(
-    file: Annotated[Path, Parameter(help="CSV, TSV (also .gz) or Parquet file.", group=BASIC)],
+    file: File,
     /,
     *,
-    horizon: Annotated[int, Parameter(help="Steps ahead.", group=BASIC)],
+    horizon: Horizon,
     trials: Annotated[int, Parameter(help="Trials in total, including those of a resumed search.", group=BASIC)] = 40,
     minutes: Annotated[float | None, Parameter(help="Start no trial after this many minutes.", group=BASIC)] = None,
     fields: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="Fields to search: net.hidden_size,fit.learning_rate … [default: the most important ones]",
-            group=SEARCH,
-            converter=split_commas(str),
-            negative=(),
-            n_tokens=1,
-            show_default=False,
+        several(
+            str, "Fields to search: net.hidden_size,fit.learning_rate … [default: the most important ones]", SEARCH
         ),
     ] = (),
     folds: Annotated[int, Parameter(help="Periods of the past on which settings are compared.", group=SEARCH)] = 3,
@@ -70,24 +65,24 @@ def tune(
         ),
     ] = None,
     out: Out = Path("tune-out"),
-    overwrite: Overwrite = False,
     data: DataFlags = DataFlags(),  # noqa: B008  frozen
-    model: ModelFlags = ModelFlags(),  # noqa: B008
-    show: ShowFlags = ShowFlags(),  # noqa: B008
-    net: NetFlags = NetFlags(),  # noqa: B008
-    fit: FitFlags = FitFlags(),  # noqa: B008
+    lstm: LSTMFlags = LSTMFlags(),  # noqa: B008
+    output: OutputFlags = OutputFlags(),  # noqa: B008
 ) -> None:
     """Search for settings on the past of a file, test the best on held-out rows and fit it."""
     from gatecast.base.errors import require
 
-    console = Console(show)
-    if models.check_name(model.model) != "lstm":
-        raise SettingError("tune searches the settings of the LSTM", f"leave --model {model.model} out")
+    console = Console(output)
+    if check_model(lstm.model) != "lstm":
+        raise SettingError("tune searches the settings of the LSTM", f"leave --model {lstm.model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")
-    folder = Folder(out, FILES, overwrite=overwrite)
-    settings = fit_config(fit, progress=console.progress)
-    base = models.lstm(check_horizon(horizon), model, net_config(net), settings)
+    folder = Folder(out, FILES, overwrite=output.overwrite)
+    settings = fit_config(lstm.fit, progress=console.progress)
+    base = models.lstm(check_horizon(horizon), lstm.model, net_config(lstm.net), settings)
+    check_inputs(file, None)
+    folder.require_other_than(file)
     panel = read(file, data)
+    base.check(panel)
     console.panel(panel)
     if storage is None:
         out.mkdir(parents=True, exist_ok=True)
@@ -107,7 +102,7 @@ def tune(
             test=test,
             storage=storage,
             workers=_workers(workers),
-            seed=model.seed,
+            seed=lstm.model.seed,
             progress=console.progress,
         )
     except KeyboardInterrupt:

@@ -161,8 +161,9 @@ class LayerWeights:
         for kind in LAYERS:
             if kind != self.kind and issubclass(made, (LAYERS[kind], MODULES[kind])):
                 raise SettingError(
-                    f"{self.label}: its weights are those of a {self.kind}, got the constructor {made.__name__}",
+                    f"its weights are those of a {self.kind}, got the constructor {made.__name__}",
                     f"give gatecast.nn.{self.kind} or torch.nn.{self.kind}",
+                    place=self.label,
                 )
 
     def with_options(self, **options: Any) -> LayerWeights:
@@ -206,16 +207,17 @@ def check_state(layer: LayerWeights) -> None:
     shapes, foreign = expected_shapes(layer), set(layer.arguments) - set(DEFAULTS[layer.kind])
     missing, unexpected = sorted(shapes.keys() - layer.state.keys()), sorted(layer.state.keys() - shapes.keys())
     if missing:
-        raise SettingError(f"{layer.label}: the state dict must have {missing[0]}; it has {', '.join(layer.state)}")
+        raise SettingError(f"the state dict must have {missing[0]}; it has {', '.join(layer.state)}", place=layer.label)
     if unexpected and not foreign:
         raise SettingError(
-            f"{layer.label}: the state dict holds {unexpected[0]}, which a layer with these arguments does not have: "
+            f"the state dict holds {unexpected[0]}, which a layer with these arguments does not have: "
             f"{dict(layer.arguments)}",
             "leave the tensor out, or set its option",
+            place=layer.label,
         )
     for name, shape in shapes.items():
         if tuple(layer.state[name].shape) != shape and not foreign:
-            raise SettingError(f"{layer.label}: {name} must be {shape}, got {tuple(layer.state[name].shape)}")
+            raise SettingError(f"{name} must be {shape}, got {tuple(layer.state[name].shape)}", place=layer.label)
 
 
 def refuse_others(layer: LayerWeights, known: Collection[str], target: str) -> None:
@@ -234,15 +236,16 @@ def no_counterpart(layer: LayerWeights, name: str, target: str) -> SettingError:
         remedy = f"if it is not needed, layer.with_options({name}={default!r}) leaves it out"
     except SettingError:  # shape or meaning of other weights depends on it
         remedy = f"the weights depend on it, so the layer must be created and trained with {name}={default!r}"
-    return SettingError(f"{layer.label}: {target} has no counterpart of {name}={layer.option(name)!r}", remedy)
+    return SettingError(f"{target} has no counterpart of {name}={layer.option(name)!r}", remedy, place=layer.label)
 
 
 def refuse_last_outputs(layer: LayerWeights, target: str) -> None:
     """Raise SettingError if the layer returns the last output only and ``target`` returns all of them."""
     if not layer.option("return_sequences"):
         raise SettingError(
-            f"{layer.label}: {target} gives the outputs of every step, and return_sequences=False is the last one only",
+            f"{target} gives the outputs of every step, and return_sequences=False is the last one only",
             "if the caller can take it from them, layer.with_options(return_sequences=True)",
+            place=layer.label,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.convert.layer import (
     DEFAULTS,
     MODULES,
@@ -118,9 +119,13 @@ def _prefix(state: Mapping[str, Any], wanted: str | None) -> str:
         some = ", ".join(list(state)[:5]) or "nothing"
         raise SettingError(f"the state dict must have names such as weight_ih_l0 or encoder.weight_ih_l0; got {some}")
     if wanted is not None:
-        raise SettingError(f"the state dict has no recurrent layer at prefix={wanted!r}", f"choose one of {found}")
+        raise SettingError(
+            "the state dict has no recurrent layer at " + Arg("prefix", wanted), f"choose one of {found}"
+        )
     if len(found) > 1:
-        raise SettingError(f"the state dict holds {len(found)} recurrent layers", f"choose one by prefix: {found}")
+        raise SettingError(
+            f"the state dict holds {len(found)} recurrent layers", "choose one by " + Arg("prefix") + f": {found}"
+        )
     return found[0]
 
 

@@ -18,8 +18,6 @@ from gatecast.data.frequency import Frequency
 
 _DAY = 86400 * 10**9
 _LENGTHS = {"minute": 60 * 10**9, "hour": 3600 * 10**9, "day": _DAY, "week": 7 * _DAY, "year": 365 * _DAY}
-_MONTH_ALIASES = {"M": 1, "ME": 1, "MS": 1, "BMS": 1, "BME": 1, "Q": 3, "QE": 3, "QS": 3}
-_YEAR_ALIASES = {"Y", "YE", "YS", "A", "BYS", "BYE"}
 
 
 def calendar_cycles(
@@ -127,13 +125,10 @@ def _cycles(freq: Frequency) -> tuple[str, ...]:
     """Cycles longer than one step, shortest first; a step that is a multiple of a cycle does not see it."""
     if freq.is_integer:
         return ()
+    if freq.months is not None:
+        return ("year",) if freq.months % 12 else ()
     step = freq.nanoseconds
     if step is None:
-        multiple, unit = freq._parts
-        if unit in _YEAR_ALIASES:
-            return ()
-        if unit in _MONTH_ALIASES:
-            return ("year",) if _MONTH_ALIASES[unit] * multiple % 12 else ()
         return ("week", "year")  # business days and their kind
     return tuple(
         cycle

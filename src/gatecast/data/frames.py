@@ -8,6 +8,7 @@ import numpy as np
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
+from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,16 +66,7 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
 
 def _keys(panel: Panel, series: np.ndarray, times: np.ndarray) -> dict[str, Any]:
     columns: dict[str, Any] = {panel.id_name: panel.ids[series]} if panel.id_name else {}
-    return {**columns, panel.time_name: _shown(times, panel)}
-
-
-def _shown(times: np.ndarray, panel: Panel) -> Any:
-    if panel.freq.is_integer:
-        return times
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex(times)
-    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps
+    return {**columns, panel.time_name: zoned_times(times, panel.tz)}
 
 
 def _all_times(panel: Panel, lengths: np.ndarray) -> np.ndarray:

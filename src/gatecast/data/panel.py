@@ -82,7 +82,7 @@ class Panel:
             fields: covariates, repairs and source, as :class:`Panel` has them.
         """
         freq = Frequency(freq) if isinstance(freq, str) else freq
-        values = [np.asarray(s, dtype=np.float32).reshape(len(s), -1) for s in series]
+        values = [_smallest(np.asarray(s)).reshape(len(s), -1) for s in series]
         edges = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
         count, rows = len(values), int(edges[-1])
         if starts is None:
@@ -278,3 +278,14 @@ class Panel:
     def future_frame(self, horizon: int) -> pd.DataFrame:
         """Frame to fill in with the known covariates: id, time and one row a series and step ahead."""
         return frames.future_frame(self, horizon)
+
+
+def _smallest(values: np.ndarray) -> np.ndarray:
+    """Values in float32, or in float64 where they are too large or too small for it."""
+    if values.dtype == np.float32:
+        return values
+    wide = values.astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = wide.astype(np.float32)
+    lost = (np.isinf(narrow) & np.isfinite(wide)) | ((np.abs(narrow) < np.finfo(np.float32).tiny) & (wide != 0))
+    return wide if lost.any() else narrow

@@ -18,9 +18,10 @@ Names = tuple[str, ...]
 
 LAYOUTS = ("auto", "long", "wide", "rows")
 DUPLICATES = ("error", "first", "last", "mean", "sum", "min", "max", "median")
+AGGREGATES = ("mean", "sum", "min", "max", "median", "first", "last")
 _ROLES = ("time", "target", "id", "past", "known", "static", "category")
-_FILE = ("delimiter", "encoding", "header")
-_ORDERS = ("day-first", "month-first")
+FORM = ("delimiter", "encoding", "header", "date_format")  # of the text of one file
+_ORDERS = ("day-first", "month-first", "year-first")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Schema:
 
     Args:
         levels: for each categorical covariate the names behind its codes.
+        given: fields of the form of the text that were given, not found; they hold for other files too.
 
     Example:
         >>> import gatecast
@@ -52,17 +54,21 @@ class Schema:
     )
     missing: tuple[object, ...] = option((), "Further codes for missing values, e.g. --missing=-9999.")
     duplicates: str = option("error", "Rule for rows of the same series and time.", one_of=DUPLICATES)
+    resample: Frequency | None = option(None, "Put rows at odd times onto steps of this width: 5min, h, D, MS …")
+    aggregate: str = option("mean", "Value of a step that --resample makes of several rows.", one_of=AGGREGATES)
     infinite: str = option(
         "error", "Whether infinite values are an error or missing values.", one_of=("error", "missing")
     )
     tz: str | None = option(None, "Time zone of the clock: Europe/Berlin.")
-    date_format: str | None = option(None, "day-first, month-first or a pattern such as %d.%m.%y.")
+    date_format: str | None = option(None, "day-first, month-first, year-first or a pattern such as %d.%m.%y.")
     decimal: str | None = option(None, "Decimal sign.", one_of=(".", ","))
     delimiter: str | None = option(None, "Character between the cells.")
     encoding: str | None = option(None, "Encoding of the text: utf-8, cp1252 …")
     header: int | None = option(None, "Line of the column names, counted from 1.", least=1)
+    skip_rows: int = option(0, "Rows below the column names to leave out (units, notes).", least=0)
     start: object | None = option(None, "Time of the first row, for data without times.")
     levels: tuple[tuple[str, ...], ...] = ()
+    given: Names = ()
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -103,12 +109,13 @@ class Schema:
     def portable(self) -> Schema:
         """The schema for another file with the same columns.
 
-        Delimiter, encoding, header line, date pattern and frequency are found anew in each file. An order of day and
-        month is kept, and so are the frequency and start of rows without times.
+        Delimiter, encoding, header line, date pattern and frequency are found anew in each file, unless they were
+        given. An order of day and month is kept, and so are the frequency and start of rows without times.
         """
         counted = self.time == () and self.layout != "rows"
-        order = self.date_format if self.date_format in _ORDERS else None
-        changes: dict[str, Any] = {**dict.fromkeys(_FILE), "date_format": order}
+        changes: dict[str, Any] = {name: None for name in FORM if name not in self.given}
+        if self.date_format in _ORDERS:
+            changes.pop("date_format", None)
         return replace(self, **changes) if counted else replace(self, **changes, freq=None, start=None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,8 +133,9 @@ class Schema:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        if plain.get("freq") is not None:
-            plain["freq"] = Frequency(**{**plain["freq"], "seasons": tuple(plain["freq"]["seasons"])})
+        for name in ("freq", "resample"):
+            if plain.get(name) is not None:
+                plain[name] = Frequency(**{**plain[name], "seasons": tuple(plain[name]["seasons"])})
         if "levels" in plain:
             plain["levels"] = tuple(map(tuple, plain["levels"]))
         return cls(**plain)

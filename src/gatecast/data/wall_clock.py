@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+
+def zoned_times(times: np.ndarray, tz: str | None) -> Any:
+    """Times as a pandas index in a zone, or without a zone; integer times as they are.
+
+    Args:
+        times: ``(rows,)`` datetime64[ns], UTC where there is a zone, or integers.
+        tz: time zone; None for naive times.
+    """
+    if not np.issubdtype(times.dtype, np.datetime64):
+        return times
+    import pandas as pd
+
+    stamps = pd.DatetimeIndex(times)
+    return stamps.tz_localize("UTC").tz_convert(tz) if tz else stamps
 
 
 def wall_times(times: np.ndarray, tz: str | None) -> np.ndarray:
@@ -19,7 +36,5 @@ def wall_times(times: np.ndarray, tz: str | None) -> np.ndarray:
     """
     if not tz or not np.issubdtype(times.dtype, np.datetime64):
         return times
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex(times.reshape(-1)).tz_localize("UTC").tz_convert(tz).tz_localize(None)
+    stamps = zoned_times(times.reshape(-1), tz).tz_localize(None)
     return np.asarray(stamps.to_numpy()).astype("datetime64[ns]").reshape(times.shape)

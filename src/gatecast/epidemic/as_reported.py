@@ -6,7 +6,7 @@ would leak later reports to a model at an early origin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -27,7 +27,8 @@ class AsReported(Forecaster):
     Args:
         model: the forecaster.
         reported: the panel as it was read, with the same rows as the panels that will be forecast.
-        cumulative: whether the counts are cumulative; decided once, so that it does not change between origins.
+        cumulative: whether the counts are cumulative, or the names of the series that are; decided once, so that it
+            does not change between origins.
         name: column of the forecast; None takes the model's.
 
     Example:
@@ -41,7 +42,11 @@ class AsReported(Forecaster):
         ['Drift']
     """
 
-    def __init__(self, model: Forecaster, reported: Panel, *, cumulative: bool = False, name: str | None = None):
+    horizon = None
+
+    def __init__(
+        self, model: Forecaster, reported: Panel, *, cumulative: bool | Collection[str] = False, name: str | None = None
+    ):
         self.model = model
         self.reported = reported
         self.cumulative = cumulative

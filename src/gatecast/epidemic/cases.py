@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.text import shorten
 from gatecast.data.panel import Panel
-from gatecast.epidemic.counts import daily_counts, looks_cumulative
+from gatecast.epidemic.counts import cumulative_series, daily_counts, total_counted
 
 # names of case columns: counts per day are preferred to totals
 _CASES = (r"new.*(case|confirm|positive)|(case|confirm).*(new|daily)", r"confirm|case|positive|infect")
@@ -30,26 +31,30 @@ class Cases:
     Args:
         reported: as they were read.
         daily: new cases per day, repaired with all that was reported up to the origin.
-        cumulative: whether the reported column is cumulative.
+        cumulative: whether the reported column is cumulative; the names of the series that are, where they differ.
     """
 
     reported: Panel
     daily: Panel
-    cumulative: bool
+    cumulative: bool | frozenset[str]
 
     @classmethod
     def of(cls, reported: Panel, cumulative: bool | str = "auto") -> Cases:
         """Repair the counts of a panel; ``cumulative`` as in :func:`gatecast.epidemic.daily_counts`."""
-        sums = looks_cumulative(reported) if cumulative == "auto" else bool(cumulative)
-        return cls(reported, daily_counts(reported, cumulative=cumulative), sums)
+        sums = cumulative_series(reported, cumulative)
+        alike = bool(sums.all()) if len(set(sums.tolist())) < 2 else frozenset(map(str, reported.ids[sums]))
+        return cls(reported, daily_counts(reported, cumulative=cumulative), alike)
 
     @property
     def before(self) -> list[float]:
         """Cases of each series before its first row, which the differences of a cumulative column do not include."""
-        if not self.cumulative:
-            return [0.0] * len(self.daily)
-        pairs = ((self.reported.series(row), self.daily.series(row)) for row in range(len(self.daily)))
-        return [float(max(np.nanmax(total) - np.nansum(new), 0.0)) for total, new in pairs]
+        sums = cumulative_series(self.reported, self.cumulative)
+        return [
+            max(total_counted(self.reported.series(row)[:, 0]) - float(np.nansum(self.daily.series(row))), 0.0)
+            if sums[row]
+            else 0.0
+            for row in range(len(self.daily))
+        ]
 
 
 def read_cases(
@@ -116,6 +121,11 @@ def _case_column(names: list[str]) -> dict[str, Any]:
 
 def _columns(source: Any, reading: Mapping[str, Any]) -> list[str]:
     """Column names of a frame or text file; empty where only reading it shows them."""
+    if hasattr(source, "read") and hasattr(source, "seek"):
+        text = source.read()
+        source.seek(0)
+        head = (text if isinstance(text, str) else text.decode("utf-8-sig", "replace")).partition("\n")[0]
+        return _header(io.StringIO(head + "\n"), reading)
     if not isinstance(source, str | Path):
         return [str(name) for name in getattr(source, "columns", ())]
     from gatecast.base.files import require_file
@@ -124,6 +134,10 @@ def _columns(source: Any, reading: Mapping[str, Any]) -> list[str]:
     require_file(file)  # before pandas is loaded
     if ".parquet" in file.suffixes or reading.get("header") is not None:
         return []
+    return _header(file, reading)
+
+
+def _header(file: Any, reading: Mapping[str, Any]) -> list[str]:
     import pandas as pd
 
     try:

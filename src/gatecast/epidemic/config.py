@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value, option
+from gatecast.evaluation.forecast import checked_levels
 
 if TYPE_CHECKING:
     from gatecast.training import FitConfig
 
 MODELS = ("seir", "lstm", "hybrid")
-_LEVEL = Bounds(above=0, below=100)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StudyConfig:
         SettingError: for a value out of bounds, or a scenario that cannot be understood.
     """
 
-    horizon: int = option(28, "Days ahead.", least=1)
+    horizon: int = option(28, "Days ahead.", least=1, limit=10_000)
     models: str | Sequence[str] = option(("seir", "lstm"), f"Models next to the baselines, of {', '.join(MODELS)}.")
     scenarios: Any = option(
         (),
@@ -42,10 +42,10 @@ class StudyConfig:
     history: int | None = option(42, "Days before each origin that SEIR is fitted on.", least=14)
     # levels of the forecast hubs
     levels: Sequence[float] = option((50.0, 80.0, 95.0), "Interval levels in percent.")
-    windows: int = option(6, "Origins of the backtest; 0 for none.", least=0)
+    windows: int = option(6, "Origins of the backtest; 0 for none.", least=0, limit=10_000)
     step: int | None = option(None, "Days between two origins. [default: half the horizon]", least=1)
     fit: FitConfig | None = option(None, "Training of the LSTM; None: 300 steps.")
-    seed: int = option(1, "Random seed.")
+    seed: int = option(1, "Random seed.", least=0, limit=2**53)
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -55,10 +55,8 @@ class StudyConfig:
         models = tuple(dict.fromkeys(name.lower() for name in _several(self.models))) or MODELS[:1]
         for name in models:
             check_value(Arg("models"), name, "str", Bounds(one_of=MODELS))
-        for level in self.levels:
-            check_value(Arg("levels"), level, "float", _LEVEL)
         object.__setattr__(self, "models", models)
-        object.__setattr__(self, "levels", tuple(sorted(set(self.levels))))
+        object.__setattr__(self, "levels", checked_levels(list(dict.fromkeys(self.levels))))
         object.__setattr__(self, "scenarios", tuple(map(_scenario, _several(self.scenarios))))
 
     @property

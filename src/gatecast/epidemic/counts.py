@@ -8,7 +8,7 @@ kept: cases are moved to the days they belong to, never dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,13 +16,17 @@ import numpy as np
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Finding
-from gatecast.base.text import plural, time_text
+from gatecast.base.text import plural, shorten, time_text
 from gatecast.data.panel import Panel
 
 _SILENT = 13  # zeros in a row that may be missing reports; a longer run ends the epidemic or the reporting
 _LEVEL = 10.0  # counts per day from which a zero is unlikely to be chance (Poisson: 1 in 20,000)
 _BACKLOG = 3.0  # multiple of the expected count
 _BACK = 28  # days over which a backlog is spread
+_ANEW = 0.1  # share of the total before, from which on a fall is no correction
+_LEAST_TOTAL = 20.0  # cases of a total whose fall is noticed
+_GROWTH = 30  # changes from which on a series decides for itself whether it is cumulative
+_TOTALS = 4  # totals of several days at equal distances, at least
 
 
 @dataclass
@@ -38,6 +42,13 @@ class _Found:
 
 
 _WORDS = {
+    "restart": "{days} on which the cumulative count begins anew, first {first}: counted from 0 there, and the "
+    "{cases:,.0f} cases counted before are kept",
+    "dip": "{days} on which a cumulative count falls to nearly 0 and comes back, first {first}: taken as missing",
+    "totals of several days": "{days} without a number between regular ones, first {first}: each number is the total "
+    "of the days since the one before, and is spread evenly over them, {cases:,.0f} cases",
+    "late report": "{days} without a number before a larger count, first {first}: that count is spread evenly over "
+    "them, {cases:,.0f} cases",
     "cumulative gap": "{days} without a number in a cumulative column, first {first}: the rise over each gap is spread "
     "evenly over its days, {cases:,.0f} cases",
     "withdrawn": "{days} with a negative count, first {first}: {cases:,.0f} cases withdrawn are taken from the {back} "
@@ -51,12 +62,13 @@ _WORDS = {
 }
 
 
-def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool = True) -> Panel:
+def daily_counts(panel: Panel, *, cumulative: bool | str | Collection[str] = "auto", repair: bool = True) -> Panel:
     """New counts per day from a panel of new or cumulative counts; every repair is listed in ``repairs``.
 
     Args:
         panel: counts up to its origin; rows after the origin become missing.
-        cumulative: True, False, or ``"auto"``: a column that hardly ever falls and ends near its largest value is.
+        cumulative: True, False, the names of the series that are, or ``"auto"``: a series that hardly ever falls and
+            ends near its largest value is, also where it begins anew; short series follow the others.
         repair: repair withdrawn cases, days without reports and backlogs; False only takes differences.
 
     Returns:
@@ -70,46 +82,93 @@ def daily_counts(panel: Panel, *, cumulative: bool | str = "auto", repair: bool 
         >>> daily_counts(total, cumulative=True).target[:, 0].tolist()
         [0.0, 20.0, 25.0, 30.0, 30.0, 30.0, 30.0, 28.0]
     """
-    if cumulative not in (True, False, "auto"):
+    if isinstance(cumulative, str) and cumulative != "auto":
         raise SettingError(Arg("cumulative") + f" must be True, False or 'auto', got {cumulative!r}")
     target = np.full(panel.target.shape, np.nan, np.float64)
-    repairs = []
+    repairs: list[Finding] = []
     for column, name in enumerate(panel.target_names):
-        sums = bool(cumulative) if cumulative != "auto" else looks_cumulative(panel, column)
-        if sums:
-            how = "never falls, or hardly ever, and is" if cumulative == "auto" else "is"
-            text = f"{name} {how} read as cumulative; new counts are the differences of two days"
-            repairs.append(Finding(name, text, kind="cumulative", count=len(panel)))
+        sums = cumulative_series(panel, cumulative, column)
+        repairs += _read_as(panel, name, sums, found_out=cumulative == "auto")
         for index in range(len(panel)):
             found = _Found({}, {})
             rows = slice(panel.begin[index], panel.end[index])
-            target[rows, column] = _daily(panel.target[rows, column].astype(np.float64), sums, repair, found)
+            values = panel.target[rows, column].astype(np.float64)
+            target[rows, column] = _daily(values, bool(sums[index]), repair, found)
             repairs += _listed(found, panel, index, name)
     kind = np.float32 if np.nanmax(np.abs(target), initial=0.0) < 2**24 else np.float64
     return replace(panel, target=target.astype(kind), repairs=(*panel.repairs, *repairs))
 
 
-def looks_cumulative(panel: Panel, column: int = 0) -> bool:
-    """Whether most series of a target hardly ever fall and end near their largest value."""
+def cumulative_series(panel: Panel, cumulative: bool | str | Collection[str] = "auto", column: int = 0) -> np.ndarray:
+    """``(series,)`` whether each series counts all cases so far.
+
+    Args:
+        panel: counts as they were reported.
+        cumulative: as in :func:`daily_counts`.
+        column: of the targets.
+    """
+    if isinstance(cumulative, bool):
+        return np.full(len(panel), cumulative)
+    if not isinstance(cumulative, str):
+        return np.array([str(name) in cumulative for name in panel.ids], dtype=bool)
     votes = [_rises(panel.series(index)[:, column]) for index in range(len(panel))]
-    seen = [vote for vote in votes if vote is not None]
-    return bool(seen) and sum(seen) > len(seen) / 2
+    decided = [vote for vote, _ in votes if vote is not None]
+    most = bool(decided) and sum(decided) > len(decided) / 2
+    return np.array([vote if vote is not None and moves >= _GROWTH else most for vote, moves in votes], dtype=bool)
 
 
-def _rises(values: np.ndarray) -> bool | None:
-    """Whether a series hardly ever falls; None where it changes too rarely to decide."""
+def _rises(values: np.ndarray) -> tuple[bool | None, int]:
+    """Whether a series hardly ever falls, falls to nearly 0 left aside, and the changes that show it; None: too few."""
     seen = values[np.isfinite(values)].astype(np.float64)
+    falls = _falls(seen)
     steps = np.diff(seen)
+    steps[falls - 1] = 0  # a count that begins anew
     moves = steps[steps != 0]
     if len(moves) < 10:
-        return None
-    return bool((moves > 0).mean() > 0.95 and seen[-1] >= 0.9 * seen.max() and seen.min() >= 0)
+        return None, len(moves)
+    parts = np.split(seen, falls)
+    ends_high = all(part[-1] >= 0.9 * part.max() for part in parts)
+    rare = len(falls) <= len(seen) / 20
+    return bool((moves > 0).mean() > 0.95 and ends_high and rare and seen.min() >= 0), len(moves)
+
+
+def _falls(seen: np.ndarray) -> np.ndarray:
+    """Positions at which a total falls to a small share of what it was."""
+    before, after = seen[:-1], seen[1:]
+    return np.flatnonzero((before >= _LEAST_TOTAL) & (after <= _ANEW * before)) + 1
+
+
+def total_counted(values: np.ndarray) -> float:
+    """All cases that a cumulative series counts, those before it began anew among them."""
+    kept = _without_dips(values.astype(np.float64), _Found({}, {}))
+    seen = kept[np.isfinite(kept)]
+    return float(sum(part.max() for part in np.split(seen, _falls(seen)))) if len(seen) else 0.0
+
+
+def _read_as(panel: Panel, name: str, sums: np.ndarray, *, found_out: bool) -> Iterator[Finding]:
+    """What is read as cumulative: all series, or some of them by name."""
+    if not sums.any():
+        return
+    how = "never falls, or hardly ever, and is" if found_out else "is"
+    if sums.all():
+        text = f"{name} {how} read as cumulative; new counts are the differences of two days"
+        yield Finding(name, text, kind="cumulative", count=len(panel))
+        return
+    names = shorten([str(one) for one in panel.ids[sums]])
+    text = (
+        f"{name} is cumulative in {plural(int(sums.sum()), 'series', 'series')} ({names}), where it hardly ever falls, "
+        f"and counts per day in the other {int((~sums).sum())}; new counts of the former are differences of two days"
+    )
+    remedy = "give " + Arg("cumulative", True) + " or " + Arg("cumulative", False) + " where all are alike"
+    yield Finding(name, text, remedy, kind="cumulative", count=int(sums.sum()))
 
 
 def _daily(values: np.ndarray, cumulative: bool, repair: bool, found: _Found) -> np.ndarray:
     if cumulative:
-        values = _differences(values, found)
+        values = _differences(_without_dips(values, found), found)
     if repair:
+        if not cumulative:
+            values = _totals_of_days(values, found)
         values = _not_negative(values, found)
         values = _reported_late(values, found)
         values = _not_yet(values, found)
@@ -124,14 +183,77 @@ def _differences(values: np.ndarray, found: _Found) -> np.ndarray:
         return new
     if values[seen[0]] == 0:
         new[seen[0]] = 0.0
+    anew = {int(seen[k]) for k in _falls(values[seen])}
     for last, now in pairwise(seen.tolist()):
-        rise = values[now] - values[last]
+        rise = values[now] - (0.0 if now in anew else values[last])
+        if now in anew:
+            found.add("restart", now, float(values[last]))
         new[last + 1 : now + 1] = _shares(np.ones(now - last), rise)
         if now - last > 1:
             for row in range(last + 1, now):
                 found.add("cumulative gap", row, 0.0)
             found.cases["cumulative gap"] += rise
     return new
+
+
+def _without_dips(values: np.ndarray, found: _Found) -> np.ndarray:
+    """Totals that fall to nearly 0 for a few days and come back, set to missing."""
+    values = values.copy()
+    seen = np.flatnonzero(np.isfinite(values))
+    for k in _falls(values[seen]).tolist():
+        before = values[seen[k - 1]]
+        after = values[seen[k : k + 8]]
+        back = np.flatnonzero(after >= before / 2)
+        if np.isfinite(before) and len(back) and back[0]:
+            for row in seen[k : k + back[0]].tolist():
+                found.add("dip", row, 0.0)
+                values[row] = np.nan
+    return values
+
+
+def _totals_of_days(values: np.ndarray, found: _Found) -> np.ndarray:
+    """Spread numbers with empty days before them over those days, where they are totals of the days since the last.
+
+    A weekly report is a run of such numbers; after a weekend without reports it is one. Where counts per day are known,
+    a total is nearer to their level times the days than to the level; where none are, the run has to be regular.
+    """
+    made = values.copy()
+    seen = np.flatnonzero(np.isfinite(values))
+    gaps = np.diff(seen)
+    edges = np.diff(np.concatenate([[0], (gaps > 1).astype(int), [0]]))
+    for start, stop in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
+        rows, days = seen[start : stop + 1], gaps[start:stop]
+        if not _are_totals(values, made[: rows[0] + (start > 0)], rows, days):
+            continue
+        kind = "totals of several days" if len(rows) >= _TOTALS else "late report"
+        if start == 0:  # the first number is a total as well, mostly of days before the first row
+            rows, days = np.append(rows[0], rows), np.append(int(np.median(days)), days)
+        for row, count in zip(rows[1:].tolist(), days.tolist(), strict=True):
+            begin = max(0, row - count + 1)
+            made[begin : row + 1] = _shares(np.ones(count), values[row])[begin - row - 1 :]
+            found.rows.setdefault(kind, []).extend(range(begin, row))
+            found.cases[kind] = found.cases.get(kind, 0.0) + float(values[row])
+    return made
+
+
+def _are_totals(values: np.ndarray, before: np.ndarray, rows: np.ndarray, days: np.ndarray) -> bool:
+    """Whether the numbers of a run are totals of the days since the one before.
+
+    Args:
+        values: of the series.
+        before: counts per day before the run.
+        rows: positions of the numbers; the first is the last before the gaps.
+        days: from one number to the next.
+    """
+    several, level = len(rows) >= _TOTALS, _level(before)
+    if np.isfinite(before).sum() < 7 or level < _LEVEL:
+        regular = several and (days == np.median(days)).mean() >= 0.8 and days.max() <= _BACK + 3
+        return bool(regular and np.median(values[rows]) >= _LEVEL)
+    if np.median(values[rows[1:]] / np.sqrt(days)) < level:
+        return False
+    after = values[rows[-1] + 1 :]
+    after = after[np.isfinite(after)][:7]
+    return several or bool(len(after) >= 2 and np.median(after) <= values[rows[-1]] / np.sqrt(days[-1]))
 
 
 def _not_negative(values: np.ndarray, found: _Found) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ import numpy as np
 
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
+from gatecast.base.options import is_number
+from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,17 +22,46 @@ if TYPE_CHECKING:
 DEFAULT_LEVELS = (80, 95)
 
 
+HIGHEST_LEVEL = 99.99  # of an interval, in percent
+
+
+def checked_levels(levels: Any) -> tuple[float, ...]:
+    """The levels of central intervals in percent, ascending.
+
+    Raises:
+        SettingError: no list of numbers above 0 and below 100, a share such as 0.8 instead of 80, or one of them
+            twice.
+    """
+    if isinstance(levels, str) or not isinstance(levels, Iterable):
+        one = [levels] if is_number(levels) and 1 <= float(levels) < 100 else [80, 95]
+        raise SettingError(Arg("levels") + f" must be a list of percentages, got {levels!r}", Arg("levels", one))
+    given: tuple[Any, ...] = tuple(levels)
+    for level in given:
+        if not is_number(level) or not 0 < level < 100:
+            problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level!r}"
+            raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
+        if level > HIGHEST_LEVEL:  # its ends would be infinite
+            problem = Arg("levels") + f" must be at most {HIGHEST_LEVEL}, got {level}"
+            raise SettingError(problem, "take " + Arg("levels", [HIGHEST_LEVEL]) + " or less")
+    shown = [_percent(float(level)) for level in given]
+    if any(level < 1 for level in given):  # shares, as other libraries take them
+        near = [_percent(100 * level) if level < 1 else level for level in shown]
+        problem = Arg("levels") + f" must be percentages, got {', '.join(f'{level:g}' for level in shown)}"
+        raise SettingError(problem, "did you mean " + Arg("levels", near) + "?")
+    if len(set(shown)) < len(shown):
+        twice = next(level for level in shown if shown.count(level) > 1)
+        problem = Arg("levels") + f" must differ, got {twice:g} twice"
+        raise SettingError(problem, "take " + Arg("levels", sorted(set(shown))))
+    return tuple(sorted(given))
+
+
 def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
     """Probabilities of the ends of central intervals, with the median: ``[80] → (0.1, 0.5, 0.9)``.
 
     Raises:
-        SettingError: for a level outside (0, 100).
+        SettingError: as :func:`checked_levels`.
     """
-    for level in levels:
-        if not 0 < level < 100:
-            problem = Arg("levels") + f" must be percentages above 0 and below 100, got {level}"
-            raise SettingError(problem, "e.g. " + Arg("levels", [80, 95]))
-    tails = {round((100 - level) / 200, 6) for level in levels}
+    tails = {round((100 - level) / 200, 6) for level in checked_levels(levels)}
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 
 
@@ -91,7 +122,13 @@ class Forecast:
         raise UnknownNameError(f"the forecast has no quantile {probability}", f"it has {names}")
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the central interval, each ``(series, horizon, targets)``."""
+        """Lower and upper end of the central interval, each ``(series, horizon, targets)``.
+
+        Raises:
+            SettingError: the level is no percentage.
+            UnknownNameError: the forecast does not have it.
+        """
+        checked_levels([level])
         tail = (100 - level) / 200
         return self.quantile(tail), self.quantile(1 - tail)
 
@@ -111,8 +148,8 @@ class Forecast:
         per_series = horizon * targets
         columns: dict[str, Any] = {
             "unique_id": np.repeat(self.ids, per_series),
-            "ds": _zoned(np.repeat(self.times.reshape(-1), targets), self.panel),
-            "cutoff": _zoned(np.repeat(self.panel.cutoffs, per_series), self.panel),
+            "ds": zoned_times(np.repeat(self.times.reshape(-1), targets), self.panel.tz),
+            "cutoff": zoned_times(np.repeat(self.panel.cutoffs, per_series), self.panel.tz),
         }
         if targets > 1:
             columns["variable"] = np.tile(np.array(self.panel.target_names, dtype=object), series * horizon)
@@ -147,13 +184,3 @@ class Forecast:
 def _percent(level: float) -> float:
     rounded = round(level, 4)
     return int(rounded) if rounded == int(rounded) else rounded
-
-
-def _zoned(times: np.ndarray, panel: Panel) -> Any:
-    """Times as pandas shows them: in the panel's time zone, or the plain integers."""
-    import pandas as pd
-
-    if panel.freq.is_integer:
-        return times
-    stamps = pd.DatetimeIndex(times)
-    return stamps.tz_localize("UTC").tz_convert(panel.tz) if panel.tz else stamps

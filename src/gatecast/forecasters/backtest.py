@@ -11,14 +11,15 @@ import numpy as np
 
 from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError, UnknownNameError
 from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
-from gatecast.base.text import plural
+from gatecast.base.options import HORIZON, WINDOWS, check_value
+from gatecast.base.text import plural, shorten
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
-from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, checked_levels
+from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
+from gatecast.forecasters.seasons import season_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,15 +155,11 @@ class Backtest:
         """Forecasts from every past origin over the actual values, by matplotlib (extra ``plot``).
 
         Args:
-            ids: series to draw, one below the other; None takes the first.
+            ids: as for :meth:`Forecast.plot`, which says what is returned and raised too.
             models: names of the models to draw; None takes all.
-            ax: matplotlib axes for a single series and target; None makes a figure.
-
-        Returns:
-            The axes; an array of them where several series or targets are drawn.
+            ax: as there.
 
         Raises:
-            MissingExtraError: without matplotlib.
             SettingError: for a model that the backtest does not have.
         """
         from gatecast.forecasters.backtest_plot import plot_backtest
@@ -198,7 +195,8 @@ def backtest(
             ``failed``, and the others go on.
         panel: the series.
         horizon: steps ahead.
-        windows: number of origins; reduced, with a note, where the series are too short.
+        windows: number of origins; where series are too short for it, they are left out, or all get fewer: whichever
+            leaves the more windows over all series. A note says so.
         step: rows between two origins; None takes ``horizon`` (no overlap).
         refit: fit again at every origin; False fits once, before the first.
         levels: central interval levels in percent.
@@ -216,18 +214,19 @@ def backtest(
     """
     step = horizon if step is None else step
     _check(models, horizon, windows, step)
+    levels = checked_levels(levels)
     check_workers(workers)
     panel = panel if future_known else _hide_future(panel)
-    season = panel.season if season is None else season
-    windows, alive, notes = _plan(panel, horizon, windows, step, season)
+    windows, alive, notes = _plan(panel, horizon, windows, step, season_of(season, panel))
     panel = panel.take(alive) if len(alive) < len(panel) else panel
+    season = season_of(season, panel)
     cuts = [horizon + step * back for back in reversed(range(windows))]
     origins = [panel.cut(rows) for rows in cuts]
     parts = [[rows] for rows in cuts] if refit else [cuts]
     jobs = [(model, part) for model in models for part in parts]
     runs, failed, missing = dict[str, _ModelRun](), dict[str, str](), list(left_out)
     with progress_bar("backtest", len(models) * windows, progress) as advance:
-        results = run_jobs(_run_model, (panel, horizon, tuple(levels)), jobs, workers=workers)
+        results = run_jobs(_run_model, (panel, horizon, levels), jobs, workers=workers)
         for (model, part), result in zip(jobs, results, strict=True):
             advance(len(part), model.name)
             if isinstance(result, _ModelRun):
@@ -247,7 +246,7 @@ def backtest(
         season=season,
         panel=panel,
         cutoffs=np.array([origin.cutoffs.max() for origin in origins]),
-        levels=tuple(sorted(levels)),
+        levels=levels,
         step=step,
         seconds={name: run.seconds for name, run in runs.items()},
         failed=failed,
@@ -274,8 +273,8 @@ def seasonal_scales(panel: Panel, season: int) -> np.ndarray:
 def _check(models: Sequence[Forecaster], horizon: int, windows: int, step: int) -> None:
     if not models:
         raise SettingError("backtest needs at least one model", "e.g. backtest([Naive()], panel, 14)")
-    for name, value in {"horizon": horizon, "windows": windows, "step": step}.items():
-        check_value(Arg(name), value, "int", AT_LEAST_1)
+    for name, value, bounds in (("horizon", horizon, HORIZON), ("windows", windows, WINDOWS), ("step", step, HORIZON)):
+        check_value(Arg(name), value, "int", bounds)
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -288,22 +287,37 @@ def _hide_future(panel: Panel) -> Panel:
 
 
 def _plan(panel: Panel, horizon: int, windows: int, step: int, season: int) -> tuple[int, np.ndarray, list[str]]:
-    """Number of windows that most series can hold, positions of the series that can, and notes."""
+    """Number of windows, positions of the series that hold as many, and notes.
+
+    The number is the one that gives the most windows over all series: a few short series are left out, and many
+    shorten the backtest. Of two numbers that give as many, the larger is taken.
+    """
     comfortable = 2 * horizon + season  # rows left to learn from at the first origin
-    typical = int(np.median(panel.lengths)) if len(panel) else 0
-    fitting = max(1, (typical - comfortable - horizon) // step + 1)
-    reduced = min(windows, fitting)
-    least = horizon + step * (reduced - 1) + (comfortable if reduced > 1 else 2)
+    needs = [horizon + step * back + (comfortable if back else 2) for back in range(windows)]
+    held = [int((panel.lengths >= least).sum()) for least in needs]
+    if not held[0]:
+        raise _too_short(panel, horizon, needs[0])
+    reduced = max(range(1, windows + 1), key=lambda count: (count * held[count - 1], count))
+    least = needs[reduced - 1]
     alive = np.flatnonzero(panel.lengths >= least)
-    if not len(alive):
-        raise _too_short(panel, horizon, least)
     notes = []
     if reduced < windows:
-        notes.append(f"{plural(reduced, 'window')} instead of {windows}: the series have only {typical} rows.")
+        notes.append(_reduced_note(panel, windows, reduced, needs[-1]))
     if len(alive) < len(panel):
-        short = len(panel) - len(alive)
-        notes.append(f"{short} of {len(panel)} series left out of the backtest: fewer than {least} rows.")
+        short = panel.ids[panel.lengths < least]
+        which = f"{len(short)} of {len(panel)} series left out of the backtest"
+        notes.append(f"{which}: fewer than {least} rows ({shorten(list(map(str, short)), 5)}).")
     return reduced, alive, notes
+
+
+def _reduced_note(panel: Panel, windows: int, reduced: int, needed: int) -> str:
+    """Why there are fewer windows than requested, and which series have enough rows for all of them."""
+    said = f"{plural(reduced, 'window')} instead of {windows}:"
+    short = panel.ids[panel.lengths < needed]
+    if len(short) == len(panel):
+        return f"{said} the longest series has {int(panel.lengths.max())} rows, and {windows} need {needed}."
+    which = f"{len(short)} of {len(panel)} series have fewer than {needed} rows ({shorten(list(map(str, short)), 5)})"
+    return f"{said} {which}. A backtest of the other series alone has {windows}."
 
 
 def _too_short(panel: Panel, horizon: int, least: int) -> DataError:

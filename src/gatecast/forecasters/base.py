@@ -8,13 +8,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
-from gatecast.base.errors import NotFittedError, SettingError
+import numpy as np
+
+from gatecast.base.errors import ForecastError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call
-from gatecast.base.options import Bounds, call_text, check_value
+from gatecast.base.options import HORIZON, Bounds, call_text, check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
 
 AT_LEAST_1 = Bounds(least=1)
+SAMPLES = Bounds(least=1, limit=1_000_000)
 
 
 class Forecaster(ABC):
@@ -26,7 +29,7 @@ class Forecaster(ABC):
     """
 
     name: str = "forecaster"
-    horizon: int | None = None
+    horizon: int | None  # None or absent: ``predict`` must be given one
     panel_: Panel
     _set_last = "panel_"  # the attribute that tells a fitted model: ``fit`` sets it last
     _fixed_horizon = False  # whether ``horizon`` is the most steps that the fitted model can forecast
@@ -34,6 +37,16 @@ class Forecaster(ABC):
     @abstractmethod
     def fit(self, panel: Panel) -> Self:
         """Learn from the panel up to its origin; nothing after it is read."""
+
+    def check(self, panel: Panel) -> None:
+        """What can be known before ``fit``: the errors that it would raise for settings and panel, without training.
+
+        Raises:
+            DataError, SettingError: as ``fit`` raises them.
+        """
+        if self.horizon is not None:
+            self._steps(None)
+            _require_dates(panel, self.horizon)
 
     @abstractmethod
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
@@ -52,7 +65,8 @@ class Forecaster(ABC):
 
         Args:
             horizon: steps ahead; None takes the forecaster's own.
-            panel: series to forecast; must have the columns of the panel of ``fit``.
+            panel: series to forecast; must have the columns of the panel of ``fit``. To a loaded forecaster it may hold
+                only the rows after those that the model file keeps.
             levels: central interval levels in percent.
             samples: number of joint sample paths to draw as well.
             future: frame with the known covariates of the steps ahead (see ``panel.future_frame``).
@@ -66,14 +80,20 @@ class Forecaster(ABC):
         horizon = self._steps(horizon)
         level_quantiles(levels)
         if samples is not None:
-            check_value(Arg("samples"), samples, "int", AT_LEAST_1)
+            check_value(Arg("samples"), samples, "int", SAMPLES)
         panel = self._panel(panel)
+        _require_dates(panel, horizon)
         steps = self._covariate_steps()
-        if future is not None and steps:
+        if future is not None and not steps:
+            problem = Arg("future") + f" applies to nothing: {self.name} uses no covariates"
+            raise SettingError(problem, "leave it out, or take a model that does, e.g. an LSTMForecaster")
+        if future is not None:
             from gatecast.data.read.future import add_future
 
             panel = add_future(panel, future, horizon=steps)
-        return self._forecast(panel, horizon, levels, samples)
+        forecast = self._forecast(panel, horizon, levels, samples)
+        _require_finite(forecast)
+        return forecast
 
     # ── what predict asks ─────────────────────────────────────────────────────────────────────────────────────────
     def _require_fitted(self) -> None:
@@ -86,7 +106,7 @@ class Forecaster(ABC):
         horizon = own if horizon is None else horizon
         if horizon is None:
             raise SettingError(f"{self.name} has no horizon", "give one, e.g. " + Arg("horizon", 14))
-        check_value(Arg("horizon"), horizon, "int", AT_LEAST_1)
+        check_value(Arg("horizon"), horizon, "int", HORIZON)
         if self._fixed_horizon and own is not None and horizon > own:
             raise SettingError(
                 f"{self.name} was fitted for " + Arg("horizon", int(own)) + f", got {horizon}",
@@ -96,15 +116,20 @@ class Forecaster(ABC):
 
     def _own_horizon(self) -> int | None:
         """Steps ahead where ``predict`` gets no horizon."""
-        return self.horizon
+        return getattr(self, "horizon", None)
 
     def _panel(self, panel: Panel | None) -> Panel:
         """The panel to forecast, as the fitted model expects it."""
         if panel is not None:
             return self._adapted(panel)
-        if not hasattr(self, "panel_"):
+        own = self._own_panel()
+        if own is None:
             raise NotFittedError("a loaded forecaster holds no data", "pass one: " + Arg("panel", ...))
-        return self.panel_
+        return own
+
+    def _own_panel(self) -> Panel | None:
+        """The panel forecast where ``predict`` gets none."""
+        return getattr(self, "panel_", None)
 
     def _adapted(self, panel: Panel) -> Panel:
         """A panel other than that of ``fit``, checked against it."""
@@ -138,3 +163,40 @@ class Forecaster(ABC):
             elif (name, vars(self)[kept]) != ("name", type(self).__name__):
                 given[name] = vars(self)[kept]
         return given
+
+
+def _require_finite(forecast: Forecast) -> None:
+    """Check that no value is infinite, and that none is missing for a series that has values.
+
+    Raises:
+        ForecastError: naming the series and the step.
+    """
+    panel, mean, quantiles = forecast.panel, forecast.mean, forecast.quantiles
+    bad = ~np.isfinite(mean)
+    if quantiles.size:
+        bad |= ~np.isfinite(quantiles).all(axis=-1)
+    for k in np.flatnonzero(bad.any(axis=(1, 2))).tolist():  # a series without any value has no forecast
+        bad[k] &= np.isfinite(panel.series(k)).any(axis=0) | np.isinf(mean[k])
+    if not bad.any():
+        return
+    series, step, target = (int(place[0]) for place in np.nonzero(bad))
+    size = float(np.nanmax(np.abs(panel.series(series)[:, target])))
+    where = f"series {str(panel.ids[series])!r}, step {step + 1} of {panel.target_names[target]}"
+    problem = f"the forecast of {forecast.model} is not finite: {where} (largest value {size:.3g})"
+    raise ForecastError(problem, "divide the values by a power of ten, or take another model", place=panel.source)
+
+
+def _require_dates(panel: Panel, horizon: int) -> None:
+    """Check that every time ahead is one that can be written: they end in the year 2262.
+
+    Raises:
+        SettingError: naming the last step that can.
+    """
+    if panel.freq.is_integer or not len(panel):
+        return
+    room = panel.freq.room_after(panel.cutoffs.max())
+    if horizon > room:
+        raise SettingError(
+            Arg("horizon", horizon) + " ends after the year 2262, the last that a time of nanoseconds holds",
+            "take " + Arg("horizon", max(room, 1)) + " or less",
+        )

@@ -23,12 +23,11 @@ from typing import Self
 
 import numpy as np
 
-from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.seasons import season_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ class NormalForecast:
 
 class LocalBaseline(Forecaster):
     """A formula applied to the history of each series; ``fit`` only keeps the panel. Covariates are not used."""
+
+    horizon = None
 
     def __init__(self, *, seed: int = 1, name: str | None = None):
         self.seed = seed
@@ -175,13 +176,6 @@ def normal_quantiles(mean: np.ndarray, sd: np.ndarray, probabilities: Sequence[f
     """``(…, probabilities)`` quantiles of normal distributions."""
     z = np.array([NormalDist().inv_cdf(p) for p in probabilities])
     return mean[..., None] + sd[..., None] * z
-
-
-def season_of(season: int | None, panel: Panel) -> int:
-    """The season as set, else the panel's."""
-    if season is not None:
-        check_value(Arg("season"), season, "int", AT_LEAST_1)
-    return panel.season if season is None else int(season)
 
 
 def _repeat_season(values: np.ndarray, season: int, horizon: int) -> NormalForecast:

@@ -30,10 +30,11 @@ from gatecast.forecasters.learned import (
     versions,
 )
 from gatecast.forecasters.members import with_own_checkpoint
-from gatecast.forecasters.state_check import check_classifier, check_weights
+from gatecast.forecasters.state_check import check_classifier, with_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
+from gatecast.nn.draws import drawing, injected
 from gatecast.nn.losses import (
     LOSSES,
     CategoricalCrossentropy,
@@ -154,9 +155,9 @@ class LSTMClassifier:
         """A trained network, its best step and its evaluations; ``parts`` are learned from and held back."""
         from gatecast.training.loop import train
 
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            model = SequenceClassifier(*sizes, net, loss)
+        with threads_of(config.threads), drawing(self.seed):
+            with injected():
+                model = SequenceClassifier(*sizes, net, loss)
             steps, (training, held_back) = steps_of(config, len(parts[0])), map(one_window_each, parts)
             run = train(model, data, training, held_back, config, steps=steps, seed=self.seed, name=name)
         return model.eval(), run.best_step, run.entries
@@ -329,12 +330,9 @@ class LSTMClassifier:
             setattr(self, name, facts["fitted"][name])
         self.classes_ = as_array(facts["classes"])
         self.scales_ = Standardizer.from_state(tensors)
-        sizes, weights = (self.n_features_in_, len(self.classes_)), under("model", tensors)
-        check_weights(lambda: SequenceClassifier(*sizes, self._net(), self._loss()), weights, "model")
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced
-            model = SequenceClassifier(*sizes, self._net(), self._loss())
-        model.load_state_dict(weights)
-        self.model_ = model.eval()
+        sizes, config, loss = (self.n_features_in_, len(self.classes_)), self._net(), self._loss()
+        weights = under("model", tensors)
+        self.model_ = with_weights(lambda: SequenceClassifier(*sizes, config, loss), weights, "model")
 
 
 def _scaled(sequence: Float[np.ndarray, "time features"], scales: Standardizer) -> Float[np.ndarray, "time features"]:

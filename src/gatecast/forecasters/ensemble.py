@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,6 +23,7 @@ from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
 STATISTICAL_SERIES = 500  # more series: statistical models would take too long
 
 
+@dataclass(eq=False, repr=False)
 class Ensemble(Forecaster):
     """Weighted average of several forecasters: of their means, and of each quantile (Vincent averaging).
 
@@ -36,12 +37,12 @@ class Ensemble(Forecaster):
         name: column of the forecast.
     """
 
-    def __init__(
-        self, members: Sequence[Forecaster], weights: Sequence[float] | None = None, *, name: str = "Ensemble"
-    ):
-        self.members = members
-        self.weights = weights
-        self.name = name
+    horizon = None
+
+    members: Sequence[Forecaster]
+    weights: Sequence[float] | None = None
+    _: KW_ONLY
+    name: str = "Ensemble"
 
     def fit(self, panel: Panel) -> Self:
         if not self.members:
@@ -138,6 +139,7 @@ def _blend_error(result: Backtest, blend: Mapping[str, float]) -> float:
     return float(np.nanmean(error))
 
 
+@dataclass(eq=False, repr=False)
 class AutoSelect(Forecaster):
     """Backtests the candidates on the panel given to ``fit`` and keeps the best, or a blend of the best.
 
@@ -157,21 +159,11 @@ class AutoSelect(Forecaster):
     """
 
     horizon: int
-
-    def __init__(
-        self,
-        horizon: int,
-        candidates: Sequence[Forecaster] | None = None,
-        *,
-        windows: int = 3,
-        blend: int = 3,
-        name: str = "auto",
-    ):
-        self.horizon = horizon
-        self.candidates = candidates
-        self.windows = windows
-        self.blend = blend
-        self.name = name
+    candidates: Sequence[Forecaster] | None = None
+    _: KW_ONLY
+    windows: int = 3
+    blend: int = 3
+    name: str = "auto"
 
     def fit(self, panel: Panel) -> Self:
         candidates = list(self.candidates) if self.candidates is not None else _candidates(panel, self.horizon)

@@ -15,22 +15,25 @@ https://arxiv.org/abs/2205.13504; fitted in closed form as in Toner & Darlow (20
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
 import numpy as np
 
 from gatecast.base.errors import DataError
-from gatecast.base.findings import Arg
-from gatecast.base.options import check_value
+from gatecast.base.findings import Arg, Call
+from gatecast.base.options import Bounds, check_value
 from gatecast.data.blocks import blocks
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters.base import Forecaster
 
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)  # in units of the mean squared lag, times windows
 CELLS = 16_000_000  # float32 values of all windows together: 64 MB
 MAX_CONTEXT = 720
+SPARSE = 0.25  # share of rows that repeat the one before, from which demand counts as intermittent
+STEP_PRIOR = 20  # residuals of a step; below, its width in intermittent demand is rather that of all steps
+LINEAR_CONTEXT = Bounds(least=1, limit=100_000)
 MIN_CHECKS = 8  # fewer windows to choose by: residuals come from leaving one out
 
 
@@ -61,6 +64,7 @@ class Selected:
     ridge: float
 
 
+@dataclass(eq=False, repr=False)
 class LinearAR(Forecaster):
     """Ridge regression of the horizon on the context, pooled over all series and targets. Covariates are not used.
 
@@ -76,41 +80,54 @@ class LinearAR(Forecaster):
     Attributes:
         weights_: ``(context, horizon)`` W; the last row is the intercept.
         choice_: lags, prior and ridge chosen.
+        sparse_: whether many targets repeat the last value (intermittent demand).
     """
 
-    horizon: int
     _fixed_horizon = True
 
-    def __init__(self, horizon: int, context: int | None = None, *, seed: int = 1, name: str = "LinearAR"):
-        self.horizon = horizon
-        self.context = context
-        self.seed = seed
-        self.name = name
+    horizon: int
+    context: int | None = None
+    _: KW_ONLY
+    seed: int = 1
+    name: str = "LinearAR"
+
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
+        self.clone()._prepare(panel)
 
     def fit(self, panel: Panel) -> Self:
+        cases = self._prepare(panel)
+        train, check = _split(cases, self.horizon)
+        seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
+        self.choice_ = _choose(train, check, self._contexts(panel), seasons)
+        self.weights_ = _ridge(cases, self.choice_, self.context_)
+        checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
+        self.sparse_ = _repeated(cases) > SPARSE
+        if checked and not self.sparse_:
+            self.residuals_ = _residuals(check, _ridge(train, self.choice_, self.context_))
+        else:  # few windows, or few of them with a sale: the last alone may hold none
+            self.residuals_ = _left_out(cases, self.choice_)
+        self.panel_ = panel
+        return self
+
+    def _prepare(self, panel: Panel) -> Cases:
+        """The windows to learn from, after the checks of settings and panel."""
         self._steps(None)
         if self.context is not None:
-            check_value(Arg("context"), self.context, "int", AT_LEAST_1)
+            check_value(Arg("context"), self.context, "int", LINEAR_CONTEXT)
         options = self._contexts(panel)
         self.context_, self.season_ = options[-1], panel.season
         cases = _collect(panel, self.context_, self.horizon, self.seed)
         if not len(cases.age):
             raise self._no_windows(panel)
-        train, check = _split(cases, self.horizon)
-        seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]
-        self.choice_ = _choose(train, check, options, seasons)
-        self.weights_ = _ridge(cases, self.choice_, self.context_)
-        checked = len(check.age) >= MIN_CHECKS and len(train.age) >= MIN_CHECKS
-        weights = _ridge(train, self.choice_, self.context_) if checked else None
-        self.residuals_ = _residuals(check, weights) if weights is not None else _left_out(cases, self.choice_)
-        self.panel_ = panel
-        return self
+        return cases
 
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
         mean, scale = self._point(panel, horizon)
         probabilities = level_quantiles(levels)
-        width = _residual_quantiles(self.residuals_[:, :horizon], probabilities)
+        width = _residual_quantiles(self.residuals_[:, :horizon], probabilities, STEP_PRIOR if self.sparse_ else 0)
         quantiles = np.sort(mean[..., None] + scale[:, None, :, None] * width[:, None], axis=-1)
+        quantiles = _around(mean, quantiles, probabilities)
         paths = None if samples is None else self._paths(mean, scale, samples)
         empty = int(np.isnan(mean[:, 0]).any(axis=1).sum())
         notes = (f"{empty} of {len(panel)} series has no observation at all and gets no forecast.",) if empty else ()
@@ -120,10 +137,10 @@ class LinearAR(Forecaster):
         """``(series, horizon, targets)`` forecast and ``(series, targets)`` scale."""
         mean = np.full((len(panel), horizon, panel.targets), np.nan)
         scale = np.zeros((len(panel), panel.targets))
-        for chosen, values in blocks(panel, last=10 * self.context_):
+        for chosen, values in blocks(panel, last=_memory(self.context_)):
             filled = _fill(np.moveaxis(values, 1, 2))
             context = _padded(filled, self.context_)
-            size = _scale(context, 0.1 * _change(filled, self.season_), self.season_)
+            size = _scale(context, _floor(filled, self.season_), self.season_)
             last = context[..., -1:]
             lags = (context - last) / np.where(size > 0, size, 1)[..., None]
             lags[..., -1] = size > 0
@@ -157,8 +174,9 @@ class LinearAR(Forecaster):
             return DataError(problem, "take a shorter " + Arg("horizon"), place=panel.source)
         ranges = [np.fmax.reduce(rows) - np.fmin.reduce(rows) for _, rows in panel if len(rows)]
         if not np.any(np.array(ranges) > 0):
-            return DataError(f"{self.name} has nothing to learn: all series are constant", "take Naive")
-        return DataError(f"{self.name} needs {rows} that vary and are mostly observed", "take Naive")
+            return DataError(f"{self.name} has nothing to learn: all series are constant", "take " + Call("Naive"))
+        problem = f"{self.name} needs {rows} that are mostly observed and not the same as a season before"
+        return DataError(problem, "take " + Call("SeasonalNaive" if panel.season > 1 else "Naive"))
 
 
 # ── windows ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -213,7 +231,7 @@ def _cut(
     """Lags, targets and ages of the windows that are mostly observed and not constant."""
     view = np.lib.stride_tricks.sliding_window_view
     inside, ahead = view(filled, context, axis=1)[row, start], view(series, horizon, axis=1)[row, start + context]
-    size = _scale(inside, 0.1 * _change(filled[:, -10 * context :], season)[row], season)
+    size = _scale(inside, _floor(filled[:, -_memory(context) :], season)[row], season)
     total = np.concatenate([np.zeros((len(seen), 1), np.int64), seen.cumsum(axis=1)], axis=1)
     observed = 2 * (total[row, start + context] - total[row, start]) >= context
     good = observed & (2 * np.isfinite(ahead).sum(axis=1) >= horizon) & (size > 0)
@@ -239,13 +257,36 @@ def _padded(filled: np.ndarray, context: int) -> np.ndarray:
     return np.concatenate([np.repeat(filled[..., :1], max(0, missing), axis=-1), filled[..., -context:]], axis=-1)
 
 
+def _memory(context: int) -> int:
+    """Rows before the origin whose changes give the least scale: a year of days, where the context is short."""
+    return max(10 * context, 366)
+
+
+def _apart(values: np.ndarray, season: int) -> np.ndarray:
+    """Changes over a season along the last axis; without a whole season the deviations from the mean."""
+    if 1 < season < values.shape[-1]:
+        return values[..., season:] - values[..., :-season]
+    return values - _mean(values)[..., None]
+
+
 def _change(values: np.ndarray, season: int) -> np.ndarray:
     """Mean absolute change over a season along the last axis; without a whole season the mean absolute deviation."""
-    if 1 < season < values.shape[-1]:
-        apart = values[..., season:] - values[..., :-season]
-    else:
-        apart = values - _mean(values)[..., None]
-    return _mean(np.abs(apart))
+    return _mean(np.abs(_apart(values, season)))
+
+
+def _floor(values: np.ndarray, season: int) -> np.ndarray:
+    """Least scale of a window, from a longer stretch of its series: a tenth of the mean change there.
+
+    The whole of it where many rows repeat the one before: a context of intermittent demand may hold one sale or none,
+    and an error divided by the size of such a context says nothing about another.
+    """
+    return np.where(_repeats(values) > SPARSE, 1.0, 0.1) * _change(values, season)
+
+
+def _repeats(values: np.ndarray) -> np.ndarray:
+    """Share of the observed rows that repeat the one before, along the last axis."""
+    steps = np.diff(values, axis=-1)
+    return (steps == 0).sum(axis=-1) / np.maximum(np.isfinite(steps).sum(axis=-1), 1)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -332,6 +373,21 @@ def _residuals(cases: Cases, weights: np.ndarray) -> np.ndarray:
     return cases.ahead - cases.lags[:, -len(weights) :] @ weights.astype(np.float32)
 
 
+def _repeated(cases: Cases) -> float:
+    """Share of the windows whose first target repeats the last value."""
+    return float((cases.ahead[:, 0] == 0).mean())
+
+
+def _around(mean: np.ndarray, quantiles: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Quantiles whose central intervals contain the point forecast.
+
+    It is a mean: the median error of a sparse series is below 0, and a narrow band around it would lie below the mean.
+    """
+    p = np.array(probabilities)
+    inner = np.where(p < 0.5, np.minimum(quantiles, mean[..., None]), quantiles)
+    return np.where(p > 0.5, np.maximum(inner, mean[..., None]), inner)
+
+
 def _left_out(cases: Cases, choice: Selected) -> np.ndarray:
     """Residuals of each window as if it had not been fitted on: e / (1 - zᵀ(ZᵀZ + λI)⁻¹z)."""
     weights, inverse = _solve(cases, choice)
@@ -340,8 +396,13 @@ def _left_out(cases: Cases, choice: Selected) -> np.ndarray:
     return _residuals(cases, weights) / np.maximum(1 - leverage, 0.05)[:, None]
 
 
-def _residual_quantiles(residuals: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
-    """``(horizon, probabilities)`` quantiles of the scaled error: one shape for all steps, a width for each."""
-    width = np.sqrt(np.nanmean(residuals**2, axis=0))
+def _residual_quantiles(residuals: np.ndarray, probabilities: Sequence[float], prior: int) -> np.ndarray:
+    """``(horizon, probabilities)`` quantiles of the scaled error: one shape for all steps, a width for each.
+
+    The width of a step is drawn to that of all steps, which weighs as much as ``prior`` residuals.
+    """
+    square, count = np.nanmean(residuals**2, axis=0), np.isfinite(residuals).sum(axis=0)
+    trust = count / np.maximum(count + prior, 1)
+    width = np.sqrt(trust * square + (1 - trust) * np.nanmean(residuals**2))
     shape = residuals / np.where(width > 0, width, 1)
     return width[:, None] * np.nanquantile(shape, probabilities)

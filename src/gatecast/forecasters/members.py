@@ -14,10 +14,11 @@ from gatecast.batches.scalers import Scaler
 from gatecast.batches.windows import WindowOrigins, Windows
 from gatecast.data.panel import Panel
 from gatecast.forecasters.linear import LinearAR
-from gatecast.forecasters.state_check import check_weights
+from gatecast.forecasters.state_check import with_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
+from gatecast.nn.draws import drawing, injected
 from gatecast.nn.heads import Head
 from gatecast.training.config import FitConfig
 from gatecast.training.own_files import require_own_files
@@ -46,14 +47,18 @@ class Blueprint:
     linear: Tensor | None = None
 
     def build(self) -> ForecastModel:
-        """A fresh network, with weights drawn from PyTorch's generator."""
+        """A fresh network, with weights drawn from this thread's generator."""
+        with injected():
+            return self._built()
+
+    def _built(self) -> ForecastModel:
         model = ForecastModel(self.shapes, self.net, self.scaler, self.head, loss_weight=self.loss_weight)
         if self.linear is not None:
             model.set_linear(self.linear)
         return model
 
     def load(self, weights: Mapping[str, Tensor], name: str) -> ForecastModel:
-        """A network with these weights; PyTorch's generator stays as it is.
+        """A network with these weights; nothing is drawn.
 
         Args:
             weights: as its ``state_dict`` has them.
@@ -62,11 +67,7 @@ class Blueprint:
         Raises:
             SettingError: they are those of another network.
         """
-        check_weights(self.build, weights, name)
-        with torch.random.fork_rng(devices=[]):
-            model = self.build()
-        model.load_state_dict(weights)
-        return model.eval()
+        return with_weights(self._built, weights, name)
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,7 @@ def train_members(
     models, runs = [], []
     for member, seed in enumerate(seeds):
         own, name = _of_member(config, member, steps)
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with threads_of(config.threads), drawing(seed):
             model, total = blueprint.build(), steps_of(own, origins[0].total)
             runs.append(train(model, windows, *origins, own, steps=total, seed=seed, name=name))
         models.append(model.eval())

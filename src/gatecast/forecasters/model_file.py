@@ -1,8 +1,8 @@
 """One file for the state of a fitted model: safetensors and JSON in a zip, with a checksum of every entry.
 
 Inside: ``manifest.json`` (format, version, checksum of every other entry), ``model.json`` (settings, shapes, schema of
-the data, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration). Nothing in
-it can run code, and the training data is not in it.
+the data, what ran) and ``tensors.safetensors`` (weights of each member, covariate statistics, calibration, and the last
+rows of each series unless it is saved without them). Nothing in it can run code.
 """
 
 from __future__ import annotations

@@ -15,14 +15,16 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.options import Bounds, check_value
+from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
+from gatecast.batches.unit import from_unit, in_unit
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
 from gatecast.data.panel import Panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
-from gatecast.forecasters.base import AT_LEAST_1, Forecaster
+from gatecast.forecasters import kept_rows
+from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
 from gatecast.forecasters.learned import (
     State,
@@ -40,15 +42,18 @@ from gatecast.forecasters.learned import (
 from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.size_check import require_memory
 from gatecast.forecasters.state_check import check_calibration, check_forecaster, check_input_scales
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.nn.draws import drawing
 from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import needs_launch, resolve_world
+from gatecast.training.paths import require_paths
 from gatecast.training.threads import threads_of
 
 if TYPE_CHECKING:
@@ -91,6 +96,7 @@ class LSTMForecaster(Forecaster):
     """
 
     horizon: int
+    kept_: Panel | None  # of a loaded forecaster: the last rows of each series
     _set_last = "models_"
     _fixed_horizon = True
 
@@ -146,6 +152,12 @@ class LSTMForecaster(Forecaster):
         self.panel_, self.fit_seconds_ = panel, time.perf_counter() - clock
         return self
 
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
+        config = resolve_world(self.fit_config or FitConfig())
+        self._check(panel)
+        self._plan(panel, config)
+
     def find_lr(self, panel: Panel, *, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100) -> RateSearch:
         """The learning-rate range test on this panel (Smith 2017); see :func:`gatecast.training.find_lr`.
 
@@ -168,15 +180,16 @@ class LSTMForecaster(Forecaster):
 
         self._check(panel)
         config = self.fit_config or FitConfig()
+        panel, _ = self._in_unit(panel)
         plan, windows = self._plan(panel, config)
         blueprint = self._blueprint(panel, plan, windows, config)
         rates = {"lowest": lowest, "highest": highest}
-        with threads_of(config.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with threads_of(config.threads), drawing(self.seed):
             return find_lr(blueprint.build(), windows, plan.training, config, seed=self.seed, steps=steps, **rates)
 
     def _train(self, panel: Panel, config: FitConfig) -> None:
         """Train, calibrate on the held-back windows and, where the plan says so, train again on all windows."""
+        panel, _ = self._in_unit(panel)
         plan, windows = self._plan(panel, config)
         blueprint = self._blueprint(panel, plan, windows, config)
         seeds = [self.seed + 1000 * member for member in range(self.members)]
@@ -192,6 +205,7 @@ class LSTMForecaster(Forecaster):
         self.schema_, self.ids_ = panel.schema, tuple(map(str, panel.ids))
         self.floor_ = self._floor(panel)
         self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
+        self.least_rows_ = int(plan.training.first.min())
         self.calibration_, self.models_ = calibration, models
 
     def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
@@ -231,12 +245,34 @@ class LSTMForecaster(Forecaster):
             value = getattr(self, name)
             if value is not None:
                 check_value(Arg(name), value, kind, bounds)
+        require_memory(self._net(), members=self.members)
+        require_paths(self.fit_config or FitConfig())
         require_rows(panel, self.horizon)
         require_fit_for(self._head(), panel)
+        self._require_unit(panel)
         if isinstance(self._scaler(), Log1p):
             require_nonnegative(
                 panel, "the scaler log1p takes logarithms", "another scaler, e.g. " + Arg("scaler", "standard")
             )
+
+    def _in_unit(self, panel: Panel) -> tuple[Panel, np.ndarray]:
+        """The panel with extreme series in units of their own, where each window is scaled by its own values."""
+        if self._scaler().relative and not self._head().counts:
+            return in_unit(panel)
+        return panel, np.zeros((len(panel), panel.targets), np.int64)
+
+    def _require_unit(self, panel: Panel) -> None:
+        """Check that values which no scaler brings near 1 are near 1."""
+        if self._scaler().relative or isinstance(self._scaler(), Log1p):
+            return
+        for name, values in panel:
+            seen = values[np.isfinite(values).all(axis=1)].astype(np.float64)
+            spread = float(seen.std(axis=0).max()) if len(seen) else 0.0
+            if spread == 0 or 1e-4 <= spread <= 1e6:
+                continue
+            kept = "the scaler " + self._scaler().name + " keeps the unit of the data"
+            problem = f"{kept}, and the values of series {name!r} spread by {spread:.3g}"
+            raise SettingError(problem, "bring them near 1, or take " + Arg("scaler", "standard"))
 
     def _net(self) -> NetConfig:
         net = self.net or NetConfig()
@@ -269,25 +305,34 @@ class LSTMForecaster(Forecaster):
         require_future(panel, self.horizon)
         probabilities = level_quantiles(levels)
         places = positions(panel, self.ids_) if self._net().id_embedding else None
+        scaled, exponents = self._in_unit(panel)
         windows = Windows(
-            panel, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
+            scaled, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
         predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
         quantiles, paths, unobserved = predictor.at_origin(windows, probabilities, samples, places)
+        quantiles = from_unit(quantiles[:, :horizon], exponents[:, None, :, None])
+        paths = from_unit(paths[:, :, :horizon], exponents[:, None, None]) if samples else paths
         constant = constant_values(panel, self.shapes_.context)
-        quantiles = with_constants(quantiles[:, :horizon], constant[:, None, :, None])
+        quantiles = with_constants(quantiles, constant[:, None, :, None])
         return Forecast(
             model=self.name,
             panel=panel,
             mean=quantiles[..., probabilities.index(0.5)],
             probabilities=probabilities,
             quantiles=quantiles,
-            samples=with_constants(paths[:, :, :horizon], constant[:, None, None]) if samples else None,
+            samples=with_constants(paths, constant[:, None, None]) if samples else None,
             notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
         )
 
     def _adapted(self, panel: Panel) -> Panel:
-        return adapt(panel, self.schema_)
+        panel = adapt(panel, self.schema_)
+        if hasattr(self, "panel_"):  # fitted here: a panel is what the caller wants to forecast from, e.g. a backtest
+            return panel
+        return kept_rows.continued(panel, self.kept_, context=self.shapes_.context, least=self.least_rows_)
+
+    def _own_panel(self) -> Panel | None:
+        return self.panel_ if hasattr(self, "panel_") else getattr(self, "kept_", None)
 
     def _covariate_steps(self) -> int:
         return self.horizon
@@ -335,8 +380,13 @@ class LSTMForecaster(Forecaster):
         }
 
     # ── the model file ────────────────────────────────────────────────────────────────────────────────────────────
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted forecaster to one ``.gatecast`` file (no pickle; the data itself is not in it).
+    def save(self, path: str | Path, *, history: bool = True) -> Path:
+        """Write the fitted forecaster to one ``.gatecast`` file (no pickle).
+
+        Args:
+            path: of the file; the suffix is added where it lacks.
+            history: keep the last rows of each series (as many as the network reads), so that ``predict`` can be given
+                the rows that came after them only. False: no row of the data is in the file.
 
         Raises:
             NotFittedError: before ``fit``.
@@ -344,10 +394,14 @@ class LSTMForecaster(Forecaster):
         """
         from gatecast.forecasters.model_file import write
 
-        return write(path, *self.to_state())
+        return write(path, *self.to_state(history=history))
 
-    def to_state(self) -> State:
-        """Settings and everything learned, without the data: facts as JSON holds them, and tensors."""
+    def to_state(self, *, history: bool = True) -> State:
+        """Settings and everything learned: facts as JSON holds them, and tensors.
+
+        Args:
+            history: with the last rows of each series, as in :meth:`save`.
+        """
         if not hasattr(self, "models_"):
             raise NotFittedError("save needs a fitted forecaster", "call " + Call("fit", ...) + " first")
         fit = portable(self.fit_config).to_dict()
@@ -362,6 +416,10 @@ class LSTMForecaster(Forecaster):
             "scaler": named_state(self._scaler(), SCALERS),
             "described": {**self.describe(), "fit": fit},
         }
+        panel = self._own_panel() if history else None
+        if panel is not None:
+            facts["kept"], rows = kept_rows.to_state(kept_rows.last_rows(panel, self.shapes_.context))
+            tensors |= prefixed("kept", rows)
         return facts | learned, tensors
 
     @classmethod
@@ -379,6 +437,8 @@ class LSTMForecaster(Forecaster):
         if facts["shapes"]["outputs"] != forecaster._head().outputs:
             raise SettingError(f"shapes.outputs must be {forecaster._head().outputs}, that of the head")
         forecaster._set_learned(facts, tensors)
+        kept = facts.get("kept")  # files of earlier versions keep no rows
+        forecaster.kept_ = kept_rows.from_state(kept, under("kept", tensors), forecaster.schema_) if kept else None
         return forecaster
 
     def _learned(self) -> State:
@@ -393,6 +453,7 @@ class LSTMForecaster(Forecaster):
             "history": self.history_,
             "best_steps": self.best_steps_,
             "windows": self.windows_,
+            "least_rows": self.least_rows_,
             "fit_seconds": self.fit_seconds_,
         }
         tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
@@ -412,6 +473,8 @@ class LSTMForecaster(Forecaster):
         self.calibration_ = Calibration.from_state(PROBABILITIES, calibration, windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
+        short = self.shapes_.flags  # a file of an earlier version: training may have seen short series
+        self.least_rows_ = int(facts.get("least_rows", 1 if short else self.shapes_.context))
         weight = (self.fit_config or FitConfig()).loss_weight
         blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
         names = [f"member{member}" for member in range(self.members)]
@@ -420,9 +483,10 @@ class LSTMForecaster(Forecaster):
 
 _IN_THE_FILE = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")
 _ARGUMENTS = {
-    "horizon": ("int", AT_LEAST_1),
-    "context": ("int", Bounds(least=2)),
-    "members": ("int", AT_LEAST_1),
+    "horizon": ("int", HORIZON),
+    "context": ("int", CONTEXT),
+    "members": ("int", MEMBERS),
+    "seed": ("int", SEED),
     "calibrate": ("bool | str", Bounds(one_of=(True, False, "auto"))),
 }
 

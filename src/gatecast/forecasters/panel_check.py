@@ -11,6 +11,7 @@ import numpy as np
 from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Call, Text, Words
 from gatecast.base.text import plural, time_text
+from gatecast.data.known_ahead import complete_ahead, ends_ahead
 from gatecast.data.panel import Panel
 from gatecast.data.schema import Schema
 
@@ -104,11 +105,13 @@ def require_future(panel: Panel, horizon: int) -> None:
     series, step, _ = missing[0]
     columns = sorted({panel.known_names[k] for k in missing[:, 2]})
     when = panel.future_times(horizon)[series]
+    reach = int(complete_ahead(panel).min())
+    shorter = Text() + ", or take " + Arg("horizon", reach) + (" or less" if reach > 1 else "") if reach else Text()
     raise DataError(
         f"known covariate{'s' if len(columns) > 1 else ''} {_list(columns)} must be given for all {horizon} steps of "
         f"the forecast; {len(missing)} values are missing, the first for series {panel.ids[series]} at "
-        f"{time_text(when[step])}",
-        "fill in " + Call("panel.future_frame", horizon) + " and give it as " + Arg("future"),
+        f"{time_text(when[step])} ({ends_ahead(panel, horizon)})",
+        "fill in " + Call("panel.future_frame", horizon) + " and give it as " + Arg("future") + shorter,
         place=panel.source,
     )
 

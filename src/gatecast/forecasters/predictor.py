@@ -12,6 +12,7 @@ from torch import Tensor
 from gatecast.batches.windows import Batch, WindowOrigins, Windows
 from gatecast.models.calibration import Calibration, calibrate, identity, map_quantiles
 from gatecast.models.model import ForecastModel
+from gatecast.nn.draws import drawing, injected
 from gatecast.nn.heads import Quantiles, interpolate
 
 PROBABILITIES = Quantiles().probabilities  # the quantile table kept inside, from which any level is read
@@ -125,8 +126,7 @@ def member_tables(models: list[ForecastModel], batch: Batch, seed: int) -> tuple
 
 def trajectories(model: ForecastModel, batch: Batch, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Sampled paths of a recursive network in scaled units, location, scale; the caller's random state is kept."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawing(seed), injected():
         return model.paths(batch, count)
 
 
@@ -150,11 +150,9 @@ def calibration_of(
     shapes = models[0].shapes
     if not held_back.total or wanted is False:
         return identity(PROBABILITIES, shapes.horizon, shapes.targets)
-    count = min(held_back.total, CALIBRATION_WINDOWS)
-    chosen = torch.linspace(0, held_back.total - 1, count).round().long()
     tables, targets, masks = [], [], []
     with torch.inference_mode():
-        for part in chosen.split(CHUNK):
+        for part in held_back.evenly(CALIBRATION_WINDOWS).split(CHUNK):
             batch = windows.gather(*held_back.locate(part))
             parts, location, scale = member_tables(models, batch, seed)
             tables.append(average(parts))

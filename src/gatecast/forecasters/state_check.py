@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gatecast.base.errors import SettingError
 from gatecast.base.fields import COUNT, FINITE, check_field, entries, field, shown
-from gatecast.base.options import Bounds
+from gatecast.base.options import CONTEXT, Bounds
 from gatecast.batches.scalers import SCALERS
 from gatecast.data.calendar import calendar_cycles, calendar_names
 from gatecast.data.schema import Schema
@@ -24,9 +26,12 @@ from gatecast.forecasters.learned import under
 from gatecast.nn.heads import HEADS
 from gatecast.training.history import check_evaluation
 
-LONGEST_CONTEXT = 1_000_000  # rows; no tensor of a network need have this size, and a forecast takes memory for it
+Network = TypeVar("Network", bound=nn.Module)
+
+LONGEST_CONTEXT = int(CONTEXT.limit or 0)  # rows; no tensor need have this size, and a forecast takes memory for it
 _POSITIVE = Bounds(least=1)
-_TENSORS = re.compile(r"(scales|calibration|member\d+|model)\..+|mean|spread")
+_PLACES = ("begin", "end", "stop", "starts")  # of a series: its rows, and the time of the first
+_TENSORS = re.compile(r"(scales|calibration|kept|member\d+|model)\..+|mean|spread")
 _SCHEMA: dict[str, tuple[str, Bounds]] = {
     **dict.fromkeys(("layout", "duplicates", "infinite", "tz", "date_format", "decimal"), ("str", Bounds())),
     **dict.fromkeys(("delimiter", "encoding", "start"), ("str", Bounds())),
@@ -49,6 +54,7 @@ def check_forecaster(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> No
     _check_schema(facts)
     _check_widths(facts, shapes)
     _check_training(facts, members=facts["settings"]["members"])
+    _check_kept(facts, under("kept", tensors))
     field(facts, "calibration.windows", "int", COUNT)
     entries(facts, "floor", "float", FINITE, optional=True)
     field(facts, "floor", "list", size=shapes["targets"])
@@ -97,18 +103,44 @@ def check_input_scales(state: Mapping[str, Tensor], schema: Schema) -> None:
         raise SettingError(f"unknown tensors of scales: {shown(sorted(set(state) - known))}")
 
 
-def check_weights(build: Callable[[], nn.Module], weights: Mapping[str, Tensor], name: str) -> None:
-    """Check weights against the network that will take them, which is built without memory.
+def with_weights(build: Callable[[], Network], weights: Mapping[str, Tensor], name: str) -> Network:
+    """A network with these weights, to forecast.
+
+    It is built without memory and takes the tensors as its own, so that a size in the file that is not that of its
+    tensors is refused before anything of this size is made.
 
     Args:
         build: makes the network.
         weights: from the file.
         name: of the network, for messages.
     """
-    with torch.device("meta"):
-        expected = build().state_dict()
+    with torch.device("meta"), _Unfilled():
+        network = build()
+    expected = network.state_dict()
     sizes = {key: tuple(value.shape) for key, value in expected.items()}
     _check_tensors(weights, sizes, f"{name}.", {key: value.dtype for key, value in expected.items()})
+    network.load_state_dict(dict(weights), assign=True)
+    network.eval()
+    return network
+
+
+class _Unfilled(TorchDispatchMode):
+    """Tensors without memory get no first values: how to fill them, PyTorch looks up in its compiler, for a second."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the other way imports the compiler
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.eye.default:
+            return torch.empty(args[0], args[0])
+        if func is torch.ops.aten.randn.default:
+            return torch.empty(args[0])
+        if func is torch.ops.aten.mul.Tensor:
+            return args[0]
+        if func._schema.name.endswith("_") and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def check_named(facts: dict[str, Any], name: str, table: Mapping[str, type]) -> None:
@@ -213,6 +245,32 @@ def _check_widths(facts: dict[str, Any], shapes: Mapping[str, Any]) -> None:
         raise SettingError(f"ids must have {shapes['series']} entries, got {len(ids)}")
 
 
+def _check_kept(facts: dict[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Check the last rows of the training data, where the file keeps them."""
+    if "least_rows" in facts:
+        field(facts, "least_rows", "int", COUNT)
+    if facts.get("kept") is None:
+        if state:
+            raise SettingError("the field kept is missing, and there are tensors of it")
+        return
+    schema, series = Schema.from_dict(facts["schema"]), len(entries(facts, "kept.ids", "str"))
+    field(facts, "kept.source", "str")
+    rows = len(state["target"]) if "target" in state and state["target"].dim() else 0
+    names = {"target": schema.target_names, "past": schema.past, "known": schema.known}
+    columns = {"static": schema.static, "category": schema.category}
+    sizes: dict[str, tuple[int, ...]] = {role: (rows, len(given)) for role, given in names.items()}
+    sizes |= {role: (series, len(given)) for role, given in columns.items()}
+    sizes |= dict.fromkeys(_PLACES, (series,))
+    whole = dict.fromkeys(("category", *_PLACES), torch.int64)
+    _check_tensors({name: value.nan_to_num(posinf=torch.inf) for name, value in state.items()}, sizes, "kept.", whole)
+    for column, levels in enumerate(schema.levels):
+        codes = state["category"][:, column]
+        if bool(((codes < -1) | (codes >= len(levels))).any()):
+            raise SettingError(f"kept.category must be codes of the {len(levels)} levels of {schema.category[column]}")
+    if bool((state["starts"] == -(2**63)).any()):
+        raise SettingError("kept.starts must be times")
+
+
 def _check_training(facts: dict[str, Any], *, members: int) -> None:
     """Check what is told of the training."""
     for place, entry in enumerate(entries(facts, "history", "dict")):
@@ -274,7 +332,7 @@ def _check_tensors(
         if tuple(value.shape) != size or value.dtype != dtype:
             form = f"{tuple(value.shape)} of {value.dtype}"
             raise SettingError(f"the tensor {prefix}{name} must have the shape {size} of {dtype}, got {form}")
-        if not bool(value.isfinite().all()):
+        if value.is_floating_point() and not np.isfinite(value.float().numpy()).all():  # NumPy: no threads to wait for
             raise SettingError(f"the tensor {prefix}{name} must hold finite numbers")
     unknown = sorted(set(given) - set(sizes))
     if unknown:

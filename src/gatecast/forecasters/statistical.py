@@ -22,8 +22,9 @@ from gatecast.base.options import check_value
 from gatecast.data.panel import Panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import AT_LEAST_1, Forecaster
-from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles, season_of
+from gatecast.forecasters.baselines import SeasonalNaive, normal_quantiles
 from gatecast.forecasters.parallel import run_jobs
+from gatecast.forecasters.seasons import season_of
 
 ETS_SEASON = 24  # the longest season that exponential smoothing can hold
 
@@ -53,6 +54,7 @@ class _Statistical(Forecaster):
         name: column of the forecast.
     """
 
+    horizon = None
     _settings: dict[str, Any] = {}  # noqa: RUF012  read only
 
     def __init__(
@@ -70,9 +72,14 @@ class _Statistical(Forecaster):
         self.seed = seed
         self.name = name or type(self).__name__
 
-    def fit(self, panel: Panel) -> Self:
+    def check(self, panel: Panel) -> None:
+        super().check(panel)
         _statsforecast(type(self).__name__)
         check_value(Arg("jobs"), self.jobs, "int", AT_LEAST_1)
+        season_of(self.season, panel)
+
+    def fit(self, panel: Panel) -> Self:
+        self.check(panel)
         self.season_ = season_of(self.season, panel)
         self.history_ = self.history or self._limit(self.season_)
         self.panel_ = panel

@@ -10,10 +10,10 @@ import torch
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
-from gatecast.base.options import Bounds, check_value
 from gatecast.base.text import plural
 from gatecast.batches.windows import WindowOrigins, split_origins
 from gatecast.data.panel import Panel
+from gatecast.forecasters.seasons import seasons_of as checked_seasons
 from gatecast.training.config import FitConfig
 
 LONGEST_CONTEXT = 1024
@@ -79,14 +79,13 @@ class WindowPlan:
 def seasons_of(season: int | Sequence[int] | None, panel: Panel) -> tuple[int, ...]:
     """Season lengths in ascending order, those that the typical series holds at least twice."""
     if season is not None:
-        return tuple(sorted({int(s) for s in np.atleast_1d(season)}))
+        return checked_seasons(season)
     typical = float(np.median(panel.lengths))
     return tuple(s for s in panel.freq.cycles if s > 1 and 2 * s <= typical)
 
 
 def _require_seasons(seasons: tuple[int, ...], context: int, given: bool) -> None:
     """Refuse seasons that the user set and that do not fit the context (``given``: the user set it too)."""
-    check_value(Arg("season"), seasons[0], "int", Bounds(least=1))
     if seasons[-1] <= context:
         return
     if given:

@@ -115,8 +115,7 @@ def gradient_by_lag_of(forecaster: LSTMForecaster, panel: Panel | None = None, *
     model, context = forecaster.models_[0], forecaster.shapes_.context
     every = Windows(panel, context, forecaster.horizon, scales=forecaster.scales_, cycles=forecaster.cycles_)
     origins, _ = split_origins(panel, context, forecaster.horizon, held_back=0)
-    chosen = torch.linspace(0, origins.total - 1, min(windows, origins.total)).round().long()
-    batch = every.gather(*origins.locate(chosen))
+    batch = every.gather(*origins.locate(origins.evenly(windows)))
     if model.recursive:
         raise SettingError(
             "gradient_by_lag_of needs a network that reads the context once, not "

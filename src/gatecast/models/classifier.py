@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gatecast.batches.sequences import SequenceBatch
 from gatecast.models.config import NetConfig
 from gatecast.models.lstm import recurrent_layers
+from gatecast.nn.draws import Dropout
 from gatecast.nn.losses import Loss, weighted_mean
 from gatecast.nn.recurrent import last_hidden
 
@@ -29,7 +30,7 @@ class SequenceClassifier(nn.Module):
         self.lstm = recurrent_layers(
             config, features, bidirectional=config.bidirectional, go_backwards=config.go_backwards
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.out = nn.Linear(config.hidden_size * (2 if config.bidirectional else 1), classes)
 
     def forward(self, batch: SequenceBatch) -> Float[Tensor, ""]:

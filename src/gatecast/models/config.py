@@ -23,6 +23,11 @@ def _probability(default: float, help: str, highest: float) -> Any:
     return option(default, help, least=0, below=1, search=Float(0.0, highest))
 
 
+def _switch(default: bool, help: str) -> Any:
+    """An option that a search tries both ways, the default first."""
+    return option(default, help, search=OneOf(default, not default))
+
+
 def _net(name: str, value: Any = UNSET) -> Arg:
     return Arg(name, value, of="NetConfig")
 
@@ -48,8 +53,10 @@ class NetConfig:
         one_of=CELLS,
         search=OneOf("lstm", "gru"),
     )
-    hidden_size: int = option(128, "width of the hidden and cell state", least=1, search=Int(16, 256, log=True))
-    num_layers: int = option(1, "stacked recurrent layers", least=1, search=Int(1, 3))
+    hidden_size: int = option(
+        128, "width of the hidden and cell state", least=1, limit=16_384, search=Int(16, 256, log=True)
+    )
+    num_layers: int = option(1, "stacked recurrent layers", least=1, limit=100, search=Int(1, 3))
     dropout: float = _probability(
         0.1, "probability of dropping an activation in training (embedding, between layers, output)", 0.5
     )
@@ -72,24 +79,25 @@ class NetConfig:
         one_of=ACTIVATIONS,
         search=OneOf("sigmoid", "hard_sigmoid"),
     )
-    bidirectional: bool = option(False, "let the encoder read the context backwards as well", search=OneOf(False, True))
-    go_backwards: bool = option(
+    bidirectional: bool = _switch(False, "let the encoder read the context backwards as well")
+    go_backwards: bool = _switch(
         False,
         "let the encoder read the context from the newest row to the oldest only, as in Keras; bidirectional reads "
         "both ways",
-        search=OneOf(False, True),
     )
-    bias: bool = option(True, "learn a bias in each gate", search=OneOf(True, False))
-    layer_norm: bool = option(
-        False, "normalise the gates and the cell at each step (lstm only)", search=OneOf(False, True)
-    )
-    peephole: bool = option(False, "let the gates see the cell state (lstm only)", search=OneOf(False, True))
+    bias: bool = _switch(True, "learn a bias in each gate")
+    layer_norm: bool = _switch(False, "normalise the gates and the cell at each step (lstm only)")
+    peephole: bool = _switch(False, "let the gates see the cell state (lstm only)")
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     segment: int | None = option(
-        None, "rows in one segment (kind=segment); None: about the season, at most the horizon", least=1
+        None, "rows in one segment (kind=segment); None: about the season, at most the horizon", least=1, limit=100_000
     )
-    embedding: int | None = option(None, "width of the segment embedding (kind=segment); None: hidden_size", least=1)
-    id_embedding: int = option(0, "width of a learned vector for each series of a global model; 0: no vector", least=0)
+    embedding: int | None = option(
+        None, "width of the segment embedding (kind=segment); None: hidden_size", least=1, limit=16_384
+    )
+    id_embedding: int = option(
+        0, "width of a learned vector for each series of a global model; 0: no vector", least=0, limit=16_384
+    )
     base: str = option(
         "auto",
         "what the network corrects: last value, last season, or a mixture of naive forecasts weighted by the LSTM; "
@@ -97,14 +105,8 @@ class NetConfig:
         one_of=BASES,
         search=OneOf("mixture", "last", "season"),
     )
-    linear: bool = option(
-        True,
-        "add a linear autoregression, fitted in closed form, to the mixture's forecasts",
-        search=OneOf(True, False),
-    )
-    skip: bool = option(
-        False, "add a linear map from the scaled context to the horizon to the LSTM's output", search=OneOf(False, True)
-    )
+    linear: bool = _switch(True, "add a linear autoregression, fitted in closed form, to the mixture's forecasts")
+    skip: bool = _switch(False, "add a linear map from the scaled context to the horizon to the LSTM's output")
 
     def __post_init__(self) -> None:
         check_options(self)

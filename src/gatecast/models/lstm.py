@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.naive_mixture import BaseMixture, SingleBase
+from gatecast.nn.draws import Dropout
 from gatecast.nn.recurrent import GRU, LSTM, RNN, State, last_hidden, make_recurrent, state_parts
 
 MOST_SEGMENTS = 24
@@ -57,6 +58,7 @@ class DirectForecaster(nn.Module):
     """
 
     initial: Tensor
+    lstm: LSTM | GRU | RNN
 
     def __init__(self, shapes: Shapes, config: NetConfig, initial: tuple[float, ...]) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class DirectForecaster(nn.Module):
         self.static = StaticContext(shapes, config)
         self.width = config.hidden_size * (2 if config.bidirectional else 1)
         self.row = shapes.targets * (2 if shapes.flags else 1) + shapes.past_inputs
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         if config.base in ("auto", "mixture"):
             self.base: BaseMixture | SingleBase = BaseMixture(shapes)
         else:
@@ -72,16 +74,17 @@ class DirectForecaster(nn.Module):
         self.skip = nn.Linear(shapes.context, shapes.horizon, bias=False) if config.skip else None
         if self.skip is not None:
             nn.init.zeros_(self.skip.weight)
-        self.register_buffer("initial", torch.tensor(initial), persistent=False)
+        self.register_buffer("initial", torch.tensor(initial, device="cpu"), persistent=False)  # in no file
         self.build()
 
     def build(self) -> None:
-        """Make the layers of the encoder and the decoder."""
+        """Make the layers of the encoder (``lstm``) and the decoder."""
         raise NotImplementedError
 
     def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
         """State after the last row of the context."""
-        raise NotImplementedError
+        _, state = self.lstm(rows)
+        return state_parts(state)
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         """Raw outputs and gates of the base, ``(batch, horizon, targets, outputs + bases)``, from the last state."""
@@ -166,10 +169,6 @@ class DirectLSTM(DirectForecaster):
         self.known = nn.Linear(known, self.width, bias=False) if known else None
         self.out = self._out(self.width, shapes.horizon)
 
-    def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
-        _, state = self.lstm(rows)
-        return state_parts(state)
-
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         if self.config.residual:  # what the top layer gives at its last step: the sum over all layers
             state = (state[0].unflatten(0, (self.config.num_layers, -1)).sum(0),)
@@ -191,10 +190,6 @@ class Seq2SeqLSTM(DirectForecaster):
         self.bridge = nn.Linear(states * self.width, states * config.hidden_size) if config.bidirectional else None
         self.decoder = recurrent_layers(config, position + self.static.width + shapes.future_inputs)
         self.out = self._out(config.hidden_size, 1)
-
-    def encode(self, rows: Float[Tensor, "batch context row"]) -> State:
-        _, state = self.lstm(rows)
-        return state_parts(state)
 
     def decode(self, state: State, static: Tensor, future: Tensor) -> Raw:
         batch, horizon, _ = future.shape

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gatecast.batches.windows import Batch
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.lstm import StaticContext, recurrent_layers
+from gatecast.nn.draws import Dropout
 from gatecast.nn.recurrent import State, state_parts
 
 Draw = Callable[[Float[Tensor, "batch targets outputs"]], Float[Tensor, "batch targets"]]
@@ -40,12 +41,12 @@ class RecursiveLSTM(nn.Module):
         self.static = StaticContext(shapes, config)
         row = shapes.targets * (len(self.lags) + 1) + self.past_only + 1 + shapes.future_inputs + self.static.width
         self.lstm = recurrent_layers(config, row)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.out = nn.Linear(config.hidden_size, shapes.targets * shapes.outputs)
         nn.init.normal_(self.out.weight, std=0.1 * config.hidden_size**-0.5)
         nn.init.zeros_(self.out.bias)
         self.gate = nn.Linear(config.hidden_size, len(self.lags)) if config.base != "none" else None
-        self.register_buffer("initial", torch.tensor(initial), persistent=False)
+        self.register_buffer("initial", torch.tensor(initial, device="cpu"), persistent=False)  # in no file
 
     def forward(
         self, past: Float[Tensor, "batch context targets"], batch: Batch, target: Float[Tensor, "batch horizon targets"]

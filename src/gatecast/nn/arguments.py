@@ -1,4 +1,4 @@
-"""Options of the layers as keyword arguments, for type checkers and editors (PEP 692).
+"""Keyword arguments of the layers, for type checkers and editors (PEP 692).
 
 Defaults, bounds and help texts are in :mod:`gatecast.nn.options`; a test compares names and types.
 """
@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import torch
+
 from gatecast.nn.init import Initializer
 from gatecast.nn.regularizers import Constraint, Regularizer
 from gatecast.ops.activations import Activation
+
+
+class WeightArguments(TypedDict, total=False):
+    device: torch.device | str | int | None
+    dtype: torch.dtype | None
 
 
 class CellArguments(TypedDict, total=False):
@@ -51,7 +58,7 @@ class LSTMCellArguments(RNNCellArguments, total=False):
     recompute: bool
 
 
-class StackArguments(TypedDict, total=False):
+class StackArguments(WeightArguments, total=False):
     variational: bool
     residual: bool
     skip: bool
@@ -63,6 +70,12 @@ class StackArguments(TypedDict, total=False):
     zero_output_for_mask: bool
     learn_initial_state: bool
     static_size: int
+
+
+class LayerArguments(StackArguments, total=False):
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
 
 
 class RNNArguments(RNNCellArguments, StackArguments, total=False):
@@ -82,13 +95,13 @@ class SLSTMArguments(CellArguments, StackArguments, total=False):
     forget_gate: str
 
 
-class LSTM1997Arguments(CellArguments, StackArguments, total=False):
+class LSTM1997Arguments(CellArguments, LayerArguments, total=False):
     output_gate: bool
     feedback: str
     truncate: bool
 
 
-class ConvLSTMArguments(CellArguments, StackArguments, total=False):
+class ConvLSTMArguments(CellArguments, LayerArguments, total=False):
     activation: Activation
     recurrent_activation: Activation
     unit_forget_bias: bool

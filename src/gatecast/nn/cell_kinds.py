@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,10 +17,10 @@ from gatecast.nn.options import CellOptions, GRUCellOptions, LSTMCellOptions, RN
 from gatecast.ops import CellSpec, LSTMMasks, LSTMWeights, lstm
 from gatecast.ops.activations import Activation
 from gatecast.ops.dispatch import lstm_layers
-from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.pytorch import gru
 from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
 from gatecast.ops.lstm_cell.spec import DEFAULT
-from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.pytorch import rnn
 from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 
 State = tuple[Tensor, ...]
@@ -49,7 +49,9 @@ class CellKind(ABC):
     bias: bool
     options: CellOptions
     takes: ClassVar[type[CellOptions]]
-    in_order: ClassVar[tuple[str, ...]] = ()  # weights as the operator of all layers takes them; (): no such operator
+    names: ClassVar[tuple[str, ...]] = ("h", "c")
+    all_layers: ClassVar[Callable[..., tuple[Tensor, ...] | None] | None] = None  # operator of all layers, if any
+    in_order: ClassVar[tuple[str, ...]] = ()  # weights as that operator takes them
 
     @classmethod
     def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
@@ -69,12 +71,12 @@ class CellKind(ABC):
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the state's tensors."""
-        return ("h", "c")[: len(self.widths)]
+        return self.names[: len(self.widths)]
 
     @property
     def learned(self) -> tuple[str, ...]:
         """Parts that can be learned or computed from a static context; :meth:`completed` adds the others."""
-        return self.parts
+        return self.parts[:2]
 
     def completed(self, state: State) -> State:
         """The whole state from its learned parts."""
@@ -104,9 +106,13 @@ class CellKind(ABC):
         }
         return {**matrices, **dict.fromkeys(biases, (rows,))}
 
-    @abstractmethod
     def spec(self, *, reverse: bool = False, zero_output: bool = True) -> Any:
         """The options that the operator reads, for one direction."""
+        return self._spec(reverse=reverse, gradient_clip=self.options.gradient_clip, zero_output=zero_output)
+
+    @abstractmethod
+    def _spec(self, **scan: Any) -> Any:
+        """:meth:`spec` from the options that every operator reads."""
 
     @abstractmethod
     def run(
@@ -135,7 +141,8 @@ class CellKind(ABC):
             layers: how many.
             directions: 1 or 2, concatenated.
         """
-        return None
+        found = None if self.all_layers is None else self.all_layers(x, weights, state, spec, steps, layers, directions)
+        return None if found is None else (found[0], found[1:])
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,7 @@ class LSTMKind(CellKind):
     options: LSTMCellOptions
     proj_size: int = 0
     takes = LSTMCellOptions
+    all_layers = staticmethod(lstm_layers)
     in_order = (
         "weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "norm_ih", "norm_hh", "norm_c", "weight_hr"
     )  # fmt: skip
@@ -164,10 +172,6 @@ class LSTMKind(CellKind):
     def widths(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return ("h", "c")
-
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...] | None]:
         shapes = super().shapes(input_size)
         rows, hidden = len(self.gates) * self.hidden_size, self.hidden_size
@@ -179,17 +183,15 @@ class LSTMKind(CellKind):
             shapes |= {"norm_ih": (rows,), "norm_hh": (rows,), "norm_c": (2, hidden)}
         return shapes
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> CellSpec:
+    def _spec(self, **scan: Any) -> CellSpec:
         options = self.options
         spec = CellSpec(
             options.activation,
             options.recurrent_activation,
             coupled=options.coupled,
-            reverse=reverse,
             cell_clip=options.cell_clip,
-            gradient_clip=options.gradient_clip,
-            zero_output=zero_output,
             recompute=options.recompute,
+            **scan,
         )
         return DEFAULT if spec == DEFAULT else spec  # select recognises DEFAULT by identity
 
@@ -199,19 +201,6 @@ class LSTMKind(CellKind):
         start = None if state is None else (state[0], state[1])
         out = lstm(x, self.operands(weights), start, spec=spec, masks=masks, cells=cells)
         return LayerOutput(out.y, (out.h, out.c), out.cells)
-
-    def run_all(
-        self,
-        x: Tensor,
-        weights: list[Tensor],
-        state: State | None,
-        spec: Any,
-        steps: Tensor | None,
-        layers: int,
-        directions: int,
-    ) -> tuple[Tensor, State] | None:
-        found = lstm_layers(x, weights, state, spec, steps, layers, directions)
-        return None if found is None else (found[0], found[1:])
 
     @staticmethod
     def operands(weights: Weights) -> LSTMWeights:
@@ -239,16 +228,9 @@ class GRUKind(CellKind):
     def gates(self) -> str:
         return "rzn"
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> GRUSpec:
+    def _spec(self, **scan: Any) -> GRUSpec:
         options = self.options
-        return GRUSpec(
-            options.activation,
-            options.recurrent_activation,
-            reset_after=options.reset_after,
-            reverse=reverse,
-            gradient_clip=options.gradient_clip,
-            zero_output=zero_output,
-        )
+        return GRUSpec(options.activation, options.recurrent_activation, options.reset_after, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -274,8 +256,8 @@ class RNNKind(CellKind):
     def gates(self) -> str:
         return "h"
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> RNNSpec:
-        return RNNSpec(self.nonlinearity, reverse, self.options.gradient_clip, zero_output)
+    def _spec(self, **scan: Any) -> RNNSpec:
+        return RNNSpec(self.nonlinearity, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False

@@ -17,6 +17,8 @@ from gatecast.nn.parameters import Recurrent
 from gatecast.nn.states import given_state, state_out
 from gatecast.ops.activations import Activation
 
+Place = torch.device | str | int | None
+
 
 class Cell(Recurrent):
     """A recurrent cell: state in, state out. Masks of dropout and zoneout are drawn at each call."""
@@ -50,7 +52,7 @@ class Cell(Recurrent):
     def _run(self, x: Float[Tensor, "batch input"], state: State | None) -> State:
         """The state after the step."""
         options = self.cell.options
-        if self._in_order and not torch.is_grad_enabled() and not options.masked(training=self.training):
+        if self._in_order and not _differentiable() and not options.masked(training=self.training):
             start = None if state is None else tuple([part[None] for part in state])
             found = self.cell.run_all(x, self._weights_in_order(), start, self.spec, None, 1, 1)
             if found is not None:
@@ -60,6 +62,11 @@ class Cell(Recurrent):
         return self.cell.run(x, self._weights(""), state, self.spec, masks).state
 
 
+def _differentiable() -> bool:
+    """Whether gradients may be wanted; a trace holds for both cases and takes the one path."""
+    return torch.is_grad_enabled() or torch.jit.is_tracing()
+
+
 class LSTMCell(Cell, kind=LSTMKind):
     """One step of an LSTM, a replacement of ``torch.nn.LSTMCell``: ``h, c = cell(x, (h, c))``.
 
@@ -67,10 +74,9 @@ class LSTMCell(Cell, kind=LSTMKind):
         input_size: features of the input.
         hidden_size: width of the state.
         bias: whether the gates have biases.
+        device, dtype: of the weights.
         proj_size: width of a projection of the output; 0: none.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``LSTMCellOptions``, by keyword.
+        **options: fields of ``LSTMCellOptions``.
     """
 
     def __init__(
@@ -78,10 +84,10 @@ class LSTMCell(Cell, kind=LSTMKind):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
+        device: Place = None,
+        dtype: torch.dtype | None = None,
         *,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[LSTMCellArguments],
     ) -> None:
         self._build(locals())
@@ -94,9 +100,8 @@ class GRUCell(Cell, kind=GRUKind):
         input_size: features of the input.
         hidden_size: width of the state.
         bias: whether the gates have biases.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``GRUCellOptions``, by keyword.
+        device, dtype: of the weights.
+        **options: fields of ``GRUCellOptions``.
     """
 
     def __init__(
@@ -104,8 +109,7 @@ class GRUCell(Cell, kind=GRUKind):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        *,
-        device: Any = None,
+        device: Place = None,
         dtype: torch.dtype | None = None,
         **options: Unpack[GRUCellArguments],
     ) -> None:
@@ -120,9 +124,8 @@ class RNNCell(Cell, kind=RNNKind):
         hidden_size: width of the state.
         bias: whether the state has biases.
         nonlinearity: of the state: a name (tanh, relu, …) or a function of a tensor.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``RNNCellOptions``, by keyword.
+        device, dtype: of the weights.
+        **options: fields of ``RNNCellOptions``.
     """
 
     def __init__(
@@ -131,8 +134,7 @@ class RNNCell(Cell, kind=RNNKind):
         hidden_size: int,
         bias: bool = True,
         nonlinearity: Activation = "tanh",
-        *,
-        device: Any = None,
+        device: Place = None,
         dtype: torch.dtype | None = None,
         **options: Unpack[RNNCellArguments],
     ) -> None:

@@ -94,7 +94,7 @@ def same_kind(name: str, x: Tensor, weight: Tensor, dtype: torch.dtype | None = 
     wanted = weight.dtype if dtype is None else dtype
     if x.dtype == wanted:
         return x
-    if x.is_floating_point() and torch.is_autocast_enabled(x.device.type):
+    if x.is_floating_point() and x.device.type != "meta" and torch.is_autocast_enabled(x.device.type):
         return x.to(wanted)
     if wanted != weight.dtype:
         raise SettingError(
@@ -172,7 +172,8 @@ def as_tensor(name: str, given: Any, expected: str) -> Tensor:
     if isinstance(given, Tensor):
         return given
     try:
-        return torch.tensor(given)  # a copy: as_tensor warns about read-only arrays
+        found = torch.tensor(given)  # a copy: as_tensor warns about read-only arrays
+        return found if found.numel() or found.dim() != 1 else found.to(torch.int64)  # [] has no dtype of its own
     except (TypeError, ValueError, RuntimeError):
         raise SettingError(Arg(name) + f" must be {expected}, got {given!r}") from None
 

@@ -16,9 +16,8 @@ from gatecast.base.options import Bounds
 from gatecast.nn.arguments import ConvLSTMArguments
 from gatecast.nn.cell_kinds import CellKind, LayerOutput, State, Weights
 from gatecast.nn.checks import RULES, Lengths, Mask, check_tensor, one_of, same_kind
-from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import ConvLSTMCellOptions, StackOptions, check_can_be_packed, check_reads_forwards
-from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
+from gatecast.nn.sequences import Form, open_sequence, steps_that_count
 from gatecast.nn.states import Layers, state_out
 from gatecast.ops import LSTMMasks
 from gatecast.ops.convlstm_cell.reference import convlstm, result_space
@@ -74,10 +73,9 @@ class ConvKind(CellKind):
             "peephole": None if self.peephole == "none" else (3, hidden, *pixels),
         }
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> ConvSpec:
+    def _spec(self, **scan: Any) -> ConvSpec:
         options = self.options
-        acts = options.activation, options.recurrent_activation
-        return ConvSpec(*acts, (), "same", self.dilation, reverse, options.gradient_clip, zero_output)
+        return ConvSpec(options.activation, options.recurrent_activation, dilation=self.dilation, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -115,18 +113,13 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         bias: learn one bias for each gate and channel.
         peephole: gates see the cell through a weight for each ``"channel"`` or each ``"pixel"`` of it, or ``"none"``.
         space: size of the state in each axis; with ``peephole="pixel"`` only.
-        batch_first: x and y are ``(batch, time, ...)``.
-        dropout: probability of dropping an entry of a layer's output on its way to the next layer.
-        bidirectional: a second set of weights reads the other way.
-        device: of the parameters.
-        dtype: of the parameters.
-        **options: fields of ``ConvLSTMCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``batch_first``, ``dropout`` between layers and ``bidirectional``, as of ``LSTM``; ``device`` and
+            ``dtype`` of the weights; fields of ``ConvLSTMCellOptions`` and ``StackOptions``.
 
     Raises:
         SettingError: an argument does not fit.
     """
 
-    rank: ClassVar[int]
     rules: ClassVar = {**RULES, "peephole": ("str", Bounds(one_of=PEEPHOLES))}
     cell: ConvKind
     in_channels: int
@@ -152,11 +145,6 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         bias: bool = True,
         peephole: str = "none",
         space: Sizes | None = None,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[ConvLSTMArguments],
     ) -> None:
         self._build(locals())
@@ -233,12 +221,7 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._state_before(sequence, hx, static, form, stateful=self.stack.stateful)
-        if self.stack.go_backwards:
-            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
-        y, last, state = self._run(sequence, state, steps)
-        if self.stack.stateful:
-            self._keep(state)
-        return self._give(y, last, state, form)
+        return self._read(sequence, state, steps, form)
 
     def step(
         self, x: Tensor, hx: Sequence[Tensor] | None = None, *, static: Tensor | None = None
@@ -255,8 +238,8 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         batched = x.dim() == self.rank + 2
         form = Form(False, batched, None, self.rank)
         sequence = self._checked(x)[None] if batched else self._checked(x)[None, None]
-        y, _, state = self._run(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
-        return form.state(y[0]), state_out(form.states(state))
+        out = self._run(sequence, self._state_before(sequence, hx, static, form, stateful=False), None)
+        return form.state(out.y[0]), state_out(form.states(out.state))
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────────────────────────────
     def _open(self, x: Tensor | PackedSequence) -> tuple[Tensor, Tensor | None, Form]:
@@ -290,58 +273,13 @@ class ConvLSTM(Layers, kind=ConvKind, stack=StackOptions):
         return self._first_state(x.shape[1], hx, static, batched=form.batched, stateful=stateful, space=space)
 
     # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
-    def _run(
-        self, x: Tensor, state: State | None, steps: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Output, output of the last step without ``return_sequences``, and the last states."""
-        options = self.cell.options
-        x = dropped(x, options.input_dropout, training=self.training, variational=True)
-        below, base, every = x, None, []
-        runs: list[LayerOutput] = []
-        for layer in range(self.num_layers):
-            base = below if layer and self.stack.residual else None
-            inputs = self._between(below, x) if layer else x
-            runs = [self._direction(layer, way, inputs, state, steps) for way in range(self.directions)]
-            below = self._join([run.y for run in runs], base, 2)
-            every += runs
-        last = None
-        if not self.stack.return_sequences:
-            last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps), 1)
-        h, c = (torch.stack(parts) for parts in zip(*(run.state for run in every), strict=True))
-        return below, last, (h, c)
+    def _space(self, layer: int, x: Tensor) -> Shape:
+        return tuple(x.shape[3:] if layer else self.state_space(*x.shape[3:]))
 
-    def _between(self, below: Tensor, x: Tensor) -> Tensor:
-        """Input of a layer above the first."""
-        below = below.to(x.dtype)  # autocast may have changed it
-        below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
-        return torch.cat([below, x], 2) if self.stack.skip else below
-
-    def _direction(self, layer: int, way: int, x: Tensor, state: State | None, steps: Tensor | None) -> LayerOutput:
-        index = layer * self.directions + way
-        space = self.state_space(*x.shape[3:]) if layer == 0 else x.shape[3:]
-        options, widths = self.cell.options, self.cell.widths
-        masks = draw_masks(x, steps, options, widths, training=self.training, space=tuple(space))
-        start = None if state is None else tuple(part[index] for part in state)
-        return self.cell.run(x, self._weights(self.suffixes[index]), start, self._spec(layer, way), masks)
-
-    def _spec(self, layer: int, way: int) -> ConvSpec:
+    def _spec(self, layer: int, direction: int) -> ConvSpec:
         """Options of one layer and direction: only the first layer's input convolution may change the size."""
-        spec = self.cell.spec(reverse=way == 1, zero_output=self.stack.zero_output_for_mask)
+        spec = self.cell.spec(reverse=direction == 1, zero_output=self.stack.zero_output_for_mask)
         return spec if layer else replace(spec, stride=self.stride, padding=self.padding)
-
-    def _join(self, parts: list[Tensor], base: Tensor | None, channels: int) -> Tensor:
-        """Both directions as one, and the layer's input added."""
-        y = merged(parts, self.stack.merge_mode, channels)
-        return y if base is None else y + base
-
-    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _give(self, y: Tensor, last: Tensor | None, state: tuple[Tensor, Tensor], form: Form) -> Any:
-        y = y if last is None else last
-        self._note_activity(y, -2 - self.rank)
-        parts = y.chunk(2, -1 - self.rank) if self.bidirectional and self.stack.merge_mode is None else (y,)
-        shaped = tuple(form.sequence(part) if last is None else form.state(part) for part in parts)
-        output = shaped if len(shaped) == 2 else shaped[0]
-        return (output, form.states(state)) if self.stack.return_state else output
 
 
 class ConvLSTM1d(ConvLSTM):

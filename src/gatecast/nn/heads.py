@@ -24,8 +24,9 @@ from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.named import from_text, to_text
 from gatecast.base.options import check_options, is_number, option
-from gatecast.nn.losses import LOSSES, Loss
-from gatecast.nn.tweedie import TweedieDistribution
+from gatecast.nn.draws import drawing, injected
+from gatecast.nn.losses import LOSSES, Loss, Measured
+from gatecast.nn.tweedie_distribution import TweedieDistribution
 
 Raw = Float[Tensor, "*cells outputs"]
 Cells = Float[Tensor, "*cells"]
@@ -34,7 +35,7 @@ DRAWS = 2000  # sorted draws stand for the quantile function where a distributio
 CELLS = 2048  # cells drawn for at once: 16 MB of draws
 
 
-class Head(ABC):
+class Head(Measured, ABC):
     """Meaning of the network's outputs."""
 
     counts = False  # True: the target is a count
@@ -68,12 +69,6 @@ class Head(ABC):
     def cells(self, raw: Raw, target: Cells) -> Cells:
         """Loss of each cell; lower is better."""
 
-    def measure(
-        self, past: Float[Tensor, "batch context targets"], observed: Bool[Tensor, "batch context targets"], season: int
-    ) -> Float[Tensor, "batch 1 targets"] | None:
-        """Divisor of each window's loss, from the context in the unit of the data; None: no division."""
-        return None
-
     @abstractmethod
     def quantiles(self, raw: Raw, probabilities: Float[Tensor, " p"]) -> Float[Tensor, "*cells p"]:
         """Quantiles in ascending order, never crossing."""
@@ -83,7 +78,7 @@ class Head(ABC):
         return self.quantiles(raw, raw.new_tensor([0.5]))[..., 0]
 
     def draw(self, raw: Raw) -> Cells:
-        """One random value for each cell, from torch's global generator."""
+        """One random value for each cell."""
         uniform = torch.rand_like(raw[..., 0])
         least = torch.finfo(uniform.dtype).eps / 4  # the quantile of a drawn 0 would be infinite
         return self.quantile_at(raw, uniform.clamp(least, 1 - 2 * least))
@@ -214,15 +209,9 @@ class Quantiles(Head):
 
 @contextmanager
 def _same_draws(device: torch.device) -> Iterator[None]:
-    """Draw from a fixed seed, and restore the device's generator afterwards."""
-    if device.type == "cpu":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
-            yield
-    else:
-        with torch.random.fork_rng(devices=[device], device_type=device.type):
-            torch.get_device_module(device).manual_seed(0)
-            yield
+    """Draw from a fixed seed."""
+    with drawing(0), injected():
+        yield
 
 
 class _Parametric(Head):

@@ -78,41 +78,47 @@ class Spread(GateInitializer):
 
 
 @dataclass(frozen=True)
-class Orthogonal(GateInitializer):
+class _EachBlock(GateInitializer):
+    """Fills each gate's block alike."""
+
+    gain: float = option(1.0, "factor on each block", above=-math.inf, below=math.inf)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def fill(self, weight: Tensor, gates: str) -> None:
+        for block in weight.chunk(len(gates)):
+            self._fill_block(block)
+
+    @abstractmethod
+    def _fill_block(self, block: Tensor) -> None:
+        """Fill the rows of one gate in place."""
+
+
+@dataclass(frozen=True)
+class Orthogonal(_EachBlock):
     """Each gate's block orthogonal (Saxe, McClelland & Ganguli 2014).
 
     Args:
         gain: factor on each block.
     """
 
-    gain: float = option(1.0, "factor on each block", above=-math.inf, below=math.inf)
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-    def fill(self, weight: Tensor, gates: str) -> None:
-        for block in weight.chunk(len(gates)):
-            dtype = torch.promote_types(block.dtype, torch.float32)  # the decomposition has no bfloat16
-            wide = torch.empty(block.shape, dtype=dtype)
-            block.copy_(nn.init.orthogonal_(wide, self.gain))
+    def _fill_block(self, block: Tensor) -> None:
+        dtype = torch.promote_types(block.dtype, torch.float32)  # the decomposition has no bfloat16
+        wide = torch.empty(block.shape, dtype=dtype)
+        block.copy_(nn.init.orthogonal_(wide, self.gain))
 
 
 @dataclass(frozen=True)
-class Identity(GateInitializer):
+class Identity(_EachBlock):
     """Each gate's block the identity (Le, Jaitly & Hinton 2015: a ReLU network that remembers); so for convolutions.
 
     Args:
         gain: factor on each block.
     """
 
-    gain: float = option(1.0, "factor on each block", above=-math.inf, below=math.inf)
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-    def fill(self, weight: Tensor, gates: str) -> None:
-        for block in weight.chunk(len(gates)):
-            (nn.init.eye_ if block.dim() == 2 else nn.init.dirac_)(block).mul_(self.gain)
+    def _fill_block(self, block: Tensor) -> None:
+        (nn.init.eye_ if block.dim() == 2 else nn.init.dirac_)(block).mul_(self.gain)
 
 
 def _biases(name: str, weight: Tensor, gates: str) -> dict[str, Tensor]:

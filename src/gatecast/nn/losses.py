@@ -27,7 +27,17 @@ Cells = Float[Tensor, "*cells"]
 Classes = Float[Tensor, "*cells classes"]
 
 
-class Loss(ABC):
+class Measured:
+    """A loss of cells that may be divided by the size of the past."""
+
+    def measure(
+        self, past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
+    ) -> Float[Tensor, "batch 1 targets"] | None:
+        """Divisor of each window's loss, from the context in the unit of the data; None: no division."""
+        return None
+
+
+class Loss(Measured, ABC):
     """A loss of each cell, and its mean.
 
     Flags tell a forecaster what to pass: ``units``: values in the unit of the data, not scaled ones; ``positive``: a
@@ -43,12 +53,6 @@ class Loss(ABC):
     @abstractmethod
     def cells(self, prediction: Tensor, target: Tensor) -> Cells:
         """Loss of each cell; lower is better."""
-
-    def measure(
-        self, past: Float[Tensor, "batch time targets"], observed: Bool[Tensor, "batch time targets"], season: int
-    ) -> Float[Tensor, "batch 1 targets"] | None:
-        """Divisor of each window's errors; None: no division."""
-        return None
 
     def __call__(
         self,
@@ -88,7 +92,10 @@ class Loss(ABC):
         """Shape of the cells, after checking that prediction and target fit."""
         if prediction.shape != target.shape:
             raise SettingError(
-                f"prediction and target must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}; "
+                Arg("prediction")
+                + " and "
+                + Arg("target")
+                + f" must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}; "
                 "broadcasting would compare every one with every other"
             )
         return target.shape
@@ -102,14 +109,16 @@ def _spread(name: str, values: Tensor | None, shape: torch.Size) -> Tensor | Non
         return values.expand(shape)
     except RuntimeError:
         raise SettingError(
-            f"{name} must be of the shape of the cells, {tuple(shape)}, or broadcast to it; got {tuple(values.shape)}"
+            Arg(name)
+            + f" must be of the shape of the cells, {tuple(shape)}, or broadcast to it; got {tuple(values.shape)}"
         ) from None
 
 
 def _checked_weight(weight: Tensor) -> Tensor:
     """Reject weights below 0; checked only where that does not wait for an accelerator."""
     if weight.is_cpu and not torch.compiler.is_compiling() and bool((weight < 0).any()):
-        raise SettingError(f"weight must be 0 or more for every cell, got {float(weight.min())}; 0 leaves a cell out")
+        least = float(weight.min())
+        raise SettingError(Arg("weight") + f" must be 0 or more for every cell, got {least}", "0 leaves a cell out")
     return weight
 
 
@@ -117,9 +126,10 @@ def _one_for_each_window(size: Float[Tensor, "batch 1 targets"], cells: Cells) -
     """Check that the divisors belong to the windows of the cells: they must not broadcast across windows."""
     if cells.dim() != 3 or (cells.shape[0], cells.shape[2]) != (size.shape[0], size.shape[2]):
         raise SettingError(
-            f"past of {size.shape[0]} windows and {size.shape[2]} targets needs a prediction (batch, horizon, targets) "
-            f"= ({size.shape[0]}, horizon, {size.shape[2]}), got {tuple(cells.shape)}; one target keeps its axis: "
-            "prediction[..., None]"
+            Arg("past")
+            + f" of {size.shape[0]} windows and {size.shape[2]} targets needs a prediction (batch, horizon, targets) "
+            f"= ({size.shape[0]}, horizon, {size.shape[2]}), got {tuple(cells.shape)}",
+            "one target keeps its axis: prediction[..., None]",
         )
     return size
 
@@ -403,7 +413,7 @@ class SparseCategoricalCrossentropy(Loss):
     def _shape(self, prediction: Tensor, target: Tensor) -> torch.Size:
         if prediction.shape[:-1] != target.shape:
             raise SettingError(
-                f"prediction must be {(*target.shape, 'classes')} for numbers of classes of shape "
+                Arg("prediction") + f" must be {(*target.shape, 'classes')} for numbers of classes of shape "
                 f"{tuple(target.shape)}, got {tuple(prediction.shape)}"
             )
         return target.shape

@@ -41,6 +41,7 @@ class Kind1997(CellKind):
     biases: str
     init_range: float
     takes = LSTM1997CellOptions
+    names = State1997._fields
 
     @classmethod
     def of(cls, options: Any, given: Mapping[str, Any]) -> Self:
@@ -50,9 +51,7 @@ class Kind1997(CellKind):
     @property
     def units(self) -> Spec1997:
         """Gates and cells, as the operator counts them."""
-        options = self.options
-        size = self.hidden_size // self.blocks
-        return Spec1997(self.blocks, size, options.output_gate, options.feedback, options.truncate)
+        return self._spec()
 
     @property
     def gates(self) -> str:
@@ -66,14 +65,6 @@ class Kind1997(CellKind):
     def widths(self) -> tuple[int, ...]:
         return self.hidden_size, self.hidden_size, self.units.gates
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return State1997._fields
-
-    @property
-    def learned(self) -> tuple[str, ...]:
-        return ("h", "c")
-
     def completed(self, state: State) -> State:
         """Gates without an output yet."""
         return *state, state[0].new_zeros(*state[0].shape[:-1], self.units.gates)
@@ -86,10 +77,9 @@ class Kind1997(CellKind):
             "bias_ih": {"all": (units.units,), "gates": (units.gates,), "none": None}[self.biases],
         }
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> Spec1997:
-        units = self.units
-        places = units.blocks, units.size, units.output_gate, units.feedback, units.truncate
-        return Spec1997(*places, reverse, self.options.gradient_clip, zero_output)
+    def _spec(self, **scan: Any) -> Spec1997:
+        options, size = self.options, self.hidden_size // self.blocks
+        return Spec1997(self.blocks, size, options.output_gate, options.feedback, options.truncate, **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -123,12 +113,8 @@ class LSTM1997(Stack, kind=Kind1997, stack=StackOptions):
         input_gate_bias: first bias of the input gates: one for all or one for each block; None: as the weights.
         output_gate_bias: likewise, of the output gates. Negative values, one lower than the next, keep blocks from
             learning the same (paper, §4, "abuse problem").
-        batch_first: input and output are ``(batch, time, feature)``.
-        dropout: probability of dropping an output between two layers.
-        bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``LSTM1997CellOptions`` and ``StackOptions``, by keyword.
+        **options: ``batch_first``, ``dropout`` between layers and ``bidirectional``, as of ``LSTM``; ``device`` and
+            ``dtype`` of the weights; fields of ``LSTM1997CellOptions`` and ``StackOptions``.
 
     Raises:
         SettingError: an argument does not fit.
@@ -155,11 +141,6 @@ class LSTM1997(Stack, kind=Kind1997, stack=StackOptions):
         init_range: float = 0.1,
         input_gate_bias: GateBias = None,
         output_gate_bias: GateBias = None,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[LSTM1997Arguments],
     ) -> None:
         self._build(locals())

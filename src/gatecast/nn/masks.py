@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
+from gatecast.nn.draws import dropout, generator
 from gatecast.nn.options import CellOptions
 from gatecast.ops import LSTMMasks
 from gatecast.ops.masks import NO_MASKS
@@ -25,7 +25,7 @@ def dropped(
     """
     if not training or p == 0:
         return x
-    return x * keep_mask(x[:1], p) if variational else functional.dropout(x, p)
+    return x * keep_mask(x[:1], p) if variational else dropout(x, p)
 
 
 def draw_masks(
@@ -61,12 +61,12 @@ def draw_masks(
 
 def weights_dropped(weight: Tensor, p: float, *, training: bool) -> Tensor:
     """Drop entries of ``W_hh`` for a whole call (Wan et al. 2013; Merity, Keskar & Socher 2018)."""
-    return functional.dropout(weight, p, training)
+    return dropout(weight, p, training)
 
 
 def keep_mask(x: Tensor, p: float) -> Tensor:
     """A mask of the shape of ``x``: 0 where an entry is dropped, and ``1 / (1 - p)`` where it is kept."""
-    return functional.dropout(torch.ones_like(x), p)
+    return dropout(torch.ones_like(x), p)
 
 
 def _zone(x: Tensor, p: float, shape: tuple[int, ...], *, training: bool) -> Tensor | None:
@@ -74,4 +74,4 @@ def _zone(x: Tensor, p: float, shape: tuple[int, ...], *, training: bool) -> Ten
     if p == 0:
         return None
     share = x.new_full([1] * (2 + len(shape)), p).expand(x.shape[0], x.shape[1], *shape)
-    return torch.bernoulli(share) if training else share
+    return torch.bernoulli(share, generator=generator(x.device)) if training else share

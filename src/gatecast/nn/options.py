@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from gatecast.base.errors import SettingError
@@ -25,6 +26,7 @@ from gatecast.ops import activation_of
 from gatecast.ops.activations import Activation
 from gatecast.ops.lstm1997_cell.spec import FEEDBACK
 
+ACTIVATIONS = ("activation", "recurrent_activation")  # options of the cells that have them
 FORGET_GATES = ("sigmoid", "exponential")
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 KERAS = {  # names of Keras's arguments here; its dropout, here input_dropout, is also a name of PyTorch's
@@ -35,6 +37,23 @@ KERAS = {  # names of Keras's arguments here; its dropout, here input_dropout, i
     "dilation_rate": "dilation",
 }
 NEAR = 0.75  # similarity from which a name counts as misspelt
+
+
+@dataclass(frozen=True)
+class WeightPlace:
+    """Where the weights of a layer or cell are, and their type."""
+
+    device: torch.device | str | int | None = None
+    dtype: torch.dtype | None = None
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How a stack of layers passes over a sequence."""
+
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,7 @@ class CellOptions:
             check_regularizer(getattr(self, regularizer), regularizer)
             constraint_of(getattr(self, constraint), constraint)
         check_regularizer(self.activity_regularizer, "activity_regularizer")
+        check_activations(**{name: getattr(self, name) for name in ACTIVATIONS if hasattr(self, name)})
 
     def _check_zoneout(self) -> None:
         """One probability, or a pair if the state has a cell."""
@@ -125,7 +145,6 @@ class GRUCellOptions(TorchCellOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
         if self.single_bias and self.reset_after:
             raise SettingError(
                 Arg("reset_after", True) + " multiplies one of the two biases by the reset gate and needs both",
@@ -145,10 +164,6 @@ class LSTMCellOptions(TorchCellOptions):
     layer_norm: bool = option(False, "layer normalisation of W_ih x, of W_hh h and of c (Ba 2016, eq. 20-22)")
     cell_clip: float | None = option(None, "bound on |c| (Sak 2014: 50)", above=0, below=math.inf)
     recompute: bool = option(False, "keep no gates for the gradient but compute them again: less memory, more time")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -189,10 +204,6 @@ class ConvLSTMCellOptions(CellOptions):
     activation: Activation = option("tanh", "of the candidate and of the cell: a name, or a function of a tensor")
     recurrent_activation: Activation = option("sigmoid", "of the gates, likewise")
     unit_forget_bias: bool = option(True, "forget gates begin with bias 1, but for `Chrono` and `Spread`")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_activations(activation=self.activation, recurrent_activation=self.recurrent_activation)
 
 
 @dataclass(frozen=True)
@@ -291,6 +302,7 @@ def with_options(own: inspect.Signature, kinds: tuple[type, ...]) -> inspect.Sig
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for kind in kinds
         for f in fields(kind)
+        if f.name not in own.parameters
     ]
     plain = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     return inspect.Signature([*plain, *options])

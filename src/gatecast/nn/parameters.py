@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,10 +17,11 @@ from gatecast.nn.cell_kinds import CellKind
 from gatecast.nn.checks import RULES, check_arguments, check_dtype
 from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.masks import weights_dropped
-from gatecast.nn.options import StackOptions, differences, read_options, with_options
+from gatecast.nn.options import Passes, StackOptions, WeightPlace, differences, read_options, with_options
 from gatecast.nn.regularizers import constraint_of
 from gatecast.ops.dispatch import NONE
 
+PLACE = tuple(f.name for f in fields(WeightPlace))
 KINDS = {"kernel": ("weight_ih",), "recurrent": ("weight_hh",), "bias": ("bias_ih", "bias_hh")}
 
 
@@ -32,12 +35,14 @@ class Recurrent(nn.Module):
             def __init__(self, input_size: int, hidden_size: int, …, **options: Unpack[LSTMArguments]) -> None:
                 self._build(locals())
 
-    Checks, attributes, ``settings()`` and ``repr`` follow from the declaration.
+    Checks, attributes, ``settings()`` and ``repr`` follow from the declaration. ``**options`` also takes the arguments
+    of all layers that the constructor does not name itself: fields of ``Passes`` and ``WeightPlace``.
     """
 
     kind: ClassVar[type[CellKind]]
     takes: ClassVar[tuple[type, ...]] = ()  # classes of the options
-    usual: ClassVar[dict[str, Any]] = {}  # the constructor's other arguments with their defaults
+    shared: ClassVar[tuple[type, ...]] = ()  # classes of the keyword arguments that are not options
+    usual: ClassVar[dict[str, Any]] = {}  # the constructor's arguments that are not options, with their defaults
     leading: ClassVar[int] = 2  # arguments that `repr` shows without their names
     rules: ClassVar[Mapping[str, tuple[str, Bounds]]] = RULES
     cell: CellKind
@@ -50,17 +55,20 @@ class Recurrent(nn.Module):
         own = own.replace(parameters=[p for p in own.parameters.values() if p.name != "self"])
         if kind is not None:
             cls.kind, cls.takes = kind, (kind.takes, stack) if stack else (kind.takes,)
-            names = [p.name for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
-            cls.usual = {name: own.parameters[name].default for name in names if name not in ("device", "dtype")}
+            cls.shared = (Passes, WeightPlace) if stack else ()
+            named = with_options(own, cls.shared).parameters.values()
+            cls.usual = {p.name: p.default for p in named if p.name not in PLACE}
         if cls.takes:
             declared = any(p.kind is p.VAR_KEYWORD for p in own.parameters.values())
-            cls.__signature__ = with_options(own, cls.takes) if declared else own  # type: ignore[attr-defined]
+            cls.__signature__ = with_options(own, cls.shared + cls.takes) if declared else own  # type: ignore[attr-defined]
 
     def _build(self, given: dict[str, Any]) -> None:
         """Construct the module from the local variables of its constructor."""
         del given["self"]
         named = given.pop("options")
-        factory = {"device": given.pop("device"), "dtype": given.pop("dtype")}
+        factory = {name: given.pop(name, None) or named.pop(name, None) for name in PLACE}
+        given |= {name: named.pop(name, usual) for name, usual in self.usual.items() if name not in given}
+        given |= {name: bool(value) for name, value in given.items() if _is_switch(value, self.rules.get(name))}
         check_dtype(factory["dtype"])
         check_arguments(given, self.rules)
         options = read_options(type(self).__name__, (*self.usual, *factory), named, self.takes)
@@ -232,3 +240,8 @@ class Recurrent(nn.Module):
 
     def flatten_parameters(self) -> None:
         """Do nothing; for code written for ``torch.nn``."""
+
+
+def _is_switch(value: Any, rule: tuple[str, Bounds] | None) -> bool:
+    """Whether a value is 0 or 1 (also of NumPy) for an argument that is True or False."""
+    return rule is not None and rule[0] == "bool" and isinstance(value, int | np.bool_ | np.integer) and value in (0, 1)

@@ -38,9 +38,7 @@ class LSTM(Stack, kind=LSTMKind, stack=LSTMStackOptions):
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
         proj_size: width of a projection of the output; 0: none.
-        device: of the weights.
-        dtype: of the weights: float32, float64, bfloat16 or float16.
-        **options: fields of ``LSTMCellOptions`` and ``LSTMStackOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``LSTMCellOptions`` and ``LSTMStackOptions``.
 
     Example:
         >>> import torch
@@ -61,9 +59,6 @@ class LSTM(Stack, kind=LSTMKind, stack=LSTMStackOptions):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[LSTMArguments],
     ) -> None:
         self._build(locals())
@@ -80,9 +75,7 @@ class GRU(Stack, kind=GRUKind, stack=StackOptions):
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``GRUCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``GRUCellOptions`` and ``StackOptions``.
     """
 
     def __init__(
@@ -94,9 +87,6 @@ class GRU(Stack, kind=GRUKind, stack=StackOptions):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[GRUArguments],
     ) -> None:
         self._build(locals())
@@ -114,9 +104,7 @@ class RNN(Stack, kind=RNNKind, stack=StackOptions):
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``RNNCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``RNNCellOptions`` and ``StackOptions``.
     """
 
     def __init__(
@@ -129,9 +117,6 @@ class RNN(Stack, kind=RNNKind, stack=StackOptions):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[RNNArguments],
     ) -> None:
         self._build(locals())

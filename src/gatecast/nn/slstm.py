@@ -27,6 +27,7 @@ class SLSTMKind(CellKind):
 
     options: SLSTMCellOptions
     takes = SLSTMCellOptions
+    names = SLSTMState._fields
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.options.heads:
@@ -42,14 +43,6 @@ class SLSTMKind(CellKind):
     def widths(self) -> tuple[int, ...]:
         return (self.hidden_size,) * 4
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return SLSTMState._fields
-
-    @property
-    def learned(self) -> tuple[str, ...]:
-        return ("h", "c")
-
     def completed(self, state: State) -> State:
         """A cell that has seen one step, of weight 1."""
         h, c = state[0], state[1].to(self.part_dtype("c", state[1].dtype))
@@ -62,9 +55,8 @@ class SLSTMKind(CellKind):
         rows, head = 4 * self.hidden_size, self.hidden_size // self.options.heads
         return super().shapes(input_size) | {"weight_hh": (rows, head)}
 
-    def spec(self, *, reverse: bool = False, zero_output: bool = True) -> SLSTMSpec:
-        options = self.options
-        return SLSTMSpec(options.forget_gate == "exponential", reverse, options.gradient_clip, zero_output)
+    def _spec(self, **scan: Any) -> SLSTMSpec:
+        return SLSTMSpec(self.options.forget_gate == "exponential", **scan)
 
     def run(
         self, x: Tensor, weights: Weights, state: State | None, spec: Any, masks: LSTMMasks, *, cells: bool = False
@@ -94,9 +86,7 @@ class sLSTM(Stack, kind=SLSTMKind, stack=StackOptions):
         batch_first: input and output are ``(batch, time, feature)``.
         dropout: probability of dropping an output between two layers.
         bidirectional: read the sequence backwards as well.
-        device: of the weights.
-        dtype: of the weights.
-        **options: fields of ``SLSTMCellOptions`` and ``StackOptions``, by keyword.
+        **options: ``device`` and ``dtype`` of the weights; fields of ``SLSTMCellOptions`` and ``StackOptions``.
 
     Example:
         >>> layer = sLSTM(3, 8, heads=2)
@@ -117,9 +107,6 @@ class sLSTM(Stack, kind=SLSTMKind, stack=StackOptions):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        *,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
         **options: Unpack[SLSTMArguments],
     ) -> None:
         self._build(locals())

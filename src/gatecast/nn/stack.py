@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatecast.nn.cell_kinds import LayerOutput, State
+from gatecast.nn.cell_kinds import State
 from gatecast.nn.checks import Lengths, Mask, checked_input
-from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import check_can_be_packed, check_reads_forwards
-from gatecast.nn.sequences import Form, last_step, merged, open_sequence, steps_that_count
-from gatecast.nn.states import Layers, state_out
+from gatecast.nn.sequences import Form, open_sequence, steps_that_count
+from gatecast.nn.states import Layers, StackOutput, state_out
 
 STEP, STEPS = Form(False, batched=False), Form(False, batched=True)  # of one stream, and of a batch of streams
-
-
-class StackOutput(NamedTuple):
-    """Output of all layers."""
-
-    y: Tensor  # (time, batch, width); of one step alone (batch, width)
-    last: Tensor | None  # (batch, width), without return_sequences
-    state: State  # (layers*directions, batch, width) each
-    cells: Tensor | None  # (layers*directions, time, batch, hidden)
 
 
 class Stack(Layers):
@@ -45,6 +35,19 @@ class Stack(Layers):
         """Width of an output (of each of the two, with ``merge_mode=None``)."""
         joined = self.bidirectional and self.stack.merge_mode == "concat"
         return self.cell.widths[0] * (2 if joined else 1)
+
+    @property
+    def mode(self) -> str:
+        """Name of the cell as ``torch.nn`` has it: LSTM, GRU, RNN_TANH …; for code written for its layers."""
+        name = type(self).__name__.upper()
+        return f"{name}_{self.nonlinearity}".upper() if hasattr(self, "nonlinearity") else name
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """Weights of each layer and direction, in the order of ``torch.nn``."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        wanted = [[getattr(self, name + suffix, None) for name in names] for suffix in self.suffixes]
+        return [[weight for weight in layer if weight is not None] for layer in wanted]
 
     def _add_parameters(self, *options: Any, **factory: Any) -> None:
         super()._add_parameters(*options, **factory)
@@ -82,12 +85,7 @@ class Stack(Layers):
         sequence, packed_lengths, form = self._open(input)
         steps = steps_that_count(sequence, form, lengths, mask, packed_lengths)
         state = self._first_state(sequence.shape[1], hx, static, batched=form.batched, stateful=self.stack.stateful)
-        if self.stack.go_backwards:
-            sequence, steps = sequence.flip(0), None if steps is None else steps.flip(0)
-        out = self._run(sequence, state, steps)
-        if self.stack.stateful:
-            self._keep(out.state)
-        return self._give(out, form)
+        return self._read(sequence, state, steps, form)
 
     def step(
         self, x: Tensor, hx: Tensor | Sequence[Tensor] | None = None, *, static: Tensor | None = None
@@ -133,7 +131,7 @@ class Stack(Layers):
             found = self.cell.run_all(x, weights, state, self.specs[0], steps, self.num_layers, directions)
             if found is not None:
                 y, ends = found
-                last = None if self.stack.return_sequences else self._join([*ends[0][-directions:]], None)
+                last = None if self.stack.return_sequences else self._join([*ends[0][-directions:]])
                 return StackOutput(y, last, ends, None)
         if x.dim() == 3:
             return self._run_one_by_one(x, state, steps)
@@ -143,65 +141,16 @@ class Stack(Layers):
     def _can_run_at_once(self) -> bool:
         """Whether one operator can run all layers: without gradients, masks or options between layers."""
         stack, options = self.stack, self.cell.options
-        if torch.is_grad_enabled() or options.masked(training=self.training) or (self.training and self.dropout > 0):
+        if (
+            torch.is_grad_enabled()
+            or torch.jit.is_tracing()
+            or options.masked(training=self.training)
+            or (self.training and self.dropout > 0)
+        ):
             return False
         if stack.residual or stack.skip or getattr(stack, "return_cells", False) or not self._in_order:
             return False
         return not self.bidirectional or stack.merge_mode in ("concat", None)
 
-    def _run_one_by_one(
-        self, x: Float[Tensor, "time batch input"], state: State | None, steps: Bool[Tensor, "time batch"] | None
-    ) -> StackOutput:
-        options = self.cell.options
-        x = dropped(x, options.input_dropout, training=self.training, variational=True)
-        below, base, every = x, None, []
-        runs: list[LayerOutput] = []
-        for layer in range(self.num_layers):
-            base = below if layer and self.stack.residual else None
-            inputs = self._between(below, x) if layer else x
-            runs = [self._direction(layer, d, inputs, state, steps) for d in range(self.directions)]
-            below = self._join([run.y for run in runs], base)
-            every += runs
-        last = None
-        if not self.stack.return_sequences:
-            last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps))
-        ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
-        cells = [run.cells for run in every if run.cells is not None]
-        return StackOutput(below, last, ends, torch.stack(cells) if cells else None)
-
-    def _between(self, below: Tensor, x: Tensor) -> Tensor:
-        """Input of a layer above the first."""
-        below = below.to(x.dtype)  # autocast may have changed it
-        below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
-        return torch.cat([below, x], -1) if self.stack.skip else below
-
-    def _direction(
-        self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None
-    ) -> LayerOutput:
-        index = layer * self.directions + direction
-        masks = draw_masks(x, steps, self.cell.options, self.cell.widths, training=self.training)
-        start = None if state is None else tuple(part[index] for part in state)
-        weights, cells = self._weights(self.suffixes[index]), getattr(self.stack, "return_cells", False)
-        return self.cell.run(x, weights, start, self.specs[direction], masks, cells=cells)
-
-    def _join(self, parts: list[Tensor], base: Tensor | None) -> Tensor:
-        """Join both directions and add the layer's input."""
-        y = merged(parts, self.stack.merge_mode, -1)
-        return y if base is None else y + base
-
-    # ── on the way out ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _give(self, out: StackOutput, form: Form) -> Any:
-        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
-        self._note_activity(y, -2)
-        both = self.bidirectional and self.stack.merge_mode is None
-        results: list[Any] = [tuple(map(shaped, y.chunk(2, -1))) if both else shaped(y)]
-        if self.stack.return_state:
-            results.append(state_out(form.states(out.state)))
-        if out.cells is not None:
-            results.append(form.padded(out.cells))
-        return results[0] if len(results) == 1 else tuple(results)
-
-
-def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
-    """Stack on a new first axis, without a copy of a single part."""
-    return parts[0][None] if len(parts) == 1 else torch.stack(parts)
+    def _spec(self, layer: int, direction: int) -> Any:
+        return self.specs[direction]

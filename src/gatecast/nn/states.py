@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Call
-from gatecast.nn.cell_kinds import CellKind, State
+from gatecast.nn.cell_kinds import CellKind, LayerOutput, State
 from gatecast.nn.checks import check_static, checked_part, checked_state, same_kind, wrong_number
+from gatecast.nn.masks import draw_masks, dropped
 from gatecast.nn.options import StackOptions, differences
 from gatecast.nn.parameters import Recurrent
+from gatecast.nn.sequences import Form, last_step, merged
 from gatecast.ops.lstm_cell import transforms
 
 _PASS_ON = "make it with " + Arg("stateful", False) + " and pass the state on: layer(x, state)"
 Space = tuple[Any, ...]  # further sizes of the state; symbolic while torch.export traces
+
+
+class StackOutput(NamedTuple):
+    """Output of all layers."""
+
+    y: Tensor  # (time, batch, width, *space); of one step alone (batch, width)
+    last: Tensor | None  # (batch, width, *space), without return_sequences
+    state: State  # (layers*directions, batch, width, *space) each
+    cells: Tensor | None  # (layers*directions, time, batch, hidden)
 
 
 class Layers(Recurrent):
@@ -28,6 +40,7 @@ class Layers(Recurrent):
     num_layers: int
     dropout: float
     bidirectional: bool
+    rank: ClassVar[int] = 0  # axes of space behind the features, or channels
     kept_h: Tensor | None
 
     @property
@@ -197,6 +210,80 @@ class Layers(Recurrent):
             else:
                 setattr(self, f"kept_{name}", detached_copy(part))
 
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _read(self, x: Tensor, state: State | None, steps: Tensor | None, form: Form) -> Any:
+        """Run all layers over an opened sequence; the results in the form in which it came."""
+        if self.stack.go_backwards:
+            x, steps = x.flip(0), None if steps is None else steps.flip(0)
+        out = self._run(x, state, steps)
+        if self.stack.stateful:
+            self._keep(out.state)
+        y, shaped = (out.y, form.sequence) if out.last is None else (out.last, form.state)
+        self._note_activity(y, -2 - self.rank)
+        both = self.bidirectional and self.stack.merge_mode is None
+        results: list[Any] = [tuple(map(shaped, y.chunk(2, -1 - self.rank))) if both else shaped(y)]
+        if self.stack.return_state:
+            results.append(state_out(form.states(out.state)))
+        if out.cells is not None:
+            results.append(form.padded(out.cells))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _run(self, x: Tensor, state: State | None, steps: Tensor | None) -> StackOutput:
+        """Run all layers over a sequence."""
+        return self._run_one_by_one(x, state, steps)
+
+    # ── the layers ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _run_one_by_one(
+        self,
+        x: Float[Tensor, "time batch input *space"],
+        state: State | None,
+        steps: Bool[Tensor, "time batch"] | None,
+    ) -> StackOutput:
+        x = dropped(x, self.cell.options.input_dropout, training=self.training, variational=True)
+        below, base, every = x, None, []
+        runs: list[LayerOutput] = []
+        for layer in range(self.num_layers):
+            base = below if layer and self.stack.residual else None
+            inputs = self._between(below, x) if layer else x
+            runs = [self._direction(layer, d, inputs, state, steps) for d in range(self.directions)]
+            below = self._join([run.y for run in runs], base)
+            every += runs
+        last = None
+        if not self.stack.return_sequences:
+            last = self._join([run.state[0] for run in runs], None if base is None else last_step(base, steps))
+        ends = tuple(_stacked(parts) for parts in zip(*(run.state for run in every), strict=True))
+        cells = [run.cells for run in every if run.cells is not None]
+        return StackOutput(below, last, ends, torch.stack(cells) if cells else None)
+
+    def _between(self, below: Tensor, x: Tensor) -> Tensor:
+        """Input of a layer above the first."""
+        below = below.to(x.dtype)  # autocast may have changed it
+        below = dropped(below, self.dropout, training=self.training, variational=self.stack.variational)
+        return torch.cat([below, x], -1 - self.rank) if self.stack.skip else below
+
+    def _direction(
+        self, layer: int, direction: int, x: Tensor, state: State | None, steps: Tensor | None
+    ) -> LayerOutput:
+        index = layer * self.directions + direction
+        options, widths, space = self.cell.options, self.cell.widths, self._space(layer, x)
+        masks = draw_masks(x, steps, options, widths, training=self.training, space=space)
+        start = None if state is None else tuple(part[index] for part in state)
+        weights, cells = self._weights(self.suffixes[index]), getattr(self.stack, "return_cells", False)
+        return self.cell.run(x, weights, start, self._spec(layer, direction), masks, cells=cells)
+
+    def _space(self, layer: int, x: Tensor) -> Space:
+        """Further sizes of a layer's state."""
+        return ()
+
+    def _spec(self, layer: int, direction: int) -> Any:
+        """Options that the operator of one layer and direction reads."""
+        raise NotImplementedError
+
+    def _join(self, parts: list[Tensor], base: Tensor | None = None) -> Tensor:
+        """Join both directions and add the layer's input."""
+        y = merged(parts, self.stack.merge_mode, -1 - self.rank)
+        return y if base is None else y + base
+
 
 def becomes_onnx() -> bool:
     """Whether ``torch.onnx.export`` is running."""
@@ -257,3 +344,8 @@ def given_state(
 def state_out(state: State) -> Any:
     """The state in the form of the public interface: the tensor of h, or the pair (h, c)."""
     return state[0] if len(state) == 1 else state
+
+
+def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
+    """Stack on a new first axis, without a copy of a single part."""
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,21 @@ State = tuple[Tensor, ...]  # the output h first, then the cell c if there is on
 # The input's part of the gates, h as W_hh reads it (after dropout; None: zeros), state → new state
 Step = Callable[[Tensor, Any, State], State]
 Zone = Callable[[State, State, LSTMMasks, int], State]  # new state, old state, masks, t → state after zoneout
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSpec:
+    """Options of every cell that are not tensors; each cell adds its own.
+
+    Args:
+        reverse: read the time axis from its end; outputs stay at their own time.
+        gradient_clip: bound on each entry of the gradient that flows back through what is fed back; None: no bound.
+        zero_output: outputs at masked steps are 0; else they repeat the last one.
+    """
+
+    reverse: bool = False
+    gradient_clip: float | None = None
+    zero_output: bool = True
 
 
 class ScanOutput(NamedTuple):
@@ -40,9 +56,8 @@ def scan(
     state: State,
     step: Step,
     masks: LSTMMasks,
+    spec: ScanSpec,
     *,
-    reverse: bool,
-    zero_output: bool,
     zone: Zone = zoned,
     batch_axis: int = 0,
     fresh: bool = False,
@@ -54,8 +69,7 @@ def scan(
         state: before the first step.
         step: one step of the cell.
         masks: of steps, recurrent dropout and zoneout.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
+        spec: options of the cell.
         zone: combines the old and the new state.
         batch_axis: of the tensors of the state.
         fresh: h is zero before the first step, which then receives None in its place and saves a product.
@@ -63,12 +77,12 @@ def scan(
     length = len(gates_x)
     behind = [1] * (state[0].dim() - batch_axis - 1)
     outputs: list[Tensor] = [state[0]] * length
-    for t in range(length - 1, -1, -1) if reverse else range(length):
+    for t in range(length - 1, -1, -1) if spec.reverse else range(length):
         h = None if fresh else state[0] if masks.recurrent is None else state[0] * masks.recurrent[t]
         fresh = False
         new = zone(step(gates_x[t], h, state), state, masks, t)
         on = None if masks.steps is None else masks.steps[t].reshape(-1, *behind)
-        outputs[t], state = _masked(new, state, on, zero_output=zero_output)
+        outputs[t], state = _masked(new, state, on, zero_output=spec.zero_output)
     return (torch.stack(outputs) if outputs else state[0].new_zeros(0, *state[0].shape)), state
 
 
@@ -79,36 +93,15 @@ def scan_rows(
     h: Float[Tensor, "batch hidden"],
     step: Step,
     masks: LSTMMasks,
-    *,
-    reverse: bool,
-    zero_output: bool,
+    spec: ScanSpec,
 ) -> ScanOutput:
     """:func:`scan` for a cell whose state is h alone, from the input and its weights."""
     gates_x = without_masked(x, masks.steps) @ w_ih.T
     if bias is not None:
         gates_x = gates_x + bias
     # unbind, not gates_x[t]: the gradient of each index would be a tensor of all steps
-    y, (h,) = scan(gates_x.unbind(0), (h,), step, masks, reverse=reverse, zero_output=zero_output)
+    y, (h,) = scan(gates_x.unbind(0), (h,), step, masks, spec)
     return ScanOutput(y, h)
-
-
-def pytorch_runs(x: Tensor, masks: LSTMMasks) -> bool:
-    """Whether PyTorch's own operator of the plain cell can run: on a CPU it is about twice as fast as the loop.
-
-    It has no rule for vmap and rejects empty sequences.
-    """
-    if any(mask is not None for mask in masks) or x.device.type != "cpu" or x.shape[0] == 0:
-        return False
-    return torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active()
-
-
-def run_pytorch(
-    operator: Callable[..., tuple[Tensor, Tensor]], x: Tensor, h: Tensor, weights: list[Tensor], *, reverse: bool
-) -> ScanOutput:
-    """Run one layer and direction with ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``."""
-    x = x.flip(0) if reverse else x
-    y, last = operator(x, h[None].contiguous(), weights, len(weights) == 4, 1, 0.0, False, False, False)
-    return ScanOutput(y.flip(0) if reverse else y, last[0])
 
 
 def _masked(new: State, old: State, on: Tensor | None, *, zero_output: bool) -> tuple[Tensor, State]:

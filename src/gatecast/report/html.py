@@ -91,7 +91,7 @@ def render(
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
     if accuracy is not None:
         page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, accuracy, shown)
-    return fill("page", page, data)
+    return fill("forecast", page, data)
 
 
 def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], list[str], str]:
@@ -140,7 +140,7 @@ def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, 
 
 
 def fill(name: str, page: Mapping[str, Any], data: charts.Json) -> str:
-    """The page of a name from its template and script; style and plotly.js are shared by all pages."""
+    """The page of a name from its template and script; ``page.*`` and plotly.js are shared by all pages."""
     try:
         import jinja2
     except ImportError as error:
@@ -152,6 +152,7 @@ def fill(name: str, page: Mapping[str, Any], data: charts.Json) -> str:
     return environment.get_template(f"{name}.html.j2").render(
         **page,
         css=(_HERE / "page.css").read_text("utf-8"),
+        shared=(_HERE / "page.js").read_text("utf-8"),
         script=(_HERE / f"{name}.js").read_text("utf-8"),
         plotly=_plotly_script(),
         data=safe_json(data),

@@ -184,7 +184,7 @@ def _restore(
 
 
 def _check_facts(facts: dict[str, Any], *, steps: int) -> None:
-    """Check kinds and bounds of everything in a checkpoint that is no tensor; a run has ``steps`` steps."""
+    """Check kinds and bounds of the facts of a checkpoint (all but its tensors); a run has ``steps`` steps."""
     step = field(facts, "step", "int", Bounds(least=0, most=steps))
     field(facts, "seconds", "float", Bounds(least=0, below=math.inf))
     entries(facts, "losses", "float", FINITE)

@@ -22,11 +22,14 @@ class FitConfig:
         None,
         "Largest number of optimizer steps; None: 300 to 1500, by the number of windows.",
         least=1,
+        limit=10**9,
         search=Int(100, 1500, log=True),
     )
-    epochs: int | None = option(None, "Largest number of passes over the training windows, instead of steps.", least=1)
-    batch_size: int = option(64, "Windows per batch.", least=1, search=Int(16, 256, log=True))
-    accumulate: int = option(1, "Batches to accumulate gradients over before each step.", least=1)
+    epochs: int | None = option(
+        None, "Largest number of passes over the training windows, instead of steps.", least=1, limit=10**6
+    )
+    batch_size: int = option(64, "Windows per batch.", least=1, limit=10**6, search=Int(16, 256, log=True))
+    accumulate: int = option(1, "Batches to accumulate gradients over before each step.", least=1, limit=10**6)
     learning_rate: float = option(3e-3, "Peak learning rate.", above=0, search=Float(3e-4, 3e-2, log=True))
     schedule: str | Schedule = option(
         "one_cycle",
@@ -65,7 +68,7 @@ class FitConfig:
         one_of=("32", "bf16"),
     )
     validation: int | None = option(
-        None, "Windows held back at the end of each series for validation; None: by the data; 0: none."
+        None, "Windows held back at the end of each series for validation; None: by the data; 0: none.", least=0
     )
     patience: int = option(6, "Early stopping: evaluations without improvement before training stops.", least=1)
     min_delta: float = option(0.0, "Least decrease of the loss that counts as an improvement.", least=0)
@@ -84,8 +87,8 @@ class FitConfig:
         one_of=("none", "seasonal"),
         search=OneOf("none", "seasonal"),
     )
-    threads: int | None = option(None, "CPU threads; None: PyTorch's setting.", least=1)
-    accelerator: str = option("cpu", "Device: cpu, cuda, mps or auto.")
+    threads: int | None = option(None, "CPU threads; None: PyTorch's setting.", least=1, limit=1024)
+    accelerator: str = option("cpu", "Device: cpu, cuda, mps or auto.", one_of=("cpu", "cuda", "gpu", "mps", "auto"))
     devices: int = option(1, "Processes on this machine (one per GPU, or on CPU cores); each takes a batch.", least=1)
     nodes: int = option(1, "Machines; start the program with torchrun on each, which sets nodes and devices.", least=1)
     strategy: str = option(

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from gatecast.nn.draws import reseed
 from gatecast.training.config import FitConfig
 from gatecast.training.launch import ProcessLost, World
 
@@ -146,7 +147,7 @@ class Processes(OneCpu):
 
     def seed(self, seed: int, step: int) -> None:
         """Seed by run, process and step, so that a resumed run draws the same numbers."""
-        torch.manual_seed((seed * 1_000_003 + step * self.size + self.rank) % 2**63)
+        reseed((seed * 1_000_003 + step * self.size + self.rank) % 2**63)
 
     @contextmanager
     def detecting_loss(self) -> Iterator[None]:

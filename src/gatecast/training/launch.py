@@ -66,6 +66,8 @@ def resolve_world(config: FitConfig) -> FitConfig:
     """
     world, wanted = World.here(), config.devices * config.nodes
     if world.size == 1:
+        _require_devices(config)
+        _require_accelerator(config.accelerator)
         if config.nodes > 1:
             raise SettingError(
                 Arg("nodes", config.nodes, of="FitConfig") + " needs torchrun",
@@ -80,6 +82,29 @@ def resolve_world(config: FitConfig) -> FitConfig:
             "leave out " + Arg("devices", of="FitConfig") + " and " + Arg("nodes", of="FitConfig"),
         )
     return replace(config, devices=world.local_size, nodes=world.size // world.local_size)
+
+
+def _require_devices(config: FitConfig) -> None:
+    """Refuse more processes than the machine has processors for: each loads PyTorch and waits for the others."""
+    most = max(16, 2 * (os.cpu_count() or 1))
+    if config.devices > most:
+        raise SettingError(
+            Arg("devices", config.devices, of="FitConfig") + f" are processes on this machine, which has "
+            f"{os.cpu_count()} processors",
+            "take " + Arg("devices", os.cpu_count() or 1, of="FitConfig") + " or less, or leave it out",
+        )
+
+
+def _require_accelerator(name: str) -> None:
+    """Refuse a device that this machine lacks, in PyTorch's own names."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()} if name != "cpu" else {}
+    if not there.get("cuda" if name == "gpu" else name, True):
+        raise SettingError(
+            Arg("accelerator", name, of="FitConfig") + " names a device that PyTorch does not find on this machine",
+            "take " + Arg("accelerator", "auto", of="FitConfig") + ", or leave it out",
+        )
 
 
 def needs_launch(config: FitConfig) -> bool:

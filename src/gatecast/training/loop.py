@@ -77,7 +77,7 @@ def train(
         )
     rank_config = config if engine.rank == 0 else config.silent()
     check, every = FiniteCheck(model, windows, rank_config, name), max(1, steps // config.evaluations)
-    run = (model, windows, training, held_back, config)
+    run = (model, windows, (training, held_back), config)
     fingerprint = fingerprint_of(*run, steps=steps, seed=seed) if config.checkpoint else {}
     roles = {"writes": engine.rank == 0, "first": name == FIRST}
     checkpoint = Checkpoint(config, fingerprint, engine.device, **roles)
@@ -132,15 +132,14 @@ def evaluate(model: nn.Module, windows: BatchSource, held_back: WindowOrigins, e
     """Mean loss over the held-back windows (at most 2,048, evenly spaced), in float32; None without any."""
     if not held_back.total:
         return None
-    count = min(held_back.total, VALIDATION_WINDOWS)
-    chosen = torch.linspace(0, held_back.total - 1, count).round().long()
+    chosen = held_back.evenly(VALIDATION_WINDOWS)
     model.eval()
     with torch.no_grad():
         parts = chosen.split(EVALUATION_BATCH)[engine.rank :: engine.size]
         batches = (windows.gather(*held_back.locate(part)).to(engine.device) for part in parts)
         local = sum(float(model(batch)) * len(batch) for batch in batches)
     model.train()
-    return engine.total(local) / count
+    return engine.total(local) / len(chosen)
 
 
 def _entry(state: TrainingState, rate: float, steps: int, steps_per_epoch: int) -> dict[str, Any]:

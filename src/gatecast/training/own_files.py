@@ -23,7 +23,7 @@ def require_own_files(config: FitConfig, name: str) -> None:
         name: of the run; that of its log.
 
     Raises:
-        SettingError: the checkpoint would replace a file that is no checkpoint, or the log one that is no log.
+        SettingError: the checkpoint would replace a file of another kind, or the log one.
     """
     if config.checkpoint is not None and not config.resume:  # one to resume from is read, with all its checks
         require_own_checkpoint(config.checkpoint)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.batches.windows import WindowOrigins, Windows
+from gatecast.nn.draws import drawing
 from gatecast.training.config import FitConfig
 from gatecast.training.engine import engine_of
 from gatecast.training.loop import flushed_denormals
@@ -86,12 +86,15 @@ def find_lr(
     """
     if not 0 < lowest < highest or steps < FEWEST:
         raise SettingError(
-            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps, got lowest={lowest}, highest={highest}, "
-            f"steps={steps}"
+            f"find_lr needs 0 < lowest < highest and at least {FEWEST} steps, got "
+            + Arg("lowest", lowest)
+            + ", "
+            + Arg("highest", highest)
+            + ", "
+            + Arg("steps", steps)
         )
     rates = [lowest * (highest / lowest) ** (k / (steps - 1)) for k in range(steps)]
-    with torch.random.fork_rng([] if config.accelerator == "cpu" else None), flushed_denormals():
-        torch.manual_seed(seed)
+    with drawing(seed), flushed_denormals():
         raw = _swept(copy.deepcopy(model), windows, training, config, rates, seed)
     smooth = smoothed(raw)
     ended = _end(smooth)

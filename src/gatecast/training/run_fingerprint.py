@@ -26,16 +26,19 @@ _TASK = ("horizon", "context", "features", "longest")
 def fingerprint_of(
     model: nn.Module,
     windows: BatchSource,
-    training: WindowOrigins,
-    held_back: WindowOrigins,
+    origins: tuple[WindowOrigins, WindowOrigins],
     config: FitConfig,
     *,
     steps: int,
     seed: int,
 ) -> dict[str, Any]:
-    """The fingerprint as JSON values; the task first, since most other differences follow from it."""
+    """The fingerprint as JSON values; the task first, since most other differences follow from it.
+
+    ``origins`` are the windows to train on and those held back.
+    """
     digest = hashlib.sha256()
-    for tensor in (*windows.tensors, training.series, training.first, held_back.series, held_back.first):
+    training, held_back = origins
+    for tensor in (*windows.tensors, *(one for part in origins for one in (part.series, part.first))):
         digest.update(tensor.contiguous().numpy().data)
     settings = {name: value for name, value in config.to_dict().items() if name not in _IGNORED}
     sizes = {"training windows": training.total, "held-back windows": held_back.total}

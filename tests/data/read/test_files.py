@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.refused import refused
 
 from gatecast.base.errors import DataError
+from gatecast.base.findings import Arg
 from gatecast.data.read import read_panel
 
 DAYS = pd.date_range("2024-01-01", periods=4)
@@ -137,25 +139,30 @@ def test_saved_arrays(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", ds=DAYS.to_numpy(), y=np.arange(4.0))
     assert read_panel(tmp_path / "b.npz").freq.alias == "D"
     np.save(tmp_path / "c.npy", np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError, match=r"c\.npy: not a file of plain arrays"):
+    with refused(DataError, place="c.npy", problem="plain arrays", remedy=["numpy.save", "numpy.savez"]):
         read_panel(tmp_path / "c.npy")
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "place", "problem", "remedy"),
     [
-        (np.zeros((0,)), "holds no series"),
-        (np.zeros((2, 2, 2, 2)), r"an array of shape \(2, 2, 2, 2\) holds no series; .*grids"),
-        (np.array(["a", "b"]), "the array holds <U1, not numbers"),
-        ({"a": np.zeros((2, 2)), "b": np.zeros(3)}, "expected columns of one length"),
-        ({"a": np.zeros(0), "b": np.zeros(3)}, "the series 'a' has no values"),
-        ([["a"], ["b"]], "the list holds no numbers"),
-        (pd.DataFrame({"ds": [], "y": []}), "the table has 0 rows"),
-        (pd.DataFrame({"ds": DAYS, "y": [1, 2, np.inf, 3]}), "pandas frame, column .y., row 3: 1 row with an infinite"),
+        (np.zeros((0,)), "array", ["shape (0,)", "no series"], "(series, time)"),
+        (np.zeros((2, 2, 2, 2)), "array", ["shape (2, 2, 2, 2)", "no series"], ["(series, time)", "grids"]),
+        (np.array(["a", "b"]), "array", "<U1", ["float", "a dict of columns"]),
+        ({"a": np.zeros((2, 2)), "b": np.zeros(3)}, "dict", ["one length", "'a': (2, 2)", "'b': (3,)"], "grids"),
+        ({"a": np.zeros(0), "b": np.zeros(3)}, "dict", ["'a'", "no values"], "leave it out"),
+        ([["a"], ["b"]], "list", "no numbers", "numbers"),
+        (pd.DataFrame({"ds": [], "y": []}), "pandas frame", ["0 rows", "2 columns"], "values"),
+        (
+            pd.DataFrame({"ds": DAYS, "y": [1, 2, np.inf, 3]}),
+            "pandas frame, column 'y', row 3",
+            ["1 row", "infinite"],
+            Arg("infinite", "missing"),
+        ),
     ],
 )
-def test_odd_objects(source: Any, words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_objects_without_series_are_refused(source: Any, place: str, problem: Any, remedy: Any) -> None:
+    with refused(DataError, place=place, problem=problem, remedy=remedy):
         read_panel(source)
 
 

@@ -61,7 +61,7 @@ GOOD = {
     "semicolon and decimal comma": Good(
         "date;y\n01.01.2024;1,5\n02.01.2024;2,5\n03.01.2024;3,25\n",
         [1.5, 2.5, 3.25],
-        repair=("date format", "day first (dotted dates always are)"),
+        repair=("date format", "day first (dates with points always are)"),
     ),
     "points between thousands": Good(
         "date;y\n2024-01-01;1.234,5\n2024-01-02;12,5\n2024-01-03;1.000.000,0\n", [1234.5, 12.5, 1e6]
@@ -71,20 +71,20 @@ GOOD = {
         "d,y\n30/12/2023,1\n31/12/2023,2\n01/01/2024,3\n",
         PLAIN,
         "2023-12-30",
-        repair=("date format", "day first (31 cannot be a month)"),
+        repair=("date format", "day first ("),
     ),
     "month first, proven": Good(
         "d,y\n12/30/2023,1\n12/31/2023,2\n01/01/2024,3\n",
         PLAIN,
         "2023-12-30",
-        repair=("date format", "month first (31 cannot be a month)"),
+        repair=("date format", "month first ("),
     ),
     "day order, proven by the grid": Good(
         "d,y\n" + "".join(f"1/{m}/2024,{m}\n" for m in (10, 11, 12)) + "1/1/2025,1\n",
         [10, 11, 12, 1],
         "2024-10-01",
         "MS",
-        ("date format", "the other order is not regular"),
+        ("date format", "no other order is regular"),
     ),
     "day order, given": Good("d,y\n1/1/2024,1\n2/1/2024,2\n3/1/2024,3\n", PLAIN, options={"date_format": "day-first"}),
     "pattern, given": Good("d,y\n2024|001,1\n2024|002,2\n", [1, 2], options={"date_format": "%Y|%j", "delimiter": ","}),
@@ -271,6 +271,94 @@ GOOD = {
     "integers beyond doubles": Good(
         days([10**17, 10**17 + 1]), [1e17, 1e17], repair=("rounded", "whole numbers above 2^53")
     ),
+    "row labels of pandas": Good(",0\n1821,269\n1822,321\n1823,585\n", [269, 321, 585], "1821-01-01", "YS"),
+    "a code for missing values in the first row": Good(
+        days(["<5", 2, 3, 4, 5]), [2, 3, 4, 5], "2024-01-02", options={"missing": "<5"}, repair=("trimmed", "1 row")
+    ),
+    "units below the names": Good("date,temp\n,°C\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n", PLAIN),
+    "notes below the names": Good(
+        "a,b\n1979,1979\n1,1\n10.5,1\n11.5,2\n12.5,3\n",
+        [10.5, 11.5, 12.5],
+        0,
+        "",
+        ("rows skipped", "2 rows"),
+        {"layout": "wide", "skip_rows": 2},
+    ),
+    "statistics offices": Good("TIME_PERIOD,y\n2022M03,3\n2022M02,2\n2022M01,1\n", PLAIN, "2022-01-01", "MS"),
+    "Korean dates": Good("날짜,y\n2024년 1월 3일,3\n2024년 1월 2일,2\n2024년 1월 1일,1\n", PLAIN),
+    "Korean dates with points": Good("day,y\n2024. 01. 01.,1\n2024. 01. 02.,2\n2024. 01. 03.,3\n", PLAIN),
+    "Japanese clock": Good(
+        "t,y\n2024年1月1日 9時,1\n2024年1月1日 10時,2\n2024年1月1日 11時,3\n", PLAIN, "2024-01-01T09", "h"
+    ),
+    "weekday first": Good("d,y\nMon Jan 1 2024,1\nTue Jan 2 2024,2\nWed Jan 3 2024,3\n", PLAIN),
+    "weeks without zeros": Good("week,y\n2024w9,1\n2024w10,2\n2024w11,3\n", PLAIN, "2024-02-26", "W-MON"),
+    "weeks over the year's end": Good("week,y\n202351,1\n202352,2\n202401,3\n", PLAIN, "2023-12-18", "W-MON"),
+    "six digits": Good("date,y\n240130,1\n240131,2\n240201,3\n", PLAIN, "2024-01-30", "D"),
+    "year and day": Good("d,y\n2023364,1\n2023365,2\n2024001,3\n", PLAIN, "2023-12-30", options={"time": "d"}),
+    "years as floats": Good("year,y\n2001.0,1\n2000.0,2\n1999.0,3\n", [3, 2, 1], "1999-01-01", "YS"),
+    "seconds as floats": Good(
+        "timestamp,y\n1704067200.0,1\n1704070800.0,2\n1704074400.0,3\n", PLAIN, "2024-01-01", "h"
+    ),
+    "seasons": Good("season,y\n2009/10,1\n2010/11,2\n2011/12,3\n", PLAIN, "2009-01-01", "YS"),
+    "months of seasons": Good("y\tm\n2010-11\t1\n2011-12\t2\n2012-13\t3\n", PLAIN, "2010-01-01", "YS"),
+    "half-years": Good("d,y\n2022-S1,1\n2022-S2,2\n2023-S1,3\n", PLAIN, "2022-01-01", "2QS"),
+    "compact day and clock": Good(
+        "t,y\n20120101 9:00,1\n20120101 10:00,2\n20120101 11:00,3\n", PLAIN, "2012-01-01T09", "h"
+    ),
+    "two digits of the year first": Good(
+        "d,y\n24-01-30,1\n24-01-31,2\n24-02-01,3\n24-02-02,4\n",
+        [1, 2, 3, 4],
+        "2024-01-30",
+        "D",
+        ("date format", "year first"),
+    ),
+    "order of the year given": Good(
+        "d,y\n24.01.05,1\n24.01.06,2\n24.01.07,3\n", PLAIN, "2024-01-05", options={"date_format": "year-first"}
+    ),
+    "German months": Good("d,y\n30. Mai 2024,1\n31. Mai 2024,2\n1. Juni 2024,3\n", PLAIN, "2024-05-30"),
+    "daily at changing hours": Good(
+        "t,y\n" + "".join(f"2024-01-{day:02}T{18 if day < 6 else 17}:00,{day}\n" for day in range(1, 13)),
+        [*range(1, 13)],
+        repair=("clock", "17:00, 18:00"),
+    ),
+    "rows at odd minutes": Good(
+        "t,y\n2024-01-01 00:01,1\n2024-01-01 00:04,3\n2024-01-01 00:11,5\n2024-01-01 00:19,7\n",
+        [2, NAN, 5, 7],
+        "2024-01-01",
+        "5min",
+        ("resampled", "4 rows resampled to 3 steps (5min), the mean of each"),
+        {"resample": "5min"},
+    ),
+    "the thirtieth of each month": Good(
+        "d,y\n2024-01-30,1\n2024-02-29,2\n2024-03-30,3\n2024-03-31,4\n",
+        [1, 2, 7],
+        "2024-01-01",
+        "MS",
+        options={"resample": "MS", "aggregate": "sum"},
+    ),
+    "local days with offsets, by weeks": Good(
+        "t,y\n2024-03-30T00:00+01:00,1\n2024-03-31T00:00+01:00,2\n2024-04-01T00:00+02:00,3\n2024-04-08T00:00+02:00,4\n",
+        [2, 3, 4],
+        "2024-03-25",
+        "W-MON",
+        options={"resample": "W-MON", "aggregate": "max", "tz": "Europe/Berlin"},
+    ),
+    "thousands in India": Good("d;y\n2024-01-01;1,23,456\n2024-01-02;12,345\n2024-01-03;900\n", [123456, 12345, 900]),
+    "points between thousands, twice": Good("d;y\n2024-01-01;1.234.567\n2024-01-02;2.345\n", [1234567, 2345]),
+    "per cent": Good(days(["0.5%", "1.5%", "2.5%"]), [0.5, 1.5, 2.5], repair=("unit", "per cent")),
+    "three decimals between commas": Good(
+        days(["1.234", "2.345"]), [1.234, 2.345], repair=("decimal", "'1.234' is read with a decimal point")
+    ),
+    "points after three hundred whole numbers": Good(days([*range(320), "1.125", "2.5"]), [*range(320), 1.125, 2.5]),
+    "one row a series, few months": Good(
+        "geo,2020-01,2020-02,2020-03\nAT,1,2,3\nBE,4,:,6\n", PLAIN, "2020-01-01", "MS", options={"missing": ":"}
+    ),
+    "one row a series, years in brackets": Good(
+        "name," + ",".join(f"{y} [YR{y}]" for y in range(1990, 1997)) + "\nAruba,1,2,3,4,5,6,7\n",
+        [*range(1, 8)],
+        "1990-01-01",
+        "YS",
+    ),
     "column with a title of spaces": Good(
         " date , y \n2024-01-01, 1\n2024-01-02, 2\n", [1, 2], options={"target": "y"}
     ),
@@ -290,189 +378,450 @@ def test_odd_input_is_read_and_repairs_are_listed(case: Good, tmp_path: Path) ->
         assert any(words in message for message in messages), panel.repairs
 
 
-BAD: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
-    "empty file": ("", {}, r"data\.csv: the file is empty"),
-    "header only": ("date,y\n", {}, r"data\.csv: there is a header but no row of values"),
-    "nothing numeric": ("date,y\n2024-01-01,a\n2024-01-02,b\n", {}, r"no column holds numbers.*name it with target="),
+# text, options, fields of the finding
+BAD: dict[str, tuple[str | bytes, dict[str, Any], dict[str, Any]]] = {
+    "empty file": ("", {}, {"place": "data.csv", "problem": "empty", "remedy": "header"}),
+    "header only": ("date,y\n", {}, {"place": "data.csv", "problem": ["header", "no row"], "remedy": "row"}),
+    "nothing numeric": (
+        "date,y\n2024-01-01,a\n2024-01-02,b\n",
+        {},
+        {
+            "place": "data.csv",
+            "problem": ["column 'y'", "'a'", "date, y"],
+            "remedy": [Arg("target", ...), Arg("missing", ["…"]), Arg("decimal", ",")],
+        },
+    ),
     "text among numbers": (
         days([1, 2, "oops", 4, 5, 6, 7, 8, 9, 10, 11, 12]),
         {},
-        r"data\.csv, column 'y', line 4: expected a number, got 'oops'; .*missing=\[\"oops\"\]",
+        {
+            "place": "data.csv, column 'y', line 4",
+            "problem": ["a number", "'oops'"],
+            "remedy": Arg("missing", ["oops"]),
+        },
     ),
-    "target is text": ("date,y\n2024-01-01,a\n", {"target": "y"}, r"column 'y', line 2: expected a number, got 'a'"),
-    "target has no value": (days(["", ""]), {"target": "y"}, r"^data\.csv: column 'y' has no value at all"),
-    "no value in any column": (days(["NaN", "NaN"]), {}, r"column 'y' has no value at all; fill it, or name another"),
+    "target is text": (
+        "date,y\n2024-01-01,a\n",
+        {"target": "y"},
+        {"place": "column 'y', line 2", "problem": ["a number", "'a'"], "remedy": Arg("missing", ["a"])},
+    ),
+    "target has no value": (
+        days(["", ""]),
+        {"target": "y"},
+        {
+            "place": "data.csv",
+            "problem": ["column 'y'", "no value"],
+            "remedy": [Arg("target", ...), Arg("missing", ["…"]), Arg("decimal", ",")],
+        },
+    ),
+    "no value in any column": (
+        days(["NaN", "NaN"]),
+        {},
+        {"place": "data.csv", "problem": ["column 'y'", "no value"], "remedy": ["fill", Arg("target", ...)]},
+    ),
     "given frequency far too fine": (
         "d,y\n" + "".join(f"2024-{month:02}-01,{month}\n" for month in range(1, 13)),
         {"freq": "D"},
-        r"freq=\"D\" was given, but the rows are at the frequency MS: 96 % of the rows would be missing; leave freq",
+        {
+            "place": "column 'd'",
+            "problem": [Arg("freq", "D"), "MS", "96 %"],
+            "remedy": [Arg("freq"), Arg("freq", "MS")],
+        },
     ),
     "order of day and month open": (
         "d,y\n01/02/2024,1\n02/02/2024,2\n03/02/2024,3\n",
         {},
-        r"column 'd', line 2: '01/02/2024' may be day first or month first.*date_format=\"day-first\"",
+        {
+            "place": "column 'd', line 2",
+            "problem": ["'01/02/2024'", "day", "month"],
+            "remedy": [Arg("date_format", "day-first"), Arg("date_format", "month-first")],
+        },
     ),
     "impossible date": (
         days([1, 2]) + "2024-02-30,3\n",
         {},
-        r"column 'date', line 4: expected a date \(the form of '2024-01-01'\), got '2024-02-30'",
+        {
+            "place": "column 'date', line 4",
+            "problem": ["'2024-01-01'", "'2024-02-30'"],
+            "remedy": ["row", Arg("date_format", ...)],
+        },
     ),
     "mixed date formats": (
         days([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]) + "13.01.2024,13\n",
         {},
-        r"line 14: expected a date .* got '13\.01\.2024'",
+        {
+            "place": "column 'date', line 14",
+            "problem": ["'2024-01-01'", "'13.01.2024'"],
+            "remedy": ["row", Arg("date_format", ...)],
+        },
     ),
-    "dates without year": ("date,y\n10-Mar,1\n11-Mar,2\n", {"time": "date"}, r"got '10-Mar', which has no year"),
-    "clock without date": ("t,y\n18:00,1\n19:00,2\n", {"time": "t"}, r"a time of day; name both columns"),
-    "row without time": ("date,y\n2024-01-01,1\n,2\n2024-01-03,3\n", {}, r"line 3: expected a time, got an empty cell"),
+    "dates without year": (
+        "date,y\n10-Mar,1\n11-Mar,2\n",
+        {"time": "date"},
+        {"place": "column 'date', line 2", "problem": ["'10-Mar'", "year"], "remedy": "year"},
+    ),
+    "clock without date": (
+        "t,y\n18:00,1\n19:00,2\n",
+        {"time": "t"},
+        {
+            "place": "column 't', line 2",
+            "problem": ["a date", "'18:00'", "time of day"],
+            "remedy": Arg("time", ["date", "time"]),
+        },
+    ),
+    "row without time": (
+        "date,y\n2024-01-01,1\n,2\n2024-01-03,3\n",
+        {},
+        {"place": "column 'date', line 3", "problem": ["a time", "empty", "1 row"], "remedy": ["fill", "row"]},
+    ),
     "offset in some rows only": (
         "t,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n",
         {},
-        r"line 3: expected an offset from UTC",
+        {"place": "column 't', line 3", "problem": "offset from UTC", "remedy": "one form"},
     ),
     "duplicates": (
         "d,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,3\n",
         {},
-        r"column 'd', line 4: 1 duplicate timestamp: 2024-01-02 at lines 3 and 4; choose dupl",
+        {
+            "place": "column 'd', line 4",
+            "problem": ["1 duplicate", "2024-01-02", "lines 3 and 4"],
+            "remedy": [Arg("duplicates", "first"), Arg("id", ...)],
+        },
     ),
     "duplicates that agree": (
         "d,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,2\n",
         {},
-        r"the repeated rows agree in the columns used",
+        {
+            "place": "column 'd', line 4",
+            "problem": ["1 duplicate", "lines 3 and 4"],
+            "remedy": [Arg("duplicates", "first"), "agree"],
+        },
     ),
     "the hour that comes twice": (
         "t,y\n2023-10-29 01:00,1\n2023-10-29 02:00,2\n2023-10-29 02:00,3\n2023-10-29 03:00,4\n",
         {},
-        r"clocks repeat in autumn: give the time zone, e\.g\. tz=\"Europe/Berlin\"",
+        {
+            "place": "column 't', line 4",
+            "problem": ["2023-10-29 02:00", "lines 3 and 4"],
+            "remedy": ["autumn", Arg("tz", "Europe/Berlin")],
+        },
     ),
     "the hour that comes twice, in America": (
         "t,y\n2023-11-05 00:00,1\n2023-11-05 01:00,2\n2023-11-05 01:00,3\n2023-11-05 02:00,4\n",
         {},
-        r"tz=\"America/New_York\"",
+        {"place": "column 't', line 4", "problem": "2023-11-05 01:00", "remedy": Arg("tz", "America/New_York")},
     ),
     "the hour that is skipped": (
         "t,y\n2024-03-31 01:00,1\n2024-03-31 02:00,2\n2024-03-31 03:00,3\n",
         {"tz": "Europe/Berlin"},
-        r"line 3: 2024-03-31 02:00 does not exist in Europe/Berlin",
+        {
+            "place": "column 't', line 3",
+            "problem": ["2024-03-31 02:00", "Europe/Berlin"],
+            "remedy": ["UTC", Arg("tz")],
+        },
     ),
     "irregular": (
         "t,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n2024-01-01 02:13,4\n2024-01-01 03:13,5\n",
         {},
-        r"line 5: the times are not regular: 75 % of the steps are h, but 2024-01-01 02:13 follows 2024-01-01 02:00",
+        {
+            "place": "column 't', line 5",
+            "problem": ["75 %", "are h,", "2024-01-01 02:13", "2024-01-01 02:00"],
+            "remedy": Arg("freq", ...),
+        },
     ),
     "given frequency too coarse": (
         "t,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:00,3\n",
         {"freq": "D"},
-        r"line 3: 2 rows lie between the steps of freq=\"D\", first 2024-01-01 01:00",
+        {
+            "place": "column 't', line 3",
+            "problem": ["2 rows", Arg("freq", "D"), "2024-01-01 01:00"],
+            "remedy": Arg("freq"),
+        },
     ),
     "given frequency too fine": (
         days([1, 2, 3, 4]),
         {"freq": "h"},
-        r"freq=\"h\" was given, but the rows are 24 such steps",
+        {"place": "column 'date'", "problem": [Arg("freq", "h"), "24"], "remedy": Arg("freq")},
     ),
-    "frequency for plain numbers": ("step,y\n1,1\n2,2\n", {"freq": "D"}, r"the times are plain numbers"),
-    "one row, no frequency": (days([1]), {}, r"too short to see a frequency; give it: freq="),
+    "frequency for plain numbers": (
+        "step,y\n1,1\n2,2\n",
+        {"freq": "D"},
+        {"place": "column 'step'", "problem": [Arg("freq", "D"), "numbers"], "remedy": Arg("freq")},
+    ),
+    "one row, no frequency": (
+        days([1]),
+        {},
+        {"place": "column 'date'", "problem": ["one time", "frequency"], "remedy": Arg("freq", "D")},
+    ),
     "one wrong date": (
         days(list(range(200))) + "2224-01-01,1\n",
         {},
-        r"line 202: 2224-01-01 comes .* steps \(D\) after 2024-07-18; is one of the dates wrong",
+        {
+            "place": "column 'date', line 202",
+            "problem": ["2224-01-01", "72,849", "(D)", "2024-07-18"],
+            "remedy": "row",
+        },
     ),
     "infinite": (
         days([1, "inf", 3]),
         {},
-        r"^data\.csv, column 'y', line 3: 1 row with an infinite value.*infinite=\"missing\"",
+        {
+            "place": "data.csv, column 'y', line 3",
+            "problem": ["1 row", "infinite"],
+            "remedy": Arg("infinite", "missing"),
+        },
     ),
     "infinite covariate": (
         "d,y,p\n2024-01-01,1,2\n2024-01-02,3,-inf\n",
         {"target": "y", "known": "p"},
-        r"column 'p', line 3: 1 row with an infinite value; correct it or leave the column out",
+        {"place": "column 'p', line 3", "problem": ["1 row", "infinite"], "remedy": ["correct", "column"]},
     ),
     "random bytes": (
         bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8)),
         {},
-        r"^data\.csv: this does not look like a text table; expected CSV",
+        {"place": "data.csv", "problem": "text table", "remedy": ["CSV", "TSV", ".gz", "Parquet"]},
     ),
     "several numeric columns": (
         "d,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n",
         {},
-        r"several columns hold numbers: a, b; say which to forecast, e\.g\. target=\"b\", or layout=\"wide\"",
+        {"place": "data.csv", "problem": "a, b", "remedy": [Arg("target", ...), Arg("layout", "wide")]},
     ),
-    "unknown column": (days([1, 2]), {"target": "yy"}, r"no column 'yy' \(target\).*did you mean 'y'"),
-    "column in two roles": (days([1, 2]), {"target": "y", "known": "y"}, r"column 'y' is named in target and known"),
+    "numbered columns beside dates": (
+        "date,"
+        + ",".join(f"store_{k}" for k in range(1, 8))
+        + "\n"
+        + "".join(f"2024-01-{d:02}," + ",".join("7" * 7) + "\n" for d in range(1, 20)),
+        {},
+        {"place": "data.csv", "problem": "store_1", "remedy": Arg("layout", "wide")},
+    ),
+    "two digits that may be the year": (
+        "d,y\n24-01-05,1\n24-01-06,2\n24-01-07,3\n",
+        {},
+        {
+            "place": "line 2",
+            "problem": "'24-01-05'",
+            "remedy": [Arg("date_format", "day-first"), Arg("date_format", "year-first")],
+        },
+    ),
+    "one wrong date among compact ones": (
+        "d,y\n" + "".join(f"{20240101 + k},{k}\n" for k in range(31)) + "20240230,31\n",
+        {},
+        {"place": "column 'd', line 33", "problem": ["%Y%m%d", "'20240230'"], "remedy": "row"},
+    ),
+    "hours that do not exist": (
+        "t,y\n2024-01-05 00:00,1\n2024-01-05 33:00,2\n",
+        {},
+        {"place": "line 3", "problem": "33:00", "remedy": "row"},
+    ),
+    "half day with 13 hours": (
+        "t,y\n" + "".join(f"1/31/2024 {h}:00 AM,{h}\n" for h in range(1, 12)) + "1/31/2024 13:00 PM,2\n",
+        {},
+        {"place": "line 13", "problem": "13:00 PM", "remedy": "row"},
+    ),
+    "week 53 of a year with 52": (
+        "week,y\n2023-W52,1\n2023-W53,2\n",
+        {},
+        {"place": "line 3", "problem": "'2023-W53'", "remedy": "row"},
+    ),
+    "offset of fifteen hours": (
+        "time,y\n2024-01-01T00:00+15:00,1\n2024-01-02T00:00+15:00,2\n",
+        {},
+        {"place": "column 'time', line 2", "problem": "+15:00", "remedy": Arg("time", False)},
+    ),
+    "a form of dates not known": (
+        "when,y\nday 9 of 2024,1\nday 8 of 2024,2\nday 7 of 2024,3\n",
+        {},
+        {
+            "place": "column 'when', line 2",
+            "problem": "'day 9 of 2024'",
+            "remedy": [Arg("date_format", "%d %b %Y"), Arg("time", False)],
+        },
+    ),
+    "name of a time over words": (
+        "날짜,y\n월요일,1\n화요일,2\n",
+        {},
+        {"place": "column '날짜', line 2", "problem": "a time", "remedy": Arg("time", False)},
+    ),
+    "quarters in digits": (
+        "period,y\n20233,1\n20234,2\n20241,3\n20242,4\n",
+        {},
+        {"place": "column 'period', line 4", "problem": ["20234", "20241"], "remedy": Arg("time", False)},
+    ),
+    "months or weeks": (
+        "period,y\n202401,1\n202402,2\n202403,3\n",
+        {},
+        {
+            "place": "column 'period', line 2",
+            "problem": "202401",
+            "remedy": [Arg("date_format", "%Y%m"), Arg("date_format", "%G%V")],
+        },
+    ),
+    "a year out of range": (
+        "d,y\n1500-01-01,1\n1500-01-02,2\n",
+        {},
+        {"place": "column 'd', line 2", "problem": ["1678 to 2261", "'1500-01-01'"], "remedy": "plain numbers"},
+    ),
+    "a pattern that fits nothing": (
+        days([1, 2]),
+        {"date_format": "%d.%m.%y"},
+        {"place": "data.csv", "problem": "%d.%m.%y", "remedy": ()},
+    ),
+    "first value is a word": (
+        days(["#DIV/0!", 2, 3, 4, 5]),
+        {"target": "y"},
+        {"place": "column 'y', line 2", "problem": "'#DIV/0!'", "remedy": Arg("missing", ["#DIV/0!"])},
+    ),
+    "points that may stand between thousands": (
+        days(["1.234", 900, "1.100", 850]),
+        {},
+        {"place": "column 'y'", "problem": "'1.234'", "remedy": [Arg("decimal", ","), Arg("decimal", ".")]},
+    ),
+    "points after three hundred small numbers": (
+        days([*range(320), "1.234"]),
+        {},
+        {"place": "column 'y'", "problem": "'1.234'", "remedy": [Arg("decimal", ","), Arg("decimal", ".")]},
+    ),
+    "NUL in a number": (
+        days([1, "12\x0034", 3]),
+        {},
+        {"place": "data.csv, line 3", "problem": "NUL", "remedy": Arg("encoding", "utf-16")},
+    ),
+    "time given as series": (
+        days([1, 2, 3]),
+        {"id": "date"},
+        {"place": "column 'date'", "problem": Arg("id", "date"), "remedy": Arg("time", "date")},
+    ),
+    "no column left": (
+        days([1, 2]),
+        {"known": "y"},
+        {"place": "data.csv", "problem": "another role", "remedy": Arg("target", ...)},
+    ),
+    "currency in all cells": (
+        days(["€1", "€2", "€3"]),
+        {"target": "y"},
+        {"place": "column 'y', line 2", "problem": "'€1'", "remedy": "currency"},
+    ),
+    "decimal sign that fits no cell": (
+        days(["1.5", "2.5"]),
+        {"target": "y", "decimal": ","},
+        {"place": "column 'y', line 2", "problem": "'1.5'", "remedy": Arg("decimal", ".")},
+    ),
+    "unknown column": (
+        days([1, 2]),
+        {"target": "yy"},
+        {"place": "data.csv", "problem": ["'yy'", Arg("target"), "date, y"], "remedy": "'y'"},
+    ),
+    "column in two roles": (
+        days([1, 2]),
+        {"target": "y", "known": "y"},
+        {"place": "data.csv", "problem": ["'y'", Arg("target"), Arg("known")], "remedy": "one role"},
+    ),
     "comma both ways": (
         "d;y\n2024-01-01;1,234\n2024-01-02;5,678\n",
         {},
-        r"column 'y': '1,234' can be read with a decimal comma or with a comma between thousands.*decimal=",
+        {
+            "place": "column 'y'",
+            "problem": ["'1,234'", "decimal comma", "thousands"],
+            "remedy": [Arg("decimal", ","), Arg("decimal", ".")],
+        },
     ),
     "decimal comma between commas": (
         "d,y\n2024-01-01,1,5\n2024-01-02,2,5\n2024-01-03,3,5\n",
         {},
-        r"line 2: the header has 2 names, this row 3 cells; numbers with a decimal comma need another delimiter",
+        {"place": "line 2", "problem": ["2 names", "3 cells"], "remedy": ["decimal comma", "delimiter"]},
     ),
-    "comment at the end": (days([1, 2]) + "# end\n", {}, r"line 4: expected 2 cells, got 1 \('# end'\)"),
+    "comment at the end": (
+        days([1, 2]) + "# end\n",
+        {},
+        {"place": "line 4", "problem": ["2 cells", "got 1", "'# end'"], "remedy": "leave it out"},
+    ),
     "invalid hour": (
         "date,hour,y\n2024-01-01,22,1\n2024-01-01,25,2\n",
         {"time": ["date", "hour"]},
-        r"column 'hour', line 3: expected an hour, 0 to 24, got 25",
+        {"place": "column 'hour', line 3", "problem": ["0 to 24", "25"], "remedy": "row"},
     ),
     "series named in a wide table": (
         "d,s,a,b\n2024-01-01,x,1,2\n",
         {"layout": "wide", "id": "s"},
-        r"id was given with layout=\"wide\", where columns are series",
+        {"place": "data.csv", "problem": [Arg("id"), Arg("layout", "wide")], "remedy": "one"},
     ),
     "total at the end": (
         days([1, 2, 3]) + "Total,6\n",
         {},
-        r"line 5: expected a date .* got 'Total'; correct or delete",
+        {
+            "place": "column 'date', line 5",
+            "problem": ["'2024-01-01'", "'Total'"],
+            "remedy": ["row", Arg("date_format", ...)],
+        },
     ),
-    "line too long": (days([1, 2, 3]) + "2024-01-04,4,5\n", {}, r"line 5: the header has 2 names, this row 3 cells"),
+    "line too long": (
+        days([1, 2, 3]) + "2024-01-04,4,5\n",
+        {},
+        {"place": "line 5", "problem": ["2 names", "3 cells"], "remedy": ["decimal comma", "delimiter"]},
+    ),
     "line too long, further down": (
         days([1] * 400) + "2025-02-04,4,5\n",
         {},
-        r"expected 2 fields in line 402, saw 3; a decimal comma needs another delimiter",
+        {"place": "data.csv", "problem": ["2 fields", "line 402", "saw 3"], "remedy": Arg("delimiter", ";")},
     ),
     "invalid times": (
         "date,y\nday one,1\nday two,2\n",
         {},
-        r"column 'date', line 2: expected a time, got 'day one'",
+        {
+            "place": "column 'date', line 2",
+            "problem": ["a time", "'day one'"],
+            "remedy": [Arg("date_format", "%d %b %Y"), Arg("time", False)],
+        },
     ),
-    "line cut off": (days([1, 2, 3]) + "2024-01-04\n", {}, r"line 5: expected 2 cells, got 1 \('2024-01-04'\)"),
+    "line cut off": (
+        days([1, 2, 3]) + "2024-01-04\n",
+        {},
+        {"place": "line 5", "problem": ["2 cells", "got 1", "'2024-01-04'"], "remedy": "cut off"},
+    ),
     "row without series": (
         "d,s,y\n2024-01-01,a,1\n2024-01-02,a,2\n2024-01-01,,3\n2024-01-02,b,4\n",
         {"id": "s"},
-        r"column 's', line 4: expected the name of a series, got an empty cell",
+        {"place": "column 's', line 4", "problem": ["series", "empty", "1 row"], "remedy": ["fill", "row"]},
     ),
     "static that changes": (
         "d,s,y,k\n2024-01-01,a,1,5\n2024-01-02,a,2,6\n",
         {"id": "s", "target": "y", "static": "k"},
-        r"column 'k', line 3: expected one value a series \(static\), got '5' and then '6'",
+        {
+            "place": "column 'k', line 3",
+            "problem": [Arg("static"), "'5'", "'6'"],
+            "remedy": [Arg("past"), Arg("known")],
+        },
     ),
     "text as past covariate": (
         "d,y,wind\n2024-01-01,1,NW\n2024-01-02,2,S\n",
         {"target": "y", "past": "wind"},
-        r"column 'wind', line 2: expected a number, got 'NW'",
+        {
+            "place": "column 'wind', line 2",
+            "problem": ["a number", "'NW'", "2 such cells"],
+            "remedy": Arg("missing", ["NW"]),
+        },
     ),
 }
 
 
-@pytest.mark.parametrize(("text", "options", "words"), BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize(("text", "options", "fields"), BAD.values(), ids=BAD.keys())
 def test_bad_input_names_the_place_and_the_remedy(
-    text: str | bytes, options: dict[str, Any], words: str, tmp_path: Path
+    text: str | bytes, options: dict[str, Any], fields: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=words):
+    with refused(DataError, **fields):
         read(tmp_path, text, **options)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "problem", "remedy"),
     [
-        ({"tz": "Europe/Atlantis"}, "not a known time zone"),
-        ({"freq": "fortnight"}, 'freq="fortnight" is not a known frequency'),
-        ({"duplicates": "toss"}, "duplicates must be one of error, first, .* got 'toss'"),
+        ({"tz": "Europe/Atlantis"}, Arg("tz", "Europe/Atlantis"), ["Europe/Berlin", "UTC"]),
+        ({"freq": "fortnight"}, Arg("freq", "fortnight"), ['"h"', '"D"', '"MS"']),
+        ({"duplicates": "toss"}, [Arg("duplicates"), "error, first, last, mean", "'toss'"], ()),
     ],
 )
-def test_settings_are_checked(options: dict[str, Any], words: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=words):
+def test_settings_are_checked(options: dict[str, Any], problem: Any, remedy: Any, tmp_path: Path) -> None:
+    with refused(SettingError, problem=problem, remedy=remedy):
         read(tmp_path, days([1, 2]), **options)
 
 
@@ -484,7 +833,12 @@ def test_choices_are_checked_where_types_are_not() -> None:
 
 
 def test_a_wrong_day_order_is_refused_rather_than_believed(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="line 3: expected a date \\(month first"):
+    with refused(
+        DataError,
+        place="column 'd', line 3",
+        problem=["month first", "'13/01/2024'"],
+        remedy=Arg("date_format", ...),
+    ):
         read(tmp_path, "d,y\n12/01/2024,1\n13/01/2024,2\n", date_format="month-first")
 
 
@@ -495,16 +849,16 @@ def test_gzip_is_recognised_by_its_content(tmp_path: Path) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_text(days([1, 2]))
-    with pytest.raises(DataError, match=r"no such file .* did you mean 'cases\.csv'"):
+    with refused(DataError, place="case.csv", problem=tmp_path.name, remedy="'cases.csv'"):
         read_panel(tmp_path / "case.csv")
-    with pytest.raises(DataError, match=r"this is a folder; name one of its files: cases\.csv"):
+    with refused(DataError, place=tmp_path.name, problem="folder", remedy="cases.csv"):
         read_panel(tmp_path)
-    with pytest.raises(DataError, match="download the file first"):
+    with refused(DataError, place="cases.csv", problem="network", remedy="download"):
         read_panel("https://example.org/cases.csv")
     (tmp_path / "cases.xlsx").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"files of type '\.xlsx' are not read; expected one of CSV"):
+    with refused(DataError, place="cases.xlsx", problem="'.xlsx'", remedy=["CSV", "Parquet", "pandas"]):
         read_panel(tmp_path / "cases.xlsx")
-    with pytest.raises(DataError, match="cannot read an object of type 'int'"):
+    with refused(DataError, problem="'int'", remedy=["CSV", "Parquet", "pandas"]):
         read_panel(3)
 
 
@@ -629,24 +983,27 @@ def test_the_panel_keeps_how_its_source_was_laid_out(tmp_path: Path) -> None:
 
 
 # ── never silently ────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_word_among_numbers_is_no_zero(tmp_path: Path) -> None:
+def test_a_word_among_numbers_is_not_read_as_zero(tmp_path: Path) -> None:
     values: list[object] = [k + 0.5 for k in range(30)]
     values[11] = "no"
-    with pytest.raises(DataError, match=r"column 'y', line 13: expected a number, got 'no'"):
+    with refused(DataError, place="column 'y', line 13", problem=["a number", "'no'"], remedy=Arg("missing", ["no"])):
         read(tmp_path, days(values))
     assert read(tmp_path, days(["yes", "no"] * 4)).series(0)[:2, 0].tolist() == [1.0, 0.0]
 
 
 def test_a_point_between_thousands_next_to_a_decimal_comma_is_ambiguous(tmp_path: Path) -> None:
     text = "date;a;b\n" + "".join(f"2024-01-{k:02};{k},5;{k}.234\n" for k in range(1, 12))
-    with pytest.raises(DataError, match=r"column 'b'.*'1.234'.*decimal="):
+    with refused(DataError, place="column 'b'", problem="'1.234'", remedy=[Arg("decimal", ","), Arg("decimal", ".")]):
         read(tmp_path, text, target="b")
     assert read(tmp_path, text, target="b", decimal=",").series(0)[0, 0] == 1234
 
 
-@pytest.mark.parametrize(("freq", "start"), [("MS", "2024-01-31"), ("ME", "2024-01-30"), ("B", "2024-01-06")])
-def test_a_start_off_the_frequency_is_refused(freq: str, start: str) -> None:
-    with pytest.raises(DataError, match=rf"start=\"{start}\" .*{freq}"):
+@pytest.mark.parametrize(
+    ("freq", "start", "following"),
+    [("MS", "2024-01-31", "2024-02-01"), ("ME", "2024-01-30", "2024-01-31"), ("B", "2024-01-06", "2024-01-08")],
+)
+def test_a_start_off_the_frequency_is_refused(freq: str, start: str, following: str) -> None:
+    with refused(DataError, problem=[Arg("start", start), Arg("freq", freq)], remedy=Arg("start", following)):
         read_panel(np.arange(24.0), freq=freq, start=start)
 
 

@@ -71,7 +71,7 @@ def test_the_backtest_takes_it() -> None:
     assert scores.loc["SEIR", "MAE"] < scores.loc["Naive", "MAE"]
 
 
-def test_what_was_learned(fitted: SEIRForecaster) -> None:
+def test_fitted_attributes(fitted: SEIRForecaster) -> None:
     table = fitted.params_.set_index("parameter")
     assert list(fitted.params_) == ["unique_id", "parameter", "estimate", "low", "high", "identifiable", "reason"]
     for name, value in TRUTH.items():
@@ -211,7 +211,7 @@ def test_unreported_cases_count_in_the_population() -> None:
         ({"incubation": (5, 2)}, [Arg("incubation"), "a number of days above 0, or a pair", "got (5, 2)"]),
         ({"reporting": 1.5}, [Arg("reporting"), "a share above 0, at most 1", "got 1.5"]),
         ({"bounds": {"gamma": (1, 2)}}, [Arg("bounds"), "names 'gamma', which is not fitted"]),
-        ({"bounds": {"beta": (2, 1)}}, [Arg("bounds"), "['beta'] must be a pair 0 < low < high, got (2, 1)"]),
+        ({"bounds": {"beta": (2, 1)}}, [Arg("bounds"), "['beta']", "0 < low < high", "got (2, 1)"]),
         ({"transmission": 0.3}, [Arg("transmission"), "one of constant, exponential, piecewise", "got 0.3"]),
         ({"likelihood": 2}, [Arg("likelihood"), "one of negative_binomial, log", "got 2"]),
         ({"draws": 1}, [Arg("draws"), "at least 2, got 1"]),

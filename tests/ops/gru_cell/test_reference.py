@@ -1,4 +1,4 @@
-"""The GRU operator against its equations (both places of the reset gate), its masks and its time direction."""
+"""The GRU operator against its equations (both places of the reset gate) and its masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
 from gatecast.ops.gru_cell import reference
-from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.pytorch import gru
 from gatecast.ops.gru_cell.spec import GRUSpec, GRUWeights
 
 T, B, INPUT, H = 5, 2, 3, 4
@@ -63,23 +63,6 @@ def test_without_bias_and_state(reset_after: bool) -> None:
     torch.testing.assert_close(bare, gru(x, GRUWeights(*weights[:2], nothing, nothing), zeros, spec=spec))
 
 
-def test_reverse_keeps_outputs_at_their_time() -> None:
-    x, weights, h = case()
-    backwards, forwards = gru(x, weights, h, spec=GRUSpec(reverse=True)), gru(x.flip(0), weights, h)
-    torch.testing.assert_close(backwards.y, forwards.y.flip(0))
-    torch.testing.assert_close(backwards.h, forwards.h)
-
-
-def test_masked_steps_leave_the_state() -> None:
-    x, weights, h = case()
-    steps = torch.tensor([[True, False, True, False, True], [False] * 5]).T
-    x[~steps] = float("nan")
-    out = gru(x, weights, h, masks=LSTMMasks(steps=steps))
-    torch.testing.assert_close(out.h[0], gru(x[steps[:, 0], :1], weights, h[:1]).h[0])
-    torch.testing.assert_close(out.h[1], h[1])
-    assert (out.y[~steps] == 0).all()
-
-
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("clip", [None, 10.0])
 def test_gradients_with_masks(reset_after: bool, clip: float | None) -> None:
@@ -93,22 +76,3 @@ def test_gradients_with_masks(reset_after: bool, clip: float | None) -> None:
         return tuple(gru(x, GRUWeights(*rest[:-1]), rest[-1], spec=spec, masks=masks))
 
     assert gradcheck(run, leaves, fast_mode=True)
-
-
-@pytest.mark.parametrize("reverse", [True, False])
-@pytest.mark.parametrize("bias", [True, False])
-def test_pytorchs_operator_computes_what_the_reference_does(reverse: bool, bias: bool) -> None:
-    x, weights, h = case()
-    weights, spec = weights if bias else GRUWeights(*weights[:2]), GRUSpec(reverse=reverse)
-    given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
-    runs = gru(x, weights, h, spec=spec), reference.gru(x, weights, h, spec, LSTMMasks())
-    gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
-    torch.testing.assert_close(*runs)
-    torch.testing.assert_close(*gradients)
-
-
-def test_an_empty_sequence_gives_the_state_back() -> None:
-    x, weights, h = case()
-    out = gru(x[:0], weights, h)
-    assert out.y.shape == (0, B, H)
-    torch.testing.assert_close(out.h, h)

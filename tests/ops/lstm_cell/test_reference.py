@@ -11,10 +11,10 @@ from torch import nn
 
 from gatecast import ops, testing
 from gatecast.ops import LSTMWeights
-from gatecast.ops.gru_cell.kernel import gru
+from gatecast.ops.gru_cell.pytorch import gru
 from gatecast.ops.gru_cell.spec import GRUWeights
 from gatecast.ops.lstm_cell import reference
-from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.pytorch import rnn
 from gatecast.ops.rnn_cell.spec import RNNWeights
 from gatecast.testing import OPTIONS, LSTMCase
 

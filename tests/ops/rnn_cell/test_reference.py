@@ -1,14 +1,13 @@
-"""The plain recurrent operator against its equation, its masks and its time direction."""
+"""The plain recurrent operator against its equation and its masks."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch.autograd import gradcheck
 
 from gatecast.ops import LSTMMasks
 from gatecast.ops.rnn_cell import reference
-from gatecast.ops.rnn_cell.kernel import rnn
+from gatecast.ops.rnn_cell.pytorch import rnn
 from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 
 T, B, INPUT, H = 5, 2, 3, 4
@@ -38,27 +37,6 @@ def test_without_bias_and_state() -> None:
     )
 
 
-def test_reverse_keeps_outputs_at_their_time() -> None:
-    x, weights, h = case()
-    backwards = rnn(x, weights, h, spec=RNNSpec(reverse=True))
-    forwards = rnn(x.flip(0), weights, h)
-    torch.testing.assert_close(backwards.y, forwards.y.flip(0))
-    torch.testing.assert_close(backwards.h, forwards.h)
-
-
-def test_masked_steps_leave_the_state() -> None:
-    x, weights, h = case()
-    steps = torch.tensor([[True, False, True, False, True], [False] * 5]).T
-    x[~steps] = float("nan")
-    out = rnn(x, weights, h, masks=LSTMMasks(steps=steps))
-    torch.testing.assert_close(out.h[0], rnn(x[steps[:, 0], :1], weights, h[:1]).h[0])
-    torch.testing.assert_close(out.h[1], h[1])
-    assert (out.y[~steps] == 0).all()
-    repeated = rnn(x, weights, h, masks=LSTMMasks(steps=steps), spec=RNNSpec(zero_output=False)).y
-    torch.testing.assert_close(repeated[1, 0], out.y[0, 0])
-    torch.testing.assert_close(repeated[4, 1], h[1])
-
-
 def test_gradients_with_masks() -> None:
     x, weights, h = case()
     share = torch.rand(T, B, H, dtype=torch.float64)
@@ -81,21 +59,7 @@ def test_masks_by_hand() -> None:
         torch.testing.assert_close(out.y[t], h)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("reverse", [True, False])
-@pytest.mark.parametrize("bias", [True, False])
-def test_pytorchs_operator_computes_what_the_reference_does(activation: str, reverse: bool, bias: bool) -> None:
-    x, weights, h = case()
-    weights, spec = weights if bias else RNNWeights(*weights[:2]), RNNSpec(activation, reverse)
-    given = [tensor.requires_grad_() for tensor in (x, h, *weights) if tensor is not None]
-    runs = rnn(x, weights, h, spec=spec), reference.rnn(x, weights, h, spec, LSTMMasks())
-    gradients = [torch.autograd.grad(run.y.sin().sum() + run.h.square().sum(), given) for run in runs]
-    torch.testing.assert_close(*runs)
-    torch.testing.assert_close(*gradients)
-
-
 def test_any_function_goes_by_the_reference() -> None:
     x, weights, h = case()
     ours = rnn(x, weights, h, spec=RNNSpec(torch.tanh))
     torch.testing.assert_close(ours, rnn(x, weights, h))
-    assert rnn(x[:0], weights, h).y.shape == (0, B, H)

@@ -40,7 +40,9 @@ def layer_of(
         state |= {f"{key}_{suffix}": tensor for key, tensor in part.items()}
         for option, size in sizes.items():
             if arguments.get(option, size) != size:
-                raise SettingError(f"{label}: {option} is {arguments[option]} in its options and {size} by its arrays")
+                raise SettingError(
+                    f"{option} is {arguments[option]} in its options and {size} by its arrays", place=label
+                )
     two = {"bidirectional": True} if len(directions) == 2 else {}
     return LayerWeights(kind, {**arguments, **sizes, **two}, state, name)
 
@@ -53,8 +55,9 @@ def kind_of(arrays: Arrays, label: str) -> Kind:
             if shapes[0][1] == shapes[1][1] == gates * shapes[1][0]:
                 return kind  # type: ignore[return-value]
     raise SettingError(
-        f"{label}: arrays must be kernel (input, gates*hidden), recurrent kernel (hidden, gates*hidden) and bias, "
-        f"with 4 (LSTM), 3 (GRU) or 1 (SimpleRNN) gates; got {shapes}"
+        f"arrays must be kernel (input, gates*hidden), recurrent kernel (hidden, gates*hidden) and bias, "
+        f"with 4 (LSTM), 3 (GRU) or 1 (SimpleRNN) gates; got {shapes}",
+        place=label,
     )
 
 
@@ -87,7 +90,9 @@ def _direction(
     tensors = [_tensor(array, label) for array in arrays]
     found = kind_of(arrays, label)
     if found != kind:
-        raise SettingError(f"{label}: arrays of a {found} were given for a {kind}: {[tuple(t.shape) for t in tensors]}")
+        raise SettingError(
+            f"arrays of a {found} were given for a {kind}: {[tuple(t.shape) for t in tensors]}", place=label
+        )
     state = {"weight_ih": tensors[0].T, "weight_hh": tensors[1].T}
     sizes: dict[str, Any] = {"input_size": tensors[0].shape[0], "hidden_size": tensors[1].shape[0]}
     sizes["bias"] = len(tensors) == 3
@@ -97,8 +102,9 @@ def _direction(
             sizes["reset_after"] = tensors[2].ndim == 2
     elif kind == "GRU" and reset_after is None:
         raise SettingError(
-            f"{label}: the arrays of a GRU without bias do not show reset_after",
+            "the arrays of a GRU without bias do not show reset_after",
             'give options={"reset_after": ...}',
+            place=label,
         )
     return {name: reorder(tensor, KERAS[kind], TORCH[kind]) for name, tensor in state.items()}, sizes
 
@@ -109,16 +115,16 @@ def _biases(bias: Tensor, kind: Kind, gates: int, label: str) -> tuple[Tensor, T
     if kind == "GRU" and bias.shape == (2, gates):
         return bias[0], bias[1]
     both = f" or (2, {gates}) for reset_after" if kind == "GRU" else ""
-    raise SettingError(f"{label}: bias must be ({gates},){both}, got {tuple(bias.shape)}")
+    raise SettingError(f"bias must be ({gates},){both}, got {tuple(bias.shape)}", place=label)
 
 
 def _tensor(array: Any, label: str) -> Tensor:
     try:
         tensor = array.detach() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
     except TypeError as error:
-        raise SettingError(f"{label}: weights must be arrays of numbers: {error}") from error
+        raise SettingError(f"weights must be arrays of numbers: {error}", place=label) from error
     if not tensor.is_floating_point():
-        raise SettingError(f"{label}: weights must be floating-point numbers, got {tensor.dtype}")
+        raise SettingError(f"weights must be floating-point numbers, got {tensor.dtype}", place=label)
     return tensor
 
 

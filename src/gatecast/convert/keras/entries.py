@@ -76,12 +76,12 @@ def parts_of(entry: Entry) -> tuple[str, list[tuple[str, dict[str, Any]]], dict[
     inner = [_checked(config.get(side), entry.label) for side in ("layer", "backward_layer") if config.get(side)]
     inner = inner * 2 if len(inner) == 1 else inner
     if len({part["class_name"] for part in inner}) != 1:
-        raise ModelFileError(f"{entry.label}: expected two directions of one class, got {inner}")
+        raise ModelFileError(f"expected two directions of one class, got {inner}", place=entry.label)
     sides = ("forward_layer", "backward_layer")
     parts = [(f"{path}/{side}", part["config"]) for side, part in zip(sides, inner, strict=True)]
     mode = config.get("merge_mode", "concat")
     if mode not in MERGE_MODES:
-        raise ModelFileError(f"{entry.label}: merge_mode must be one of {MERGE_MODES}, got {mode!r}")
+        raise ModelFileError(f"merge_mode must be one of {MERGE_MODES}, got {mode!r}", place=entry.label)
     return inner[0]["class_name"], parts, {"merge_mode": mode}
 
 
@@ -102,7 +102,7 @@ def cells_of(config: Mapping[str, Any], label: str) -> list[tuple[str, str, dict
             found.append((f"cell/cells/{group}" + (f"_{number}" if number else ""), part))
     for _, part in found:
         if part["class_name"] not in CELLS:
-            raise ModelFileError(f"{label}: cells must be of {', '.join(CELLS)}, got {part['class_name']}")
+            raise ModelFileError(f"cells must be of {', '.join(CELLS)}, got {part['class_name']}", place=label)
     return [(part["class_name"], path, part["config"]) for path, part in found]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatecast.base.errors import ModelFileError, SettingError, require
+from gatecast.base.findings import Arg
 from gatecast.convert.keras.arrays import Arrays, kind_of, layer_of, to_keras_arrays
 from gatecast.convert.keras.entries import WRAPPERS, Entry, cells_of, in_config, in_store, parts_of
 from gatecast.convert.keras.options import CELLS, KINDS, arguments_of
@@ -96,7 +97,7 @@ def write_keras(layer: LayerWeights, path: str | Path) -> Path:
     h5py = require("h5py", extra="keras", purpose="writing Keras files")
     path = Path(path)
     if not path.name.endswith(".weights.h5"):
-        raise SettingError(f"path must end in .weights.h5, got {path.name}")
+        raise SettingError(Arg("path") + f" must end in .weights.h5, got {path.name}")
     lists = to_keras_arrays(layer)
     group = (
         "bidirectional" if layer.directions == 2 else {"LSTM": "lstm", "GRU": "gru", "RNN": "simple_rnn"}[layer.kind]
@@ -134,7 +135,7 @@ def _convert(entry: Entry, store: Store, options: Mapping[str, Any] | None, igno
     if entry.layer is not None:
         return _with_config(entry, lambda path, bias: store.arrays(path), options, ignore)
     if store.group(f"{entry.path}/cell/cells"):
-        raise SettingError(f"{entry.label}: stacked cells need their options", "save the whole model as .keras")
+        raise SettingError("stacked cells need their options", "save the whole model as .keras", place=entry.label)
     two = store.group(f"{entry.path}/forward_layer") is not None
     sides = ("forward_layer/", "backward_layer/") if two else ("",)
     directions = [store.arrays(f"{entry.path}/{side}cell") for side in sides]
@@ -148,7 +149,7 @@ def _with_config(entry: Entry, read: Read, options: Mapping[str, Any] | None, ig
     if kind == "RNN" and not wrapper:
         return _of_cells(entry, read, options, ignore)
     if kind not in KINDS:
-        raise SettingError(f"{entry.label}: Bidirectional must wrap one of {', '.join(KINDS)}, got {kind}")
+        raise SettingError(f"Bidirectional must wrap one of {', '.join(KINDS)}, got {kind}", place=entry.label)
     every = [arguments_of(KINDS[kind], config, entry.label, options=options, ignore=ignore) for _, config in parts]
     if wrapper:
         _check_directions(*every, label=entry.label)
@@ -161,11 +162,12 @@ def _check_directions(forward: dict[str, Any], backward: dict[str, Any], *, labe
     for name in sorted({*forward, *backward} - {"go_backwards"}):
         if forward.get(name) != backward.get(name):
             raise SettingError(
-                f"{label}: {name} is {forward.get(name)!r} forwards and {backward.get(name)!r} backwards",
+                f"{name} is {forward.get(name)!r} forwards and {backward.get(name)!r} backwards",
                 f'make them equal, options={{"{name}": ...}}, or make two layers from the arrays of each',
+                place=label,
             )
     if forward.get("go_backwards"):
-        raise SettingError(f"{label}: go_backwards=True of the layer inside Bidirectional has no counterpart here")
+        raise SettingError("go_backwards=True of the layer inside Bidirectional has no counterpart here", place=label)
 
 
 def _of_cells(entry: Entry, read: Read, options: Mapping[str, Any] | None, ignore: Collection[str]) -> LayerWeights:
@@ -186,13 +188,16 @@ def _of_cells(entry: Entry, read: Read, options: Mapping[str, Any] | None, ignor
 def _from_live(source: Any, options: Mapping[str, Any] | None, ignore: Collection[str]) -> LayerWeights:
     """A layer object of Keras, by ``get_config`` and ``get_weights``."""
     if not (hasattr(source, "get_config") and hasattr(source, "get_weights")):
-        raise SettingError(f"source must be a .keras or .weights.h5 file or a Keras layer, got {type(source).__name__}")
+        raise SettingError(
+            Arg("source") + f" must be a .keras or .weights.h5 file or a Keras layer, got {type(source).__name__}"
+        )
     kind = type(source).__name__
     entry = Entry(str(source.name), "", {"class_name": kind, "config": source.get_config()})
     if kind not in (*KINDS, *WRAPPERS):
         raise SettingError(
-            f"{entry.label}: must be LSTM, GRU, SimpleRNN, RNN or Bidirectional",
+            "must be LSTM, GRU, SimpleRNN, RNN or Bidirectional",
             "give one layer of the model, model.get_layer(...)",
+            place=entry.label,
         )
     rest = list(source.get_weights())
 

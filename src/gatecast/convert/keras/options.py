@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.convert.layer import DEFAULTS, Kind
 from gatecast.ops.activations import ACTIVATIONS
 
@@ -74,8 +75,8 @@ def arguments_of(
         elif value is not None:
             training = "acts in training only and is not converted"
             why = training if name in TRAINING_ONLY else "has no counterpart here"
-            remedy = f'leave it out with ignore=["{name}"], or give ours: options={{"{name}": ...}}'
-            raise SettingError(f"{label}: {name}={_short(value)} {why}", remedy)
+            remedy = "leave it out with " + Arg("ignore", [name]) + f', or give ours: options={{"{name}": ...}}'
+            raise SettingError(f"{name}={_short(value)} {why}", remedy, place=label)
     _check_values(kind, arguments, label)
     return {**arguments, **options}
 
@@ -85,8 +86,9 @@ def _activation(value: Any, name: str, ours: str, label: str) -> str:
     if isinstance(known, str) and known in ACTIVATIONS:
         return known
     raise SettingError(
-        f"{label}: {name}={_short(value)} is unknown; known: {', '.join(ACTIVATIONS)}",
+        f"{name}={_short(value)} is unknown; known: {', '.join(ACTIVATIONS)}",
         f'give the function yourself: options={{"{ours}": function_of_a_tensor}}',
+        place=label,
     )
 
 
@@ -96,7 +98,8 @@ def _check_values(kind: Kind, arguments: Mapping[str, Any], label: str) -> None:
         default = DEFAULTS[kind].get(name, value)
         number = isinstance(default, float) or name == "hidden_size"
         if not isinstance(value, (int, float) if number else type(default)) and not callable(value):
-            raise SettingError(f"{label}: {name} must be like {default!r}, got {_short(value)}")
+            wanted = "a number" if number else f"of type {type(default).__name__}"
+            raise SettingError(f"{name} must be {wanted}, got {_short(value)}", place=label)
 
 
 def _short(value: Any) -> str:

@@ -79,10 +79,10 @@ def read_activations(
     for name in names:
         known = {key.lower(): key for key in FUNCTIONS}.get(name.lower())
         if known is None:
-            raise SettingError(f"{label}: activations must be of {', '.join(FUNCTIONS)}, got {name!r}")
+            raise SettingError(f"activations must be of {', '.join(FUNCTIONS)}, got {name!r}", place=label)
         parameters = [next(s, d) for s, d in zip(sources, FUNCTIONS[known][0], strict=False)]
         if None in parameters:
-            raise SettingError(f"{label}: {known} needs activation_alpha and, where it reads it, activation_beta")
+            raise SettingError(f"{known} needs activation_alpha and, where it reads it, activation_beta", place=label)
         found.append(_ours(known, tuple(p for p in parameters if p is not None), clip))
     return found
 
@@ -98,8 +98,9 @@ def write_activation(activation: Activation, label: str) -> OnnxActivation:
     if isinstance(activation, str) and activation in NAMES:
         return OnnxActivation(*NAMES[activation])
     raise SettingError(
-        f"{label}: ONNX has no counterpart of the activation {activation!r}",
+        f"ONNX has no counterpart of the activation {activation!r}",
         f"use {', '.join(NAMES)}, or an OnnxActivation of {', '.join(FUNCTIONS)}",
+        place=label,
     )
 
 
@@ -108,7 +109,7 @@ def check_symmetric(activation: Activation, label: str) -> None:
     known = write_activation(activation, label)
     if known.name != "Sigmoid" and not (known.name == "HardSigmoid" and known.parameters[1] == 0.5):
         raise SettingError(
-            f"{label}: coupled gates convert to and from ONNX with sigmoid or hard_sigmoid only, got {activation!r}"
+            f"coupled gates convert to and from ONNX with sigmoid or hard_sigmoid only, got {activation!r}", place=label
         )
 
 

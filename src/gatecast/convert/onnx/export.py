@@ -39,8 +39,8 @@ def to_onnx(layer: LayerWeights, path: str | Path | None = None, *, state: bool 
         layer: a layer or a stack.
         path: file to write; None: none.
         state: add the inputs ``h0`` and, of an LSTM, ``c0``, of the shape of ``h``.
-        lengths: add the input ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. With ``state`` they
-            should be 1 or more: for a sequence without steps onnxruntime gives 0 as the last state, not the first.
+        lengths: add the input ``lengths`` ``(batch,)`` of int32; outputs after the end are 0. A sequence without
+            steps keeps its first state.
 
     Raises:
         SettingError: an option that ONNX's operator lacks: a projection, cell_clip, some activations; or a layer that
@@ -85,7 +85,7 @@ def onnx_arrays(layer: LayerWeights, k: int = 0) -> dict[str, np.ndarray]:
     refuse_others(layer, (*ONNX_OPTIONS, "go_backwards"), "ONNX")
     dtype = layer.state["weight_ih_l0"].dtype
     if dtype not in (torch.float32, torch.float64, torch.float16):
-        raise SettingError(f"{layer.label}: ONNX export needs float32, float64 or float16 weights, got {dtype}")
+        raise SettingError(f"ONNX export needs float32, float64 or float16 weights, got {dtype}", place=layer.label)
     parts = [_arrays(layer, suffix) for number, suffix in layer.suffixes() if number == k]
     return {name: torch.stack([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
@@ -112,6 +112,10 @@ class _OnnxLayer(nn.Module):
             starts = [None if start is None else start[rows] for start in (h0, c0)][: len(self.states)]
             weights = [getattr(self, f"{name}_l{k}", None) for name in "WRBP"]
             y, *states = self._call([y, *weights[:3], lengths, *starts, *weights[3:]])
+            if lengths is not None:  # of a sequence without steps onnxruntime gives 0 as the state
+                some = (lengths > 0)[None, :, None]
+                pairs = zip(states, starts, strict=True)
+                states = [part if start is None else torch.where(some, part, start) for part, start in pairs]
             y = self._join(y)
             ends.append(states)
         return y.transpose(0, 1) if first else y, *(torch.cat(parts) for parts in zip(*ends, strict=True))
@@ -141,12 +145,13 @@ def _check(layer: LayerWeights, *, lengths: bool) -> None:
     refuse_last_outputs(layer, "ONNX")
     if layer.option("merge_mode") is None:
         raise SettingError(
-            f"{layer.label}: to_onnx joins the directions", "use layer.with_options(merge_mode='concat')"
+            "to_onnx joins the directions", "use layer.with_options(merge_mode='concat')", place=layer.label
         )
     if lengths and not layer.option("zero_output_for_mask"):
         raise SettingError(
-            f"{layer.label}: ONNX gives 0 after the end of a sequence",
+            "ONNX gives 0 after the end of a sequence",
             "where that will do, layer.with_options(zero_output_for_mask=True)",
+            place=layer.label,
         )
 
 
@@ -188,11 +193,14 @@ def _attributes(layer: LayerWeights) -> dict[str, Any]:
         attributes["linear_before_reset"] = int(layer.option("reset_after"))
     clips = {f.clip for f in functions}
     if len(clips) > 1:
-        raise SettingError(f"{layer.label}: ONNX clips the arguments of all activations or of none; got bounds {clips}")
+        raise SettingError(
+            f"ONNX clips the arguments of all activations or of none; got bounds {clips}", place=layer.label
+        )
     clip = clips.pop()
     if clip is not None and layer.kind == "LSTM":
         raise SettingError(
-            f"{layer.label}: runtimes differ in what clip={clip} of an LSTM does, and it is not written",
+            f"runtimes differ in what clip={clip} of an LSTM does, and it is not written",
             "use activations without it",
+            place=layer.label,
         )
     return attributes if clip is None else attributes | {"clip": float(clip)}

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gatecast.base.errors import ModelFileError, SettingError
+from gatecast.base.findings import Arg
 from gatecast.convert.gates import ONNX, ONNX_PEEPHOLES, PEEPHOLES, TORCH, reorder
 from gatecast.convert.layer import GATES, Kind, LayerWeights
 from gatecast.convert.onnx.activations import check_symmetric, read_activations
@@ -108,7 +109,9 @@ def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str
     kind: Kind = node.kind  # type: ignore[assignment]
     node = replace(node, attributes={key: value for key, value in node.attributes.items() if key not in ignore})
     for name in sorted(set(node.attributes) - set(ATTRIBUTES)):
-        raise SettingError(f"{node.label}: {name} has no counterpart here", f'leave it out with ignore=["{name}"]')
+        raise SettingError(
+            f"{name} has no counterpart here", "leave it out with " + Arg("ignore", [name]), place=node.label
+        )
     options = options or {}
     arguments = {**_sizes(node), **_functions(node), **_modes(node, options), **options}
     state: dict[str, Tensor] = {}
@@ -132,7 +135,7 @@ def _sizes(node: Node) -> dict[str, Any]:
         wrong = name in "WR" if array is None else array.shape != shape or array.dtype.kind != "f"
         if wrong:
             got = "nothing" if array is None else f"{array.shape} of {array.dtype}"
-            raise ModelFileError(f"{node.label}: {name} must be floating-point numbers of shape {shape}, got {got}")
+            raise ModelFileError(f"{name} must be floating-point numbers of shape {shape}, got {got}", place=node.label)
     return {"input_size": width, "hidden_size": hidden, "bias": "B" in node.arrays}
 
 
@@ -149,16 +152,17 @@ def _functions(node: Node) -> dict[str, Activation]:
     found = read_activations(names, alphas, betas, node.attributes.get("clip"), node.label)
     count = len(DEFAULT_ACTIVATIONS[node.kind])
     if len(found) != count * directions or found[:count] * directions != found:
-        raise SettingError(f"{node.label}: activations must be {count}, the same in each direction; got {names}")
+        raise SettingError(f"activations must be {count}, the same in each direction; got {names}", place=node.label)
     if count == 3 and found[1] != found[2]:
         raise SettingError(
-            f"{node.label}: candidate and output must have one activation; got {names[1]} and {names[2]}"
+            f"candidate and output must have one activation; got {names[1]} and {names[2]}", place=node.label
         )
     if count == 3 and getattr(found[1], "clip", None) is not None:
         raise SettingError(
-            f"{node.label}: clip={node.attributes['clip']} bounds the arguments of the gates but not of the output, "
+            f"clip={node.attributes['clip']} bounds the arguments of the gates but not of the output, "
             "which no option here does",
-            'leave it out with ignore=["clip"]',
+            "leave it out with " + Arg("ignore", ["clip"]),
+            place=node.label,
         )
     keys = ("nonlinearity",) if count == 1 else ("recurrent_activation", "activation")
     return dict(zip(keys, found, strict=False))
@@ -169,13 +173,15 @@ def _modes(node: Node, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("initial_h", "initial_c"):
         if name in node.arrays and np.any(node.arrays[name]):
             raise SettingError(
-                f"{node.label}: {name} is a constant other than 0, which no option of a layer holds",
+                f"{name} is a constant other than 0, which no option of a layer holds",
                 "remove the input from the node, and give the state at each call",
+                place=node.label,
             )
     if _direction(node) == "reverse" and not options.get("go_backwards"):
         raise SettingError(
-            f"{node.label}: direction=reverse gives outputs in time order, go_backwards=True here in reading order",
+            "direction=reverse gives outputs in time order, go_backwards=True here in reading order",
             'if that will do, give options={"go_backwards": True}',
+            place=node.label,
         )
     modes: dict[str, Any] = {"batch_first": bool(node.attributes.get("layout", 0))}
     modes["bidirectional"] = _direction(node) == "bidirectional"
@@ -189,7 +195,7 @@ def _modes(node: Node, options: Mapping[str, Any]) -> dict[str, Any]:
 def _direction(node: Node) -> str:
     direction = node.attributes.get("direction", "forward")
     if direction not in DIRECTIONS:
-        raise SettingError(f"{node.label}: direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}")
+        raise SettingError(f"direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}", place=node.label)
     return direction
 
 

@@ -102,9 +102,10 @@ def check(call: Call) -> None:
 def refused(option: str) -> SettingError:
     """The error for an option that ONNX lacks."""
     return SettingError(
-        f"{LABEL}: ONNX has no counterpart of {option}",
+        f"ONNX has no counterpart of {option}",
         "make the layer without it, or export in a process started with GATECAST_ISA=reference, which writes a fixed "
         "number of steps as plain operators",
+        place=LABEL,
     )
 
 

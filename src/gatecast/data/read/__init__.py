@@ -17,15 +17,18 @@ from gatecast.data.frequency import Frequency
 from gatecast.data.panel import Panel
 from gatecast.data.read.arrays import open_arrays, read_arrays
 from gatecast.data.read.assemble import panel_of
+from gatecast.data.read.damaged import readable
 from gatecast.data.read.files import load_table
+from gatecast.data.read.form import check_form
 from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.meaning import Meaning, find_meaning
+from gatecast.data.read.new_rows import read_new
 from gatecast.data.read.static_columns import read_category
 from gatecast.data.read.table import Table
 from gatecast.data.read.timezones import check_zone
-from gatecast.data.schema import Schema
+from gatecast.data.schema import FORM, Schema
 
 _ARRAY_ROLES = ("time", "target", "id", "past", "known", "static", "category", "tz")
 
@@ -44,6 +47,8 @@ def read_panel(
     layout: Literal["auto", "long", "wide", "rows"] = "auto",
     missing: object | Sequence[object] = (),
     duplicates: str = "error",
+    resample: str | None = None,
+    aggregate: str = "mean",
     infinite: Literal["error", "missing"] = "error",
     tz: str | None = None,
     date_format: str | None = None,
@@ -51,6 +56,7 @@ def read_panel(
     delimiter: str | None = None,
     encoding: str | None = None,
     header: int | None = None,
+    skip_rows: int = 0,
     start: object | None = None,
 ) -> Panel:
     """Read one or many series; whatever is repaired or decided is listed in ``panel.repairs``.
@@ -72,13 +78,17 @@ def read_panel(
         missing: further codes for missing values, e.g. ``-9999`` or ``["x", -1]``.
         duplicates: what to do with rows of the same series and time: ``"error"``, ``"first"``, ``"last"``, ``"mean"``,
             ``"sum"``, ``"min"``, ``"max"`` or ``"median"``.
+        resample: step onto which rows at odd times are put, e.g. ``"5min"`` or ``"MS"``; steps without rows are gaps.
+        aggregate: value of such a step: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, ``"median"``, ``"first"`` or
+            ``"last"`` of its rows.
         infinite: ``"missing"`` takes ±inf as missing values.
         tz: time zone of the clock, e.g. ``"Europe/Berlin"``; times with an offset are shown in it.
-        date_format: ``"day-first"``, ``"month-first"`` or a strptime pattern.
+        date_format: ``"day-first"``, ``"month-first"``, ``"year-first"`` or a strptime pattern.
         decimal: sign of decimals in text, where the column does not show it.
         delimiter: of a text file, where the first lines do not show it.
         encoding: of a text file, where its bytes do not show it.
         header: 1-based line of the column names in a text file.
+        skip_rows: rows below the column names to leave out (units, notes on the series).
         start: time of the first row, for data without times.
 
     Returns:
@@ -140,13 +150,14 @@ def describe(source: Any, **given: Any) -> Schema:
     if panel is not None:
         return panel.schema
     table, meaning = _understood(source, schema, name)
-    freq = frequency_of(meaning.long, meaning.freq)
+    freq = meaning.schema.resample or frequency_of(meaning.long, meaning.freq, meaning.schema.tz)
     levels = read_category(table, meaning.series, meaning.schema)[1]
     return table.with_dialect(replace(meaning.schema, freq=freq, levels=levels))
 
 
 def _understood(source: Any, schema: Schema, name: str | None) -> tuple[Table, Meaning]:
-    table, findings = load_table(source, schema, name=name)
+    with readable(name or (Path(source).name if isinstance(source, str | PathLike) else "text")):
+        table, findings = load_table(source, schema, name=name)
     meaning = find_meaning(table, schema)
     return table, replace(meaning, findings=[*findings, *meaning.findings])
 
@@ -159,22 +170,28 @@ def refine(schema: Schema, **given: Any) -> Schema:
         given: arguments of :func:`read_panel`; they override it.
     """
     fields = {name: _normal(name, value) for name, value in given.items()}
+    stated = [name for name in FORM if given.get(name) is not None]
+    fields["given"] = tuple(dict.fromkeys((*schema.given, *stated)))
     if "category" in given and fields["category"] != schema.category:
         fields["levels"] = ()  # those of the columns named before
-    return replace(schema, **fields)
+    schema = replace(schema, **fields)
+    check_form(schema)
+    return schema
 
 
 def _normal(name: str, value: Any) -> Any:
     """The value of one argument as a schema holds it."""
     if name == "time" and isinstance(value, bool):
         return None if value else ()
+    if name == "delimiter" and value == r"\t":
+        return "\t"  # as a shell passes it
     if name in ("time", "target", "id"):
         return None if value is None else _names(value)
     if name in ("past", "known", "static", "category"):
         return _names(value)
     if name == "missing":
         return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-    if name == "freq" and isinstance(value, str):
+    if name in ("freq", "resample") and isinstance(value, str):
         return Frequency(parse_alias(value)) if value else None
     return check_zone(value) if name == "tz" and value else value
 
@@ -190,6 +207,8 @@ def _opened(source: Any) -> tuple[str | None, Any]:
     """A file of NumPy arrays as its name and the arrays; everything else as it is."""
     if isinstance(source, str | PathLike) and str(source).endswith((".npy", ".npz")) and Path(source).is_file():
         return Path(source).name, open_arrays(Path(source))
+    if getattr(source, "name", None) == "standard input":
+        return "standard input", source
     return None, source
 
 
@@ -206,4 +225,4 @@ def _of_arrays(source: Any, name: str | None, schema: Schema) -> Panel | None:
     return panel
 
 
-__all__ = ["add_future", "describe", "read", "read_panel", "refine"]
+__all__ = ["add_future", "describe", "read", "read_new", "read_panel", "refine"]

@@ -29,7 +29,7 @@ def open_arrays(path: Path) -> Any:
     try:
         content = np.load(path, allow_pickle=False)
         return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
         problem, remedy = f"not a file of plain arrays ({error})", "save numbers with numpy.save or numpy.savez"
         raise Origin(path.name).error(problem, remedy) from None
 

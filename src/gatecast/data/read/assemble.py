@@ -11,10 +11,12 @@ import numpy as np
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural, shorten
 from gatecast.data.frequency import Frequency
+from gatecast.data.known_ahead import ends_ahead
 from gatecast.data.panel import Panel
-from gatecast.data.read.grid import Grid, Long, stack, to_grid
+from gatecast.data.read.grid import Grid, Long, sorted_rows, stack, to_grid
 from gatecast.data.read.number_text import require_finite, to_float, without_infinite
 from gatecast.data.read.origin import Origin, note
+from gatecast.data.read.resample import in_utc, resample
 from gatecast.data.read.static_columns import read_category, read_static
 from gatecast.data.read.survey import Survey, oddities, smallest_float, survey
 from gatecast.data.read.table import Table
@@ -40,7 +42,13 @@ def panel_of(table: Table, meaning: Meaning) -> Panel:
     long, findings = _with_values(table, meaning)
     if schema.layout == "wide":
         long = stack(long, meaning.values, schema.target_names[0], (*schema.past, *schema.known))
-    grid, moved = to_grid(long, freq=meaning.freq, duplicates=schema.duplicates, tz=schema.tz)
+    long, spread = sorted_rows(long)
+    freq = meaning.freq
+    if schema.resample is not None:
+        long, found = resample(long, schema.resample, schema.aggregate, schema.tz)
+        freq, spread = schema.resample, [*spread, *found]
+        schema = schema if in_utc(schema.resample) else replace(schema, tz=None)
+    grid, moved = to_grid(long, freq=freq, duplicates=schema.duplicates, tz=schema.tz)
     static, codes = read_static(table, meaning.series, schema)
     category, levels = read_category(table, meaning.series, schema)
     if schema.layout == "wide":
@@ -49,7 +57,7 @@ def panel_of(table: Table, meaning: Meaning) -> Panel:
     known, more = _block(grid, schema.known, "known covariates")
     target = np.stack([grid.values[name] for name in schema.target_names], axis=1)
     schema = table.with_dialect(replace(schema, freq=grid.freq, levels=levels))
-    findings = [*meaning.findings, *findings, *moved, *codes, *holes, *more]
+    findings = [*meaning.findings, *findings, *spread, *moved, *codes, *holes, *more]
     return assemble(grid, target, schema, table.origin, findings, Blocks(past, known, static, category))
 
 
@@ -118,6 +126,9 @@ def assemble(
     )
     odd = [*_trimmed(found, edges, end, stop), *oddities(target, found, grid.ids)]
     panel, dropped = _without_empty(panel, found, origin)
+    ends = ends_ahead(panel)
+    if ends:
+        odd.append(note("known covariates end", ends, place=""))
     return replace(panel, repairs=(*findings, *kept, *odd, *dropped))
 
 

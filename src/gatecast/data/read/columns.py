@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Words
-from gatecast.data.read.date_formats import looks_like_compact, looks_like_time, strptime
+from gatecast.data.read.date_codes import counts_time, find_codes, parse_pattern
+from gatecast.data.read.date_formats import looks_like_time, may_be_time
 from gatecast.data.read.number_text import is_missing, mostly_numbers
 from gatecast.data.read.origin import Origin
 
@@ -24,6 +26,8 @@ class Column:
         origin: of its rows.
         missing: further codes for missing values.
         date_format: pattern of dates that was given.
+        commas_cut: the cells come from a file that commas cut, so that a comma is no decimal sign in it.
+        points: a cell like 1.234 of a file in which nothing shows that the point is a decimal sign.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Column:
     origin: Origin
     missing: tuple[object, ...] = ()
     date_format: str | None = None
+    commas_cut: bool = False
+    points: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -82,18 +88,56 @@ class Column:
             return False
         cells = self.texts[~is_missing(self.texts)]
         if self.date_format is not None and "%" in self.date_format:
-            return bool(len(cells)) and bool(strptime(cells.iloc[:50], self.date_format).notna().all())
+            return bool(len(cells)) and bool(parse_pattern(cells.iloc[:50], self.date_format).notna().all())
         return looks_like_time(cells)
 
     @cached_property
+    def may_be_time_text(self) -> bool:
+        """Whether it is text that may hold dates in a form that is not known."""
+        if not self.is_text or self.is_numeric_text or not may_be_time(self.texts[~is_missing(self.texts)]):
+            return False
+        counts = np.bincount(self.codes)
+        return bool(counts.max() <= 1.5 * counts.min())  # each as often as the others: once, or once a series
+
+    @cached_property
+    def whole_values(self) -> np.ndarray | None:
+        """``(rows,)`` int64 where it came as integers, or as floats that are all whole; None otherwise."""
+        if not len(self) or self.is_datetime:
+            return None
+        if self.is_text:
+            whole = self.texts.str.partition(".")[0]
+            return whole.astype(np.int64).to_numpy()[self.codes] if self.digits else None
+        values = self.values.to_numpy()
+        if not self.is_whole and not (np.isfinite(values) & (values % 1 == 0) & (np.abs(values) < 2**53)).all():
+            return None
+        return values.astype(np.int64)
+
+    @cached_property
+    def digits(self) -> frozenset[int]:
+        """How many digits the cells have where all are text of whole numbers (2009, 2009.0); empty otherwise."""
+        if not self.is_text or not self.texts.str.fullmatch(r"\d{1,18}(?:\.0*)?").all():
+            return frozenset()
+        return frozenset(self.texts.str.partition(".")[0].str.len())
+
+    @cached_property
     def is_compact_date(self) -> bool:
-        """Whether it holds integers like 20240131."""
-        return self.is_whole and looks_like_compact(self.values.to_numpy())
+        """Whether it holds whole numbers like 20240131, or others that are regular as dates."""
+        values = self.whole_values
+        if values is None:
+            return False
+        codes = find_codes(values, self.tokens, timelike=True, digits=self.digits)
+        return any(code.sure for code in codes) or counts_time(values, codes)
 
     @cached_property
     def plain_name(self) -> str:
         """The name in small letters without spaces."""
         return self.name.strip().lower().replace(" ", "_")
+
+    @cached_property
+    def tokens(self) -> frozenset[str]:
+        """The words of the name, in small letters: ``ReportDate`` and ``report_date`` have two."""
+        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.name.strip())
+        return frozenset(re.split(r"[\W_]+", spaced.lower())) - {""} | {self.plain_name}
 
     # ── text ──────────────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -130,6 +174,11 @@ class Column:
     def absent(self) -> np.ndarray:
         """``(rows,)`` whether the text is a code for a missing value."""
         return is_missing(self.texts, self.missing)[self.codes]
+
+    @property
+    def first_text(self) -> str:
+        """The first cell, as text."""
+        return str(self.texts.iloc[self.codes[0]])
 
     @property
     def is_unique(self) -> bool:

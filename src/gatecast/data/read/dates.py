@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gatecast.base.findings import Arg, Finding, InPython, Words
+from gatecast.base.findings import Arg, Finding, Words
 from gatecast.base.text import plural
-from gatecast.data.read.date_formats import FORMS, TIME_OF_DAY, Parsed, compact_format, follows, strptime
+from gatecast.data.read.date_codes import (
+    NUMBER_THEM,
+    OUT_OF_RANGE,
+    STORED_YEARS,
+    Code,
+    epoch_unit,
+    find_codes,
+    parse_codes,
+    parse_pattern,
+    rolls_over,
+)
+from gatecast.data.read.date_formats import TIME_OF_DAY, Parsed, follows, parse_texts
 from gatecast.data.read.number_text import is_missing
 from gatecast.data.read.origin import note
+from gatecast.data.read.plain_dates import plain_date
 
 if TYPE_CHECKING:
     from gatecast.data.read.columns import Column
-
-_EPOCHS = (("ns", 10**17), ("us", 10**14), ("ms", 10**11), ("s", 10**8 * 5))
 
 
 @dataclass(frozen=True)
@@ -61,16 +71,23 @@ def parse_times(column: Column, date_format: str | None, *, timelike: bool = Tru
         return _from_numbers(column, column.values, date_format, timelike)
     _require_all(column, is_missing(column.texts)[column.codes])
     if date_format is not None and "%" in date_format:
-        parsed = Parsed(strptime(column.texts, date_format), f"date_format={date_format!r}", date_format)
+        parsed = Parsed(parse_with(column, date_format), f"date_format={date_format!r}", date_format)
         return _finish(parsed, column)
-    if column.texts.str.fullmatch(r"-?\d+").all():
-        numbers = pd.to_numeric(column.texts).to_numpy(dtype=np.int64)[column.codes]
+    if column.texts.str.fullmatch(r"-?\d{1,18}(?:\.0*)?").all():
+        numbers = column.texts.str.partition(".")[0].astype(np.int64).to_numpy()[column.codes]
         return _from_numbers(column, pd.Series(numbers), date_format, True)
-    first = column.texts.iloc[0]
-    for form in FORMS:
-        if form.fits(first):
-            return _finish(form.parse(column, date_format), column)
-    raise _not_a_time(column, first)
+    found = parse_texts(column, date_format)
+    if found is None:
+        raise _not_a_time(column, column.texts.iloc[0])
+    return _finish(found, column)
+
+
+def parse_with(column: Column, form: str) -> pd.Series:
+    """The distinct texts by a strptime pattern, as they stand or without weekday, ordinals and units."""
+    times = parse_pattern(column.texts, form)
+    if times.isna().any():
+        times = times.fillna(parse_pattern(column.texts.map(plain_date), form))
+    return times
 
 
 def usable_format(column: Column, date_format: str | None) -> str | None:
@@ -85,14 +102,27 @@ def _from_datetimes(column: Column) -> Read:
     _require_all(column, column.values.isna().to_numpy())
     zone = getattr(column.values.dtype, "tz", None)
     if zone is None:
-        return Timestamps(column.values.to_numpy().astype("datetime64[ns]")), []
+        return Timestamps(_stored(column, column.values.to_numpy())), []
     key = getattr(zone, "key", None) or getattr(zone, "zone", None) or "UTC"
     findings = []
     if key == "UTC" and str(zone) not in {"UTC", "utc", "UTC+00:00"}:
         message = f"{column.name} has the fixed offset {zone}: times are kept in UTC"
         findings = [note("time zone", message, place=column.name)]
     naive = column.values.dt.tz_convert("UTC").dt.tz_localize(None)
-    return Timestamps(naive.to_numpy().astype("datetime64[ns]"), key), findings
+    return Timestamps(_stored(column, naive.to_numpy()), key), findings
+
+
+def _stored(column: Column, times: np.ndarray) -> np.ndarray:
+    """Times in nanoseconds, as all of gatecast keeps them.
+
+    Raises:
+        DataError: a time that nanoseconds cannot hold.
+    """
+    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    outside = np.flatnonzero((years < STORED_YEARS[0]) | (years > STORED_YEARS[1]))
+    if len(outside):
+        raise column.error(f"{OUT_OF_RANGE}, got {str(times[outside[0]])[:10]}", NUMBER_THEM, outside[0])
+    return times.astype("datetime64[ns]")
 
 
 def _from_numbers(column: Column, numbers: pd.Series, date_format: str | None, timelike: bool) -> Read:
@@ -100,32 +130,54 @@ def _from_numbers(column: Column, numbers: pd.Series, date_format: str | None, t
     values, name = numbers.to_numpy(), column.name
     broken = np.flatnonzero(values != np.floor(values)) if values.dtype.kind == "f" else np.empty(0, np.int64)
     if len(broken):
-        remedy = (
-            "name the column of the times: " + Arg("time", ...) + InPython(" (" + Arg("time", False) + " counts rows)")
-        )
+        remedy = "name the column of the times: " + Arg("time", ...) + " (" + Arg("time", False) + " counts rows)"
         raise column.error(f"expected whole numbers or dates, got {values[broken[0]]}", remedy, broken[0])
     values = values.astype(np.int64)
     if not timelike:
         return Timestamps(values), []
-    form = date_format if date_format and "%" in date_format else compact_format(values)
-    if form is not None:
-        rows, distinct = pd.factorize(values)
-        times = strptime(pd.Series(distinct).astype(str), form).to_numpy().astype("datetime64[ns]")[rows]
-        bad = np.isnat(times)
-        if bad.any():
-            raise _not_parsed(column, bad, str(values[np.flatnonzero(bad)[0]]), f"dates written as {form}")
-        count = len(distinct)
-        return Timestamps(times, format=form), [_format_found(column, f"dates written as {form}", count)]
-    for unit, low in _EPOCHS:
-        if values.min() >= low and values.max() < low * 1000:
-            message = f"{name} counts {unit} since 1970-01-01 UTC"
-            times = values.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
-            return Timestamps(times, "UTC"), [note("date format", message, len(values), name)]
+    if date_format is not None and "%" in date_format:
+        return _from_pattern(column, values, date_format)
+    codes = find_codes(values, column.tokens, timelike=True, digits=column.digits)
+    if date_format is not None:
+        codes = [code for code in codes if code.order in (None, date_format)]
+    if len(codes) > 1:
+        raise _several_codes(column, values, codes)
+    if codes:
+        return _from_pattern(column, values, codes[0].format)
+    unit = epoch_unit(values)
+    if unit is not None:
+        message = f"{name} counts {unit} since 1970-01-01 UTC"
+        times = values.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+        return Timestamps(times, "UTC"), [note("date format", message, len(values), name)]
+    pair = rolls_over(values)
+    if pair is not None:
+        problem = f"{pair[0]} is followed by {pair[1]}: these look like dates written as numbers, in a form not known"
+        remedy = "write them like 2024-01-31 or 2024Q1, or count the rows: " + Arg("time", False)
+        raise column.error(problem, remedy, int(np.flatnonzero(values == pair[1])[0]))
     if values.min() >= 20_000 and values.max() <= 80_000 and (np.diff(np.unique(values)) <= 31).all():
         message = f"{name} may hold the day numbers of a spreadsheet (45292 is 2024-01-01): read as plain numbers"
         there = "format the column as text dates there"
         return Timestamps(values), [note("suspicious dates", message, len(values), name, there)]
     return Timestamps(values), []
+
+
+def _from_pattern(column: Column, values: np.ndarray, form: str) -> Read:
+    """Whole numbers by a pattern: one of the known codes, or one that was given."""
+    rows, distinct = pd.factorize(values)
+    times = parse_codes(distinct, form)
+    bad = np.isnat(times)[rows]
+    if bad.any():
+        raise _not_parsed(column, bad, str(values[np.flatnonzero(bad)[0]]), f"dates written as {form}")
+    return Timestamps(times[rows], format=form), [_format_found(column, f"dates written as {form}", len(distinct))]
+
+
+def _several_codes(column: Column, values: np.ndarray, codes: list[Code]) -> Exception:
+    words = " or ".join(f"{code.format} (a {code.unit})" for code in codes)
+    given = [Arg("date_format", code.order or code.format) for code in codes]
+    remedy = "say which: " + given[0]
+    for one in given[1:]:
+        remedy = remedy + " or " + one
+    return column.error(f"{values[0]} may be written as {words}, and no row decides it", remedy, 0)
 
 
 def _finish(parsed: Parsed, column: Column) -> Read:
@@ -156,7 +208,10 @@ def _require_all(column: Column, missing: np.ndarray) -> None:
 def _not_parsed(column: Column, bad: np.ndarray, example: str, words: str) -> Exception:
     count = int(bad.sum())
     more = f" ({plural(count, 'such row')})" if count > 1 else ""
-    remedy = "correct or delete the row, or give " + Arg("date_format", ...)
+    year = re.match(r"(\d{4})(?!\d)", example)
+    if year and not STORED_YEARS[0] <= int(year[1]) <= STORED_YEARS[1]:
+        return column.error(f"{OUT_OF_RANGE}, got {example!r}{more}", NUMBER_THEM, np.flatnonzero(bad)[0])
+    remedy: Words = "correct or delete the row, or give " + Arg("date_format", ...)
     return column.error(f"expected a date ({words}), got {example!r}{more}", remedy, np.flatnonzero(bad)[0])
 
 
@@ -170,5 +225,7 @@ def _not_a_time(column: Column, first: str) -> Exception:
         words = "name both columns: " + Arg("time", ["date", "time"])
     else:
         problem = f"expected a time, got {first!r}"
-        words = "give its pattern, e.g. " + Arg("date_format", "%d %b %Y") + InPython(", or " + Arg("time", False))
+        words = (
+            "give its pattern, e.g. " + Arg("date_format", "%d %b %Y") + ", or count the rows: " + Arg("time", False)
+        )
     return column.error(problem, words, column.first_row())

@@ -17,7 +17,8 @@ from typing import Any
 
 from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Finding
-from gatecast.base.text import shorten
+from gatecast.base.text import plural, shorten
+from gatecast.data.read.date_formats import is_time_text
 from gatecast.data.read.number_text import MISSING, count_numbers, looks_like_number
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.schema import Schema
@@ -51,12 +52,31 @@ class Dialect:
     sample: tuple[tuple[str, ...], ...]
 
 
-def open_binary(path: Path) -> io.BufferedIOBase:
-    """The file, unpacked where it is packed (gzip, bzip2, xz, by its first bytes)."""
-    with path.open("rb") as file:
-        magic = file.read(6)
-    opener = next((opener for mark, opener in _OPENERS.items() if magic.startswith(mark)), open)
-    return opener(path, "rb")
+def open_binary(source: Path | bytes) -> io.BufferedIOBase:
+    """The content of a file, unpacked where it is packed (gzip, bzip2, xz, by its first bytes)."""
+    if isinstance(source, bytes):
+        magic = source[:6]
+    else:
+        with source.open("rb") as file:
+            magic = file.read(6)
+    opener = next((opener for mark, opener in _OPENERS.items() if magic.startswith(mark)), None)
+    if opener is not None:
+        return opener(io.BytesIO(source) if isinstance(source, bytes) else source, "rb")
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def refuse_nul(file: io.BufferedIOBase, encoding: str, origin: Origin) -> None:
+    """Check that no cell holds a NUL: the parser would end the cell there, and 12<NUL>34 become 12."""
+    if encoding.replace("_", "-").lower().startswith(("utf-16", "utf-32")):
+        return
+    lines = 0
+    for chunk in iter(lambda: file.read(_SAMPLE_BYTES * 4), b""):
+        at = chunk.find(b"\0")
+        if at >= 0:
+            line = lines + chunk.count(b"\n", 0, at) + 1
+            problem, remedy = "a NUL byte in the text", "remove it, or name the encoding: " + Arg("encoding", "utf-16")
+            raise DataError(problem, remedy, place=f"{origin.source}, {origin.word} {line}")
+        lines += chunk.count(b"\n")
 
 
 def sniff(file: io.BufferedIOBase, origin: Origin, schema: Schema) -> tuple[Dialect, list[Finding]]:
@@ -70,17 +90,25 @@ def sniff(file: io.BufferedIOBase, origin: Origin, schema: Schema) -> tuple[Dial
         raise origin.error("the file is empty", "expected a header line and rows of values")
     encoding, findings = (schema.encoding, []) if schema.encoding else find_encoding(head, origin)
     lines = _lines(head, encoding, whole=len(head) < _SAMPLE_BYTES)
+    if not any(line.strip() for line in lines):
+        raise origin.error("the file is empty", "expected a header line and rows of values")
     delimiter = schema.delimiter or find_delimiter(lines)
     rows = [tuple(split(line, delimiter)) if line.strip() else () for line in lines]
-    width = Counter(len(row) for row in rows[len(rows) // 3 :] if row).most_common(1)[0][0]
+    filled = [row for row in rows if row]  # Excel leaves empty lines at the end
+    width = Counter(len(row) for row in filled[len(filled) // 3 :]).most_common(1)[0][0]
     top = _table_top(rows, width) if schema.header is None else schema.header - 1
     count = header_rows(rows[top:], width) if schema.header is None else 1
     if top:
         findings.append(note("preamble", f"{top} lines before the table left out", top))
-    first = top + count
-    _check_widths(rows[top:first], rows[first:], first, origin)
-    names, found = _names(rows[top:first], width)
-    header = first if count == 1 else None
+    first = top + count + schema.skip_rows
+    if schema.skip_rows:
+        findings.append(
+            note("rows skipped", f"{plural(schema.skip_rows, 'row')} below the header left out", schema.skip_rows)
+        )
+    header_lines = rows[top : top + count]
+    _check_widths(header_lines, rows[first:], first, origin)
+    names, found = _names(header_lines, width)
+    header = top + 1 if count == 1 else None
     sample = tuple(row for row in rows[first:] if any(row))
     return Dialect(encoding, delimiter, header, first, names, sample), [*findings, *found]
 
@@ -142,10 +170,10 @@ def header_rows(rows: list[tuple[str, ...]], width: int) -> int:
     numeric = _numeric_columns(rows, width)
     if not numeric:
         return 1
-    count = 0
-    while count < min(2, len(rows) - 1) and _is_header(rows[count], numeric, first=count == 0):
-        count += 1
-    return count
+    dated = _dated_columns(rows, width)
+    if len(rows) < 2 or not _is_header(rows[0], numeric, dated):
+        return 0
+    return 2 if len(rows) > 2 and _is_second_header(rows, numeric, dated) else 1
 
 
 def _lines(head: bytes, encoding: str, whole: bool) -> list[str]:
@@ -181,7 +209,7 @@ def _below_blank(rows: list[tuple[str, ...]], top: int, width: int) -> int:
         if rows[k - 1] or not rows[k]:
             continue
         numeric = _numeric_columns(rows[k:], width)
-        if numeric and _is_header(rows[k], numeric, first=True):
+        if numeric and _is_header(rows[k], numeric, _dated_columns(rows[k:], width)):
             return k
     return top
 
@@ -197,14 +225,50 @@ def _numeric_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
     return columns
 
 
-def _is_header(row: tuple[str, ...], numeric: list[int], *, first: bool) -> bool:
+def _dated_columns(rows: list[tuple[str, ...]], width: int) -> list[int]:
+    """Columns whose later cells are dates."""
+    body = rows[2:22] if len(rows) > 3 else rows[-1:]
+    columns = []
+    for k in range(width):
+        cells = [row[k] for row in body if len(row) > k and row[k]]
+        if cells and not looks_like_number(cells[0]) and sum(map(is_time_text, cells)) >= 0.8 * len(cells):
+            columns.append(k)
+    return columns
+
+
+def _is_header(row: tuple[str, ...], numeric: list[int], dated: list[int]) -> bool:
+    """Whether the first row of a table holds names."""
+    over_dates = [row[k] for k in dated if k < len(row) and row[k]]
+    if over_dates:
+        return not any(map(is_time_text, over_dates))
+    if not row[0] and list(row[1:]) == [str(k) for k in range(len(row) - 1)]:
+        return True  # as pandas writes a series, or a frame without names
     cells = [row[k] for k in numeric if k < len(row)]
     numbers = [cell for cell in cells if looks_like_number(cell)]
-    if first and len(numbers) >= 3 and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", cell) for cell in numbers):
+    if len(numbers) >= 3 and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", cell) for cell in numbers):
         years = [int(cell) for cell in numbers]
         return years == list(range(years[0], years[0] + len(years)))  # a row of years over numbers
-    words = [cell for cell in cells if cell and cell.lower() not in MISSING]
-    return not numbers and (bool(words) or (first and any(row)))
+    return not numbers and any(row)
+
+
+def _is_second_header(rows: list[tuple[str, ...]], numeric: list[int], dated: list[int]) -> bool:
+    """Whether the second row continues the names: units, or the lower level of names. A first row of values may hold
+    a word instead of a number (suppressed, <5, #DIV/0!), so that something else must show it.
+    """
+    first, second, body = rows[0], rows[1], rows[2:60]
+    cells = [second[k] for k in numeric if k < len(second)]
+    if any(map(looks_like_number, cells)) or not any(cell and cell.lower() not in MISSING for cell in cells):
+        return False
+    named = [cell for cell in first if cell]
+    if len(named) < len(first) or len(set(named)) < len(named):
+        return True  # a merged or repeated upper name
+    over_dates = [second[k] for k in dated if k < len(second)]
+    if over_dates:
+        return not any(map(is_time_text, over_dates))
+    texts = [k for k in range(min(len(second), len(first))) if k not in numeric]
+    if any(not second[k] and all(len(row) > k and row[k] for row in body) for k in texts):
+        return True  # an empty cell where every row has one
+    return not texts and len(cells) > 1 and all(cell and not re.search(r"\d", cell) for cell in cells)
 
 
 def _check_widths(header: list[tuple[str, ...]], body: list[tuple[str, ...]], first: int, origin: Origin) -> None:
@@ -236,10 +300,14 @@ def _names(header: list[tuple[str, ...]], width: int) -> tuple[tuple[str, ...], 
 def distinct(names: list[str]) -> tuple[tuple[str, ...], list[Finding]]:
     """The names, repeated ones with a number behind."""
     seen: Counter[str] = Counter()
-    result = []
+    result: list[str] = []
     for name in names:
         seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        new = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        while seen[name] > 1 and (new in names or new in result):
+            seen[name] += 1
+            new = f"{name} ({seen[name]})"
+        result.append(new)
     repeated = [name for name, count in seen.items() if count > 1]
     message = f"column names that came twice got a number: {shorten(repeated)}"
     return tuple(result), [note("header", message, len(repeated))] if repeated else []

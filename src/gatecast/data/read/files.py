@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -18,11 +18,14 @@ from gatecast.base.errors import DataError, require
 from gatecast.base.files import require_file
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import plural
-from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, sniff
-from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style
+from gatecast.data.read.date_codes import NUMBER_THEM, OUT_OF_RANGE, count_years
+from gatecast.data.read.dialect import Dialect, distinct, not_text, open_binary, refuse_nul, sniff
+from gatecast.data.read.number_text import MISSING, Style, count_numbers, number_style, points_may_group
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Schema
+
+Opener = Callable[[], io.BufferedIOBase]  # the content from its beginning, each time
 
 # Codes for missing values that the fast parser knows; number_text.to_float meets and lists the others.
 _FAST_CODES = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -40,8 +43,9 @@ def load_table(source: Any, schema: Schema, *, name: str | None = None) -> tuple
         return _load_path(Path(source), schema)
     if hasattr(source, "read"):
         content = source.read()
-        raw = content.encode() if isinstance(content, str) else bytes(content)
-        return _load_text(lambda: io.BytesIO(raw), "text", schema)
+        if isinstance(content, str) and schema.encoding is not None:
+            schema = replace(schema, encoding="utf-8-sig")  # it is decoded already
+        return _load_bytes(content.encode() if isinstance(content, str) else bytes(content), name or "text", schema)
     if isinstance(source, Mapping):
         columns = {str(name): np.asarray(values) for name, values in source.items()}
         shapes = {name: values.shape for name, values in columns.items()}
@@ -62,13 +66,15 @@ def _of_frame(frame: pd.DataFrame, name: str, schema: Schema) -> tuple[Table, li
         problem = f"the table has {len(frame)} rows and {frame.shape[1]} columns"
         raise DataError(problem, "expected values", place=name)
     names, findings = distinct([str(name) for name in frame.columns])
-    columns = {name: _normal_column(frame.iloc[:, k]) for k, name in enumerate(names)}
-    normal = pd.DataFrame(columns, copy=False).reset_index(drop=True)
-    return Table.of(normal, Origin(name), schema), findings
+    frame = frame.iloc[schema.skip_rows :].reset_index(drop=True)  # no column may be aligned by the labels of rows
+    columns = {heading: _normal_column(frame.iloc[:, k], heading, name) for k, heading in enumerate(names)}
+    return Table.of(pd.DataFrame(columns, copy=False), Origin(name), schema), findings
 
 
 def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
     require_file(path)
+    if not path.is_file():  # a pipe gives its content once
+        return _load_bytes(path.read_bytes(), path.name, schema)
     suffix = path.with_suffix("").suffix if path.suffix.lower() in {".gz", ".bz2", ".xz"} else path.suffix
     if suffix.lower() in {".parquet", ".pq"}:
         require("pyarrow", extra="parquet", purpose="Parquet files")
@@ -78,15 +84,24 @@ def _load_path(path: Path, schema: Schema) -> tuple[Table, list[Finding]]:
     return _load_text(lambda: open_binary(path), path.name, schema)
 
 
-def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+def _load_bytes(content: bytes, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
+    """The content of a pipe or an open file: text, packed or not, or Parquet."""
+    if content.startswith(b"PAR1"):
+        require("pyarrow", extra="parquet", purpose="Parquet files")
+        return _of_frame(_with_index(pd.read_parquet(io.BytesIO(content))), name, schema)
+    return _load_text(lambda: open_binary(content), name, schema)
+
+
+def _load_text(opened: Opener, name: str, schema: Schema) -> tuple[Table, list[Finding]]:
     origin = Origin(name, "line")
     with opened() as file:
         dialect, findings = sniff(file, origin, schema)
     if not dialect.sample:
         raise _no_rows(origin)
+    with opened() as file:
+        refuse_nul(file, dialect.encoding, origin)
     try:
-        with opened() as file:
-            frame = _parse(file, dialect, schema.decimal)
+        frame = _parse(opened, dialect, schema.decimal)
     except UnicodeDecodeError as error:
         if schema.encoding is None and dialect.encoding == "cp1252":  # the last that is tried
             raise not_text(origin) from None
@@ -103,6 +118,10 @@ def _load_text(opened: Any, name: str, schema: Schema) -> tuple[Table, list[Find
     decimal = style.decimal if style is not None and style.proven else None
     found = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "header": dialect.header}
     table = Table.of(frame.reset_index(drop=True), origin, schema, decimal=decimal, dialect=found)
+    if schema.decimal is None and decimal is None:
+        for k, name in enumerate(dialect.names):
+            if name in table.columns:
+                table[name].points = points_may_group(_cells(dialect, k), commas_cut=False)
     return table, [*findings, *dropped]
 
 
@@ -110,13 +129,36 @@ def _no_rows(origin: Origin) -> DataError:
     return origin.error("there is a header but no row of values", "expected one row for each time")
 
 
-def _parse(file: io.BufferedIOBase, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
+def _parse(opened: Opener, dialect: Dialect, decimal: str | None) -> pd.DataFrame:
     """The rows, numbers parsed where the sample shows nothing but plain numbers, text elsewhere."""
     style = _style(dialect)
-    decimal = decimal or (style.decimal if style is not None else ".")
+    given, decimal = decimal, decimal or (style.decimal if style is not None else ".")
     text = [name for k, name in enumerate(dialect.names) if not _plainly_numeric(dialect, k, decimal)]
+    if given is None and not (style is not None and style.proven and style.decimal == "."):
+        text += [name for name in _open_points(dialect) if name not in text]
+    frame = _cells_of(opened, dialect, text, decimal)
+    late = [] if given is not None else _late_points(frame, dialect)
+    return _cells_of(opened, dialect, [*text, *late], decimal) if late else frame
+
+
+def _open_points(dialect: Dialect) -> list[str]:
+    """The columns in which points may stand between thousands."""
+    cut = dialect.delimiter == ","
+    names = enumerate(dialect.names)
+    return [name for k, name in names if points_may_group(_cells(dialect, k), commas_cut=cut) is not None]
+
+
+def _late_points(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
+    """Columns that begin with whole numbers and later have points: decimals, or thousands once there are any."""
+    floats = [(k, name) for k, name in enumerate(dialect.names) if frame[name].dtype.kind == "f"]
+    whole = [name for k, name in floats if not any("." in cell for cell in _cells(dialect, k))]
+    return [name for name in whole if (frame[name] % 1 > 0).any()]
+
+
+def _cells_of(opened: Opener, dialect: Dialect, text: list[str], decimal: str) -> pd.DataFrame:
+    """The rows; these columns as text, the others as the numbers that they seem to be."""
     plain = set(text)
-    with warnings.catch_warnings():
+    with opened() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         return pd.read_csv(
             file,
@@ -142,11 +184,20 @@ def _style(dialect: Dialect) -> Style | None:
 
 
 def _plainly_numeric(dialect: Dialect, column: int, decimal: str) -> bool:
-    cells = [row[column] for row in dialect.sample if column < len(row)]
-    filled = [cell for cell in cells if cell.lower() not in MISSING]
+    filled = [cell for cell in _cells(dialect, column) if cell.lower() not in MISSING]
     grouped = "." if decimal == "," else ","
     zeros = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in filled)  # 0105: a name, not 105
-    return not zeros and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
+    huge = any(
+        len(cell) > 18 and cell.lstrip("+-").isdigit() for cell in filled
+    )  # beyond int64: a float without a word
+    return (
+        not zeros and not huge and count_numbers(filled) == len(filled) and not any(grouped in cell for cell in filled)
+    )
+
+
+def _cells(dialect: Dialect, column: int) -> list[str]:
+    """The cells of a column in the first rows."""
+    return [row[column] for row in dialect.sample if column < len(row)]
 
 
 def _parser_words(error: Exception) -> str:
@@ -243,7 +294,8 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.set_axis([" ".join(str(part) for part in name if str(part)) for name in frame.columns], axis=1)
     index = frame.index
     unnamed = all(name is None for name in index.names)
-    if unnamed and not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex) and index.dtype != object:
+    means_something = isinstance(index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex) or index.dtype == object
+    if unnamed and not means_something and not _years(index):
         return frame
     if not isinstance(index, pd.MultiIndex):
         wanted = str(index.name) if index.name is not None else "ds"
@@ -254,31 +306,72 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def _normal_column(column: pd.Series) -> pd.Series:
+def _years(index: pd.Index) -> bool:
+    """Whether labels without a name count years; other numbers are places of rows."""
+    return pd.api.types.is_integer_dtype(index.dtype) and count_years(index.to_numpy(dtype=np.int64, na_value=0))
+
+
+def _normal_column(column: pd.Series, heading: str, source: str) -> pd.Series:
+    """A column as NumPy numbers, datetimes or objects, row by row as it came."""
     dtype = column.dtype
-    if isinstance(dtype, pd.PeriodDtype):
-        return column.dt.to_timestamp()
-    if isinstance(dtype, pd.CategoricalDtype):
-        return column.astype(object)
+    if isinstance(dtype, pd.SparseDtype):
+        column, dtype = column.sparse.to_dense(), dtype.subtype
+    try:
+        if isinstance(dtype, pd.PeriodDtype):
+            return column.dt.to_timestamp()
+        if isinstance(dtype, pd.CategoricalDtype) or not isinstance(dtype, np.dtype) or dtype.kind == "O":
+            return _from_extension(column)
+    except pd.errors.OutOfBoundsDatetime as error:
+        place = f"{source}, column {heading!r}"
+        raise DataError(f"{OUT_OF_RANGE} ({str(error).rpartition(': ')[2]})", NUMBER_THEM, place=place) from None
+    if pd.api.types.is_complex_dtype(dtype):
+        remedy = "give the real part, the modulus or the phase as a column"
+        raise DataError("expected real numbers, got complex ones", remedy, place=f"{source}, column {heading!r}")
+    return column.astype("float64") if pd.api.types.is_bool_dtype(dtype) else column
+
+
+def _from_extension(column: pd.Series) -> pd.Series:
+    """A column of a type that NumPy lacks, or of objects, as NumPy numbers, datetimes or objects."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return column
     if pd.api.types.is_bool_dtype(dtype):
-        return column.astype("float64")
-    if pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, np.dtype):
-        kind = "int64" if pd.api.types.is_integer_dtype(dtype) and not column.isna().any() else "float64"
-        return pd.Series(column.to_numpy(dtype=kind, na_value=np.nan if kind == "float64" else 0))
+        return _plain(column, "float64")
+    if pd.api.types.is_numeric_dtype(dtype):
+        whole = pd.api.types.is_integer_dtype(dtype) and not column.isna().any()
+        return _plain(column, "int64" if whole else "float64")
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return column if isinstance(dtype, np.dtype | pd.DatetimeTZDtype) else pd.to_datetime(column)
-    if not pd.api.types.is_numeric_dtype(dtype) and len(column):
-        return _from_objects(column.astype(object))
-    return column
+        return _from_arrow_times(column)
+    return _from_objects(column.astype(object)) if len(column) else column
+
+
+def _plain(column: pd.Series, kind: str) -> pd.Series:
+    """A column of an extension type as NumPy numbers, NaN where a value is missing."""
+    if kind == "int64":
+        return pd.Series(column.to_numpy(dtype=kind))
+    return pd.Series(column.astype(object).where(column.notna(), np.nan).to_numpy(dtype=kind))
+
+
+def _from_arrow_times(column: pd.Series) -> pd.Series:
+    """Times of Arrow types: with their zone, or without one."""
+    return pd.Series(pd.to_datetime(column.astype(object).where(column.notna(), pd.NaT)))
 
 
 def _from_objects(column: pd.Series) -> pd.Series:
-    """Dates and decimals that came as Python objects."""
+    """Dates and numbers that came as Python objects."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind in {"date", "datetime", "datetime64"}:
         return pd.to_datetime(column)
     if kind in {"decimal", "floating", "integer", "mixed-integer-float", "boolean"}:
-        return pd.to_numeric(column.map(lambda value: None if value is None else float(value)))
+        return _numbers_of(column)
     if kind == "period":
-        return pd.PeriodIndex(column).to_timestamp().to_series(index=column.index)
+        return pd.Series(pd.PeriodIndex(column).to_timestamp())
     return column
+
+
+def _numbers_of(column: pd.Series) -> pd.Series:
+    """Numbers as objects; integers stay integers where none is missing."""
+    missing = column.isna()
+    if not missing.any() and pd.api.types.infer_dtype(column) == "integer":
+        return pd.to_numeric(column)
+    return column.where(~missing, np.nan).astype("float64")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Call, Finding
-from gatecast.base.text import plural, shorten, time_text
+from gatecast.base.text import nearest, plural, shorten, time_text
 from gatecast.data.panel import Panel
 from gatecast.data.read.dates import parse_times, usable_format
 from gatecast.data.read.files import load_table
@@ -56,7 +56,7 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
     values = np.stack(columns, axis=1)
     future = np.full((len(panel), int(lengths.max()), len(panel.known_names)), np.nan, panel.known.dtype)
     future[series[ahead], steps[ahead]] = values[ahead]
-    _require_values(panel, future, lengths)
+    _require_values(panel, future, lengths, table.origin.source)
     message = f"known covariates of {plural(int(lengths.max()), 'step')} ahead added"
     if not ahead.all():
         message += (
@@ -75,10 +75,10 @@ def _key_columns(panel: Panel, table: Table) -> tuple[Names, Names]:
         ids = ()  # there is one series to which the rows can belong
     lacking = [name for name in (*time, *ids, *panel.known_names) if name not in table.names]
     if lacking:
-        raise table.origin.error(
-            f"the future lacks {plural(len(lacking), 'column')} {shorten(lacking)}; it has {shorten(table.names)}",
-            _FILL_IN,
-        )
+        near = {name: nearest(name, table.names, cutoff=0.6) for name in lacking}
+        meant = ", ".join(f"{name!r} for {there!r}" for name, there in near.items() if there)
+        problem = f"the future has no column {shorten(lacking)}; it has {shorten(table.names)}"
+        raise table.origin.error(problem, f"name the columns as in the data: {meant}" if meant else _FILL_IN)
     return time, ids
 
 
@@ -151,7 +151,8 @@ def _require_some(panel: Panel, series: np.ndarray, times: np.ndarray, horizon: 
         return
     names, wanted = shorten([panel.ids[k] for k in without]), panel.future_times(horizon)[without[0]]
     expected = time_text(wanted[0]) + (f" to {time_text(wanted[-1])}" if horizon > 1 else "")
-    came = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
+    some = f"the rows given are from {time_text(times.min())} to {time_text(times.max())}"
+    came = some if len(without) == len(panel) else "only other series have rows there"
     raise table.origin.error(
         f"no rows after the origin for series {names}: expected {expected}, but {came}",
         _FILL_IN,
@@ -177,7 +178,7 @@ def _lengths(panel: Panel, series: np.ndarray, steps: np.ndarray, table: Table) 
     return lengths
 
 
-def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray) -> None:
+def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray, source: str) -> None:
     inside = np.arange(future.shape[1]) < lengths[:, None]
     missing = np.argwhere(~np.isfinite(future) & inside[..., None])
     if not len(missing):
@@ -187,15 +188,9 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray) -> No
     dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
     others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
     more = f" (missing values also in {', '.join(others)})" if others else ""
-    _fail_missing(panel, str(panel.ids[k]), panel.known_names[column], dates, more)
-
-
-def _fail_missing(panel: Panel, series: str, column: str, dates: str, more: str) -> NoReturn:
-    raise DataError(
-        f"the known covariate {column!r} of series {series!r} has no value at {dates}{more}",
-        "give it for every step of the future",
-        place=panel.source,
-    )
+    where = f"series {str(panel.ids[k])!r} has no value at {dates}{more}"
+    problem = f"the known covariate {panel.known_names[column]!r} of {where}"
+    raise DataError(problem, "give it for every step of the future", place=source)
 
 
 def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: Finding) -> Panel:

@@ -13,10 +13,12 @@ from gatecast.base.findings import Arg, Finding, Text, Words
 from gatecast.base.text import plural, time_text
 from gatecast.data.frequency import Frequency
 from gatecast.data.read.infer_frequency import check_given, infer_frequency
+from gatecast.data.read.months import to_months
 from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.timezones import doubled_hour, skipped_hour
 
 _MOST_EMPTY = 0.8  # share of rows that a given frequency may leave missing where the data keep a coarser one
+_DAY = 86400 * 10**9
 _MAX_FILL = 50  # grid rows for each row given, from where on a lone wrong date is the likelier reason
 
 
@@ -78,10 +80,11 @@ class Grid:
 
 
 def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | None) -> tuple[Grid, list[Finding]]:
-    """Sort, settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
-    long, findings = _sorted(long)
-    long, repeated = _without_duplicates(long, duplicates)
-    findings += repeated
+    """Sorted rows: settle duplicates, find or check the frequency, and give each missing row a place (NaN)."""
+    long, findings = _without_duplicates(long, duplicates)
+    long, days = _whole_days(long, freq, tz)
+    long, moved = to_months(long, freq)
+    findings += [*days, *moved]
     found = _frequency(long, freq)
     first = np.flatnonzero(np.diff(long.codes, prepend=-1))
     starts = long.times[first]
@@ -99,9 +102,10 @@ def to_grid(long: Long, *, freq: Frequency | None, duplicates: str, tz: str | No
     return Grid(ids, edges, starts, found, values), [*findings, _gaps(long, position, total, found, tz)]
 
 
-def frequency_of(long: Long, freq: Frequency | None) -> Frequency:
+def frequency_of(long: Long, freq: Frequency | None, tz: str | None) -> Frequency:
     """The frequency of rows in any order, found or checked."""
-    return _frequency(long.take(np.lexsort((long.times, long.codes))), freq)
+    days = _whole_days(sorted_rows(long)[0], freq, tz)[0]
+    return _frequency(to_months(days, freq)[0], freq)
 
 
 def _frequency(long: Long, freq: Frequency | None) -> Frequency:
@@ -110,13 +114,39 @@ def _frequency(long: Long, freq: Frequency | None) -> Frequency:
     return check_given(freq, long.times, long.codes, long.time_name, long.origin)
 
 
+def _whole_days(long: Long, freq: Frequency | None, tz: str | None) -> tuple[Long, list[Finding]]:
+    """Daily rows whose hour changes now and then, as days: a report that came at 18:00 and later at 17:00.
+
+    Times with a zone are kept in UTC, whose days are not the local ones: they are left as they are.
+    """
+    times = long.times
+    if times.dtype.kind == "i" or freq is not None or tz is not None or len(times) < 8:
+        return long, []
+    days = times.astype("datetime64[D]")
+    inside = long.codes[1:] == long.codes[:-1]
+    steps = np.diff(days).astype(np.int64)[inside]
+    clocks, counts = np.unique((times - days).astype(np.int64), return_counts=True)
+    near = np.diff(times).astype(np.int64)[inside] % _DAY
+    shifted = np.minimum(near, _DAY - near)
+    if len(clocks) < 2 or not len(steps) or (steps < 1).any() or (steps == 1).mean() < 0.8:
+        return long, []
+    if len(clocks) > 4 or (shifted > 0).mean() > 0.1 or shifted.max() > _DAY // 8:
+        return long, []
+    shown = ", ".join(str(np.datetime64(int(clock), "ns"))[11:16] for clock in clocks[np.argsort(-counts)])
+    row = int(np.flatnonzero(inside)[np.flatnonzero(shifted)[0]]) + 1
+    message = f"one row a day at changing hours ({shown}): read as days (first at {long.origin.at(long.rows[row])})"
+    return replace(long, times=days.astype("datetime64[ns]")), [
+        note("clock", message, shifted.astype(bool).sum(), long.time_name)
+    ]
+
+
 def _spread(column: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
     filled = np.full(total, np.nan, dtype=column.dtype)
     filled[place] = column
     return filled
 
 
-def _sorted(long: Long) -> tuple[Long, list[Finding]]:
+def sorted_rows(long: Long) -> tuple[Long, list[Finding]]:
     """Rows by series, then by time."""
     later = (long.codes[1:] > long.codes[:-1]) | (
         (long.codes[1:] == long.codes[:-1]) & (long.times[1:] >= long.times[:-1])

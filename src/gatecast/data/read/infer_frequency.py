@@ -10,10 +10,11 @@ import pandas as pd
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, InPython, Text, Words
 from gatecast.base.text import time_text
-from gatecast.data.frequency import Frequency
+from gatecast.data.frequency import OLD_MONTHS, Frequency
+from gatecast.data.read.months import once_a_month
 from gatecast.data.read.origin import Origin
 
-_LEGACY = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE"}
+_LEGACY = OLD_MONTHS | {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns"}
 _LEGACY |= {
     "AS": "YS",
     "BM": "BME",
@@ -28,6 +29,7 @@ _LEGACY |= {
 _LEGACY |= {"daily": "D", "hourly": "h", "weekly": "W", "monthly": "MS", "quarterly": "QS", "yearly": "YS", "m": "min"}
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MOST = 1_000_000  # multiple of a unit
 _DAY = 86400 * 10**9
 _UNITS = (("D", _DAY), ("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
 
@@ -44,8 +46,11 @@ def parse_alias(freq: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = str(pd.tseries.frequencies.to_offset(f"{multiple}{modern}").freqstr)
-    except (ValueError, AttributeError):
+            offset = pd.tseries.frequencies.to_offset(f"{multiple}{modern}")
+            if not 1 <= offset.n <= MOST:
+                raise ValueError
+            text = str(offset.freqstr)
+    except (ValueError, AttributeError, OverflowError):
         examples = '"15min", "h", "D", "B", "W", "MS", "QS", "YS"'
         raise SettingError(Arg("freq", freq) + " is not a known frequency", f"expected one like {examples}") from None
     return text if not text.startswith("1") or text[1:2].isdigit() else text[1:]
@@ -72,8 +77,8 @@ def infer_frequency(times: np.ndarray, codes: np.ndarray, column: str, origin: O
     """
     steps, begins = steps_between(times, codes)
     if not len(steps):
-        what = "one time" if len(times) == 1 else "no two times"
-        problem = f"the series has {what} only, too short to see a frequency"
+        what = "there is one time only" if len(np.unique(times)) == 1 else "no series has two times"
+        problem = f"{what}, too short to see a frequency"
         raise origin.error(problem, "give it: " + Arg("freq", "D"), column=column)
     if times.dtype.kind == "i":
         return Frequency("", _common_step(steps, begins, times, column, origin, rows))
@@ -112,7 +117,14 @@ def _common_step(
     where = int(begins[off[0]]) + 1
     share = 100 * counts.max() / counts.sum()
     mode = str(step) if times.dtype.kind == "i" else fixed_alias(step, times[:0])
-    remedy: Words = "resample to a regular grid first, or give the grid that all rows lie on: " + Arg("freq", ...)
+    remedy: Words = "put the rows onto a grid with " + Arg("resample", _grid_for(step)) + " (and " + Arg("aggregate")
+    remedy += "), or give the one that all rows lie on: " + Arg("freq", ...)
+    if times.dtype.kind == "M" and once_a_month(steps):
+        remedy = "the day of the month varies: take each row for its month with " + Arg("freq", "MS")
+    elif times.dtype.kind == "M" and _shifted_by_an_hour(steps[off], step):
+        remedy = "the clock is shifted by an hour: name the time zone that it follows, e.g. " + Arg(
+            "tz", "Europe/Berlin"
+        )
     if times.dtype.kind == "i":
         remedy = "number the rows regularly" + Text(InPython(", or give " + Arg("time", False) + " to count them"))
     raise origin.error(
@@ -122,6 +134,25 @@ def _common_step(
         column=column,
         row=rows[where],
     )
+
+
+def _grid_for(step: int) -> str:
+    """The alias of a usual step near this one, in nanoseconds."""
+    if step >= 28 * _DAY:
+        return "MS"
+    widths = {unit: width for unit, width in _UNITS if unit in ("D", "h", "min", "s")}
+    for unit, width in widths.items():
+        for multiple in (12, 6, 4, 2, 1) if unit == "h" else (30, 15, 10, 5, 1) if unit in ("min", "s") else (7, 1):
+            if multiple * width <= step:
+                return f"{multiple if multiple > 1 else ''}{unit}"
+    return "s"
+
+
+def _shifted_by_an_hour(steps: np.ndarray, step: int) -> bool:
+    """Whether distances differ by an hour from whole days, as local midnights do in spring and autumn."""
+    hour = 3600 * 10**9
+    rest = steps % _DAY
+    return step % _DAY == 0 and bool(np.isin(rest, (hour, _DAY - hour)).all())
 
 
 def _calendar_alias(times: np.ndarray, steps: np.ndarray) -> str | None:
@@ -166,17 +197,11 @@ def check_given(given: Frequency, times: np.ndarray, codes: np.ndarray, column: 
         raise origin.error(problem, "leave " + Arg("freq") + " out, or give dates", column=column)
     steps, _ = steps_between(times, codes)
     calendar = _calendar_alias(times, steps) if len(steps) else None
-    if calendar is not None and alias.lstrip("0123456789")[:2] in {"ME", "MS", "QE", "QS", "YE", "YS"}:
+    if calendar is not None and (given.in_months or given.at_month_end):
         found = Frequency(calendar)
-        wanted, seen = _months(given), _months(found)
-        if wanted and seen and seen % wanted == 0:
+        if found.months and given.months and found.months % given.months == 0:
             month = int(times[:1].astype("datetime64[M]").astype(np.int64)[0]) % 12
-            return Frequency(month_alias(wanted, month, end=calendar.lstrip("0123456789")[1] == "E"))
+            return Frequency(month_alias(given.months, month, end=found.at_month_end))
     if given.nanoseconds and given.nanoseconds % (7 * _DAY) == 0:
         return Frequency(fixed_alias(given.nanoseconds, times))
     return given
-
-
-def _months(freq: Frequency) -> int:
-    multiple, unit = freq._parts
-    return multiple * {"M": 1, "Q": 3, "Y": 12}.get(unit[0], 0) if unit in {"ME", "MS", "QE", "QS", "YE", "YS"} else 0

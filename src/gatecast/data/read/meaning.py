@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gatecast.base.findings import Arg, Finding
+from gatecast.base.text import plural
 from gatecast.data.frequency import Frequency
 from gatecast.data.read import row_per_series
 from gatecast.data.read.arrays import first_time
+from gatecast.data.read.columns import Column
 from gatecast.data.read.dates import Timestamps
 from gatecast.data.read.grid import Long
-from gatecast.data.read.origin import Origin
+from gatecast.data.read.origin import Origin, note
 from gatecast.data.read.roles import check_ids, check_names, codes_of, find_ids, find_target, series_names, unused
 from gatecast.data.read.table import Table
 from gatecast.data.read.times import find_time, read_times
 from gatecast.data.read.timezones import settle_zone
-from gatecast.data.schema import Schema
+from gatecast.data.schema import Names, Schema
 
 
 @dataclass
@@ -64,13 +67,17 @@ def _row_per_time(table: Table, schema: Schema) -> Meaning:
         raise table.origin.error(problem, "use one of the two")
     time, findings = find_time(table, schema)
     stamps, read = read_times(table, time, schema.date_format) if time else (None, [])
+    _require_used(table, schema, time, stamps)
     ids, series = find_ids(table, schema, None if stamps is None else stamps.values, time)
     id_columns = [table[name] for name in ids]
     check_ids(id_columns)
+    _require_times(table, schema, time, id_columns)
     codes = codes_of(id_columns) if ids else np.zeros(len(table), np.int64)
     target, chosen = find_target(table, schema, [*time, *ids])
     findings += [*read, *series, *chosen, *unused(table, schema, [*time, *ids, *target], codes)]
     stamps, settled = _settled(stamps, codes, schema, " + ".join(time), table.origin)
+    if wide and not time:
+        settled += _notes_below_names(table, target)
     names = series_names(id_columns, codes) if ids else [target[0]]
     long = Long(names, codes, stamps.values, {}, np.arange(len(table)), " + ".join(time) or "row", table.origin)
     found = replace(schema, time=time, id=ids, target=target, layout="wide" if wide else "long")
@@ -78,9 +85,47 @@ def _row_per_time(table: Table, schema: Schema) -> Meaning:
     return Meaning(_with_stamps(found, stamps), long, list(target), codes, freq, [*findings, *settled])
 
 
+def _require_used(table: Table, schema: Schema, time: Names, stamps: Timestamps | None) -> None:
+    """Check that a date pattern was given for something."""
+    if schema.date_format is None or "%" not in schema.date_format:
+        return
+    if stamps is None or stamps.format != schema.date_format:
+        where = f"column {' + '.join(time)!r} is not text written so" if time else "no column is written so"
+        remedy = "leave it out, correct it, or name the column: " + Arg("time", ...)
+        raise table.origin.error(Arg("date_format", schema.date_format) + f" was given, but {where}", remedy)
+
+
+def _require_times(table: Table, schema: Schema, time: Names, ids: Sequence[Column]) -> None:
+    """Check that the only column of times was not named as the series."""
+    if time or schema.time is not None:
+        return
+    for column in ids:
+        if column.is_time_text or column.is_datetime:
+            problem = Arg("id", column.name) + " names the column of the times as the one that tells the series apart"
+            raise table.origin.error(problem, "give it as " + Arg("time", column.name), column=column.name)
+
+
+def _notes_below_names(table: Table, names: Sequence[str]) -> list[Finding]:
+    """That the first rows of a table with a column a series look like notes on the series: few values, repeated."""
+    rows = np.stack(
+        [column.values.to_numpy(dtype=float) for column in table if column.name in names and column.is_number]
+    )
+    if len(rows) < 5 or rows.shape[1] < 12:
+        return []
+    shares = [len(np.unique(row)) / len(row) for row in rows.T[:30]]
+    notes = next((k for k, share in enumerate(shares) if share > 0.5), 0)
+    if not 0 < notes <= 6 or np.median(shares[notes:]) < 0.9:
+        return []
+    message = f"the first {plural(notes, 'row')} repeat a few values over all columns: notes on the series, perhaps"
+    return [note("suspicious rows", message, notes, remedy="if so: " + Arg("skip_rows", notes))]
+
+
 def _row_per_series(table: Table, schema: Schema, values: list[str]) -> Meaning:
+    values = values or row_per_series.all_value_columns(table, [*(schema.id or ()), *schema.covariates])
+    if not values:
+        remedy = "leave " + Arg("layout") + " out, or name the columns of the series: " + Arg("id", ["…"])
+        raise table.origin.error(Arg("layout", "rows") + " was given, but no column holds numbers", remedy)
     ids = row_per_series.row_ids(table, schema, values)
-    values = values or [one.name for one in table.without([*ids, *schema.covariates]) if not one.is_text]
     findings = [row_per_series.layout_found(table, ids, values)]
     count = len(table)
     codes = np.arange(count, dtype=np.int64)

@@ -29,7 +29,7 @@ _ODD = {**_SPACES, **_MINUS}
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _PATTERNS = {
     ",": re.compile(rf"[+-]?(?:\d{{1,3}}(?:[. ]\d{{3}})+|\d+)?(?:,\d*)?{_EXPONENT}"),
-    ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:[, ]\d{{3}})+|\d+)?(?:\.\d*)?{_EXPONENT}"),
+    ".": re.compile(rf"[+-]?(?:\d{{1,3}}(?:[, ]\d{{3}})+|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}|\d+)?(?:\.\d*)?{_EXPONENT}"),
 }
 _NUMBER = re.compile(
     rf"(?=[^\d]*\d)(?:{_PATTERNS[','].pattern}|{_PATTERNS['.'].pattern})|[+-]?inf(?:inity)?", re.IGNORECASE
@@ -60,15 +60,18 @@ def number_style(cells: Iterable[str]) -> Style | None:
     """Decimal sign that the cells prove; None where ``1,234`` could be either and nothing decides.
 
     A comma is the decimal sign where some cell has it followed by other than three digits (``12,5``) or after a
-    group point (``1.234,56``); it groups thousands where a point follows or it comes twice (``1,234,567``).
+    group point (``1.234,56``), or points come twice (``1.234.567``); it groups thousands where a point follows or it
+    comes twice (``1,234,567``; ``1,23,456`` in India).
     """
     comma = point = weak = False
     for cell in cells:
-        head, _, tail = cell.strip().lstrip("+-").rpartition(",")
-        if not head and "," not in cell:
-            point = point or bool(re.fullmatch(r"[+-]?\d*\.(\d{1,2}|\d{4,})", cell.strip()))
+        text = cell.strip().lstrip("+-")
+        head, _, tail = text.rpartition(",")
+        if not head and "," not in text:
+            comma = comma or bool(re.fullmatch(r"\d{1,3}(\.\d{3}){2,}", text))
+            point = point or bool("." in text and _NUMBER.fullmatch(text) and not _GROUPED.fullmatch(text))
             continue
-        if not _NUMBER.fullmatch(cell.strip().translate(_ODD)):
+        if not _NUMBER.fullmatch(text.translate(_ODD)):
             continue
         if "." in tail or "," in head:
             point = True
@@ -83,6 +86,23 @@ def number_style(cells: Iterable[str]) -> Style | None:
     return Style(".", point) if point or not weak else None
 
 
+def points_may_group(cells: Iterable[str], *, commas_cut: bool) -> str | None:
+    """A cell like ``1.234`` where nothing shows whether the point is a decimal sign; None otherwise.
+
+    Three digits follow each point. Beside whole numbers below 1000 that is how thousands are written; alone it is so
+    only in files whose cells are not cut by commas.
+    """
+    cells = [text for text in (cell.strip() for cell in cells) if text and text.lower() not in MISSING]
+    grouped = [cell for cell in cells if _GROUPED.fullmatch(cell)]
+    others = [cell for cell in cells if "." in cell and not _GROUPED.fullmatch(cell)]
+    if not grouped or any("," in cell for cell in cells):
+        return None
+    if any(looks_like_number(cell) for cell in others):
+        return None
+    small = any(re.fullmatch(r"[+-]?\d{1,3}", cell) for cell in cells)
+    return grouped[0] if small or not commas_cut else None
+
+
 def is_missing(texts: pd.Series, codes: Sequence[object] = ()) -> np.ndarray:
     """Which texts are a default or given code for missing values."""
     given = {str(code).strip().lower() for code in codes}
@@ -93,11 +113,16 @@ def mostly_numbers(filled: pd.Series, share: float = 0.9) -> bool:
     """Whether at least this share of the texts are numbers, or all are yes and no."""
     if filled.empty:
         return False
-    sample = filled.iloc[:: max(1, len(filled) // 2000)]
+    sample = without_percent(filled.iloc[:: max(1, len(filled) // 2000)])
     lower = sample.str.lower()
     if lower.isin(_BOOLEANS).all() and lower.nunique() <= 2:
         return bool(lower.isin({"true", "false", "yes", "no"}).all())
     return count_numbers(sample) >= share * len(sample)
+
+
+def without_percent(filled: pd.Series) -> pd.Series:
+    """The texts without their percent signs, where all have one."""
+    return filled.str.removesuffix("%").str.rstrip() if len(filled) and filled.str.endswith("%").all() else filled
 
 
 def to_float(column: Column, decimal: str | None, file_decimal: str | None) -> tuple[np.ndarray, list[Finding]]:
@@ -118,6 +143,10 @@ def to_float(column: Column, decimal: str | None, file_decimal: str | None) -> t
         if column.is_whole and len(values) and np.abs(values).max() > 2**53:
             message = f"{column.name} holds whole numbers above 2^53: the last digits are lost"
             findings = [note("rounded", message, place=column.name)]
+        if column.points is not None:
+            message = f"{column.name}: {column.points!r} is read with a decimal point"
+            remedy = Arg("decimal", ",") + " if points stand between thousands"
+            findings = [*findings, note("decimal", message, place=column.name, remedy=remedy)]
     found = [float(str(code)) for code in column.missing if looks_like_number(str(code))]
     hit = np.isin(values, found) if found else np.zeros(0, bool)
     if hit.any():
@@ -180,16 +209,32 @@ def _from_text(column: Column, decimal: str | None, file_decimal: str | None) ->
     codes, cells = column.codes, column.texts
     absent = is_missing(cells, column.missing)
     values = np.full(len(cells), np.nan)
-    filled = cells[~absent]
+    filled = without_percent(cells[~absent])
     values[~absent] = _parse(filled, decimal or _decimal_of(column, filled, file_decimal))
     wrong = np.isnan(values) & ~absent & ~cells.str.lower().eq("nan").to_numpy()
     if wrong.any():
         bad = np.flatnonzero(wrong[codes])
         cell = cells.iloc[codes[bad[0]]]
         more = f" ({plural(len(bad), 'such cell')})" if len(bad) > 1 else ""
-        remedy = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
+        remedy: Words = "write missing values as NA or empty, or name the code: " + Arg("missing", [cell])
+        if wrong.sum() == (~absent).sum() > 1:  # no cell is a number: a code for missing values is not the reason
+            others = [other for other in (",", ".") if np.isfinite(_parse(filled, other)).all()]
+            if others:
+                remedy = "give " + Arg("decimal", others[0])
+            else:
+                remedy = "name a column of numbers (without units or signs of currency), or " + Arg("missing", [cell])
         raise column.error(f"expected a number, got {cell!r}{more}", remedy, row=bad[0])
-    return values[codes], _codes_met(column, absent)
+    unit = []
+    if filled is not cells and len(filled) and cells[~absent].iloc[0].endswith("%"):
+        unit = [note("unit", f"{column.name} is in per cent: the signs are left out", len(filled), column.name)]
+    return values[codes], [*_codes_met(column, absent), *_rounded(column, filled), *unit]
+
+
+def _rounded(column: Column, filled: pd.Series) -> list[Finding]:
+    """That whole numbers have more digits than float64 keeps."""
+    if not filled.str.fullmatch(r"[+-]?\d{17,}").any():
+        return []
+    return [note("rounded", f"{column.name} holds whole numbers above 2^53: the last digits are lost", 1, column.name)]
 
 
 def _decimal_of(column: Column, cells: pd.Series, file_decimal: str | None) -> str:
@@ -202,14 +247,12 @@ def _decimal_of(column: Column, cells: pd.Series, file_decimal: str | None) -> s
     if style is None or not style.proven:
         style = number_style(cells)
     remedy = "say which: " + Arg("decimal", ",") + " or " + Arg("decimal", ".")
-    if file_decimal == "," and style is not None and not style.proven:
-        grouped = cells.str.fullmatch(_GROUPED)
-        if grouped.any():
-            raise column.error(
-                f"{cells[grouped].iloc[0]!r} can be read with a decimal point or, as other columns have a decimal "
-                "comma, with a point between thousands",
-                remedy,
-            )
+    if style is not None and not style.proven and file_decimal != ".":
+        example = points_may_group(cells, commas_cut=column.commas_cut and file_decimal is None)
+        if example is not None:
+            others = ", as other columns have a decimal comma," if file_decimal == "," else ""
+            message = f"{example!r} can be read with a decimal point or{others} with a point between thousands"
+            raise column.error(message, remedy)
     if style is None:
         example = next(cell for cell in cells if "," in cell)
         message = f"{example!r} can be read with a decimal comma or with a comma between thousands"

@@ -142,8 +142,9 @@ def find_target(table: Table, schema: Schema, used: Sequence[str]) -> tuple[Name
         return tuple(names), []
     named = [column.name for word in _TARGET_NAMES for column in candidates if column.plain_name == word]
     if len(candidates) > 1 and not named:
-        one, wide = Arg("target", names[-1]), Arg("layout", "wide")
-        remedy = "say which to forecast, e.g. " + one + ", or " + wide + " where each column is a series"
+        remedy = "say which to forecast: " + Arg("target", ...)
+        if not table.schema.id and not any(column.is_text for column in table.without([*used, *names])):
+            remedy = remedy + ", or " + Arg("layout", "wide") + " where each column is a series"
         raise table.origin.error(f"several columns hold numbers: {shorten(names, 20)}", remedy)
     chosen = (named or names)[0]
     return (chosen,), [note("target column", f"the target is {chosen}", place=chosen)]
@@ -151,12 +152,19 @@ def find_target(table: Table, schema: Schema, used: Sequence[str]) -> tuple[Name
 
 def _no_target(table: Table, used: Sequence[str]) -> DataError:
     rest = table.without(used)
+    columns = f"the columns are {shorten(table.names, 20)}"
     if len(rest) == 1 and rest[0].is_empty:
         problem = f"column {rest[0].name!r} has no value at all"
         return table.origin.error(problem, "fill it, or name another with " + Arg("target", ...))
-    example = f" (column {rest[0].name!r} begins {rest[0].texts.iloc[rest[0].codes[0]]!r})" if rest else ""
+    if not [column for column in rest if column.name not in table.schema.covariates]:
+        problem = f"every column has another role, and none is left to forecast; {columns}"
+        return table.origin.error(problem, "name the column to forecast: " + Arg("target", ...))
+    if len(table.names) == 1 and table.dialect:
+        problem = f"the table has one column only, {table.names[0]!r}, and it holds no numbers"
+        return table.origin.error(problem, "if its cells are not cut apart, give " + Arg("delimiter", ...))
+    example = next((f" (column {one.name!r} begins {one.first_text!r})" for one in rest if one.first_text), "")
     return table.origin.error(
-        f"no column holds numbers to forecast{example}; the columns are {shorten(table.names, 20)}",
+        f"no column holds numbers to forecast{example}; {columns}",
         "name it with "
         + Arg("target", ...)
         + ", codes for missing values with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -16,13 +17,17 @@ from gatecast.data.read.origin import note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Names, Schema
 
+_YEAR = re.compile(r"1[5-9]\d\d|2[01]\d\d")
 _LEAST = 5  # columns of values from which on a table may be recognised by its header alone
 
 
 def value_columns(table: Table) -> list[str]:
     """The columns of values of a table with one row a series; empty for other tables."""
-    dated = [name for name in table.names if is_time_text(name) or re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", name)]
+    dated = dated_columns(table)
     if len(dated) >= _LEAST and len(dated) >= 0.6 * len(table.names):
+        return dated
+    others = table.without(dated)
+    if len(dated) > 2 and others and all(one.is_text and not one.is_time_text for one in others):
         return dated
     numbered = [re.fullmatch(r"(.*?)(\d+)", name) for name in table.names]
     known = [match for match in numbered if match]
@@ -35,8 +40,32 @@ def value_columns(table: Table) -> list[str]:
     names = [match[0] for match in known]
     if table[names[0]].is_text:  # V1 holds the id
         names = names[1:]
-    has_id = any(column.is_text and column.is_unique for column in table.without(names))
-    return names if has_id else []
+    ids = [column for column in table.without(names) if column.is_text and column.is_unique]
+    return names if any(not column.is_time_text for column in ids) else []
+
+
+def dated_columns(table: Table) -> list[str]:
+    """The columns whose headings are times."""
+    return [name for name in table.names if is_time_text(_plain(name)) or _YEAR.fullmatch(_plain(name))]
+
+
+def all_value_columns(table: Table, taken: Sequence[str]) -> list[str]:
+    """The columns of values of a table that is said to have one row a series.
+
+    Those with times as headings; otherwise all from the first column of numbers to the last, so that a column with a
+    code for missing values in it is not lost.
+    """
+    dated = [name for name in dated_columns(table) if name not in taken]
+    if dated:
+        return dated
+    free = table.without(taken)
+    numeric = [k for k, column in enumerate(free) if column.is_numeric]
+    return [column.name for column in free[numeric[0] : numeric[-1] + 1]] if numeric else []
+
+
+def _plain(heading: str) -> str:
+    """A heading without what tools put around a year: ``1990 [YR1990]`` of the World Bank."""
+    return re.sub(r"\s*\[YR\d{4}\]$", "", heading.strip())
 
 
 def row_ids(table: Table, schema: Schema, values: list[str]) -> Names:
@@ -52,9 +81,10 @@ def row_ids(table: Table, schema: Schema, values: list[str]) -> Names:
 
 def header_times(table: Table, values: list[str], schema: Schema) -> Read | None:
     """Times written in the header; None where it only counts (V2, V3 …)."""
-    if not all(is_time_text(name) or re.fullmatch(r"\d{4}", name) for name in values):
+    plain = [_plain(name) for name in values]
+    if not all(is_time_text(name) or re.fullmatch(r"\d{4}", name) for name in plain):
         return None
-    header = Column("header", pd.Series(values, dtype=object), replace(table.origin, lines=None))
+    header = Column("header", pd.Series(plain, dtype=object), replace(table.origin, lines=None))
     return parse_times(header, schema.date_format)
 
 

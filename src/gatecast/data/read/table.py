@@ -20,20 +20,23 @@ class Table:
     Args:
         columns: by name, in order.
         origin: of the rows.
+        schema: what was given.
         decimal: decimal sign that the first lines of a text file prove; None where they do not.
         dialect: delimiter, encoding and header line of a text file.
     """
 
     columns: dict[str, Column]
     origin: Origin
+    schema: Schema
     decimal: str | None = None
     dialect: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, frame: pd.DataFrame, origin: Origin, schema: Schema, **found: Any) -> Table:
         """Columns of a frame, whose cells are read as the schema says."""
-        make = {name: Column(name, frame[name], origin, schema.missing, schema.date_format) for name in frame.columns}
-        return cls(make, origin, **found)
+        cut = found.get("dialect", {}).get("delimiter") == ","
+        known = (schema.missing, schema.date_format, cut)
+        return cls({name: Column(name, frame[name], origin, *known) for name in frame.columns}, origin, schema, **found)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

@@ -12,6 +12,7 @@ import pandas as pd
 from gatecast.base.findings import Arg, Finding
 from gatecast.base.text import shorten
 from gatecast.data.read.columns import Column
+from gatecast.data.read.date_codes import count_years
 from gatecast.data.read.date_formats import TIME_OF_DAY
 from gatecast.data.read.dates import Read, Timestamps, parse_times
 from gatecast.data.read.number_text import is_missing
@@ -21,8 +22,13 @@ from gatecast.data.schema import Names, Schema
 
 _TIME_NAMES = frozenset(
     {
-        "time", "date", "datetime", "timestamp", "ds", "day", "month", "year", "week", "hour", "period", "epoch",
-        "unix", "zeit", "datum", "tag", "jahr", "monat", "fecha",
+        "time", "date", "datetime", "timestamp", "ds", "ts", "day", "month", "year", "week", "hour", "period", "epoch",
+        "unix", "quarter", "dt", "epiweek", "yearmonth", "yearweek", "zeit", "zeitpunkt", "datum", "tag",
+        "woche", "jahr", "monat", "quartal", "fecha", "hora", "mes", "año", "ano", "semana", "ora", "mese",
+        "anno", "jour", "heure", "mois", "annee", "année", "semaine", "tarih", "дата", "время", "год", "месяц",
+        "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "연도", "년도", "연월", "년월", "월", "주", "주차",
+        "분기", "기준일", "기준년월", "년월일",
+        "日付", "日時", "時間", "時刻", "年月日", "年月", "年度", "年", "月", "日期", "时间", "年份", "月份",
     }
 )  # fmt: skip
 _COUNTERS = frozenset(
@@ -30,7 +36,22 @@ _COUNTERS = frozenset(
         "t", "step", "index", "no", "nr", "row", "obs", "n", "idx", "column_1", "unnamed:_0",
     }
 )  # fmt: skip
-_SURE_NAMES = frozenset({"time", "date", "datetime", "timestamp", "ds", "zeit", "datum"})
+_ENDINGS = (
+    "일자",
+    "날짜",
+    "일시",
+    "년월",
+    "연월",
+    "연도",
+    "년도",
+    "日付",
+    "日期",
+    "时间",
+)  # 기준일자: the day of reference
+# Names under which text other than a date is an error; "day" or "period" may as well hold names.
+_SURE_NAMES = _TIME_NAMES - {"day", "week", "hour", "period", "unix", "tag", "ora", "mes", "ano", "월", "주", "月"}
+_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.?"
+_UNNAMED = frozenset({"column_1", "unnamed:_0", "ds"})
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _PART_WORDS = {
     "year": {"year", "yr", "jahr", "yyyy"},
@@ -50,7 +71,7 @@ def find_time(table: Table, schema: Schema) -> Found:
     if schema.time is not None:
         return schema.time, []
     free = table.without([*(schema.id or ()), *(schema.target or ()), *schema.covariates])
-    for find in (_dates, _date_parts, _numbers, _named_like_a_time):
+    for find in (_dates, _date_parts, _numbers, _named_like_a_time, _looks_like_times):
         names, findings = find(table, free)
         if names:
             return names, findings
@@ -62,7 +83,8 @@ def read_times(table: Table, names: Names, date_format: str | None) -> Read:
     """The times of all rows, from one column, a date and a clock, or year, month, day … apart."""
     columns = [table[name] for name in names]
     if len(columns) == 1:
-        return parse_times(columns[0], date_format, timelike=columns[0].plain_name not in _COUNTERS)
+        counter = columns[0].plain_name in _COUNTERS and not (columns[0].is_whole and _counts_years(columns[0]))
+        return parse_times(columns[0], date_format, timelike=not counter)
     if all(column.is_number for column in columns):
         return _from_parts(columns), []
     if len(columns) == 2 and columns[1].is_number:
@@ -121,7 +143,10 @@ def _first_cells(column: Column) -> pd.Series:
 def _date_parts(table: Table, free: Sequence[Column]) -> Found:
     """Columns named year, month, day, hour."""
     by_part = [next((one for one in free if one.plain_name in _PART_WORDS[part]), None) for part in _PARTS]
-    if by_part[0] is None or by_part[1] is None or not by_part[0].is_number:
+    year, month = by_part[:2]
+    if year is None or month is None or not year.is_number:
+        return (), []
+    if month.is_text and not month.texts.str.fullmatch(_MONTH_NAME, case=False).all():
         return (), []
     names = tuple(column.name for column in itertools.takewhile(lambda column: column is not None, by_part) if column)
     return names, [note("time column", f"the time is spread over {', '.join(names)}", len(names))]
@@ -130,21 +155,41 @@ def _date_parts(table: Table, free: Sequence[Column]) -> Found:
 def _numbers(table: Table, free: Sequence[Column]) -> Found:
     """A column of plain numbers or compact dates that counts the rows."""
     whole = [column for column in free if column.is_whole]
-    others = (column for column in table if column is not whole[0])
-    if len(whole) == 1 and len(free) == len(table.names) and not any(_may_be_target(column) for column in others):
-        return (), []  # the only numbers there are to forecast
-    for test in (_has_time_name, _is_compact, _counts_rows):
+    if len(whole) == 1 and len(free) == len(table.names):
+        others = (column for column in table if column is not whole[0])
+        if not any(_may_be_target(column) for column in others):
+            return (), []  # the only numbers there are to forecast
+    for test in (_has_time_name, _is_compact, _counts_rows, _counts_years, _counts_down):
         for column in whole:
             if test(column):
-                message = f"the time is in {column.name} (whole numbers)"
-                return (column.name,), [note("time column", message, place=column.name)]
+                return _whole_numbers(column)
+    for column in free:  # 2009.0: integers that a missing cell made floats; 01022024: text for its zeros
+        if column.is_whole or column.whole_values is None:
+            continue
+        if _has_time_name(column) or column.is_compact_date:
+            return _whole_numbers(column)
     return (), []
 
 
+def _whole_numbers(column: Column) -> Found:
+    message = f"the time is in {column.name} (whole numbers)"
+    return (column.name,), [note("time column", message, place=column.name)]
+
+
 def _named_like_a_time(table: Table, free: Sequence[Column]) -> Found:
-    """Text that is not a number, under the name of a time: it is read as one, or is an error."""
+    """Values other than whole numbers, under the name of a time: they are read as one, or are an error."""
     for column in free:
-        if column.plain_name in _SURE_NAMES and column.is_text and not column.is_numeric_text:
+        if column.plain_name in _SURE_NAMES and not column.is_empty:
+            spare = any(_may_be_target(other) for other in free if other is not column)
+            if (column.is_text and not column.is_numeric_text) or (not column.is_text and spare):
+                return (column.name,), []
+    return (), []
+
+
+def _looks_like_times(table: Table, free: Sequence[Column]) -> Found:
+    """Text that may hold times in a form not known: it is an error, and not left out."""
+    for column in free:
+        if column.may_be_time_text:
             return (column.name,), []
     return (), []
 
@@ -154,7 +199,7 @@ def _may_be_target(column: Column) -> bool:
 
 
 def _has_time_name(column: Column) -> bool:
-    return not _TIME_NAMES.isdisjoint(column.plain_name.split("_"))
+    return not _TIME_NAMES.isdisjoint(column.tokens) or column.plain_name.endswith(_ENDINGS)
 
 
 def _is_compact(column: Column) -> bool:
@@ -169,6 +214,18 @@ def _counts_rows(column: Column) -> bool:
     if column.plain_name in {"t", "step", "idx"}:  # numbers of steps, perhaps from the start again for each series
         return bool(((steps > 0) | (values[1:] == values[0])).all())
     return bool((steps == 1).all())
+
+
+def _counts_down(column: Column) -> bool:
+    """Whether numbers fall by one from row to row: the newest row is the first."""
+    values = column.values.to_numpy()
+    return len(values) > 3 and bool((np.diff(values) == -1).all())
+
+
+def _counts_years(column: Column) -> bool:
+    """A column without a name that counts years."""
+    values = column.values.to_numpy()
+    return column.plain_name in _UNNAMED and count_years(values)
 
 
 def _from_parts(columns: Sequence[Column]) -> Timestamps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -87,6 +87,7 @@ class SeriesFit:
         return run(self.fitted.problem, theta, days, scenario, self.changed(scenario), steps=steps)
 
 
+@dataclass(eq=False, repr=False)
 class SEIRForecaster(Forecaster):
     """SIR, SEIR or SEIRD equations with a transmission rate that may change in time.
 
@@ -132,44 +133,24 @@ class SEIRForecaster(Forecaster):
         2.6
     """
 
-    def __init__(
-        self,
-        horizon: int,
-        population: float | Mapping[str, float] | str,
-        *,
-        variant: str = "seir",
-        transmission: Any = "exponential",
-        likelihood: Any = "negative_binomial",
-        incubation: Given = 5.0,
-        infectious: Given = 7.0,
-        reporting: Given = 1.0,
-        susceptible: Given = 1.0,
-        fatality: Given = 0.01,
-        bounds: Mapping[str, tuple[float, float]] | None = None,
-        history: int | None = None,
-        drift: float | None = None,
-        starts: int = 12,
-        draws: int = 200,
-        seed: int = 1,
-        name: str = "SEIR",
-    ):
-        self.horizon = horizon
-        self.population = population
-        self.variant = variant
-        self.transmission = transmission
-        self.likelihood = likelihood
-        self.incubation = incubation
-        self.infectious = infectious
-        self.reporting = reporting
-        self.susceptible = susceptible
-        self.fatality = fatality
-        self.bounds = bounds
-        self.history = history
-        self.drift = drift
-        self.starts = starts
-        self.draws = draws
-        self.seed = seed
-        self.name = name
+    horizon: int
+    population: float | Mapping[str, float] | str
+    _: KW_ONLY
+    variant: str = "seir"
+    transmission: Any = "exponential"
+    likelihood: Any = "negative_binomial"
+    incubation: Given = 5.0
+    infectious: Given = 7.0
+    reporting: Given = 1.0
+    susceptible: Given = 1.0
+    fatality: Given = 0.01
+    bounds: Mapping[str, tuple[float, float]] | None = None
+    history: int | None = None
+    drift: float | None = None
+    starts: int = 12
+    draws: int = 200
+    seed: int = 1
+    name: str = "SEIR"
 
     # ── fit and predict ───────────────────────────────────────────────────────────────────────────────────────────
     def fit(self, panel: Panel) -> Self:
@@ -319,7 +300,7 @@ class SEIRForecaster(Forecaster):
         if isinstance(form, Piecewise):
             inside = tuple(day for day in problem.changes if 0 < day < problem.days)
             problem = problem.with_changes(inside)
-            problem = problem if form.at else find_changes(problem, form, self.starts, self.seed)
+            problem = problem if form.changes else find_changes(problem, form, self.starts, self.seed)
         fitted = fit(problem, self.starts, self.seed)
         draws = bootstrap(fitted, self.draws, np.random.default_rng(self.seed))
         drift = estimate_drift(fitted) if self.drift is None else Drift(0.0, self.drift)

@@ -149,7 +149,7 @@ def problem_of(
         immune=float(np.nansum(counts[:first, 0])),
         variant=variant,
         transmission=transmission,
-        changes=tuple(day - first for day in transmission.changes(place)),
+        changes=tuple(day - first for day in transmission.change_rows(place)),
         likelihood=likelihood,
         constants=constants,
         weekdays=_weekdays(panel.times(index)[first:]),

@@ -26,7 +26,7 @@ class Transmission(ABC):
         """Parameters to fit, all positive."""
 
     @abstractmethod
-    def changes(self, day_of: DayOf) -> tuple[int, ...]:
+    def change_rows(self, day_of: DayOf) -> tuple[int, ...]:
         """Rows of the days on which β(t) changes its form."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Constant(Transmission):
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA),)
 
-    def changes(self, day_of: DayOf) -> tuple[int, ...]:
+    def change_rows(self, day_of: DayOf) -> tuple[int, ...]:
         return ()
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
@@ -68,7 +68,7 @@ class Exponential(Transmission):
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return (("beta", *BETA), ("decay", 1e-4, 1.0, 0.05))
 
-    def changes(self, day_of: DayOf) -> tuple[int, ...]:
+    def change_rows(self, day_of: DayOf) -> tuple[int, ...]:
         return () if self.start is None else (day_of(self.start),)
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
@@ -86,21 +86,20 @@ class Piecewise(Transmission):
         least: shortest length of a stretch in days.
     """
 
-    at: tuple[str, ...] = option((), "dates of the first day of each new stretch")
+    changes: tuple[str, ...] | str = option((), "dates of the first day of each new stretch")
     most: int = option(3, "largest number of change points to search for", least=1)
     least: int = option(10, "shortest length of a stretch in days", least=2)
 
-    def __init__(self, changes: tuple[str, ...] | str = (), most: int = 3, least: int = 10) -> None:
-        object.__setattr__(self, "at", (changes,) if isinstance(changes, str) else tuple(changes))
-        object.__setattr__(self, "most", most)
-        object.__setattr__(self, "least", least)
+    def __post_init__(self) -> None:
+        given = (self.changes,) if isinstance(self.changes, str) else tuple(self.changes)
+        object.__setattr__(self, "changes", given)
         check_options(self)
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
         return tuple((f"beta_{k}", *BETA) for k in range(len(changes) + 1))
 
-    def changes(self, day_of: DayOf) -> tuple[int, ...]:
-        return tuple(sorted(day_of(date) for date in self.at))
+    def change_rows(self, day_of: DayOf) -> tuple[int, ...]:
+        return tuple(sorted(day_of(date) for date in self.changes))
 
     def rate(self, values: Values, times: np.ndarray, changes: tuple[int, ...]) -> np.ndarray:
         stretches = np.stack([values[f"beta_{k}"] for k in range(len(changes) + 1)])

@@ -50,9 +50,7 @@ def convlstm(
     def run(gates: Tensor, h: Tensor | None, state: State) -> State:
         return step(gates, h, state[1], weights, spec)
 
-    y, (h, c) = scan(
-        gates_x, first, run, masks, reverse=spec.reverse, zero_output=spec.zero_output, fresh=state is None
-    )
+    y, (h, c) = scan(gates_x, first, run, masks, spec, fresh=state is None)
     return ConvOutput(y, h, c)
 
 

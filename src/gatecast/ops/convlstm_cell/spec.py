@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import Activation
+from gatecast.ops.scan import ScanSpec
 
 Shape = tuple[Any, ...]  # a size may be symbolic while torch.export traces
 ConvState = tuple[Float[Tensor, "batch hidden *state"], Float[Tensor, "batch hidden *state"]]
 
 
 @dataclass(frozen=True)
-class ConvSpec:
+class ConvSpec(ScanSpec):
     """Options of a convolutional LSTM that are not tensors.
 
     Args:
@@ -24,9 +25,6 @@ class ConvSpec:
         stride: of the input convolution, one for each axis of space; empty: 1.
         padding: of the input convolution: ``"same"`` gives ``ceil(size / stride)`` places; or zeros on both sides.
         dilation: of the input convolution, one for each axis of space; empty: 1.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through h; None: no bound.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
     activation: Activation = "tanh"
@@ -34,9 +32,6 @@ class ConvSpec:
     stride: tuple[int, ...] = ()
     padding: str | tuple[int, ...] = "same"
     dilation: tuple[int, ...] = ()
-    reverse: bool = False
-    gradient_clip: float | None = None
-    zero_output: bool = True
 
 
 class ConvWeights(NamedTuple):

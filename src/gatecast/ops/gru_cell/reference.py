@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
@@ -26,18 +25,9 @@ Function = Callable[[Tensor], Tensor]
 Gates = tuple[Tensor, Tensor]  # z, and n before its activation
 
 
-def gru(
-    x: Float[Tensor, "time batch input"],
-    weights: GRUWeights,
-    h: Float[Tensor, "batch hidden"],
-    spec: GRUSpec,
-    masks: LSTMMasks,
-) -> ScanOutput:
+def gru(x: Tensor, weights: GRUWeights, h: Tensor, spec: GRUSpec, masks: LSTMMasks) -> ScanOutput:
     """Run the cell over the time axis, with every option."""
-    step = _step_of(weights, spec)
-    return scan_rows(
-        x, weights.w_ih, weights.bias_ih, h, step, masks, reverse=spec.reverse, zero_output=spec.zero_output
-    )
+    return scan_rows(x, weights.w_ih, weights.bias_ih, h, _step_of(weights, spec), masks, spec)
 
 
 def _step_of(weights: GRUWeights, spec: GRUSpec) -> Step:

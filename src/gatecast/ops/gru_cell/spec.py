@@ -9,27 +9,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import Activation
+from gatecast.ops.scan import ScanSpec
 
 
 @dataclass(frozen=True)
-class GRUSpec:
+class GRUSpec(ScanSpec):
     """Options of the cell that are not tensors.
 
     Args:
         activation: of the candidate.
         recurrent_activation: of the gates.
         reset_after: the reset gate multiplies ``W_hn h + b_hn``; else it multiplies ``h``.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through the gates; None: no bound.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
     activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
     reset_after: bool = True
-    reverse: bool = False
-    gradient_clip: float | None = None
-    zero_output: bool = True
+
+
+DEFAULT = GRUSpec()
 
 
 class GRUWeights(NamedTuple):
@@ -39,3 +37,7 @@ class GRUWeights(NamedTuple):
     w_hh: Float[Tensor, "gates hidden"]
     bias_ih: Float[Tensor, " gates"] | None = None
     bias_hh: Float[Tensor, " gates"] | None = None
+
+    def operands(self) -> list[Tensor]:
+        """The weights as PyTorch's operator takes them."""
+        return [weight for weight in self if weight is not None]

@@ -50,7 +50,7 @@ def lstm1997(
     def run(net: Tensor, h: Tensor, state: State) -> State:
         return step(net, State1997(h, *state[1:]), weights.w_hh, spec)
 
-    y, last = scan(units_x.unbind(0), state, run, masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    y, last = scan(units_x.unbind(0), state, run, masks, spec)
     return y, State1997(*last)
 
 

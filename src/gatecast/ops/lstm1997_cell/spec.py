@@ -8,11 +8,13 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from gatecast.ops.scan import ScanSpec
+
 FEEDBACK = ("all", "cells", "none")
 
 
 @dataclass(frozen=True)
-class Spec1997:
+class Spec1997(ScanSpec):
     """Options of the original cell.
 
     Args:
@@ -21,9 +23,6 @@ class Spec1997:
         output_gate: False: the cells' outputs are always open.
         feedback: what is fed back: ``"all"`` units, the ``"cells"`` alone, or ``"none"``.
         truncate: no gradient flows back in time through what is fed back.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through what is fed back; None: no bound.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
     blocks: int
@@ -31,9 +30,6 @@ class Spec1997:
     output_gate: bool = True
     feedback: str = "all"
     truncate: bool = True
-    reverse: bool = False
-    gradient_clip: float | None = None
-    zero_output: bool = True
 
     @property
     def cells(self) -> int:

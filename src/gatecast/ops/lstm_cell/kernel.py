@@ -50,11 +50,17 @@ def lstm(
     tensors = tensors_of(x, weights, state)
     if transforms.active() and not torch.compiler.is_compiling():
         y, h, c, every = transforms.lstm(tensors, masks, spec, cells)
-    elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+    elif _differentiable(tensors):
         y, h, c, every = _LSTM.apply(*tensors, *masks, spec)
     else:
         y, h, c, every, *_ = FORWARD(*ready(tensors, masks), *options_of(spec), int(cells))
     return LSTMOutput(y, h, c, every if cells else None)
+
+
+def _differentiable(tensors: Sequence[Tensor | None]) -> bool:
+    """Whether gradients may be wanted: a trace is made once and holds with and without them."""
+    wanted = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    return wanted or torch.jit.is_tracing()
 
 
 def lstm_layers(

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
-from gatecast.ops.lstm_cell.spec import CellSpec, LSTMOutput, LSTMWeights
-from gatecast.ops.masks import LSTMMasks, without_masked
+from gatecast.ops.lstm_cell.spec import DEFAULT, CellSpec, LSTMOutput, LSTMWeights
+from gatecast.ops.masks import NO_MASKS, LSTMMasks, without_masked
 from gatecast.ops.scan import clip_gradient
 
 NORM_EPSILON = 1e-5
@@ -33,8 +33,8 @@ def lstm(
     weights: LSTMWeights,
     state: State | None = None,
     *,
-    spec: CellSpec | None = None,
-    masks: LSTMMasks | None = None,
+    spec: CellSpec = DEFAULT,
+    masks: LSTMMasks = NO_MASKS,
     cells: bool = False,
 ) -> LSTMOutput:
     """Run the cell over the time axis.
@@ -47,7 +47,6 @@ def lstm(
         masks: of steps, recurrent dropout and zoneout.
         cells: give the cell state of every step as well.
     """
-    spec, masks = spec or CellSpec(), masks or LSTMMasks()
     h, c = state if state is not None else zero_state(x, weights)
     x = without_masked(x, masks.steps)
     gates_x = x @ weights.w_ih.T if weights.norm_x is None else _norm(x @ weights.w_ih.T, weights.norm_x)

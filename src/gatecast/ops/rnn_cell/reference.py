@@ -5,7 +5,6 @@ h = act(W_ih x_t + W_hh (m * h) + b)
 
 from __future__ import annotations
 
-from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.ops.activations import activation_of
@@ -14,16 +13,9 @@ from gatecast.ops.rnn_cell.spec import RNNSpec, RNNWeights
 from gatecast.ops.scan import ScanOutput, State, Step, clip_gradient, scan_rows
 
 
-def rnn(
-    x: Float[Tensor, "time batch input"],
-    weights: RNNWeights,
-    h: Float[Tensor, "batch hidden"],
-    spec: RNNSpec,
-    masks: LSTMMasks,
-) -> ScanOutput:
+def rnn(x: Tensor, weights: RNNWeights, h: Tensor, spec: RNNSpec, masks: LSTMMasks) -> ScanOutput:
     """Run the cell over the time axis, with every option."""
-    step = _step_of(weights, spec)
-    return scan_rows(x, weights.w_ih, weights.bias, h, step, masks, reverse=spec.reverse, zero_output=spec.zero_output)
+    return scan_rows(x, weights.w_ih, weights.bias, h, _step_of(weights, spec), masks, spec)
 
 
 def _step_of(weights: RNNWeights, spec: RNNSpec) -> Step:

@@ -54,16 +54,8 @@ def slstm(
         return step(gates, SLSTMState(h, *state[1:]), w_hh, exponential_forget=spec.exponential_forget)
 
     by_head = LSTMMasks(masks.steps, *[part if part is None else _split(part, heads) for part in masks[1:]])
-    y, last = scan(
-        gates_x,
-        tuple(_split(part, heads) for part in first),
-        run,
-        by_head,
-        reverse=spec.reverse,
-        zero_output=spec.zero_output,
-        zone=zoned,
-        batch_axis=1,
-    )
+    split = tuple(_split(part, heads) for part in first)
+    y, last = scan(gates_x, split, run, by_head, spec, zone=zoned, batch_axis=1)
     return _joined(y), SLSTMState(*map(_joined, last))
 
 

@@ -8,22 +8,18 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from gatecast.ops.scan import ScanSpec
+
 
 @dataclass(frozen=True)
-class SLSTMSpec:
+class SLSTMSpec(ScanSpec):
     """Options of an sLSTM that are not tensors.
 
     Args:
         exponential_forget: the forget gate is ``exp``, else ``sigmoid``.
-        reverse: read the time axis from its end; outputs stay at their own time.
-        gradient_clip: bound on each entry of the gradient that flows back through h; None: no bound.
-        zero_output: outputs at masked steps are 0; else they repeat the last one.
     """
 
     exponential_forget: bool = False
-    reverse: bool = False
-    gradient_clip: float | None = None
-    zero_output: bool = True
 
 
 class SLSTMWeights(NamedTuple):

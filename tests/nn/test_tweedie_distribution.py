@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gatecast.nn.tweedie import TweedieDistribution
+from gatecast.nn.tweedie_distribution import TweedieDistribution
 
 POWERS = [1.1, 1.5, 1.9]
 
