@@ -132,15 +132,17 @@ class _Unfilled(TorchDispatchMode):
         return False  # the other way imports the compiler
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.eye.default:
-            return torch.empty(args[0], args[0])
-        if func is torch.ops.aten.randn.default:
-            return torch.empty(args[0])
-        if func is torch.ops.aten.mul.Tensor:
+        kwargs = kwargs or {}
+        if func in (torch.ops.aten.eye.default, torch.ops.aten.randn.default) and _is_meta(kwargs.get("device")):
+            size = [args[0], args[0]] if func is torch.ops.aten.eye.default else args[0]
+            return torch.empty(size, device="meta")
+        if (func is torch.ops.aten.mul.Tensor or func._schema.name.endswith("_")) and args[0].is_meta:
             return args[0]
-        if func._schema.name.endswith("_") and args[0].is_meta:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
+
+
+def _is_meta(device: Any) -> bool:
+    return device is not None and torch.device(device).type == "meta"
 
 
 def check_named(facts: dict[str, Any], name: str, table: Mapping[str, type]) -> None:
