@@ -86,7 +86,7 @@ class Column:
         """Whether it is text of which nearly all cells are dates."""
         if not self.is_text:
             return False
-        cells = self.texts[~is_missing(self.texts)]
+        cells = self.texts[~self.missing_texts]
         if self.date_format is not None and "%" in self.date_format:
             return bool(len(cells)) and bool(parse_pattern(cells.iloc[:50], self.date_format).notna().all())
         return looks_like_time(cells)
@@ -94,7 +94,7 @@ class Column:
     @cached_property
     def may_be_time_text(self) -> bool:
         """Whether it is text that may hold dates in a form that is not known."""
-        if not self.is_text or self.is_numeric_text or not may_be_time(self.texts[~is_missing(self.texts)]):
+        if not self.is_text or self.is_numeric_text or not may_be_time(self.texts[~self.missing_texts]):
             return False
         counts = np.bincount(self.codes)
         return bool(counts.max() <= 1.5 * counts.min())  # each as often as the others: once, or once a series
@@ -146,7 +146,11 @@ class Column:
         if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
             values = values.astype("Int64")  # 1.0 is the id "1" where a missing cell made integers floats
         rows, distinct = pd.factorize(values, use_na_sentinel=False)
-        cells = pd.Series(distinct).astype("string").fillna("").astype(object).str.strip()
+        cells = pd.Series(distinct).astype("string").fillna("").astype(object)
+        stripped = cells.str.strip()
+        if pd.api.types.is_object_dtype(values.dtype) and cells.equals(stripped) and not (cells == "").any():
+            return rows, stripped  # as most columns are: no two texts are one
+        cells = stripped
         merged, texts = pd.factorize(cells)
         return merged[rows], pd.Series(np.asarray(texts, dtype=object), dtype=object)
 
@@ -164,6 +168,11 @@ class Column:
     def cells(self) -> pd.Series:
         """``(rows,)`` stripped texts."""
         return pd.Series(self.texts.to_numpy()[self.codes], dtype=object)
+
+    @cached_property
+    def missing_texts(self) -> np.ndarray:
+        """Which of the distinct texts are a usual code for a missing value."""
+        return is_missing(self.texts)
 
     @cached_property
     def filled(self) -> pd.Series:

@@ -17,6 +17,10 @@ OUT_OF_RANGE = f"expected a year from {STORED_YEARS[0]} to {STORED_YEARS[1]}"
 NUMBER_THEM = "give the times as plain numbers, such as the years alone"
 
 
+Digits = tuple[int, int, int, int]  # a part of a number: divisor, modulus, least and largest value
+YEARS = (FIRST_YEAR, LAST_YEAR)
+
+
 @dataclass(frozen=True)
 class Code:
     """A way to write a date as a number.
@@ -26,30 +30,48 @@ class Code:
         digits: numbers of digits; leading zeros may be lost.
         unit: what one step usually is; a column named like it decides between two codes.
         sure: the digits alone show a date; otherwise plain numbers are as likely.
+        parts: the digits of each part and their range, which tell most numbers from dates without parsing.
         order: of day and month, where it must be said.
     """
 
     format: str
     digits: tuple[int, ...]
     unit: str
+    parts: tuple[Digits, ...]
     sure: bool = False
     order: str | None = None
 
+    def share(self, values: np.ndarray) -> float:
+        """Share of the numbers whose parts are in range."""
+        inside = np.ones(len(values), bool)
+        for divisor, modulus, least, largest in self.parts:
+            part = values // divisor % modulus
+            inside &= (part >= least) & (part <= largest)
+        return float(inside.mean())
+
+
+def _calendar(last: int) -> tuple[Digits, ...]:
+    """Year, month and day of a number whose last part after the day has this many digits."""
+    unit = 10**last
+    return ((unit * 10_000, 10_000, *YEARS), (unit * 100, 100, 1, 12), (unit, 100, 1, 31))
+
 
 CODES = (
-    Code("%Y", (4,), "year"),
-    Code("%y%m", (4,), "month"),
-    Code("%Y%m", (6,), "month"),
-    Code("%G%V", (6,), "week"),
-    Code("%y%m%d", (6,), "day"),
-    Code("%y%j", (5,), "day"),
-    Code("%Y%j", (7,), "day"),
-    Code("%Y%m%d", (8,), "day", sure=True),
-    Code("%d%m%Y", (7, 8), "day", order="day-first"),
-    Code("%m%d%Y", (7, 8), "day", order="month-first"),
-    Code("%Y%m%d%H", (10,), "hour", sure=True),
-    Code("%Y%m%d%H%M", (12,), "minute", sure=True),
-    Code("%Y%m%d%H%M%S", (14,), "second", sure=True),
+    Code("%Y", (4,), "year", ((1, 10_000, *YEARS),)),
+    Code("%y%m", (4,), "month", ((1, 100, 1, 12),)),
+    Code("%Y%m", (6,), "month", ((100, 10_000, *YEARS), (1, 100, 1, 12))),
+    Code("%G%V", (6,), "week", ((100, 10_000, *YEARS), (1, 100, 1, 53))),
+    Code("%y%m%d", (6,), "day", ((100, 100, 1, 12), (1, 100, 1, 31))),
+    Code("%y%j", (5,), "day", ((1, 1000, 1, 366),)),
+    Code("%Y%j", (7,), "day", ((1000, 10_000, *YEARS), (1, 1000, 1, 366))),
+    Code("%Y%m%d", (8,), "day", _calendar(0), sure=True),
+    Code("%d%m%Y", (7, 8), "day", ((1, 10_000, *YEARS), (10_000, 100, 1, 12), (10**6, 100, 1, 31)), order="day-first"),
+    Code(
+        "%m%d%Y", (7, 8), "day", ((1, 10_000, *YEARS), (10_000, 100, 1, 31), (10**6, 100, 1, 12)), order="month-first"
+    ),
+    Code("%Y%m%d%H", (10,), "hour", (*_calendar(2), (1, 100, 0, 24)), sure=True),
+    Code("%Y%m%d%H%M", (12,), "minute", (*_calendar(4), (100, 100, 0, 24), (1, 100, 0, 59)), sure=True),
+    Code("%Y%m%d%H%M%S", (14,), "second", (*_calendar(6), (10_000, 100, 0, 24)), sure=True),
 )
 _WEAK = frozenset({"%y%m", "%y%j"})  # few digits: only a regular step without gaps shows them
 _UNIT_WORDS = {
@@ -79,7 +101,7 @@ def find_codes(
     shares: dict[Code, float] = {}
     regular: set[Code] = set()
     for code in CODES:
-        if not lengths <= set(code.digits):
+        if not lengths <= set(code.digits) or code.share(sample) < 0.9:
             continue
         times = parse_codes(sample, code.format)
         shares[code] = float((~np.isnat(times)).mean())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CLOCK = r"(?:[T ,_]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d+))?)?(?:\s*([AaPp][Mm]))?)?"
 _ZONE = r"(?:Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)"  # offsets run from -12:00 to +14:00
 _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}})(?:T\d\d|{_CLOCK}(\s*{_ZONE})?))?")
+_PLAIN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?")
 _BASIC = re.compile(rf"(\d{{4}})(\d{{2}})(\d{{2}})(?:T|[ _-]+)(\d{{1,2}}):?(\d{{2}})?(?::?(\d{{2}}))?(\s*{_ZONE})?")
 _TWO_WAY = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_CLOCK}")
 _MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -83,6 +84,13 @@ class _Form:
 
 # ── by number ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _iso(column: Column, cells: pd.Series, order: str | None) -> Parsed:
+    if _PLAIN_ISO.fullmatch(cells.iloc[0]):
+        try:  # one pass, where all are alike
+            times = pd.to_datetime(cells, format="ISO8601")
+        except (ValueError, TypeError):
+            times = None
+        if times is not None and times.dtype == "datetime64[ns]":
+            return Parsed(times)
     normal = cells.str.replace("/", "-", regex=False).str.replace(
         r"^(\d{4})\.(\d{1,2})(?:\.(\d{1,2}))?", _dashes, regex=True
     )

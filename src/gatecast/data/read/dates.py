@@ -23,7 +23,6 @@ from gatecast.data.read.date_codes import (
     rolls_over,
 )
 from gatecast.data.read.date_formats import TIME_OF_DAY, Parsed, follows, parse_texts
-from gatecast.data.read.number_text import is_missing
 from gatecast.data.read.origin import note
 from gatecast.data.read.plain_dates import plain_date
 
@@ -69,7 +68,7 @@ def parse_times(column: Column, date_format: str | None, *, timelike: bool = Tru
         return _from_datetimes(column)
     if column.is_number:
         return _from_numbers(column, column.values, date_format, timelike)
-    _require_all(column, is_missing(column.texts)[column.codes])
+    _require_all(column, column.missing_texts[column.codes])
     if date_format is not None and "%" in date_format:
         parsed = Parsed(parse_with(column, date_format), f"date_format={date_format!r}", date_format)
         return _finish(parsed, column)

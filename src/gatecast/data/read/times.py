@@ -15,7 +15,6 @@ from gatecast.data.read.columns import Column
 from gatecast.data.read.date_codes import count_years
 from gatecast.data.read.date_formats import TIME_OF_DAY
 from gatecast.data.read.dates import Read, Timestamps, parse_times
-from gatecast.data.read.number_text import is_missing
 from gatecast.data.read.origin import note
 from gatecast.data.read.table import Table
 from gatecast.data.schema import Names, Schema
@@ -90,7 +89,7 @@ def read_times(table: Table, names: Names, date_format: str | None) -> Read:
     if len(columns) == 2 and columns[1].is_number:
         return _with_hours(columns[0], columns[1], date_format)
     date = columns[0]
-    empty = np.flatnonzero(is_missing(date.texts)[date.codes])
+    empty = np.flatnonzero(date.missing_texts[date.codes])
     if len(empty):
         raise date.error("expected a date, got an empty cell", "delete the row", empty[0])
     cells = date.cells
