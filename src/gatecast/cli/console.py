@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.cli.output_frames import moments, summary
-from gatecast.cli.shell import in_shell
+from gatecast.cli.shell import in_shell, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Console:
     def say(self, text: str = "") -> None:
         """Print a line for people."""
         if not (self.json or self.quiet):
-            print(text)
+            print(visible(text))
 
     def paragraph(self, text: str) -> None:
         """Print a longer text, wrapped."""
@@ -57,7 +57,8 @@ class Console:
     def document(self, value: dict[str, Any]) -> None:
         """Print the result as JSON, with ``--json``."""
         if self.json:
-            print(json.dumps(value, ensure_ascii=False, indent=2, default=str, allow_nan=False))
+            encodes_all = "utf" in (sys.stdout.encoding or "utf-8").lower()
+            print(json.dumps(value, ensure_ascii=not encodes_all, indent=2, default=str, allow_nan=False))
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -66,8 +67,9 @@ class Console:
             yield
             return
         from rich.console import Console as Rich
+        from rich.markup import escape
 
-        with Rich(stderr=True).status(what):
+        with Rich(stderr=True).status(escape(visible(what))):
             yield
 
     def panel(self, panel: Panel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import fields
@@ -47,6 +48,11 @@ def in_shell(words: Words | Finding | Exception) -> str:
     if isinstance(words, Finding):
         return words.render(_speak)
     return render(str(words) if isinstance(words, Exception) else words, _speak)
+
+
+def visible(text: str) -> str:
+    """The text with control characters (terminal escapes in names) as ``\\x1b``; lines stay."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _speak(part: Part) -> str:
