@@ -63,7 +63,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def used(model: Any) -> bytes:
-    """All that a loaded model is asked for, and its numbers."""
+    """Every call of a loaded model, and its numbers."""
     model.describe()
     model.to_state()
     explain_training(model.history_)

@@ -151,7 +151,7 @@ class Folder:
         return [str(self.path / name) for name in [*names, RECORD]]
 
     def _require_own(self) -> set[str]:
-        """Names of gatecast's files; refuses to replace others, unless told to, and folders always."""
+        """Names of gatecast's files; refuses to replace others, unless `overwrite` is set, and folders always."""
         ours = _files_of(self.path)
         there = [name for name in [*self.names, RECORD] if (self.path / name).exists()]
         folders = [name for name in there if (self.path / name).is_dir()]

@@ -274,7 +274,7 @@ def _check_kept(facts: dict[str, Any], state: Mapping[str, Tensor]) -> None:
 
 
 def _check_training(facts: dict[str, Any], *, members: int) -> None:
-    """Check what is told of the training."""
+    """Check the record of the training."""
     for place, entry in enumerate(entries(facts, "history", "dict")):
         check_evaluation(f"history[{place}]", entry)
     entries(facts, "best_steps", "int", COUNT)
