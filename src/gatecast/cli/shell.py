@@ -28,6 +28,7 @@ _OTHERS = (  # options declared by the commands themselves
     "transmission",
     "windows",
 )
+_CONTROL = r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _CALLS: dict[str, Callable[..., str]] = {
     "Naive": lambda: "--model naive",
     "SeasonalNaive": lambda: "--model seasonal-naive",
@@ -51,8 +52,13 @@ def in_shell(words: Words | Finding | Exception) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with control characters (terminal escapes in names) as ``\\x1b``; lines stay."""
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+    """The text with control characters (terminal escapes, direction of writing) as ``\\x1b``; lines stay."""
+    return re.sub(_CONTROL, lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def visible_cell(text: str) -> str:
+    """A cell of a table: line breaks of a name are shown too."""
+    return visible(text).replace("\n", "\\n")
 
 
 def _speak(part: Part) -> str:
