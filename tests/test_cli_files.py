@@ -166,7 +166,7 @@ def test_a_folder_of_the_user_named_unfinished_stays(
     assert files(mine) == {"notes.txt": b"mine"}
 
 
-def test_a_folder_in_the_place_of_a_result_is_refused_before_any_work(run: Run, sales: Path, tmp_path: Path) -> None:
+def test_a_folder_with_the_name_of_a_result_is_refused_before_any_work(run: Run, sales: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "forecast.csv").mkdir(parents=True)
     code, _, err = run("forecast", sales, "--horizon", 3, *NAIVE, "--overwrite")
     assert code == 2
