@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatecast.base.errors import SettingError
 from gatecast.base.fields import FINITE, check_field
 from gatecast.base.options import Bounds
 
@@ -51,6 +52,8 @@ def check_evaluation(name: str, entry: dict[str, Any], *, steps: int | None = No
     for key in ("epoch", "progress", "train_loss", "lr", "seconds"):
         if key in entry or key in ("train_loss", "lr"):
             check_field(f"{name}.{key}", entry.get(key), "float", FINITE)
+    if steps is not None and "val_loss" not in entry:  # a run that goes on reads it
+        raise SettingError(f"the field {name}.val_loss is missing")
     check_field(f"{name}.val_loss", entry.get("val_loss"), "float", optional=True)
     for layer, norm in dict(entry.get("gradients", {})).items():
         check_field(f"{name}.gradients.{layer}", norm, "float")
