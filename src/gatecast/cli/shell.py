@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import fields
@@ -28,6 +29,7 @@ _OTHERS = (  # options declared by the commands themselves
     "windows",
 )
 _YES_NO = ("cumulative",)  # options whose values are the words yes and no
+_CONTROL = r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _CALLS: dict[str, Callable[..., str]] = {
     "Naive": lambda: "--model naive",
     "SeasonalNaive": lambda: "--model seasonal-naive",
@@ -48,6 +50,16 @@ def in_shell(words: Words | Finding | Exception) -> str:
     if isinstance(words, Finding):
         return words.render(_speak)
     return render(str(words) if isinstance(words, Exception) else words, _speak)
+
+
+def visible(text: str) -> str:
+    """The text with control characters (terminal escapes, direction of writing) as ``\\x1b``; lines stay."""
+    return re.sub(_CONTROL, lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def visible_cell(text: str) -> str:
+    """A cell of a table: line breaks of a name are shown too."""
+    return visible(text).replace("\n", "\\n")
 
 
 def _speak(part: Part) -> str:

@@ -108,8 +108,8 @@ def tune(
     except KeyboardInterrupt:
         print(f"\n{storage} holds the trials so far: run the same command again to resume", file=sys.stderr)
         raise
-    _say(found, console)
     paths = _write(found, folder)
+    _say(found, console)
     console.files(paths)
     facts = {"command": "tune", "data": summary(panel), **found.to_dict()}
     console.document({**facts, "model": found.model.describe(), "storage": str(storage), "files": paths})
@@ -149,8 +149,10 @@ def _short(value: object) -> str:
 def _write(found: Tuning, folder: Folder) -> list[str]:
     from gatecast.report import write_tuning
 
-    folder.write_text("best.toml", found.to_toml())
-    folder.write_frame("trials.csv", found.to_frame())
-    write_tuning(folder.file("tuning.html"), found)
-    found.model.save(folder.file("model.gatecast"))
-    return folder.close("tune", {"horizon": found.folds.horizon, "settings": found.settings, "seconds": found.seconds})
+    run = {"horizon": found.folds.horizon, "settings": found.settings, "seconds": found.seconds}
+    with folder.writing("tune"):
+        found.model.save(folder.file("model.gatecast"))
+        folder.write_text("best.toml", found.to_toml())
+        folder.write_frame("trials.csv", found.to_frame())
+        write_tuning(folder.file("tuning.html"), found)
+        return folder.close("tune", run)

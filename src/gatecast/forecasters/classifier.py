@@ -31,6 +31,7 @@ from gatecast.forecasters.learned import (
     versions,
 )
 from gatecast.forecasters.members import with_own_checkpoint
+from gatecast.forecasters.state_check import check_classifier, with_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
@@ -308,6 +309,7 @@ class LSTMClassifier:
     @classmethod
     def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The fitted classifier that :meth:`to_state` described."""
+        check_classifier(facts, tensors)
         weight = facts["class_weight"]
         classifier = cls(
             net=NetConfig(**facts["net"]),
@@ -331,10 +333,9 @@ class LSTMClassifier:
             setattr(self, name, facts["fitted"][name])
         self.classes_ = as_array(facts["classes"])
         self.scales_ = Standardizer.from_state(tensors)
-        with drawing(0), injected():  # the weights drawn here are replaced
-            model = SequenceClassifier(self.n_features_in_, len(self.classes_), self._net(), self._loss())
-        model.load_state_dict(under("model", tensors))
-        self.model_ = model.eval()
+        sizes, config, loss = (self.n_features_in_, len(self.classes_)), self._net(), self._loss()
+        weights = under("model", tensors)
+        self.model_ = with_weights(lambda: SequenceClassifier(*sizes, config, loss), weights, "model")
 
 
 def _scaled(sequence: Float[np.ndarray, "time features"], scales: Standardizer) -> Float[np.ndarray, "time features"]:

@@ -46,6 +46,7 @@ from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
 from gatecast.forecasters.sanity import diverged, divergence_note
 from gatecast.forecasters.size_check import require_memory
+from gatecast.forecasters.state_check import check_calibration, check_forecaster, check_input_scales
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
@@ -442,8 +443,7 @@ class LSTMForecaster(Forecaster):
     @classmethod
     def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The fitted forecaster that :meth:`to_state` described."""
-        if facts["settings"]["members"] < 1:
-            raise ValueError("a model without a network")
+        check_forecaster(facts, tensors)
         forecaster = cls(
             **facts["settings"],
             context=facts["shapes"]["context"],
@@ -452,6 +452,8 @@ class LSTMForecaster(Forecaster):
             scaler=named_from(facts["scaler"], SCALERS),
             fit=portable_from(facts["fit"]),
         )
+        if facts["shapes"]["outputs"] != forecaster._head().outputs:
+            raise SettingError(f"shapes.outputs must be {forecaster._head().outputs}, that of the head")
         forecaster._set_learned(facts, tensors)
         kept = facts.get("kept")  # files of earlier versions keep no rows
         forecaster.kept_ = kept_rows.from_state(kept, under("kept", tensors), forecaster.schema_) if kept else None
@@ -484,8 +486,10 @@ class LSTMForecaster(Forecaster):
         self.schema_, self.ids_ = Schema.from_dict(facts["schema"]), tuple(facts["ids"])
         self.cycles_, self.floor_ = tuple(facts["cycles"]), tuple(facts["floor"])
         self.scales_ = InputScales.from_state(under("scales", tensors))
-        windows = facts["calibration"]["windows"]
-        self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
+        windows, calibration = facts["calibration"]["windows"], under("calibration", tensors)
+        check_input_scales(under("scales", tensors), self.schema_)
+        check_calibration(calibration, self.shapes_.horizon, self.shapes_.targets, len(PROBABILITIES))
+        self.calibration_ = Calibration.from_state(PROBABILITIES, calibration, windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
         self.diverged_ = facts.get("diverged")  # absent in files of version 0.1
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
@@ -493,7 +497,8 @@ class LSTMForecaster(Forecaster):
         self.least_rows_ = int(facts.get("least_rows", 1 if short else self.shapes_.context))
         weight = (self.fit_config or FitConfig()).loss_weight
         blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
-        self.models_ = [blueprint.load(under(f"member{member}", tensors)) for member in range(self.members)]
+        names = [f"member{member}" for member in range(self.members)]
+        self.models_ = [blueprint.load(under(name, tensors), name) for name in names]
 
 
 _IN_THE_FILE = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")

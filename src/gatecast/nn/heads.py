@@ -178,7 +178,7 @@ class Quantiles(Head):
     @property
     def initial(self) -> tuple[float, ...]:
         """Steps as between quantiles of half a standard normal, through the inverse of softplus."""
-        normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64))
+        normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64, device="cpu"))
         steps = normal.diff().clamp(min=1e-3).expm1().log().tolist()
         return (0.0, *reversed(steps[: self._middle]), *steps[self._middle :])
 
