@@ -81,7 +81,9 @@ class Console:
         self.say(f"{panel.source}: {series}, {facts['rows']:,} rows, frequency {panel.freq}{season}")
         self.say(f"{facts['start']} to {facts['end']}, target {', '.join(panel.target_names)}{_covariates(panel)}")
         if facts["missing"]:
-            self.say(f"{facts['missing']:,} missing values: excluded from the loss, marked in the context")
+            from gatecast.base.text import plural  # loads NumPy, which --help does not need
+
+            self.say(f"{plural(facts['missing'], 'missing value')}: excluded from the loss, marked in the context")
         for one in panel.repairs[:MOST_REPAIRS]:
             self.say(f"  {repair_line(one)}")
         if len(panel.repairs) > MOST_REPAIRS:

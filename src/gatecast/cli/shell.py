@@ -15,17 +15,22 @@ from gatecast.base.findings import UNSET, Arg, Call, Finding, InPython, Part, Wo
 _GROUPS = {"NetConfig": "net.", "FitConfig": "fit."}
 _OTHERS = (  # options declared by the commands themselves
     "cumulative",
+    "folds",
     "future",
     "history",
     "horizon",
     "levels",
+    "minutes",
     "models",
     "out",
     "population",
     "refit",
     "scenario",
     "step",
+    "storage",
+    "test",
     "transmission",
+    "trials",
     "windows",
 )
 _YES_NO = ("cumulative",)  # options whose values are the words yes and no

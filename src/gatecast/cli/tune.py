@@ -71,8 +71,10 @@ def tune(
 ) -> None:
     """Search for settings on the past of a file, test the best on held-out rows and fit it."""
     from gatecast.base.errors import require
+    from gatecast.tuning.run import check_size
 
     console = Console(output)
+    check_size(trials=trials, minutes=minutes, folds=folds, test=test)
     if check_model(lstm.model) != "lstm":
         raise SettingError("tune searches the settings of the LSTM", f"leave --model {lstm.model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")

@@ -79,7 +79,7 @@ class LSTMForecaster(Forecaster):
             is given.
         loss: what a point forecast minimises: ``"mse"``, ``"huber(delta=0.5)"`` and the other names of
             ``gatecast.nn.LOSSES``, or a :class:`gatecast.nn.losses.Loss`; None: what the head itself has.
-        scaler: ``"standard"``, ``"last"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
+        scaler: ``"standard"``, ``"last"``, ``"shift"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
             :class:`gatecast.batches.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` where head or loss is of counts or
             amounts (negative binomial, Poisson, Tweedie), else ``"standard"``.
         fit: settings of training.
@@ -297,7 +297,7 @@ class LSTMForecaster(Forecaster):
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":
             return SCALERS["mean_abs" if self._head().positive else "standard"]()
-        return from_text("scaler", self.scaler, SCALERS)
+        return from_text("scaler", self.scaler, SCALERS, choices=("auto", *SCALERS))
 
     def _cycles(self, panel: Panel) -> tuple[str, ...]:
         """Cycles of the calendar that the panel holds twice; empty without calendar features."""
