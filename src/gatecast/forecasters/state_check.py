@@ -215,6 +215,10 @@ def _check_schema(facts: dict[str, Any]) -> None:
     for place, names in enumerate(field(schema, "levels", "list") if "levels" in schema else []):
         check_field(f"schema.levels[{place}]", names, "list")
         entries({"names": names}, "names", "str")
+    for place, pair in enumerate(field(schema, "indicators", "list") if "indicators" in schema else []):
+        field({"pair": pair}, "pair", "list", size=2)
+        check_field(f"schema.indicators[{place}][0]", pair[0], "str")
+        entries({"names": pair[1]}, "names", "str")
     alias = field(facts, "schema.freq.alias", "str")
     if not re.fullmatch(r"|\d{0,9}[A-Za-z]+(-[A-Z]{3})?", alias):
         raise SettingError(f"schema.freq.alias must be a frequency, got {shown(alias)}")
