@@ -107,6 +107,11 @@ class Schema:
         """Columns by role, those still to be found left out."""
         return {role: getattr(self, role) for role in _ROLES if getattr(self, role)}
 
+    def source_of(self, covariate: str) -> str:
+        """The column of the source that a covariate is made of: ``promo`` for ``promo=small``."""
+        made = {indicator_name(column, level): column for column, levels in self.indicators for level in levels}
+        return made.get(covariate, covariate)
+
     # ── other files ───────────────────────────────────────────────────────────────────────────────────────────────
     def portable(self) -> Schema:
         """The schema for another file with the same columns.

@@ -189,10 +189,11 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray, sourc
     k, _, column = missing[0]
     steps = missing[(missing[:, 0] == k) & (missing[:, 2] == column), 1]
     dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
-    others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
+    names = [panel.schema.source_of(name) for name in panel.known_names]
+    others = sorted({names[c] for c in missing[:, 2]} - {names[column]})
     more = f" (missing values also in {', '.join(others)})" if others else ""
     where = f"series {str(panel.ids[k])!r} has no value at {dates}{more}"
-    problem = f"the known covariate {panel.known_names[column]!r} of {where}"
+    problem = f"the known covariate {names[column]!r} of {where}"
     raise DataError(problem, "give it for every step of the future", place=source)
 
 
