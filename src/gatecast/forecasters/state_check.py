@@ -83,9 +83,9 @@ def check_classifier(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> No
 def check_calibration(state: Mapping[str, Tensor], horizon: int, targets: int, quantiles: int) -> None:
     """Check the tensors of a calibration."""
     sizes = {"factors": (horizon, quantiles), "steps": (horizon,), "targets": (targets, targets)}
-    sizes |= {"spread": (horizon, targets)} if "spread" in state else {}
+    sizes |= {name: (horizon, targets) for name in ("spread", "naive") if name in state}
     _check_tensors(state, sizes, "calibration.")
-    for name in ("factors", "spread"):
+    for name in ("factors", "spread", "naive"):
         if name in state and bool((state[name] < 0).any()):
             raise SettingError(f"calibration.{name} must be at least 0, got {float(state[name].min()):g}")
     for name in ("steps", "targets"):
