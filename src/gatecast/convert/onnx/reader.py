@@ -78,9 +78,8 @@ def read_onnx(
     found: dict[str, LayerWeights] = {}
     for node in nodes_of(path):
         if node.name in found:
-            raise ModelFileError(
-                f"two nodes are named {node.name!r}", "take them by number: from_onnx(path, 0)", str(path)
-            )
+            remedy = "take them by number: from_onnx(path, 0)"
+            raise ModelFileError(f"two nodes are named {node.name!r}", remedy, place=str(path))
         found[node.name] = _layer(node, options, ignore)
     return found
 
