@@ -9,6 +9,7 @@ from gatecast.base.findings import Arg
 from gatecast.base.options import Int, check_options, option
 from gatecast.training.config import FitConfig
 
+THRESHOLDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)  # mm/h
 DEFAULT_FIT = FitConfig(steps=400, batch_size=1, learning_rate=3e-3, weight_decay=0.02, validation=0)
 
 
@@ -26,7 +27,7 @@ class RainConfig:
     kernel_size: int = option(3, "Pixels of the ConvLSTM's kernels along an edge, odd.", least=1, most=15)
     width: int = option(64, "Units of the two layers that read the state.", least=1, limit=4096, search=Int(32, 128))
     thresholds: tuple[float, ...] = option(
-        (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+        THRESHOLDS,
         "Rates in mm/h, rising, whose probabilities of being exceeded the network learns.",
     )
     pixel_km: float = option(2.0, "Pixels are averaged to about this size for the network; probabilities keep theirs.", above=0)

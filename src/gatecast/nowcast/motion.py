@@ -7,11 +7,17 @@ import warnings
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from gatecast.data.grid.grid import Grid
 from gatecast.data.grid.sources import pysteps
 
 FIELDS = 3  # the latest fields that the motion is estimated from
 _DRY_DB, _LEAST_RATE = -15.0, 0.1  # of dry pixels; mm/h
 _LEAST_WET = 20  # pixels: fewer give no motion
+
+
+def motion_of(grid: Grid) -> Float32[np.ndarray, "2 y x"]:
+    """Velocity at the end of a grid, along x and along y in pixels a step."""
+    return lucas_kanade(grid.values[-FIELDS:], grid.missing[-FIELDS:])
 
 
 def lucas_kanade(

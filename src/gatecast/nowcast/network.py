@@ -21,6 +21,7 @@ from gatecast.nowcast.advection import displacements, pixels, sample
 from gatecast.nowcast.config import RainConfig
 from gatecast.nowcast.context import Context
 from gatecast.nowcast.smoothing import smoothed
+from gatecast.nowcast.windows import RainBatch
 
 _STILL = ((0.0, False), (2.0, False), (4.0, False), (1.0, True), (4.0, True))  # deviation; mean of the context
 _CHANNELS = 3  # log rain, shares above two thresholds
@@ -112,21 +113,28 @@ class RainNet(nn.Module):
         logits = torch.logit(mixture.clamp(_LEAST, 1 - _LEAST)) + self.correction(found)
         return torch.cummin(logits, -1).values
 
-    def forward(self, batch: object) -> Tensor:
-        """Mean loss of a :class:`~gatecast.nowcast.windows.RainBatch`: cross-entropy at all thresholds."""
-        losses = [self._loss(batch, k) for k in range(len(batch))]  # type: ignore[arg-type]
+    def forward(self, batch: RainBatch) -> Float[Tensor, ""]:
+        """Mean loss of a batch: cross-entropy at all thresholds."""
+        losses = [self._loss(batch, k) for k in range(len(batch))]
         return torch.stack(losses).mean()
 
-    def _loss(self, batch: object, row: int) -> Tensor:
-        read = self.read(batch.context(row))  # type: ignore[attr-defined]
-        logits = self.forward_at(read, batch.places[row], batch.path[row], batch.hours[row])  # type: ignore[attr-defined]
-        weight = batch.weight[row][:, None] * self._threshold_weights()  # type: ignore[attr-defined]
-        losses = F.binary_cross_entropy_with_logits(logits, batch.target[row], reduction="none")  # type: ignore[attr-defined]
+    def _loss(self, batch: RainBatch, row: int) -> Float[Tensor, ""]:
+        read = self.read(batch.context(row))
+        logits = self.forward_at(read, batch.places[row], batch.path[row], batch.hours[row])
+        weight = batch.weight[row][:, None] * self._threshold_weights()
+        losses = F.binary_cross_entropy_with_logits(logits, batch.target[row], reduction="none")
         return (losses * weight).sum() / weight.sum().clamp_min(1e-6)
 
     def _threshold_weights(self) -> Float[Tensor, " thresholds"]:
         """Rare thresholds have small losses, and get larger weights."""
         return 0.5 + (self.thresholds / self.thresholds[0]).log() / 3
+
+    @torch.no_grad()
+    def inside(self, context: Context, steps: int) -> Float[Tensor, "steps y x"]:
+        """Share of each pixel of the network whose rain comes from where the last field was observed."""
+        paths = displacements(context.velocity, steps)
+        here = pixels(*paths.shape[-2:])
+        return torch.stack([sample(context.seen[-1:], here - path)[0] for path in paths])
 
     @torch.no_grad()
     def probabilities(
