@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from gatecast.nowcast.backtest import NowcastBacktest, backtest_nowcasts
 from gatecast.nowcast.config import RainConfig
 from gatecast.nowcast.forecast import Nowcast
 from gatecast.nowcast.forecaster import ConvLSTMForecaster
 from gatecast.nowcast.rivals import RIVALS, Extrapolation, Persistence, Smoothed
 
-__all__ = ["RIVALS", "ConvLSTMForecaster", "Extrapolation", "Nowcast", "Persistence", "RainConfig", "Smoothed"]
+__all__ = [
+    "RIVALS",
+    "ConvLSTMForecaster",
+    "Extrapolation",
+    "Nowcast",
+    "NowcastBacktest",
+    "Persistence",
+    "RainConfig",
+    "Smoothed",
+    "backtest_nowcasts",
+]

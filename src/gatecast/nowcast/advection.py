@@ -4,7 +4,8 @@ The velocity stays constant along time. The displacement D of l steps follows ba
 
     D_0 = 0,   D_l = D_{l-1} + v(p - D_{l-1} - v/2)        (midpoint rule, two iterations)
 
-and the moved field at p is the field at p - D_l, interpolated linearly (Germann & Zawadzki 2002, Mon. Wea. Rev. 130:2859).
+and the moved field at p is the field at p - D_l, interpolated linearly (Germann & Zawadzki 2002, Mon. Wea. Rev.
+130:2859).
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def displacements(velocity: Float[Tensor, "2 y x"], steps: int) -> Float[Tensor,
 
 
 def sample(
-    fields: Float[Tensor, "channels y x"], places: Float[Tensor, "2 *points"], *, border: bool = False
-) -> Float[Tensor, "channels *points"]:
+    fields: Float[Tensor, "channels y x"], places: Float[Tensor, 2 * points], *, border: bool = False
+) -> Float[Tensor, channels * points]:
     """The fields at places between pixels, interpolated linearly.
 
     Args:

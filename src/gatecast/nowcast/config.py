@@ -30,7 +30,9 @@ class RainConfig:
         THRESHOLDS,
         "Rates in mm/h, rising, whose probabilities of being exceeded the network learns.",
     )
-    pixel_km: float = option(2.0, "Pixels are averaged to about this size for the network; probabilities keep theirs.", above=0)
+    pixel_km: float = option(
+        2.0, "Pixels are averaged to about this size for the network; probabilities keep theirs.", above=0
+    )
     scales: tuple[float, ...] = option(
         (0.0, 1.0, 2.0, 4.0, 8.0, 16.0), "Standard deviations of the Gaussian smoothing, in pixels of the network."
     )

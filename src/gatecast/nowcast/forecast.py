@@ -70,8 +70,11 @@ class Nowcast:
         With probabilities p sorted from the largest, the first n pixels have Σp expected hits; n is chosen to maximise
         hits / (n + all expected pixels − hits). A field of probabilities 0 and 1 gives its own area.
         """
-        chances = self.probability(threshold)
-        return np.stack([_best_area(one) for one in chances])
+        return np.stack([self.exceeds_at(threshold, step) for step in range(1, len(self) + 1)])
+
+    def exceeds_at(self, threshold: float, step: int) -> Bool[np.ndarray, "y x"]:
+        """:meth:`exceeds` of one step ahead, counted from 1."""
+        return _best_area(self.probability(threshold)[step - 1])
 
     @cached_property
     def rate(self) -> Float32[np.ndarray, "steps y x"]:

@@ -143,11 +143,12 @@ class ConvLSTMForecaster:
         try:
             if field(facts, "kind", "str") != "nowcast":
                 raise SettingError(f"it holds a {facts['kind']}, which gatecast.load reads")
-            net = {key: tuple(one) if isinstance(one, list) else one for key, one in field(facts, "net", "dict").items()}
+            net: Any = field(facts, "net", "dict")
+            net = {key: tuple(one) if isinstance(one, list) else one for key, one in net.items()}
             made = cls(facts["minutes"], net=RainConfig(**net), seed=facts["seed"])
             made.model_ = RainNet(made.net).eval()
             made.model_.load_state_dict(tensors)
-            made.events_, made.history_ = tuple(map(str, field(facts, "events", "list"))), None
+            made.events_ = tuple(map(str, field(facts, "events", "list")))
         except Exception as error:  # a file with right checksums and wrong parts may fail anywhere
             problem = f"the parts of the nowcast do not fit together ({str(error)[:300]})"
             raise ModelFileError(problem, "save the model again", place=str(path)) from error

@@ -33,7 +33,7 @@ def lucas_kanade(
         MissingExtraError: pysteps or OpenCV is not installed.
     """
     fields, gone = values[-FIELDS:], missing[-FIELDS:]
-    there = ~gone.all(axis=(1, 2))
+    there = np.array([not one.all() for one in gone])
     still = np.zeros((2, *values.shape[1:]), np.float32)
     if there.sum() < 2 or not there[-1] or (fields[-1] >= _LEAST_RATE).sum() < _LEAST_WET:
         return still

@@ -1,4 +1,4 @@
-"""The network: a mixture of naive nowcasts, weighted pixel by pixel and corrected by a ConvLSTM that moves with the rain.
+"""The network: a mixture of naive nowcasts, weighted pixel by pixel, corrected by a ConvLSTM that moves with the rain.
 
 The candidates are shares of pixels above each threshold, at several widths of a Gaussian: of the last field moved along
 its motion, of the last field where it is (persistence), and of the mean of the context. With gates g that sum to 1,
@@ -6,7 +6,7 @@ its motion, of the last field where it is (persistence), and of the mean of the 
     p_k = Σ_c g_c candidate_{c,k} + g_0 climate_k,      logit P(R ≥ threshold_k) = logit p_k + correction_k
 
 and probabilities never rise with the threshold. The ConvLSTM (Shi et al. 2015) reads the context in coordinates that
-move with the rain, so that growth and decay are changes at a fixed place; its state is carried along to the pixel ahead.
+move with the rain: growth and decay are changes at a fixed place. Its state is carried along to the pixel ahead.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class RainNet(nn.Module):
     Args:
         config: settings.
     """
+
+    thresholds: Tensor
 
     def __init__(self, config: RainConfig) -> None:
         super().__init__()
@@ -137,9 +139,7 @@ class RainNet(nn.Module):
         return torch.stack([sample(context.seen[-1:], here - path)[0] for path in paths])
 
     @torch.no_grad()
-    def probabilities(
-        self, context: Context, steps: int, step_hours: float
-    ) -> Float[Tensor, "steps thresholds y x"]:
+    def probabilities(self, context: Context, steps: int, step_hours: float) -> Float[Tensor, "steps thresholds y x"]:
         """Probabilities of exceeding each threshold at all pixels of the network, 1 … ``steps`` steps ahead."""
         read, paths = self.read(context), displacements(context.velocity, steps)
         height, width = paths.shape[-2:]

@@ -143,16 +143,19 @@ class RainWindows:
         here, paths = pixels(*context.velocity.shape[1:]), displacements(context.velocity, int(leads.max()))
         each = [self.config.pixels // len(leads)] * len(leads)
         each[0] += self.config.pixels - sum(each)
-        parts = []
-        for rain, gone, lead, count in zip(torch.from_numpy(values), torch.from_numpy(missing), leads, each, strict=True):
+        parts = list[tuple[Any, ...]]()
+        for rain, gone, lead, count in zip(
+            torch.from_numpy(values), torch.from_numpy(missing), leads, each, strict=True
+        ):
             seen = (~gone).float()
             chosen = torch.from_numpy(rng.integers(0, here[0].numel(), count))
             target = exceeded_share(rain, seen, thresholds, factor).flatten(1)[:, chosen].T
             weight = blocks(seen[None], factor)[0].flatten()[chosen]
             steps = np.full(count, lead, np.float32)
             parts.append((here.flatten(1)[:, chosen], paths[lead - 1].flatten(1)[:, chosen], steps, target, weight))
-        places, path, steps, target, weight = zip(*parts, strict=True)
-        return torch.cat(places, 1), torch.cat(path, 1), np.concatenate(steps), torch.cat(target), torch.cat(weight)
+        columns = list(zip(*parts, strict=True))
+        places, path = (torch.cat(one, 1) for one in columns[:2])
+        return places, path, np.concatenate(columns[2]), torch.cat(columns[3]), torch.cat(columns[4])
 
 
 def _turned(fields: np.ndarray, turn: int) -> np.ndarray:
