@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gatecast.nowcast.backtest import NowcastBacktest, backtest_nowcasts
+from gatecast.nowcast.bundled import finland, pretrained
 from gatecast.nowcast.config import RainConfig
 from gatecast.nowcast.forecast import Nowcast
 from gatecast.nowcast.forecaster import ConvLSTMForecaster
@@ -18,4 +19,6 @@ __all__ = [
     "RainConfig",
     "Smoothed",
     "backtest_nowcasts",
+    "finland",
+    "pretrained",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ BINS = 10
 BOOTSTRAPS = 1000
 
 
+@runtime_checkable
 class NowcastModel(Protocol):
     """What a backtest runs."""
 

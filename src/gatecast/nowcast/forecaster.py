@@ -17,7 +17,7 @@ from gatecast.base.options import SEED, Bounds, check_value, require_configs
 from gatecast.batches.windows import WindowOrigins
 from gatecast.data.grid.grid import Grid
 from gatecast.forecasters.model_file import read, write
-from gatecast.nn.draws import drawing
+from gatecast.nn.draws import drawing, injected
 from gatecast.nowcast.config import DEFAULT_FIT, RainConfig
 from gatecast.nowcast.context import CONTEXT, context_of, factor_of
 from gatecast.nowcast.forecast import Nowcast
@@ -78,7 +78,8 @@ class ConvLSTMForecaster:
         none = WindowOrigins(origins.series[:0], origins.first[:0], origins.count[:0])
         steps = self.fit_config.steps or DEFAULT_FIT.steps or 0
         with threads_of(self.fit_config.threads), drawing(self.seed):
-            model = RainNet(self.net)
+            with injected():
+                model = RainNet(self.net)
             self.history_ = train(model, windows, origins, none, self.fit_config, steps=steps, seed=self.seed)
         self.model_ = model.eval()
         self.events_ = tuple(one.source for one in events)
@@ -155,7 +156,7 @@ class ConvLSTMForecaster:
         return made
 
 
-def _require_rain(grid: Grid, fields: int) -> None:
+def _require_rain(grid: Any, fields: int) -> None:
     """Check that a grid holds rain and enough fields."""
     if not isinstance(grid, Grid):
         problem = f"expected a Grid, got a {type(grid).__name__}"

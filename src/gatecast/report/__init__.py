@@ -2,6 +2,7 @@
 
 from gatecast.report.epidemic import write_epidemic_report
 from gatecast.report.html import write_report
+from gatecast.report.nowcast import write_nowcast_report
 from gatecast.report.tuning import write_tuning
 
-__all__ = ["write_epidemic_report", "write_report", "write_tuning"]
+__all__ = ["write_epidemic_report", "write_nowcast_report", "write_report", "write_tuning"]
