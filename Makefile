@@ -64,7 +64,7 @@ $(TORCH):
 	@touch $@
 
 # The build tool goes in first: without build isolation no second PyTorch is pulled.
-$(RUNTIME): $(TORCH) pyproject.toml setup.py $(wildcard csrc/*) constraints.txt
+$(RUNTIME): $(TORCH) pyproject.toml setup.py src/gatecast/ops/compile.py $(wildcard csrc/*) constraints.txt
 	$(PIP) install -c constraints.txt setuptools
 	$(PIP) install -c constraints.txt --no-build-isolation --editable ".[stats,plot,tune]"
 	@touch $@

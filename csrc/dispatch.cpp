@@ -34,6 +34,11 @@ const Kernels* const ALL[] = {
 
 }  // namespace
 
+#if defined(GATECAST_STAMP)
+// What the library was compiled from: read from the file, before it is loaded, to refuse one of other sources.
+extern "C" __attribute__((visibility("default"), used)) const char gatecast_stamp[] = GATECAST_STAMP;
+#endif
+
 const Kernels* kernels_named(const char* name) {
   for (const Kernels* const* one = ALL; *one; one++) {
     if ((!name || !std::strcmp(name, (*one)->name)) && (*one)->supported()) return *one;

@@ -9,6 +9,8 @@
 //
 // Layer normalisation and projection need all units of a row. Normalised gates are computed for all blocks before the
 // first cell, with the terms of x and h apart. A normalised cell or a projection defers h until all cells are computed.
+#include <vector>
+
 #include "cell.h"
 #include "forward_buffers.h"
 #include "forward_products.h"
@@ -355,7 +357,32 @@ void run(const Forward& p, const Threads& threads) {
 
 }  // namespace
 
+namespace {
+
+// Whether all weights are finite: 0 times another is NaN, and NaN stays in a sum.
+bool finite(const float* weights, int64_t count) {
+  Vec sums[4] = {};
+  int64_t k = 0;
+  for (; k + 4 * LANES <= count; k += 4 * LANES) {
+    for (int64_t lane = 0; lane < 4; lane++) sums[lane] += load(weights + k + lane * LANES) * 0.0f;
+  }
+  for (; k < count; k += LANES) sums[0] += load(weights + k, count - k) * 0.0f;
+  const Vec all = sums[0] + sums[1] + sums[2] + sums[3];
+  float total = 0;
+  for (int64_t lane = 0; lane < LANES; lane++) total += all[lane];
+  return total == 0.0f;
+}
+
+}  // namespace
+
 void forward(const Forward& p, const Threads& threads) {
+  if (!p.h0 && !finite(p.w_hh, p.gates() * p.hidden * p.output)) {  // the product with a state of zeros is not zero
+    const std::vector<float> zeros(p.batch * p.output);
+    Forward with_state = p;
+    with_state.h0 = zeros.data();
+    forward(with_state, threads);
+    return;
+  }
   const bool keep = p.gates_out != nullptr;
   if (p.plain()) {
     keep ? run<true, true>(p, threads) : run<true, false>(p, threads);

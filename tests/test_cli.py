@@ -486,6 +486,10 @@ def test_flags_do_not_collide() -> None:
             ["forecast", "sales.csv", "--horizon", "3", "--levels", "80", "95"],
             "'95' is one word too many: join several values by commas, --levels 80,95. See",
         ),
+        (
+            ["forecast", "sales.csv", "--horizon", "3", "--fit.steps", "5", "--fit.epochs", "3"],
+            "--fit.steps 5 and --fit.epochs 3 exclude each other; leave one out",
+        ),
         (["data", "sales.csv", "--quiet", "yes"], "'yes' is one word too many. See gatecast data --help."),
         (["sales.csv"], "'sales.csv' is a file, and the command comes before it: gatecast forecast sales.csv"),
         (["forcast", "sales.csv"], 'Did you mean "forecast"?'),
@@ -604,7 +608,8 @@ def test_version_and_bare_help(run: Run) -> None:
     assert run("--version") == (0, f"{gatecast.__version__}\n", "")
     code, out, _ = run("--help")
     assert code == 0
-    assert all(name in out for name in ("forecast", "backtest", "predict", "data", "explain-training", "demo"))
+    commands = ("forecast", "backtest", "predict", "data", "explain-training", "demo", "build-kernels")
+    assert all(name in out for name in commands)
 
 
 def test_a_real_process_waits_passively_and_prints_no_progress_when_piped(sales: Path, tmp_path: Path) -> None:

@@ -279,3 +279,31 @@ def test_nothing_on_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     code, _, err = run("data", "-")
     assert code == 2
     assert "standard input: the file is empty" in err
+
+
+# ── options that apply to nothing ─────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "2020-01-01"], "--start 2020-01-01 is for files without times, and the time is in day"),
+        (["--net.kind", "direct", "--net.segment", 4], "--net.segment 4 is about segments, and --net.kind direct has"),
+        (["--loss", "x"], "--loss must be one of mse, mae, huber, log_cosh, quantile, mase, mape, msle, cosine_simil"),
+        (["--head", "x"], "--head must be one of auto, quantiles, normal"),
+        (["--scaler", "x"], "--scaler must be one of auto, none, standard, last, shift"),
+    ],
+)
+def test_options_without_use_and_unknown_names(
+    run: Run, tmp_path: Path, no_training: list[str], options: list[Any], message: str
+) -> None:
+    load(60).drop(columns=["temp", "wind"]).to_csv(tmp_path / "load.csv", index=False)
+    code, _, err = run("forecast", "load.csv", "--horizon", 6, *options)
+    assert (code, no_training) == (2, [])
+    assert message in err
+    assert "crossentropy" not in err
+
+
+@pytest.mark.parametrize(("option", "value"), [("trials", 0), ("folds", 0), ("test", -1), ("minutes", 0)])
+def test_the_size_of_a_search_is_checked_before_the_file(run: Run, option: str, value: int) -> None:
+    code, _, err = run("tune", "missing.csv", "--horizon", 6, f"--{option}", value)
+    assert code == 2
+    assert f"--{option} must be" in err

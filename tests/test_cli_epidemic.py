@@ -122,6 +122,11 @@ def test_several_series_with_their_populations(run: Run) -> None:
         ),
         ({"cases": wave()}, ["--scenario", "contacts=1 start=2031-01-01"], "the last day of the forecast; take an"),
         ({"cases": wave()}, ["--scenario", "contacts=-2"], "contacts must be at least -1, got -2"),
+        (
+            {"cases": wave()},
+            ["--cumulative", "yes"],
+            "does not fall; read it as new cases: leave out --cumulative yes, or give --cumulative no",
+        ),
         ({"cases": wave()}, ["--transmission", "wavy"], "must be one of constant, exponential, piecewise"),
     ],
 )

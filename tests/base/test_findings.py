@@ -83,3 +83,9 @@ def test_a_refusal_compares_whole_numbers() -> None:
     for words in ({"place": "line 4"}, {"problem": "got 3"}, {"problem": "1"}):
         with pytest.raises(AssertionError), refused(DataError, **words):
             refuse()
+
+
+def test_a_finding_is_shown_as_one_readable_line():
+    found = Finding("a.csv", "3 rows are missing", "fill them, or " + Arg("missing", [-9]), kind="gap")
+    assert repr(found) == "Finding(gap: a.csv: 3 rows are missing; fill them, or missing=[-9])"
+    assert repr("take " + Arg("horizon", 3)) == "Text('take horizon=3')"

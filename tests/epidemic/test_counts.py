@@ -8,7 +8,7 @@ import numpy as np
 from fixtures.cases import panel_of
 from fixtures.refused import refused
 
-from gatecast.base.errors import SettingError
+from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.data.panel import Panel
 from gatecast.epidemic import daily_counts
@@ -69,6 +69,14 @@ def test_more_withdrawn_than_counted_leaves_nothing() -> None:
     new = daily([3.0, 2, -9, 4])[0]
     assert new[:2] == [0, 0]
     assert np.isnan(new[2])
+
+
+def test_a_column_that_keeps_falling_is_not_read_as_cumulative() -> None:
+    waves = np.tile([30.0, 50.0, 40.0, 20.0], 10)
+    remedy = [Arg("cumulative", True), Arg("cumulative", False)]
+    with refused(DataError, place="arrays", problem=["y falls at", "51 % of its changes"], remedy=remedy):
+        daily(waves, cumulative=True)
+    assert daily(waves, cumulative=False)[0] == waves.tolist()
 
 
 def test_a_gap_in_a_cumulative_column_is_bridged() -> None:

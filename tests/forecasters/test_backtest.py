@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.cases import panel_of
 from fixtures.refused import refused
 
 from gatecast.base.errors import DataError, GatecastError, MissingExtraError, SettingError, UnknownNameError
@@ -290,3 +291,10 @@ def test_a_large_backtest_is_scored_quickly() -> None:
     result.scores()
     result.verdict("Naive")
     assert time.process_time() - start < 10  # 192,000 rows: 1 s
+
+
+def test_a_backtest_and_a_forecast_are_shown_on_one_line() -> None:
+    panel = panel_of(np.arange(30.0))
+    found = backtest([Naive(), Drift()], panel, 3, windows=2, progress=False)
+    assert repr(found) == "Backtest(Naive, Drift: 2 origins × 1 series × 3 steps)"
+    assert repr(Naive().fit(panel).predict(3)) == "Forecast(Naive, 1 series × 3 steps, levels 80, 95)"

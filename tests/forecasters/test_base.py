@@ -13,6 +13,7 @@ from gatecast import FitConfig, NetConfig
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.epidemic import AsReported, SEIRForecaster, SEIRHybrid
+from gatecast.evaluation import Forecast
 from gatecast.forecasters import (
     AutoARIMA,
     AutoSelect,
@@ -21,6 +22,7 @@ from gatecast.forecasters import (
     Forecaster,
     LinearAR,
     LSTMForecaster,
+    Mean,
     Naive,
     SeasonalNaive,
 )
@@ -105,3 +107,61 @@ def test_an_ensemble_reads_the_future_as_far_as_its_members_do() -> None:
     blend = Ensemble([Naive(), lstm]).fit(panel).predict(2, future=future)
     alone = [Naive().fit(panel).predict(2).mean, lstm.clone().fit(panel).predict(2, future=future).mean]
     np.testing.assert_allclose(blend.mean, (alone[0] + alone[1]) / 2, rtol=1e-6)
+
+
+FALLING = np.linspace(60.0, 2.0, 30)
+ALL = [
+    lambda: Naive(),
+    lambda: SeasonalNaive(3),
+    lambda: Drift(),
+    lambda: Mean(),
+    lambda: LinearAR(12),
+    lambda: AutoARIMA(),
+    lambda: Ensemble([Drift(), Naive()]),
+    lambda: AutoSelect(4, [Drift(), Naive()], windows=1),
+    lambda: LSTMForecaster(12, net=NetConfig(hidden_size=8), fit=FitConfig(steps=3)),
+]
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_no_model_forecasts_below_0_what_was_never_negative(make: Any) -> None:
+    horizon = 4 if isinstance(make(), AutoSelect) else 12
+    forecast = make().fit(panel_of(FALLING)).predict(horizon, samples=20)
+    assert forecast.mean.min() >= 0
+    assert forecast.quantiles.min() >= 0
+    assert forecast.samples is not None
+    assert forecast.samples.min() >= 0
+
+
+def test_the_bound_holds_for_each_target_by_itself() -> None:
+    panel = panel_of(np.stack([FALLING, FALLING - 30], axis=1))
+    forecast = Drift().fit(panel).predict(12)
+    assert forecast.mean[..., 0].min() == 0
+    assert forecast.mean[..., 1].min() < -28
+
+
+def test_a_statistical_model_keeps_the_spread_of_its_fallback() -> None:
+    """The fallback's lower end is clipped for people, not for the standard deviation read from it."""
+    short = panel_of(np.array([3.0, 1.0, 8.0, 0.5, 2.0, 6.0]))
+    own, naive = AutoARIMA(1).fit(short).predict(3), SeasonalNaive(1).fit(short).predict(3)
+    np.testing.assert_allclose(own.quantiles, naive.quantiles)
+
+
+class Far(Forecaster):
+    """Forecasts one value."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def fit(self, panel: Any) -> Any:
+        self.panel_ = panel
+        return self
+
+    def _forecast(self, panel: Any, horizon: int, levels: Any, samples: Any) -> Any:
+        return Forecast("far", panel, np.full((len(panel), horizon, panel.targets), self.value))
+
+
+@pytest.mark.parametrize(("value", "far"), [(600.0, False), (-500.0, False), (1000.0, True), (-1000.0, True)])
+def test_a_forecast_far_outside_all_values_seen_is_noted(value: float, far: bool) -> None:
+    notes = Far(value).fit(panel_of(FALLING)).predict(3).notes
+    assert any("far outside all values seen" in note for note in notes) == far

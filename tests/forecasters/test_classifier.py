@@ -216,6 +216,14 @@ def test_wrong_sequences_are_refused(X: Any, problem: list[str], remedy: str) ->
         classifier().fit(X, np.arange(len(X)))
 
 
+def test_one_sequence_lacks_the_axis_of_sequences() -> None:
+    X = np.random.default_rng(1).normal(size=(4, 5, 2))
+    fitted = classifier().fit(X, [0, 1, 0, 1])
+    with refused(DataError, problem="got the shape (5, 2)", remedy="X[None]"):
+        fitted.predict(X[0])
+    assert fitted.predict(X[0][None]).shape == (1,)
+
+
 @pytest.mark.parametrize(
     ("y", "problem", "remedy"),
     [

@@ -387,6 +387,16 @@ def test_a_future_at_wrong_dates_is_refused_with_the_rows_of_the_horizon() -> No
 
 
 # ── intervals and paths ──────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_training_that_diverges_is_reported_by_its_forecasts(tmp_path: Path) -> None:
+    panel = panel_of(20 + walk(0.8, 150))
+    model = forecaster(fit={"steps": 30, "learning_rate": 100.0}).fit(panel)
+    note = model.predict().notes[0]
+    assert note.startswith("Training diverged: the loss is ")
+    assert "lower learning rate" in note
+    assert load(model.save(tmp_path / "m.gatecast")).predict(panel=panel).notes[0] == note
+    assert not any("diverged" in note for note in forecaster(fit={"steps": 30}).fit(panel).predict().notes)
+
+
 def test_nonnegative_targets_stay_so() -> None:
     values = np.random.default_rng(0).exponential(1.0, 90) * (np.arange(90) % 3 == 0)
     forecast = forecaster(scaler="standard").fit(panel_of(values)).predict(samples=50)

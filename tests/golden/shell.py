@@ -10,7 +10,7 @@ from typing import Any
 
 from gatecast.cli import main
 
-COMMANDS = ("forecast", "backtest", "tune", "predict", "data", "explain-training", "epidemic", "demo")
+COMMANDS = ("forecast", "backtest", "tune", "predict", "data", "explain-training", "epidemic", "demo", "build-kernels")
 # A cell of the help's tables that begins an entry; the lines of a wrapped text are indented further.
 ENTRY = re.compile(r"│ (?:\*  | {3})?(?=--|[A-Z])(.*?)│?$")
 

@@ -86,3 +86,16 @@ def test_float32_runs_on_the_meta_device(made: Any) -> None:
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "gatecast", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_weight_that_is_not_finite_gives_nan_from_the_first_step(layer: Any, value: float, grad: bool) -> None:
+    theirs, x = getattr(torch.nn, layer.__name__)(3, 20, 2, bidirectional=True), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        theirs.weight_hh_l0[1, 19] = value  # 0, the state before the first step, times this is NaN
+    ours = layer(3, 20, 2, bidirectional=True)
+    ours.load_state_dict(theirs.state_dict())
+    with torch.set_grad_enabled(grad):
+        torch.testing.assert_close(ours(x)[0].isnan(), theirs(x)[0].isnan())

@@ -111,12 +111,14 @@ def test_the_reference_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_library_gives_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("gatecast.ops.library.LIBRARY", tmp_path / "kernels.so")
-    monkeypatch.setattr("gatecast.ops.library.REASON", tmp_path / "kernels.txt")
-    (tmp_path / "kernels.txt").write_text("RuntimeError: c++: not found\n")
+    monkeypatch.setattr("gatecast.ops.kernel_files.LIBRARY", tmp_path / "kernels.so")
+    monkeypatch.setattr("gatecast.ops.kernel_files.REASON", tmp_path / "kernels.txt")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "kernels.txt").write_text("c++: not found\n")
     monkeypatch.setattr("gatecast.ops.library._FOUND", find(""))
     x, weights, *_ = testing.arguments(CASE)
-    with pytest.warns(ops.SlowPathWarning, match=r"not compiled at installation .*c\+\+: not found"):
+    message = r"not compiled at installation \(c\+\+: not found\).* -m gatecast build-kernels"
+    with pytest.warns(ops.SlowPathWarning, match=message):
         ops.lstm(x, weights)
 
 

@@ -116,6 +116,7 @@ def rewritten(path: Path, whole: bytes, change: Callable[[Any, dict[str, Tensor]
         ("unexpected keyword argument 'more'", lambda facts: facts["history"].update(more=1)),
         ("history.entries[0] must be a table", lambda facts: facts["history"].update(entries=[1])),
         ("history.entries[0].lr must be a number", lambda facts: facts["history"]["entries"][0].pop("lr")),
+        ("history.entries[0].val_loss is missing", lambda facts: facts["history"]["entries"][0].pop("val_loss")),
         ("losses must be a list", lambda facts: facts.update(losses=None)),
         ("losses[0] must be finite", lambda facts: facts.update(losses=[float("nan")])),
         ("best weights and evaluations", lambda facts: facts["history"].update(entries=[], stale=0)),

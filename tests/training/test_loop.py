@@ -292,8 +292,12 @@ def test_invalid_settings_are_refused(name: str, value: Any, expected: str) -> N
 @pytest.mark.parametrize(
     ("settings", "problem", "remedy"),
     [
-        ({"steps": 9, "epochs": 2}, [Arg("steps"), Arg("epochs"), "steps=9, epochs=2"], "leave one out"),
-        ({"ema": 0.9, "swa": 0.2}, [Arg("ema"), Arg("swa"), "one average"], "leave one out"),
+        (
+            {"steps": 9, "epochs": 2},
+            [Arg("steps", 9, of="FitConfig"), Arg("epochs", 2, of="FitConfig")],
+            "leave one out",
+        ),
+        ({"ema": 0.9, "swa": 0.2}, [Arg("ema", 0.9, of="FitConfig"), Arg("swa", 0.2, of="FitConfig")], ()),
         ({"log": "mlflow"}, [Arg("log", "mlflow", of="FitConfig"), "folder"], Arg("log_dir", ..., of="FitConfig")),
         ({"resume": True}, [Arg("resume", True, of="FitConfig")], Arg("checkpoint", ..., of="FitConfig")),
     ],

@@ -72,6 +72,10 @@ class TrainingError(GatecastError, RuntimeError):
     """Training cannot continue; the problem names step and series."""
 
 
+class BuildError(GatecastError, RuntimeError):
+    """The CPU kernels cannot be compiled; the problem has the compiler's message."""
+
+
 class ForecastError(GatecastError, RuntimeError):
     """A forecast that is not finite."""
 

@@ -21,6 +21,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "text"),
     "list": ((list, tuple), "a list"),
     "dict": (dict, "a table of fields"),
+    "any": (object, "anything"),
 }
 _LONGEST = 60  # characters of a value that a message shows
 
@@ -33,7 +34,7 @@ def field(
     Args:
         facts: the outermost table.
         name: of the field, with those of the tables around it: ``"history.stale"``.
-        kind: ``"int"``, ``"float"``, ``"bool"``, ``"str"``, ``"list"`` or ``"dict"``.
+        kind: ``"int"``, ``"float"``, ``"bool"``, ``"str"``, ``"list"``, ``"dict"`` or ``"any"``.
         bounds: of a number.
         optional: whether null is accepted.
         size: number of entries of a list; None for any.
@@ -75,8 +76,10 @@ def check_field(name: str, value: Any, kind: str, bounds: Bounds = ANY, *, optio
     if value is None and optional:
         return
     expected, words = _KINDS[kind]
-    if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
+    if not isinstance(value, expected) or (isinstance(value, bool) and kind not in ("bool", "any")):
         raise SettingError(f"{name} must be {words}, got {shown(value)}")
+    if kind == "float" and isinstance(value, int) and abs(value) >= 2**63:  # arrays would hold it as an object
+        raise SettingError(f"{name} must be a number of 64 bits, got {shown(value)}")
     if bounds != ANY and not bounds.allow(value):
         raise SettingError(f"{name} must be {bounds}, got {shown(value)}")
 

@@ -86,7 +86,7 @@ class InPython(Part):
         return str(self.words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Text:
     """Words with arguments and calls among them; ``str`` gives them as Python has them."""
 
@@ -104,6 +104,9 @@ class Text:
     def __str__(self) -> str:
         return self.render(str)
 
+    def __repr__(self) -> str:
+        return f"Text({str(self)!r})"
+
     def __bool__(self) -> bool:
         return bool(self.parts)
 
@@ -119,7 +122,7 @@ class Text:
 Words = str | Part | Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """A problem with its place and remedy, or a repair or decision made while data was read.
 
@@ -139,6 +142,9 @@ class Finding:
 
     def __str__(self) -> str:
         return self.render(str)
+
+    def __repr__(self) -> str:
+        return f"Finding({f'{self.kind}: ' if self.kind else ''}{self})"
 
     def render(self, speak: Callable[[Part], str]) -> str:
         """``place: problem; remedy`` in the words of a border (see :meth:`Text.render`)."""

@@ -16,13 +16,15 @@ from gatecast.base.findings import Arg, InPython
 from gatecast.base.text import nearest
 
 
-def from_text(name: str | Arg, value: Any, table: Mapping[str, Any]) -> Any:
+def from_text(name: str | Arg, value: Any, table: Mapping[str, Any], *, choices: Iterable[str] | None = None) -> Any:
     """Create the object that a text describes.
 
     Args:
         name: the option, for messages: ``"loss"``, ``"FitConfig.optimizer"`` or an :class:`Arg`.
         value: a name in ``table``, ``"name(setting=1.0)"``, or any other object, which is returned unchanged.
-        table: classes (or functions without positional arguments) by name.
+        table: classes (or functions without positional arguments) by name; of several names for one class, messages
+            show the first.
+        choices: names that messages list; None: those of the table.
 
     Raises:
         SettingError: there is no such name, or it has no such settings.
@@ -38,7 +40,7 @@ def from_text(name: str | Arg, value: Any, table: Mapping[str, Any]) -> Any:
     arg = name if isinstance(name, Arg) else _arg(name)
     called, settings = _parse(arg, value)
     if called not in table:
-        names = ", ".join(table)
+        names = ", ".join(_first_names(table) if choices is None else choices)
         raise SettingError(
             arg + f" must be one of {names}" + InPython(" or an object of one of these classes") + f", got {called!r}",
             did_you_mean(called, table),
@@ -83,6 +85,14 @@ def did_you_mean(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> 
     """
     near = nearest(name, known, cutoff=cutoff) if isinstance(name, str) else None
     return f"did you mean {near!r}?" if near else ""
+
+
+def _first_names(table: Mapping[str, Any]) -> list[str]:
+    """The first of several names for the same class."""
+    first: dict[int, str] = {}
+    for name, made in table.items():
+        first.setdefault(id(made), name)
+    return list(first.values())
 
 
 def _arg(name: str) -> Arg:

@@ -214,6 +214,23 @@ def _large(value: Any) -> str:
     return f"{value:,}" if value < 10**15 else f"about 1e{len(str(int(value))) - 1}"
 
 
+def require_configs(**given: tuple[Any, type]) -> None:
+    """Check that arguments are objects of their config classes, or None.
+
+    Args:
+        **given: argument → what was given, and the class.
+
+    Raises:
+        SettingError: ``fit must be a FitConfig, got {'steps': 3}; give fit=FitConfig(steps=3)``.
+    """
+    for name, (value, kind) in given.items():
+        if value is None or isinstance(value, kind):
+            continue
+        fields = ", ".join(f"{key}={one!r}" for key, one in value.items()) if isinstance(value, Mapping) else "…"
+        problem = Arg(name) + f" must be a {kind.__name__}, got {value!r}"
+        raise SettingError(problem, f"give {name}={kind.__name__}({fields})")
+
+
 def call_text(made: Any, settings: Mapping[str, Any]) -> str:
     """The call that makes an object, with the settings that are not the defaults.
 

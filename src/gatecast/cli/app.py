@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +24,7 @@ from gatecast.base.errors import GatecastError, SettingError, Stopped, Terminate
 from gatecast.base.stdin import STDIN
 from gatecast.base.version import VERSION
 from gatecast.cli import help_texts
+from gatecast.cli.shell import visible
 from gatecast.cli.usage import usage_message
 
 _BEFORE_STDIN = ("--future", "--overwrite", "--json", "--quiet", "--refit", "--history", "--no-history")
@@ -53,10 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # Threads that spin while they wait are ruinous on a busy machine; OpenMP reads this when PyTorch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without × or … shows ? for it; the run goes on
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        _check_kernels()
+        if arguments[:1] != ["build-kernels"]:  # which may give the instruction set that is missing
+            _check_kernels()
         arguments, config = _take_config(_with_stdin(arguments))
         with _only_first_rank_prints():
             build(config)(arguments)
@@ -163,7 +169,7 @@ def _stop(error: Exception, code: int, as_json: bool) -> int:
         message = f"{type(error).__name__}: {message} (set GATECAST_TRACEBACK=1 to see where)"
     if as_json:
         print(json.dumps({"error": {"type": type(error).__name__, "message": message}}, ensure_ascii=False))
-    print(f"gatecast: {message}", file=sys.stderr)
+    print(f"gatecast: {visible(message)}", file=sys.stderr)
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -61,17 +62,19 @@ def backtest(
     panel = read(file, data)
     check_models(panel, task)
     console.panel(panel)
-    tested = compare(panel, task, console, name)
+    paths: list[str] = []
+    with folder.writing("backtest") if folder is not None else nullcontext():  # before anything is printed
+        tested = compare(panel, task, console, name)
+        if folder is not None:
+            folder.write_frame("backtest.csv", tested.frame)
+            folder.write_frame("scores.csv", tested.scores().reset_index())
+            paths = folder.close("backtest", {"horizon": horizon, "windows": windows, "seconds": tested.seconds})
     verdict = tested.verdict(models.candidate(tested, name))
     console.say()
     console.scores(tested)
     console.say()
     console.paragraph(verdict.text)
-    paths: list[str] = []
-    if folder is not None:
-        folder.write_frame("backtest.csv", tested.frame)
-        folder.write_frame("scores.csv", tested.scores().reset_index())
-        paths = folder.close("backtest", {"horizon": horizon, "windows": windows, "seconds": tested.seconds})
+    if paths:
         console.files(paths)
     facts = {"command": "backtest", "data": summary(panel), "verdict": verdict.to_dict()}
     console.document({**facts, "scores": scores_json(tested), "notes": tested.notes, "files": paths})

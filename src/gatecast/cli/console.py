@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatecast.cli.output_frames import moments, summary
-from gatecast.cli.shell import in_shell
+from gatecast.cli.shell import in_shell, visible, visible_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Console:
     def say(self, text: str = "") -> None:
         """Print a line for people."""
         if not (self.json or self.quiet):
-            print(text)
+            print(visible(text))
 
     def paragraph(self, text: str) -> None:
         """Print a longer text, wrapped."""
@@ -57,7 +57,9 @@ class Console:
     def document(self, value: dict[str, Any]) -> None:
         """Print the result as JSON, with ``--json``."""
         if self.json:
-            print(json.dumps(value, ensure_ascii=False, indent=2, default=str, allow_nan=False))
+            encodes_all = "utf" in (sys.stdout.encoding or "utf-8").lower()
+            text = json.dumps(value, ensure_ascii=not encodes_all, indent=2, default=str, allow_nan=False)
+            print(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))  # JSON escapes the others
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -66,8 +68,9 @@ class Console:
             yield
             return
         from rich.console import Console as Rich
+        from rich.markup import escape
 
-        with Rich(stderr=True).status(what):
+        with Rich(stderr=True).status(escape(visible(what))):
             yield
 
     def panel(self, panel: Panel) -> None:
@@ -78,7 +81,9 @@ class Console:
         self.say(f"{panel.source}: {series}, {facts['rows']:,} rows, frequency {panel.freq}{season}")
         self.say(f"{facts['start']} to {facts['end']}, target {', '.join(panel.target_names)}{_covariates(panel)}")
         if facts["missing"]:
-            self.say(f"{facts['missing']:,} missing values: excluded from the loss, marked in the context")
+            from gatecast.base.text import plural  # loads NumPy, which --help does not need
+
+            self.say(f"{plural(facts['missing'], 'missing value')}: excluded from the loss, marked in the context")
         for one in panel.repairs[:MOST_REPAIRS]:
             self.say(f"  {repair_line(one)}")
         if len(panel.repairs) > MOST_REPAIRS:
@@ -119,6 +124,7 @@ class Console:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
         """Print aligned columns: the first ``left`` to the left, the others to the right."""
+        columns, rows = [*map(visible_cell, columns)], [[*map(visible_cell, row)] for row in rows]
         widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
         for row in [columns, *rows]:
             cells = [

@@ -121,12 +121,13 @@ def run_study(
     from gatecast.report import write_epidemic_report
 
     console.panel(cases.daily)
-    found = study(cases, population, config, stage=console.doing)
+    with folder.writing(command):  # before anything is printed, which may fail
+        found = study(cases, population, config, stage=console.doing)
+        for name, frame in found.frames().items():
+            folder.write_frame(f"{name}.csv", frame)
+        write_epidemic_report(folder.file("report.html"), found, words=in_shell)
+        paths = folder.close(command, found.record())
     print_study(found, console, folder.path / "forecast.csv")
-    for name, frame in found.frames().items():
-        folder.write_frame(f"{name}.csv", frame)
-    write_epidemic_report(folder.file("report.html"), found, words=in_shell)
-    paths = folder.close(command, found.record())
     console.files(paths)
     console.document(_document(found, command, paths))
 

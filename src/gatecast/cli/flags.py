@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
+from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import HORIZON, check_value
 from gatecast.data.schema import Schema
@@ -106,9 +107,9 @@ class ModelFlags:
             group=MODEL,
         ),
     ] = None
-    scaler: Annotated[str, Parameter(help="auto, standard, last, robust, mean_abs, log1p or none.", group=MODEL)] = (
-        "auto"
-    )
+    scaler: Annotated[
+        str, Parameter(help="auto, standard, last, shift, robust, mean_abs, log1p, none.", group=MODEL)
+    ] = "auto"
     members: Annotated[
         int, Parameter(help="Networks with different seeds, whose quantiles are averaged.", group=MODEL)
     ] = 1
@@ -180,8 +181,20 @@ LSTMFlags: Any = Parameter(name="*")(
 
 
 def net_config(flags: Any) -> NetConfig:
-    """The NetConfig of ``--net.…``."""
-    return NetConfig(**vars(flags))
+    """The NetConfig of ``--net.…``.
+
+    Raises:
+        SettingError: an option is out of its bounds, or is about segments where a row is one step.
+    """
+    config = NetConfig(**vars(flags))
+    kind = Arg("kind", config.kind, of="NetConfig")
+    for name in ("segment", "embedding"):
+        value = getattr(config, name)
+        if value is not None and config.kind not in ("auto", "segment"):
+            option = Arg(name, value, of="NetConfig")
+            remedy = "leave " + Arg(name, of="NetConfig") + " out, or take " + Arg("kind", "segment", of="NetConfig")
+            raise SettingError(option + " is about segments, and " + kind + " has none", remedy)
+    return config
 
 
 def fit_config(flags: Any, *, progress: bool | None) -> FitConfig:

@@ -95,8 +95,15 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
     panel, task = prepared(panel, task)
     check_space(folder, panel, task)
     console.panel(panel)
-    with folder.kept_on_failure(command):
-        outcome = run_forecast(panel, task, console, lambda tested: folder.write_frame("backtest.csv", tested.frame))
+    with folder.writing(command):  # before anything is printed, which may fail
+        outcome = run_forecast(
+            panel,
+            task,
+            console,
+            tested=lambda past: folder.write_frame("backtest.csv", past.frame),
+            fitted=lambda model: _save(model, task, folder),
+        )
+        paths = _write(outcome, folder, command)
     console.say()
     for note in outcome.notes:
         console.say(note)
@@ -106,13 +113,22 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.paragraph(outcome.verdict.text)
     console.say()
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
-    paths = _write(outcome, task, folder, command, console)
+    if "model.gatecast" not in folder.written:
+        console.say(
+            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."
+        )
     console.files(paths)
     console.document(_document(outcome, command, paths))
     return outcome
 
 
-def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: Console) -> list[str]:
+def _save(model: Any, task: Task, folder: Folder) -> None:
+    """Write the model file, where the model has one."""
+    if model.savable:
+        model.save(folder.file("model.gatecast"), history=task.history)
+
+
+def _write(outcome: Outcome, folder: Folder, command: str) -> list[str]:
     from gatecast.report import write_report
 
     record = {"command": command, **outcome.record()}
@@ -126,13 +142,6 @@ def _write(outcome: Outcome, task: Task, folder: Folder, command: str, console: 
         training=history if isinstance(history, list) else None,
         run=record,
     )
-    save = getattr(outcome.forecaster, "save", None)
-    if save is not None:
-        save(folder.file("model.gatecast"), history=task.history)
-    else:
-        console.say(
-            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."
-        )
     return folder.close(command, record)
 
 

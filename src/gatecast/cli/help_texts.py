@@ -104,6 +104,18 @@ For example
     gatecast demo --dataset air_passengers --horizon 12
 """
 
+BUILD_KERNELS = """Compile the CPU kernels of the LSTM, where the installation had no compiler or no PyTorch.
+
+Needs a C++ compiler (c++, g++, clang++, or the one that CXX names) and about a minute. The library is written into the
+installed package, or into $XDG_CACHE_HOME/gatecast (~/.cache/gatecast) if the package is read-only; nothing else is
+written. Kernels that are there already are left as they are.
+
+For example
+
+    gatecast build-kernels
+    CXX=clang++ gatecast build-kernels --force
+"""
+
 COMMANDS = {
     "forecast": FORECAST,
     "backtest": BACKTEST,
@@ -113,4 +125,5 @@ COMMANDS = {
     "explain-training": EXPLAIN_TRAINING,
     "epidemic": EPIDEMIC,
     "demo": DEMO,
+    "build-kernels": BUILD_KERNELS,
 }

@@ -56,10 +56,10 @@ def predict(
     later = source(future) if future is not None else None
     forecast = forecaster.predict(horizon, panel=panel, levels=checked_levels(levels), future=later)
     panel = forecast.panel  # with the rows that the model keeps, where the file continues them
+    paths = _write(forecast, folder, str(model)) if folder is not None else []
     console.panel(panel)
     console.say()
     console.forecast(forecast, folder.path / "forecast.csv" if folder is not None else None)
-    paths = _write(forecast, folder, str(model)) if folder is not None else []
     if paths:
         console.files(paths)
     facts = {"command": "predict", "data": summary(panel), "model": forecast.model}
@@ -80,6 +80,7 @@ def _write(forecast: Forecast, folder: Folder, model: str) -> list[str]:
     from gatecast.report import write_report
 
     record = {"command": "predict", "model": model, "horizon": forecast.horizon, "levels": list(forecast.levels)}
-    folder.write_frame("forecast.csv", output_frame(forecast))
-    write_report(folder.file("report.html"), panel=forecast.panel, forecast=forecast, run=record)
-    return folder.close("predict", record)
+    with folder.writing("predict"):
+        folder.write_frame("forecast.csv", output_frame(forecast))
+        write_report(folder.file("report.html"), panel=forecast.panel, forecast=forecast, run=record)
+        return folder.close("predict", record)

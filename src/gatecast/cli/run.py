@@ -84,38 +84,46 @@ class Outcome:
             "horizon": self.forecast.horizon,
             "levels": list(self.forecast.levels),
             **{f"{name}_seconds": round(value, 2) for name, value in self.seconds.items()},
+            "notes": [*self.notes, *self.forecast.notes],
         }
 
 
 def run_forecast(
-    panel: Panel, task: Task, console: Console, keep: Callable[[Backtest], object] | None = None
+    panel: Panel,
+    task: Task,
+    console: Console,
+    *,
+    tested: Callable[[Backtest], object],
+    fitted: Callable[[Forecaster], object],
 ) -> Outcome:
     """Backtest, judge, fit on all data and forecast.
 
     Args:
         panel, task, console: as :func:`gatecast.cli.checks.prepared` gives them.
-        keep: called with the backtest as soon as it is there, so that a later failure does not lose it.
+        tested, fitted: called with the backtest and with the fitted model as soon as they are there, so that a later
+            failure does not lose them.
     """
     name = models.check_name(task.flags.model)
     clock = time.perf_counter()
-    tested, notes = None, []
+    past, notes = None, []
     if task.windows:
         try:
-            tested = compare(panel, task, console, name)
+            past = compare(panel, task, console, name)
         except DataError as error:
             notes.append(f"No backtest: {in_shell(error)}")
-    if tested is not None and keep is not None:
-        keep(tested)
-    if tested is None and name in models.CHOSEN_BY_BACKTEST:
+    if past is not None:
+        tested(past)
+    if past is None and name in models.CHOSEN_BY_BACKTEST:
         raise SettingError(Arg("model", name) + " chooses by a backtest, and none could be run", " ".join(notes))
-    verdict = tested.verdict(models.candidate(tested, name)) if tested else None
+    verdict = past.verdict(models.candidate(past, name)) if past else None
     middle = time.perf_counter()
-    forecaster = _chosen(name, tested, verdict, task, console)
+    forecaster = _chosen(name, past, verdict, task, console)
     with console.doing(f"Fitting {forecaster.name} on all data"):
         forecaster = forecaster.fit(panel)
+        fitted(forecaster)
         forecast = forecaster.predict(task.horizon, levels=task.levels)
     seconds = {"backtest": middle - clock, "fit_and_forecast": time.perf_counter() - middle}
-    return Outcome(panel, forecast, forecaster, tested, verdict, notes, seconds)
+    return Outcome(panel, forecast, forecaster, past, verdict, notes, seconds)
 
 
 def compare(panel: Panel, task: Task, console: Console, name: str) -> Backtest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import fields
@@ -14,19 +15,26 @@ from gatecast.base.findings import UNSET, Arg, Call, Finding, InPython, Part, Wo
 _GROUPS = {"NetConfig": "net.", "FitConfig": "fit."}
 _OTHERS = (  # options declared by the commands themselves
     "cumulative",
+    "folds",
     "future",
     "history",
     "horizon",
     "levels",
+    "minutes",
     "models",
     "out",
     "population",
     "refit",
     "scenario",
     "step",
+    "storage",
+    "test",
     "transmission",
+    "trials",
     "windows",
 )
+_YES_NO = ("cumulative",)  # options whose values are the words yes and no
+_CONTROL = r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _CALLS: dict[str, Callable[..., str]] = {
     "Naive": lambda: "--model naive",
     "SeasonalNaive": lambda: "--model seasonal-naive",
@@ -49,6 +57,16 @@ def in_shell(words: Words | Finding | Exception) -> str:
     return render(str(words) if isinstance(words, Exception) else words, _speak)
 
 
+def visible(text: str) -> str:
+    """The text with control characters (terminal escapes, direction of writing) as ``\\x1b``; lines stay."""
+    return re.sub(_CONTROL, lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def visible_cell(text: str) -> str:
+    """A cell of a table: line breaks of a name are shown too."""
+    return visible(text).replace("\n", "\\n")
+
+
 def _speak(part: Part) -> str:
     if isinstance(part, InPython):
         return ""
@@ -63,6 +81,8 @@ def _option(arg: Arg) -> str:
     if arg.of not in _GROUPS and arg.name not in _options():
         return str(arg)
     group, name = _GROUPS.get(arg.of, ""), arg.name.replace("_", "-")
+    if arg.name in _YES_NO and isinstance(arg.value, bool):
+        return f"--{name} {'yes' if arg.value else 'no'}"
     if arg.value is UNSET or arg.value is True:
         return f"--{group}{name}"
     if arg.value is False:

@@ -71,8 +71,10 @@ def tune(
 ) -> None:
     """Search for settings on the past of a file, test the best on held-out rows and fit it."""
     from gatecast.base.errors import require
+    from gatecast.tuning.run import check_size
 
     console = Console(output)
+    check_size(trials=trials, minutes=minutes, folds=folds, test=test)
     if check_model(lstm.model) != "lstm":
         raise SettingError("tune searches the settings of the LSTM", f"leave --model {lstm.model.model} out")
     require("optuna", extra="tune", purpose="gatecast tune")
@@ -108,8 +110,8 @@ def tune(
     except KeyboardInterrupt:
         print(f"\n{storage} holds the trials so far: run the same command again to resume", file=sys.stderr)
         raise
-    _say(found, console)
     paths = _write(found, folder)
+    _say(found, console)
     console.files(paths)
     facts = {"command": "tune", "data": summary(panel), **found.to_dict()}
     console.document({**facts, "model": found.model.describe(), "storage": str(storage), "files": paths})
@@ -149,8 +151,10 @@ def _short(value: object) -> str:
 def _write(found: Tuning, folder: Folder) -> list[str]:
     from gatecast.report import write_tuning
 
-    folder.write_text("best.toml", found.to_toml())
-    folder.write_frame("trials.csv", found.to_frame())
-    write_tuning(folder.file("tuning.html"), found)
-    found.model.save(folder.file("model.gatecast"))
-    return folder.close("tune", {"horizon": found.folds.horizon, "settings": found.settings, "seconds": found.seconds})
+    run = {"horizon": found.folds.horizon, "settings": found.settings, "seconds": found.seconds}
+    with folder.writing("tune"):
+        found.model.save(folder.file("model.gatecast"))
+        folder.write_text("best.toml", found.to_toml())
+        folder.write_frame("trials.csv", found.to_frame())
+        write_tuning(folder.file("tuning.html"), found)
+        return folder.close("tune", run)

@@ -11,13 +11,15 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gatecast.base.errors import UnknownNameError
-from gatecast.base.findings import Finding
-from gatecast.base.text import nearest, shorten
+from gatecast.base.errors import DataError, SettingError, UnknownNameError
+from gatecast.base.findings import Arg, Call, Finding
+from gatecast.base.options import Bounds, check_value
+from gatecast.base.text import nearest, plural, shorten
 from gatecast.data import frames
 from gatecast.data.frequency import Frequency
 from gatecast.data.schema import Schema
@@ -196,12 +198,13 @@ class Panel:
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         return ((str(self.ids[i]), self.series(i)) for i in range(len(self)))
 
-    def select(self, ids: Sequence[str]) -> Panel:
-        """The panel with these series only, in this order (views).
+    def select(self, ids: str | Sequence[str]) -> Panel:
+        """The panel with these series (or this one) only, in this order (views).
 
         Raises:
             UnknownNameError: naming the nearest series.
         """
+        ids = [ids] if isinstance(ids, str) else ids
         rows = {name: row for row, name in enumerate(self.ids)}
         missing = [name for name in ids if name not in rows]
         if missing:
@@ -220,9 +223,18 @@ class Panel:
         """The panel as it was ``steps`` rows ago (a view): targets after that origin are hidden, known covariates stay.
 
         Series that would become empty are left out.
+
+        Raises:
+            SettingError: negative steps.
+            DataError: no series has that many rows.
         """
+        check_value(Arg("steps"), steps, "int", Bounds(least=0))
         moved = replace(self, end=np.maximum(self.end - steps, self.begin))
         alive = np.flatnonzero(moved.end > moved.begin)
+        if not len(alive) and len(self):
+            longest = int(self.lengths.max())
+            problem = f"to cut {steps} rows leaves nothing: the longest series has {plural(longest, 'row')}"
+            raise DataError(problem, f"cut at most {longest - 1}", place=self.source)
         return moved if len(alive) == len(self) else moved.take(alive)
 
     def actual(self, horizon: int) -> np.ndarray:
@@ -289,3 +301,16 @@ def _smallest(values: np.ndarray) -> np.ndarray:
         narrow = wide.astype(np.float32)
     lost = (np.isinf(narrow) & np.isfinite(wide)) | ((np.abs(narrow) < np.finfo(np.float32).tiny) & (wide != 0))
     return wide if lost.any() else narrow
+
+
+def require_panel(given: Any, name: str = "panel") -> None:
+    """Check that an argument is a panel, not the file or frame it could be read from.
+
+    Raises:
+        SettingError: ``panel must be a Panel, got a DataFrame; read it first: gatecast.read_panel(…)``.
+    """
+    if isinstance(given, Panel):
+        return
+    file = isinstance(given, str | Path)
+    problem = Arg(name) + f" must be a Panel, got {repr(str(given)) if file else f'a {type(given).__name__}'}"
+    raise SettingError(problem, "read it first: " + Call("gatecast.read_panel", str(given) if file else ...))

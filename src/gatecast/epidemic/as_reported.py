@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from gatecast.base.errors import SettingError
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.epidemic.counts import daily_counts
 from gatecast.evaluation.forecast import Forecast
 from gatecast.forecasters.base import Forecaster
@@ -53,6 +53,7 @@ class AsReported(Forecaster):
         self.name = name or model.name
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         self.model_ = self.model.clone().fit(self._repaired(panel))
         self.panel_ = panel
         return self

@@ -14,14 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from gatecast.base.errors import SettingError
+from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg, Finding
-from gatecast.base.text import plural, shorten, time_text
+from gatecast.base.text import percent, plural, shorten, time_text
 from gatecast.data.panel import Panel
 
 _SILENT = 13  # zeros in a row that may be missing reports; a longer run ends the epidemic or the reporting
 _LEVEL = 10.0  # counts per day from which a zero is unlikely to be chance (Poisson: 1 in 20,000)
 _BACKLOG = 3.0  # multiple of the expected count
+_FALLS = 0.25  # share of the changes that may be falls in a cumulative column, by withdrawn cases
 _BACK = 28  # days over which a backlog is spread
 _ANEW = 0.1  # share of the total before, from which on a fall is no correction
 _LEAST_TOTAL = 20.0  # cases of a total whose fall is noticed
@@ -71,6 +72,9 @@ def daily_counts(panel: Panel, *, cumulative: bool | str | Collection[str] = "au
             ends near its largest value is, also where it begins anew; short series follow the others.
         repair: repair withdrawn cases, days without reports and backlogs; False only takes differences.
 
+    Raises:
+        DataError: a column read as cumulative keeps falling.
+
     Returns:
         A panel of the same rows. The first day of a cumulative column is missing, unless it is 0.
 
@@ -88,6 +92,8 @@ def daily_counts(panel: Panel, *, cumulative: bool | str | Collection[str] = "au
     repairs: list[Finding] = []
     for column, name in enumerate(panel.target_names):
         sums = cumulative_series(panel, cumulative, column)
+        if sums.any():
+            _require_rising(panel, column, sums)
         repairs += _read_as(panel, name, sums, found_out=cumulative == "auto")
         for index in range(len(panel)):
             found = _Found({}, {})
@@ -115,6 +121,28 @@ def cumulative_series(panel: Panel, cumulative: bool | str | Collection[str] = "
     decided = [vote for vote, _ in votes if vote is not None]
     most = bool(decided) and sum(decided) > len(decided) / 2
     return np.array([vote if vote is not None and moves >= _GROWTH else most for vote, moves in votes], dtype=bool)
+
+
+def _require_rising(panel: Panel, column: int, sums: np.ndarray) -> None:
+    """Refuse a column that keeps falling, as new counts do and a cumulative column does not."""
+    shares = [_falling(panel.series(index)[:, column]) for index in np.flatnonzero(sums).tolist()]
+    seen = [share for share in shares if share is not None]
+    if not seen or np.median(seen) <= _FALLS:
+        return
+    name = panel.target_names[column]
+    raise DataError(
+        f"{name} falls at {percent(float(np.median(seen)))} of its changes, and a count of all cases so far does not "
+        "fall",
+        "read it as new cases: leave out " + Arg("cumulative", True) + ", or give " + Arg("cumulative", False),
+        place=panel.source,
+    )
+
+
+def _falling(values: np.ndarray) -> float | None:
+    """Share of the changes of a series that are falls; None where it changes too rarely to tell."""
+    steps = np.diff(values[np.isfinite(values)].astype(np.float64))
+    moves = steps[steps != 0]
+    return float((moves < 0).mean()) if len(moves) >= 10 else None
 
 
 def _rises(values: np.ndarray) -> tuple[bool | None, int]:

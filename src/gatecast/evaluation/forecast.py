@@ -12,6 +12,7 @@ import numpy as np
 from gatecast.base.errors import SettingError, UnknownNameError
 from gatecast.base.findings import Arg
 from gatecast.base.options import is_number
+from gatecast.base.text import plural
 from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def level_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted(tails | {0.5} | {round(1 - tail, 6) for tail in tails}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
     """A forecast of every series of a panel from its origin.
 
@@ -86,6 +87,13 @@ class Forecast:
     quantiles: np.ndarray = field(default_factory=lambda: np.empty(0))
     samples: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        series = plural(len(self.mean), "series", "series")
+        targets = f" × {self.panel.targets} targets" if self.panel.targets > 1 else ""
+        levels = f", levels {', '.join(map(str, self.levels))}" if self.levels else ""
+        notes = f", {plural(len(self.notes), 'note')}" if self.notes else ""
+        return f"Forecast({self.model}, {series} × {plural(self.horizon, 'step')}{targets}{levels}{notes})"
 
     @property
     def horizon(self) -> int:

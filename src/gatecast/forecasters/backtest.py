@@ -14,9 +14,9 @@ from gatecast.base.findings import Arg
 from gatecast.base.options import HORIZON, WINDOWS, check_value
 from gatecast.base.text import plural, shorten
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, checked_levels
-from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.base import Forecaster, require_forecasters
 from gatecast.forecasters.parallel import Workers, check_workers, run_jobs
 from gatecast.forecasters.progress import progress_bar
 from gatecast.forecasters.seasons import season_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _KEYS = ("series", "cutoff", "step")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
     """Forecasts of the past with the actual values. Made by :func:`backtest`.
 
@@ -64,6 +64,13 @@ class Backtest:
     left_out: list[str]
     notes: list[str]
     scales: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        origins, series, horizon, targets = self.shape
+        size = [plural(origins, "origin"), plural(series, "series", "series"), plural(horizon, "step")]
+        failed = f", failed: {', '.join(self.failed)}" if self.failed else ""
+        many = f" × {targets} targets" if targets > 1 else ""
+        return f"Backtest({', '.join(self.models)}: {' × '.join(size)}{many}{failed})"
 
     def to_frame(self) -> pd.DataFrame:
         """The long frame (a copy)."""
@@ -213,6 +220,8 @@ def backtest(
         SettingError: for arguments that do not fit.
     """
     step = horizon if step is None else step
+    require_forecasters("models", models)
+    require_panel(panel)
     _check(models, horizon, windows, step)
     levels = checked_levels(levels)
     check_workers(workers)

@@ -6,15 +6,19 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from gatecast.base.errors import ForecastError, NotFittedError, SettingError
-from gatecast.base.findings import Arg, Call
+from gatecast.base.errors import ForecastError, ModelFileError, NotFittedError, SettingError
+from gatecast.base.findings import Arg, Call, InPython
 from gatecast.base.options import HORIZON, Bounds, call_text, check_value
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import DEFAULT_LEVELS, Forecast, level_quantiles
+from gatecast.forecasters.floor import Floor, bounded, floor_of
+from gatecast.forecasters.sanity import far_outside
 
 AT_LEAST_1 = Bounds(least=1)
 SAMPLES = Bounds(least=1, limit=1_000_000)
@@ -92,6 +96,8 @@ class Forecaster(ABC):
 
             panel = add_future(panel, future, horizon=steps)
         forecast = self._forecast(panel, horizon, levels, samples)
+        forecast = replace(forecast, notes=(*far_outside(forecast), *forecast.notes))
+        forecast = bounded(forecast, self._lower_bounds(panel))
         _require_finite(forecast)
         return forecast
 
@@ -106,6 +112,10 @@ class Forecaster(ABC):
         horizon = own if horizon is None else horizon
         if horizon is None:
             raise SettingError(f"{self.name} has no horizon", "give one, e.g. " + Arg("horizon", 14))
+        if isinstance(horizon, Panel | str | Path) or hasattr(horizon, "columns"):
+            kind = repr(horizon) if isinstance(horizon, str | Path) else f"a {type(horizon).__name__}"
+            problem = "the first argument of predict is " + Arg("horizon") + f", a whole number, got {kind}"
+            raise SettingError(problem, "give the data to forecast as a Panel: " + Arg("panel", ...))
         check_value(Arg("horizon"), horizon, "int", HORIZON)
         if self._fixed_horizon and own is not None and horizon > own:
             raise SettingError(
@@ -121,6 +131,7 @@ class Forecaster(ABC):
     def _panel(self, panel: Panel | None) -> Panel:
         """The panel to forecast, as the fitted model expects it."""
         if panel is not None:
+            require_panel(panel)
             return self._adapted(panel)
         own = self._own_panel()
         if own is None:
@@ -138,6 +149,24 @@ class Forecaster(ABC):
     def _covariate_steps(self) -> int:
         """Steps ahead over which the model reads known covariates; 0: it reads none."""
         return 0
+
+    def _lower_bounds(self, panel: Panel) -> Floor:
+        """Lower bound of the forecast of each target: 0 where no value up to the origin is negative."""
+        return floor_of(panel)
+
+    # ── the model file ────────────────────────────────────────────────────────────────────────────────────────────
+    savable = False
+
+    def save(self, path: str | Path, *, history: bool = True) -> Path:
+        """Write the fitted model to one ``.gatecast`` file; only an :class:`LSTMForecaster` can (``savable``).
+
+        Raises:
+            ModelFileError: the model has no file.
+        """
+        raise ModelFileError(
+            f"{self.name} cannot be saved: only a single LSTM has a file",
+            InPython("save an LSTMForecaster, or ") + "fit it anew on the data where it is needed",
+        )
 
     # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────
     def clone(self) -> Self:
@@ -200,3 +229,30 @@ def _require_dates(panel: Panel, horizon: int) -> None:
             Arg("horizon", horizon) + " ends after the year 2262, the last that a time of nanoseconds holds",
             "take " + Arg("horizon", max(room, 1)) + " or less",
         )
+
+
+def require_forecasters(name: str, given: Any) -> None:
+    """Check that an argument is a list of forecasters.
+
+    Args:
+        name: of the argument.
+        given: what came.
+
+    Raises:
+        SettingError: a single forecaster, a class, or the name of one.
+    """
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        problem = Arg(name) + f" must be a list of forecasters, got {given!r}"
+        raise SettingError(problem, f"put it in a list: [{_as_object(given)}]")
+    for one in given:
+        if isinstance(one, type) or not (hasattr(one, "fit") and hasattr(one, "predict")):
+            problem = Arg(name) + f" must hold forecasters, got {'the class ' if isinstance(one, type) else ''}"
+            shown = one.__name__ if isinstance(one, type) else repr(one)
+            raise SettingError(problem + shown, f"give an object: {_as_object(one)}")
+
+
+def _as_object(given: Any) -> str:
+    """The call that may have been meant."""
+    if isinstance(given, Forecaster):
+        return repr(given)
+    return f"{given.__name__}()" if isinstance(given, type) else "Naive()"

@@ -24,7 +24,7 @@ from typing import Self
 import numpy as np
 
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.seasons import season_of
@@ -55,6 +55,7 @@ class LocalBaseline(Forecaster):
         self.name = name or type(self).__name__
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         self.panel_ = panel
         return self
 

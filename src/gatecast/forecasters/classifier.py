@@ -16,7 +16,8 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call
 from gatecast.base.named import from_text, to_text
-from gatecast.base.options import call_text
+from gatecast.base.options import call_text, require_configs
+from gatecast.base.suggest import suggests
 from gatecast.batches.sequences import LabelledSequences, one_window_each
 from gatecast.batches.windows import Standardizer
 from gatecast.forecasters.labels import as_array, classes_of, labels_of, sequences_of, split, weights_of
@@ -30,6 +31,7 @@ from gatecast.forecasters.learned import (
     versions,
 )
 from gatecast.forecasters.members import with_own_checkpoint
+from gatecast.forecasters.state_check import check_classifier, with_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.classifier import SequenceClassifier
 from gatecast.models.config import NetConfig
@@ -49,6 +51,7 @@ _FITTED = ("best_step_", "sequences_", "held_back_", "longest_", "fit_seconds_",
 _FORECAST_OPTIONS = ("kind", "segment", "embedding", "id_embedding", "base", "linear", "skip")
 
 
+@suggests(net=NetConfig, fit=FitConfig)
 class LSTMClassifier:
     """Classify sequences, with the interface of a scikit-learn estimator.
 
@@ -111,6 +114,7 @@ class LSTMClassifier:
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
+        require_configs(net=(self.net, NetConfig), fit=(self.fit_config, FitConfig))
         config = resolve_world(self._config())
         sequences = sequences_of(X)
         labels = labels_of(y, len(sequences))
@@ -305,6 +309,7 @@ class LSTMClassifier:
     @classmethod
     def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The fitted classifier that :meth:`to_state` described."""
+        check_classifier(facts, tensors)
         weight = facts["class_weight"]
         classifier = cls(
             net=NetConfig(**facts["net"]),
@@ -328,10 +333,9 @@ class LSTMClassifier:
             setattr(self, name, facts["fitted"][name])
         self.classes_ = as_array(facts["classes"])
         self.scales_ = Standardizer.from_state(tensors)
-        with drawing(0), injected():  # the weights drawn here are replaced
-            model = SequenceClassifier(self.n_features_in_, len(self.classes_), self._net(), self._loss())
-        model.load_state_dict(under("model", tensors))
-        self.model_ = model.eval()
+        sizes, config, loss = (self.n_features_in_, len(self.classes_)), self._net(), self._loss()
+        weights = under("model", tensors)
+        self.model_ = with_weights(lambda: SequenceClassifier(*sizes, config, loss), weights, "model")
 
 
 def _scaled(sequence: Float[np.ndarray, "time features"], scales: Standardizer) -> Float[np.ndarray, "time features"]:

@@ -12,10 +12,10 @@ import numpy as np
 from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.text import plural
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.backtest import Backtest, backtest
-from gatecast.forecasters.base import Forecaster
+from gatecast.forecasters.base import Forecaster, require_forecasters
 from gatecast.forecasters.baselines import Drift, Mean, Naive, SeasonalNaive
 from gatecast.forecasters.linear import LinearAR
 from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
@@ -45,6 +45,8 @@ class Ensemble(Forecaster):
     name: str = "Ensemble"
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
+        require_forecasters("members", self.members)
         if not self.members:
             raise SettingError("an ensemble needs at least one member", "e.g. Ensemble([Naive(), LinearAR(14)])")
         weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights, float)
@@ -166,6 +168,7 @@ class AutoSelect(Forecaster):
     name: str = "auto"
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         candidates = list(self.candidates) if self.candidates is not None else _candidates(panel, self.horizon)
         self.backtest_ = backtest(candidates, panel, self.horizon, windows=self.windows, progress=False)
         self.weights_ = best_of(self.backtest_, most=self.blend)

@@ -33,7 +33,7 @@ def sequences_of(X: Any, *, features: int | None = None) -> list[Table]:
         if X.ndim != 3:
             raise DataError(
                 f"X must be (sequences, time, features) or a list of (time, features) arrays, got the shape {X.shape}",
-                "add the axis of a single feature with X[..., None]" if X.ndim == 2 else "",
+                _missing_axis(X.shape, features),
             )
     if not len(X):
         raise DataError("X has no sequences")
@@ -47,6 +47,15 @@ def sequences_of(X: Any, *, features: int | None = None) -> list[Table]:
                 "give all sequences the same features",
             )
     return tables
+
+
+def _missing_axis(shape: tuple[int, ...], features: int | None) -> str:
+    """How to add the axis that lacks."""
+    if len(shape) != 2:
+        return ""
+    if features is not None and features > 1 and shape[1] == features:
+        return "for one sequence, add the axis of sequences with X[None]"
+    return "add the axis of a single feature with X[..., None]"
 
 
 def _table(one: Any, k: int) -> Table:

@@ -24,7 +24,7 @@ from gatecast.base.errors import DataError
 from gatecast.base.findings import Arg, Call
 from gatecast.base.options import Bounds, check_value
 from gatecast.data.blocks import blocks
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters.base import Forecaster
 
@@ -96,6 +96,7 @@ class LinearAR(Forecaster):
         self.clone()._prepare(panel)
 
     def fit(self, panel: Panel) -> Self:
+        require_panel(panel)
         cases = self._prepare(panel)
         train, check = _split(cases, self.horizon)
         seasons = [0, *([self.season_] if 1 < self.season_ < self.context_ else [])]

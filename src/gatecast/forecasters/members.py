@@ -14,6 +14,7 @@ from gatecast.batches.scalers import Scaler
 from gatecast.batches.windows import WindowOrigins, Windows
 from gatecast.data.panel import Panel
 from gatecast.forecasters.linear import LinearAR
+from gatecast.forecasters.state_check import with_weights
 from gatecast.forecasters.window_plan import steps_of
 from gatecast.models.config import NetConfig, Shapes
 from gatecast.models.model import ForecastModel
@@ -56,12 +57,17 @@ class Blueprint:
             model.set_linear(self.linear)
         return model
 
-    def load(self, weights: Mapping[str, Tensor]) -> ForecastModel:
-        """A network with these weights; PyTorch's generator stays as it is."""
-        with drawing(0):
-            model = self.build()
-        model.load_state_dict(weights)
-        return model.eval()
+    def load(self, weights: Mapping[str, Tensor], name: str) -> ForecastModel:
+        """A network with these weights; nothing is drawn.
+
+        Args:
+            weights: as its ``state_dict`` has them.
+            name: of the network, for messages.
+
+        Raises:
+            SettingError: they are those of another network.
+        """
+        return with_weights(self._built, weights, name)
 
 
 @dataclass(frozen=True)

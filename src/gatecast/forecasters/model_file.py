@@ -19,7 +19,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from gatecast.base.errors import ModelFileError
+from gatecast.base.fields import field
 from gatecast.base.files import whole
+from gatecast.base.options import Bounds
 from gatecast.base.version import VERSION
 from gatecast.forecasters.learned import State, plain
 
@@ -80,7 +82,7 @@ def _read(path: Path) -> dict[str, bytes]:
             if "manifest.json" not in names:
                 raise ModelFileError("a zip but not a gatecast model: it has no manifest.json", place=str(path))
             manifest = json.loads(file.read("manifest.json"))
-            if int(manifest.get("format", 0)) > FORMAT:
+            if field(manifest, "format", "int", Bounds(least=1)) > FORMAT:
                 raise ModelFileError(
                     f"format {manifest['format']}, written by gatecast {manifest.get('gatecast')}; this is gatecast "
                     f"{VERSION}, which reads up to format {FORMAT}",
@@ -97,7 +99,7 @@ def _read(path: Path) -> dict[str, bytes]:
         raise ModelFileError("there is no such model file", place=str(path)) from error
     except ModelFileError:
         raise
-    except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # zipfile raises a dozen kinds for damaged sizes, flags and names
         raise _unreadable(path, error) from error
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != known.get(name):

@@ -15,17 +15,19 @@ from torch import Tensor
 from gatecast.base.errors import ModelFileError, NotFittedError, SettingError
 from gatecast.base.findings import Arg, Call, Text
 from gatecast.base.named import from_text
-from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value
+from gatecast.base.options import CONTEXT, HORIZON, MEMBERS, SEED, Bounds, check_value, require_configs
+from gatecast.base.suggest import suggests
 from gatecast.batches.scalers import SCALERS, Log1p, Scaler
 from gatecast.batches.unit import from_unit, in_unit
 from gatecast.batches.windows import InputScales, Windows
 from gatecast.data.calendar import calendar_cycles
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.data.schema import Schema
 from gatecast.evaluation.forecast import Forecast, level_quantiles
 from gatecast.forecasters import kept_rows
 from gatecast.forecasters.base import Forecaster
 from gatecast.forecasters.constant_series import constant_values, notes_of, with_constants
+from gatecast.forecasters.floor import Floor, floor_of
 from gatecast.forecasters.learned import (
     State,
     fit_in_processes,
@@ -42,11 +44,14 @@ from gatecast.forecasters.learned import (
 from gatecast.forecasters.members import Blueprint, linear_weights, train_members
 from gatecast.forecasters.panel_check import adapt, positions, require_future
 from gatecast.forecasters.predictor import PROBABILITIES, Predictor, calibration_of
+from gatecast.forecasters.sanity import diverged, divergence_note
 from gatecast.forecasters.size_check import require_memory
+from gatecast.forecasters.state_check import check_calibration, check_forecaster, check_input_scales
 from gatecast.forecasters.target_checks import require_fit_for, require_nonnegative, require_rows
 from gatecast.forecasters.window_plan import WindowPlan
 from gatecast.models.calibration import Calibration
 from gatecast.models.config import NetConfig, Shapes
+from gatecast.models.model import ForecastModel
 from gatecast.nn.draws import drawing
 from gatecast.nn.heads import HEADS, Head, Point, head_of
 from gatecast.nn.losses import LOSSES, Loss
@@ -59,6 +64,7 @@ if TYPE_CHECKING:
     from gatecast.training.range_test import RateSearch
 
 
+@suggests(net=NetConfig, fit=FitConfig)
 class LSTMForecaster(Forecaster):
     """Forecast a panel with one LSTM network, trained over all its series.
 
@@ -73,7 +79,7 @@ class LSTMForecaster(Forecaster):
             is given.
         loss: what a point forecast minimises: ``"mse"``, ``"huber(delta=0.5)"`` and the other names of
             ``gatecast.nn.LOSSES``, or a :class:`gatecast.nn.losses.Loss`; None: what the head itself has.
-        scaler: ``"standard"``, ``"last"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
+        scaler: ``"standard"``, ``"last"``, ``"shift"``, ``"robust"``, ``"mean_abs"``, ``"log1p"``, ``"none"``, a
             :class:`gatecast.batches.scalers.Scaler`; ``"auto"``: ``"mean_abs"`` where head or loss is of counts or
             amounts (negative binomial, Poisson, Tweedie), else ``"standard"``.
         fit: settings of training.
@@ -98,6 +104,7 @@ class LSTMForecaster(Forecaster):
     kept_: Panel | None  # of a loaded forecaster: the last rows of each series
     _set_last = "models_"
     _fixed_horizon = True
+    savable = True
 
     def __init__(
         self,
@@ -142,8 +149,8 @@ class LSTMForecaster(Forecaster):
             TrainingError: the loss is not finite.
         """
         clock = time.perf_counter()
-        config = resolve_world(self.fit_config or FitConfig())
         self._check(panel)
+        config = resolve_world(self.fit_config or FitConfig())
         if needs_launch(config):
             self._set_learned(*fit_in_processes(self, config, panel))
         else:
@@ -205,7 +212,12 @@ class LSTMForecaster(Forecaster):
         self.floor_ = self._floor(panel)
         self.history_, self.best_steps_, self.windows_ = trained.history, best, plan.training.total
         self.least_rows_ = int(plan.training.first.min())
+        self.diverged_ = diverged(self._untrained(blueprint), models, windows, plan.training)
         self.calibration_, self.models_ = calibration, models
+
+    def _untrained(self, blueprint: Blueprint) -> ForecastModel:
+        with drawing(self.seed):
+            return blueprint.build()
 
     def _plan(self, panel: Panel, config: FitConfig) -> tuple[WindowPlan, Windows]:
         """The windows of a panel and their use."""
@@ -240,6 +252,8 @@ class LSTMForecaster(Forecaster):
 
     def _check(self, panel: Panel) -> None:
         """Validate the arguments, and the panel against them."""
+        require_panel(panel)
+        require_configs(net=(self.net, NetConfig), fit=(self.fit_config, FitConfig))
         for name, (kind, bounds) in _ARGUMENTS.items():
             value = getattr(self, name)
             if value is not None:
@@ -283,7 +297,7 @@ class LSTMForecaster(Forecaster):
     def _scaler(self) -> Scaler:
         if self.scaler == "auto":
             return SCALERS["mean_abs" if self._head().positive else "standard"]()
-        return from_text("scaler", self.scaler, SCALERS)
+        return from_text("scaler", self.scaler, SCALERS, choices=("auto", *SCALERS))
 
     def _cycles(self, panel: Panel) -> tuple[str, ...]:
         """Cycles of the calendar that the panel holds twice; empty without calendar features."""
@@ -291,13 +305,14 @@ class LSTMForecaster(Forecaster):
             return ()
         return calendar_cycles(panel.freq, panel.starts.min(), int((panel.clock + panel.lengths).max()))
 
-    def _floor(self, panel: Panel) -> tuple[float | None, ...]:
+    def _floor(self, panel: Panel) -> Floor:
         """Lower bound of each target, or None."""
-        bounded = self.nonnegative
-        if bounded is None:
-            rows = [np.fmin.reduce(values, axis=0) for _, values in panel if len(values)]  # NaN where all are missing
-            return tuple(None if low < 0 else 0.0 for low in np.fmin.reduce(rows, axis=0))
-        return (0.0 if bounded else None,) * panel.targets
+        if self.nonnegative is None:
+            return floor_of(panel)
+        return (0.0 if self.nonnegative else None,) * panel.targets
+
+    def _lower_bounds(self, panel: Panel) -> Floor:
+        return self.floor_
 
     # ── forecasting ───────────────────────────────────────────────────────────────────────────────────────────────
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
@@ -308,7 +323,7 @@ class LSTMForecaster(Forecaster):
         windows = Windows(
             scaled, self.shapes_.context, self.horizon, scales=self.scales_, cycles=self.cycles_, origin_only=True
         )
-        predictor = Predictor(self.models_, self.calibration_, self.floor_, self.seed)
+        predictor = Predictor(self.models_, self.calibration_, self.seed)
         quantiles, paths, unobserved = predictor.at_origin(windows, probabilities, samples, places)
         quantiles = from_unit(quantiles[:, :horizon], exponents[:, None, :, None])
         paths = from_unit(paths[:, :, :horizon], exponents[:, None, None]) if samples else paths
@@ -321,7 +336,11 @@ class LSTMForecaster(Forecaster):
             probabilities=probabilities,
             quantiles=quantiles,
             samples=with_constants(paths, constant[:, None, None]) if samples else None,
-            notes=(*self._notes(panel), *notes_of(panel, constant, unobserved, self.shapes_.context)),
+            notes=(
+                *divergence_note(self.diverged_),
+                *self._notes(panel),
+                *notes_of(panel, constant, unobserved, self.shapes_.context),
+            ),
         )
 
     def _adapted(self, panel: Panel) -> Panel:
@@ -424,8 +443,7 @@ class LSTMForecaster(Forecaster):
     @classmethod
     def from_state(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:
         """The fitted forecaster that :meth:`to_state` described."""
-        if facts["settings"]["members"] < 1:
-            raise ValueError("a model without a network")
+        check_forecaster(facts, tensors)
         forecaster = cls(
             **facts["settings"],
             context=facts["shapes"]["context"],
@@ -434,6 +452,8 @@ class LSTMForecaster(Forecaster):
             scaler=named_from(facts["scaler"], SCALERS),
             fit=portable_from(facts["fit"]),
         )
+        if facts["shapes"]["outputs"] != forecaster._head().outputs:
+            raise SettingError(f"shapes.outputs must be {forecaster._head().outputs}, that of the head")
         forecaster._set_learned(facts, tensors)
         kept = facts.get("kept")  # files of earlier versions keep no rows
         forecaster.kept_ = kept_rows.from_state(kept, under("kept", tensors), forecaster.schema_) if kept else None
@@ -453,6 +473,7 @@ class LSTMForecaster(Forecaster):
             "windows": self.windows_,
             "least_rows": self.least_rows_,
             "fit_seconds": self.fit_seconds_,
+            "diverged": self.diverged_,
         }
         tensors = prefixed("scales", self.scales_.to_state()) | prefixed("calibration", self.calibration_.to_state())
         for member, model in enumerate(self.models_):
@@ -465,15 +486,19 @@ class LSTMForecaster(Forecaster):
         self.schema_, self.ids_ = Schema.from_dict(facts["schema"]), tuple(facts["ids"])
         self.cycles_, self.floor_ = tuple(facts["cycles"]), tuple(facts["floor"])
         self.scales_ = InputScales.from_state(under("scales", tensors))
-        windows = facts["calibration"]["windows"]
-        self.calibration_ = Calibration.from_state(PROBABILITIES, under("calibration", tensors), windows)
+        windows, calibration = facts["calibration"]["windows"], under("calibration", tensors)
+        check_input_scales(under("scales", tensors), self.schema_)
+        check_calibration(calibration, self.shapes_.horizon, self.shapes_.targets, len(PROBABILITIES))
+        self.calibration_ = Calibration.from_state(PROBABILITIES, calibration, windows)
         self.history_, self.best_steps_ = facts["history"], facts["best_steps"]
+        self.diverged_ = facts.get("diverged")  # absent in files of version 0.1
         self.windows_, self.fit_seconds_ = facts["windows"], facts["fit_seconds"]
         short = self.shapes_.flags  # a file of an earlier version: training may have seen short series
         self.least_rows_ = int(facts.get("least_rows", 1 if short else self.shapes_.context))
         weight = (self.fit_config or FitConfig()).loss_weight
         blueprint = Blueprint(self.shapes_, self._net(), self._scaler(), self._head(), weight)
-        self.models_ = [blueprint.load(under(f"member{member}", tensors)) for member in range(self.members)]
+        names = [f"member{member}" for member in range(self.members)]
+        self.models_ = [blueprint.load(under(name, tensors), name) for name in names]
 
 
 _IN_THE_FILE = ("horizon", "season", "calibrate", "members", "calendar", "nonnegative", "seed", "name")

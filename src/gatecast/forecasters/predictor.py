@@ -25,18 +25,16 @@ Table = Float[Tensor, "batch horizon targets p"]
 
 @dataclass(frozen=True)
 class Predictor:
-    """Trained networks of the same shape, their calibration, and the lower bound of each target.
+    """Trained networks of the same shape, and their calibration.
 
     Args:
         models: one network a member.
         calibration: of the scaled quantile table.
-        floor: lower bound of each target in the unit of the data; None for no bound.
         seed: of the trajectories of a recursive network.
     """
 
     models: list[ForecastModel]
     calibration: Calibration
-    floor: tuple[float | None, ...]
     seed: int
 
     def __call__(
@@ -100,13 +98,10 @@ class Predictor:
         return torch.cat(parts, 1)
 
     def _unit(self, values: Tensor, location: Tensor, scale: Tensor) -> Tensor:
-        """Scaled values in the unit of the data, clipped at the lower bound; counts are rounded."""
+        """Scaled values in the unit of the data; counts are rounded."""
         values = self.models[0].to_unit(values, location, scale)
         if self.models[0].head.counts:  # levels, members and calibration have interpolated between counts
             values = values.round() + 0.0  # -0 becomes 0
-        for target, low in enumerate(self.floor):
-            if low is not None:
-                values[:, :, target].clamp_(min=low)
         return values
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
-from gatecast.base.errors import ModelFileError
+from gatecast.base.errors import GatecastError, ModelFileError, SettingError
+from gatecast.base.fields import field, shown
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.model_file import read
 from gatecast.forecasters.neural import LSTMForecaster
@@ -23,9 +22,13 @@ def load(path: str | Path) -> Any:
     """
     try:
         facts, tensors = read(Path(path))
-        return KINDS[facts["kind"]].from_state(facts, tensors)
+        kind = field(facts, "kind", "str")
+        if kind not in KINDS:
+            raise SettingError(f"kind must be one of {', '.join(KINDS)}, got {shown(kind)}")
+        return KINDS[kind].from_state(facts, tensors)
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, SafetensorError) as error:
-        problem = f"the model's parts do not fit together ({error})"
+    except Exception as error:  # a file with right checksums and wrong parts may fail anywhere while it is put together
+        said = str(error) if isinstance(error, GatecastError) else f"{type(error).__name__}: {error}"
+        problem = f"the model's parts do not fit together ({said[:300]})"
         raise ModelFileError(problem, "save the model again", place=str(path)) from error

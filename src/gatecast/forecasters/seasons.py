@@ -9,7 +9,7 @@ from typing import Any
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value, is_number
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 
 _AT_LEAST_1 = Bounds(least=1)
 
@@ -20,6 +20,7 @@ def season_of(season: Any, panel: Panel) -> int:
     Raises:
         SettingError: not a whole number of at least 1.
     """
+    require_panel(panel)
     return panel.season if season is None else _checked(season)
 
 

@@ -90,7 +90,7 @@ class _Statistical(Forecaster):
         return max(200, 20 * season)
 
     def _forecast(self, panel: Panel, horizon: int, levels: Sequence[float], samples: int | None) -> Forecast:
-        fallback = SeasonalNaive(self.season_).fit(panel).predict(horizon, levels=[80])
+        fallback = SeasonalNaive(self.season_).fit(panel)._forecast(panel, horizon, [80], None)  # bounds as they are
         mean, sd = fallback.mean.copy(), _normal_sd(*fallback.interval(80))
         places, notes = self._fit_all(panel, horizon, mean, sd)
         notes += [

@@ -8,6 +8,7 @@ from typing import Any
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import UNSET, Arg
 from gatecast.base.options import Float, Int, OneOf, check_options, option
+from gatecast.base.suggest import suggests
 
 KINDS = ("auto", "segment", "direct", "seq2seq", "recursive")
 BASES = ("auto", "mixture", "last", "season", "none")
@@ -32,6 +33,7 @@ def _net(name: str, value: Any = UNSET) -> Arg:
     return Arg(name, value, of="NetConfig")
 
 
+@suggests()
 @dataclass(frozen=True)
 class NetConfig:
     """Shape of the LSTM network; every default can be left alone.

@@ -74,7 +74,7 @@ class DirectForecaster(nn.Module):
         self.skip = nn.Linear(shapes.context, shapes.horizon, bias=False) if config.skip else None
         if self.skip is not None:
             nn.init.zeros_(self.skip.weight)
-        self.register_buffer("initial", torch.tensor(initial), persistent=False)
+        self.register_buffer("initial", torch.tensor(initial, device="cpu"), persistent=False)  # in no file
         self.build()
 
     def build(self) -> None:

@@ -46,7 +46,7 @@ class RecursiveLSTM(nn.Module):
         nn.init.normal_(self.out.weight, std=0.1 * config.hidden_size**-0.5)
         nn.init.zeros_(self.out.bias)
         self.gate = nn.Linear(config.hidden_size, len(self.lags)) if config.base != "none" else None
-        self.register_buffer("initial", torch.tensor(initial), persistent=False)
+        self.register_buffer("initial", torch.tensor(initial, device="cpu"), persistent=False)  # in no file
 
     def forward(
         self, past: Float[Tensor, "batch context targets"], batch: Batch, target: Float[Tensor, "batch horizon targets"]

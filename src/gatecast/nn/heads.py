@@ -90,6 +90,9 @@ class Head(Measured, ABC):
         return interpolate(grid, table, uniform[..., None])[..., 0]
 
 
+_FORECAST_LOSSES = [name for name, kind in LOSSES.items() if not kind.classes and name == to_text(kind(), LOSSES)]
+
+
 @dataclass(frozen=True)
 class Point(Head):
     """One value without a distribution; intervals then come from calibration alone.
@@ -102,7 +105,7 @@ class Point(Head):
     loss: str | Loss = option("mae", "what is minimised: a name, name(setting=…), or an object of gatecast.nn.losses")
 
     def __post_init__(self) -> None:
-        loss = from_text("loss", self.loss, LOSSES)
+        loss = from_text("loss", self.loss, LOSSES, choices=_FORECAST_LOSSES)
         if not isinstance(loss, Loss):
             raise SettingError(Arg("loss") + f" must be a name, a text or a Loss of gatecast.nn.losses, got {loss!r}")
         if loss.classes:
@@ -178,7 +181,7 @@ class Quantiles(Head):
     @property
     def initial(self) -> tuple[float, ...]:
         """Steps as between quantiles of half a standard normal, through the inverse of softplus."""
-        normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64))
+        normal = 0.5 * torch.special.ndtri(torch.tensor(self.probabilities, dtype=torch.float64, device="cpu"))
         steps = normal.diff().clamp(min=1e-3).expm1().log().tolist()
         return (0.0, *reversed(steps[: self._middle]), *steps[self._middle :])
 
@@ -365,7 +368,7 @@ def head_of(head: str | Head, loss: str | Loss | None) -> Head:
     """
     if loss is not None:
         return point_head(head, loss)
-    found: Head = from_text("head", "quantiles" if head == "auto" else head, HEADS)
+    found: Head = from_text("head", "quantiles" if head == "auto" else head, HEADS, choices=("auto", *HEADS))
     return found
 
 
@@ -376,7 +379,7 @@ def point_head(head: str | Head, loss: str | Loss) -> Point:
         SettingError: the head minimises another loss.
     """
     if head != "auto":
-        given = from_text("head", head, HEADS)
+        given = from_text("head", head, HEADS, choices=("auto", *HEADS))
         if given != Point() and given != Point(loss):
             text = to_text(given, HEADS) if type(given) in HEADS.values() else type(given).__name__
             raise SettingError(

@@ -42,6 +42,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+_OTHER_NAMES = {"swish": "silu", "exp": "exponential", "identity": "linear", "hardtanh": "hard_tanh"}
+
+
 def activation_of(activation: Activation, name: str = "activation") -> Callable[[Tensor], Tensor]:
     """The activation function with this name; a function is returned unchanged.
 
@@ -57,6 +60,6 @@ def activation_of(activation: Activation, name: str = "activation") -> Callable[
     if isinstance(activation, str | type) or not callable(activation):
         raise SettingError(
             Arg(name) + f" must be one of {', '.join(ACTIVATIONS)}, or a function of a tensor, got {activation!r}",
-            did_you_mean(activation, ACTIVATIONS),
+            did_you_mean(_OTHER_NAMES.get(str(activation), activation), ACTIVATIONS),
         )
     return activation

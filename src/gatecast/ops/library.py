@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import torch
 
 from gatecast.base.errors import SettingError
+from gatecast.ops import kernel_files
 
-LIBRARY = Path(__file__).with_name("kernels.so")
-REASON = LIBRARY.with_suffix(".txt")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon")
 TILES = "amx"  # for products of bfloat16; those of float32 run on avx512 beside it
 
@@ -28,6 +27,7 @@ class Library(NamedTuple):
         reason: why no kernel runs; "" where one does.
         asked: ``GATECAST_ISA=reference`` requests the reference.
         refused: ``GATECAST_ISA`` asks for what is not there.
+        file: the library that was loaded.
     """
 
     isa: str = ""
@@ -36,6 +36,7 @@ class Library(NamedTuple):
     reason: str = ""
     asked: bool = False
     refused: bool = False
+    file: Path | None = None
 
 
 def library() -> Library:
@@ -56,21 +57,22 @@ def find(wanted: str) -> Library:
     if wanted and wanted not in (TILES, *INSTRUCTION_SETS):
         known = ", ".join((TILES, *INSTRUCTION_SETS))
         return Library(reason=f"GATECAST_ISA must be one of {known} or reference, got {wanted!r}", refused=True)
-    found = _load(wanted)
+    file = kernel_files.current()
+    found = load(file, wanted) if file else Library(reason=kernel_files.why_missing())
     if wanted and not found.isa:
         why = f"GATECAST_ISA={wanted} cannot be used: {found.reason}; unset it to let gatecast choose"
         return Library(reason=why, refused=True)
     return found
 
 
-def _load(wanted: str) -> Library:
-    if not LIBRARY.exists():
-        return Library(reason=_why_missing())
+def load(file: Path, wanted: str = "") -> Library:
+    """Load the kernels of an instruction set from a file; "": the best."""
     try:
-        torch.ops.load_library(str(LIBRARY))
+        torch.ops.load_library(str(file))
     except OSError as error:
-        return Library(reason=f"the compiled kernels cannot be loaded ({error}); install gatecast again")
-    shared = ctypes.CDLL(str(LIBRARY))
+        again = kernel_files.command()
+        return Library(reason=f"the compiled kernels cannot be loaded ({error}); compile them again: {again}")
+    shared = ctypes.CDLL(str(file))
     shared.gatecast_isa.restype = ctypes.c_char_p
     shared.gatecast_lanes.restype = ctypes.c_int64
     tiles = wanted in ("", TILES) and shared.gatecast_isa(TILES.encode()) is not None
@@ -80,7 +82,7 @@ def _load(wanted: str) -> Library:
     isa = shared.gatecast_isa(name)
     if isa is None:
         return Library(reason=f"this processor does not run {wanted or 'any of the compiled kernels'}")
-    return Library(isa.decode(), shared.gatecast_lanes(name), tiles)
+    return Library(isa.decode(), shared.gatecast_lanes(name), tiles, file=file)
 
 
 def takes_tiles(time: int, batch: int, hidden: int) -> bool:
@@ -90,17 +92,11 @@ def takes_tiles(time: int, batch: int, hidden: int) -> bool:
 
 @functools.cache
 def _ask_for_tiles() -> Any:
-    function = ctypes.CDLL(str(LIBRARY)).gatecast_takes_bf16
+    function = ctypes.CDLL(str(_FOUND.file)).gatecast_takes_bf16
     function.restype, function.argtypes = ctypes.c_bool, [ctypes.c_int64] * 3
     return function
 
 
-def _why_missing() -> str:
-    lines = REASON.read_text().strip().splitlines() if REASON.exists() else []
-    why = f" ({lines[0][:200]} … {lines[-1][:200]})" if lines else ""
-    return f"the CPU kernels were not compiled at installation{why}; with a C++ compiler, install gatecast again"
-
-
 _FOUND = find(os.environ.get("GATECAST_ISA", ""))  # now, not when first used: a graph being traced loads nothing
 if _FOUND.isa:
-    ctypes.CDLL(str(LIBRARY)).gatecast_choose(_FOUND.isa.encode(), TILES.encode() if _FOUND.tiles else None)
+    ctypes.CDLL(str(_FOUND.file)).gatecast_choose(_FOUND.isa.encode(), TILES.encode() if _FOUND.tiles else None)

@@ -23,7 +23,7 @@ from gatecast.training import checkpoint_file
 from gatecast.training.averages import Average
 from gatecast.training.checkpoint_file import OTHER_FILE, START_ANEW
 from gatecast.training.config import FitConfig
-from gatecast.training.history import History
+from gatecast.training.history import History, check_evaluation
 from gatecast.training.launch import ProcessLost
 from gatecast.training.run_fingerprint import check_same_run
 
@@ -196,28 +196,12 @@ def _check_facts(facts: dict[str, Any], *, steps: int) -> None:
         check_evaluation(f"history.entries[{place}]", entry, steps=steps)
 
 
-def check_evaluation(name: str, entry: dict[str, Any], *, steps: int | None = None) -> None:
-    """Check kinds and bounds of an evaluation in a file.
-
-    Args:
-        name: of its field, for messages.
-        entry: the evaluation.
-        steps: of the run; None for any number.
-    """
-    check_field(f"{name}.step", entry.get("step"), "int", Bounds(least=0, most=steps))
-    for key in ("epoch", "progress", "train_loss", "lr", "seconds"):
-        if key in entry or key in ("train_loss", "lr"):
-            check_field(f"{name}.{key}", entry.get(key), "float", FINITE)
-    check_field(f"{name}.val_loss", entry.get("val_loss"), "float", optional=True)
-    for layer, norm in dict(entry.get("gradients", {})).items():
-        check_field(f"{name}.gradients.{layer}", norm, "float")
-
-
 def _check_optimizer(slots: dict[int, dict[str, Any]], groups: Any, weights: list[nn.Parameter], own: Any) -> None:
     """Check that the optimizer's state fits its weights: kernels read it without looking at its size."""
     changing = {"lr": None, "initial_lr": None}
-    expected = [{**group, **changing} for group in json.loads(json.dumps(own))]
-    if not isinstance(groups, list) or [{**dict(group), **changing} for group in groups] != expected:
+    expected = [{**group, **changing} for group in own]
+    found = [{**dict(group), **changing} for group in groups]
+    if json.dumps(found, sort_keys=True) != json.dumps(expected, sort_keys=True):  # as text: 0 is not False
         raise ValueError(f"settings of the optimizer: expected {shown(expected)}, got {shown(groups)}")
     for group in groups:
         check_field("lr", group.get("lr"), "float", COUNT)

@@ -10,10 +10,17 @@ from typing import Any
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg, Text
 from gatecast.base.options import Float, Int, OneOf, check_options, option
+from gatecast.base.suggest import suggests
 from gatecast.training.optimizers.specs import optimizer_setting, optimizer_text
 from gatecast.training.schedules import Plateau, Schedule, schedule_of, schedule_text
 
 
+def _fit(name: str, value: Any) -> Arg:
+    """A field of FitConfig with its value, for messages."""
+    return Arg(name, value, of="FitConfig")
+
+
+@suggests()
 @dataclass(frozen=True)
 class FitConfig:
     """Settings of the training loop; the defaults suit most data."""
@@ -123,12 +130,11 @@ class FitConfig:
         """Raise SettingError for settings that exclude each other."""
         if self.steps is not None and self.epochs is not None:
             raise SettingError(
-                Text("FitConfig takes ", Arg("steps"), " or ", Arg("epochs"))
-                + f", got both (steps={self.steps}, epochs={self.epochs})",
+                Text() + _fit("steps", self.steps) + " and " + _fit("epochs", self.epochs) + " exclude each other",
                 "leave one out",
             )
         if self.ema and self.swa:
-            both = Text("FitConfig takes one average of the weights, got both ", Arg("ema"), " and ", Arg("swa"))
+            both = Text() + _fit("ema", self.ema) + " and " + _fit("swa", self.swa) + " both average the weights"
             raise SettingError(both, "leave one out")
         self._check_plateau()
         if self.resume and self.checkpoint is None:

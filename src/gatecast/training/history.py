@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatecast.base.errors import SettingError
+from gatecast.base.fields import FINITE, check_field
+from gatecast.base.options import Bounds
+
 
 @dataclass
 class History:
@@ -34,3 +38,22 @@ class History:
         else:
             self.stale += 1
         return better
+
+
+def check_evaluation(name: str, entry: dict[str, Any], *, steps: int | None = None) -> None:
+    """Check kinds and bounds of an evaluation in a file.
+
+    Args:
+        name: of its field, for messages.
+        entry: the evaluation.
+        steps: of the run; None for any number.
+    """
+    check_field(f"{name}.step", entry.get("step"), "int", Bounds(least=0, most=steps))
+    for key in ("epoch", "progress", "train_loss", "lr", "seconds"):
+        if key in entry or key in ("train_loss", "lr"):
+            check_field(f"{name}.{key}", entry.get(key), "float", FINITE)
+    if steps is not None and "val_loss" not in entry:  # a run that goes on reads it
+        raise SettingError(f"the field {name}.val_loss is missing")
+    check_field(f"{name}.val_loss", entry.get("val_loss"), "float", optional=True)
+    for layer, norm in dict(entry.get("gradients", {})).items():
+        check_field(f"{name}.gradients.{layer}", norm, "float")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gatecast.base.options import Search
+from gatecast.base.text import plural
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.tuning.folds import Folds, overall
 from gatecast.tuning.space import plain, settings_of, toml
@@ -84,7 +85,7 @@ class Tested:
     seeds: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
     """The outcome of :func:`gatecast.tune`.
 
@@ -115,6 +116,10 @@ class Tuning:
     notes: list[str]
     seconds: float
     source: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        found = "the default won" if self.default_won else ", ".join(f"{k}={v!r}" for k, v in self.settings.items())
+        return f"Tuning({plural(len(self.trials), 'trial')} of {', '.join(self.fields)}: {found})"
 
     @property
     def default_won(self) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, OneOf, Search, check_value
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.forecasters.neural import LSTMForecaster
 from gatecast.forecasters.parallel import Workers, check_workers
 from gatecast.forecasters.progress import progress_bar
@@ -83,9 +83,11 @@ def tune(
         (1, 6, 1)
     """
     clock = time.perf_counter()
-    _check(horizon, trials, minutes, folds, test, model)
+    check_size(trials=trials, minutes=minutes, folds=folds, test=test)
+    _check_horizon(horizon, model)
     check_workers(workers)
     base = _quiet(model or LSTMForecaster(horizon))
+    require_panel(panel)
     plan, notes = Folds.of(panel, horizon, folds=folds, test=test)
     seen = panel.cut(plan.held_out) if plan.held_out else panel
     searched = ranges(fields, base, seen)
@@ -156,13 +158,20 @@ def _within(value: Any, limits: Search) -> Any:
     return round(middle) if isinstance(limits.low, int) else middle
 
 
-def _check(
-    horizon: int, trials: int, minutes: float | None, folds: int, test: int, model: LSTMForecaster | None
-) -> None:
-    for name, value, least in (("horizon", horizon, 1), ("trials", trials, 1), ("folds", folds, 1), ("test", test, 0)):
+def check_size(*, trials: int, minutes: float | None, folds: int, test: int) -> None:
+    """Check the size of a search.
+
+    Raises:
+        SettingError: one of the numbers is too small or not a number.
+    """
+    for name, value, least in (("trials", trials, 1), ("folds", folds, 1), ("test", test, 0)):
         check_value(Arg(name), value, "int", Bounds(least=least))
     if minutes is not None:
         check_value(Arg("minutes"), minutes, "float", Bounds(above=0))
+
+
+def _check_horizon(horizon: int, model: LSTMForecaster | None) -> None:
+    check_value(Arg("horizon"), horizon, "int", Bounds(least=1))
     if model is not None and model.horizon != horizon:
         problem = f"the model has a horizon of {model.horizon}, the search one of {horizon}"
         raise SettingError(problem, "take the same " + Arg("horizon"))

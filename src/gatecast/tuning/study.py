@@ -142,14 +142,19 @@ def _require_same(storage: Path | None, found: Mapping[str, Any], mine: Mapping[
     different = [name for name in mine if found.get(name) != mine[name]]
     if not different:
         return
-    words = [
-        "other data" if name == "data" else f"{name} {found.get(name)} instead of {mine[name]}" for name in different
-    ]
+    shown = ["horizon"] if "horizon" in different else different  # the others follow from it
     raise SettingError(
-        f"the file holds a search with {'; '.join(words)}",
+        f"the file holds a search with {'; '.join(_difference(name, found.get(name), mine[name]) for name in shown)}",
         "use the data and settings that it was begun with, or a new file: " + Arg("storage", ...),
         place=str(storage),
     )
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """A setting of the search in the file that is another now."""
+    if isinstance(before, list | dict) or isinstance(now, list | dict) or name == "data":
+        return f"other {name}"
+    return f"{name} {before} instead of {now}"
 
 
 def _trial(number: int, trial: Any, default: Mapping[str, Any]) -> Trial:

@@ -86,7 +86,12 @@ def _row_per_time(table: Table, schema: Schema) -> Meaning:
 
 
 def _require_used(table: Table, schema: Schema, time: Names, stamps: Timestamps | None) -> None:
-    """Check that a date pattern was given for something."""
+    """Check that a start and a date pattern were given for something."""
+    if time and schema.start is not None:
+        remedy = "leave it out, or count the rows: " + Arg("time", False)
+        where = f" is for files without times, and the time is in {' + '.join(time)}"
+        problem = Arg("start", str(schema.start)) + where
+        raise table.origin.error(problem, remedy)
     if schema.date_format is None or "%" not in schema.date_format:
         return
     if stamps is None or stamps.format != schema.date_format:

@@ -13,7 +13,7 @@ from gatecast.base.errors import DataError, SettingError
 from gatecast.base.findings import Arg
 from gatecast.base.options import Bounds, check_value
 from gatecast.base.text import time_text
-from gatecast.data.panel import Panel
+from gatecast.data.panel import Panel, require_panel
 from gatecast.epidemic.seir import tables
 from gatecast.epidemic.seir.bands import Course, Drift, estimate_drift, run, sample_paths
 from gatecast.epidemic.seir.changes import find_changes
@@ -161,6 +161,7 @@ class SEIRForecaster(Forecaster):
             SettingError: for arguments that do not fit.
         """
         self._check()
+        require_panel(panel)
         self.fits_ = self._fits(panel)
         self.panel_ = panel
         return self

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gatecast.base.errors import SettingError
+from gatecast.base.findings import Arg
 from gatecast.base.options import check_options, option
 
 DayOf = Callable[[Any], int]  # date → row
@@ -91,8 +93,11 @@ class Piecewise(Transmission):
     least: int = option(10, "shortest length of a stretch in days", least=2)
 
     def __post_init__(self) -> None:
-        given = (self.changes,) if isinstance(self.changes, str) else tuple(self.changes)
-        object.__setattr__(self, "changes", given)
+        given = (self.changes,) if isinstance(self.changes, str) else self.changes
+        if not isinstance(given, Iterable) or not all(isinstance(one, str) for one in given):
+            problem = Arg("changes") + f" must be dates in quotes, got {self.changes!r}"
+            raise SettingError(problem, "write them like " + Arg("changes", ("2020-01-23", "2020-02-12")))
+        object.__setattr__(self, "changes", tuple(given))
         check_options(self)
 
     def parameters(self, changes: tuple[int, ...]) -> tuple[Spec, ...]:
