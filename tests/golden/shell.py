@@ -10,7 +10,10 @@ from typing import Any
 
 from gatecast.cli import main
 
-COMMANDS = ("forecast", "backtest", "tune", "predict", "data", "explain-training", "epidemic", "demo", "build-kernels")
+COMMANDS = (
+    *("forecast", "backtest", "tune", "predict", "data", "explain-training"),
+    *("epidemic", "lab", "lab cell", "demo", "build-kernels"),
+)
 # A cell of the help's tables that begins an entry; the lines of a wrapped text are indented further.
 ENTRY = re.compile(r"│ (?:\*  | {3})?(?=--|[A-Z])(.*?)│?$")
 
@@ -29,7 +32,7 @@ def build() -> dict[str, Any]:
     os.environ["COLUMNS"] = "400"
     try:
         listed = re.findall(r"^│ ([a-z-]*[a-z]) ", shell("--help")[1], re.M)
-        return {"commands": sorted(listed)} | {name: options(shell(name, "--help")[1]) for name in COMMANDS}
+        return {"commands": sorted(listed)} | {name: options(shell(*name.split(), "--help")[1]) for name in COMMANDS}
     finally:
         os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
 

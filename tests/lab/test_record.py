@@ -122,13 +122,13 @@ LOOSE: dict[str, Any] = {"atol": 1e-3, "rtol": 1e-4}
 
 
 def test_what_cannot_be_recorded() -> None:
-    with refused(SettingError, "Linear has no recurrent layer to record", "of gatecast.nn"):
+    with refused(SettingError, problem="Linear has no recurrent layer to record", remedy="of gatecast.nn"):
         record(nn.Linear(2, 3), inputs())
-    with refused(SettingError, "got torch.nn.GRU", "load_state_dict"):
+    with refused(SettingError, problem="got torch.nn.GRU", remedy="load_state_dict"):
         record(nn.GRU(2, 3), inputs())
-    with refused(SettingError, "without masked steps", "lengths"):
+    with refused(SettingError, problem="without masked steps", remedy="lengths"):
         record(made("lstm"), inputs(), lengths=[3, 4, 9])
-    with refused(UnknownNameError, "no 'f' in a record of GRU, which has r, z, n, h", ""):
+    with refused(UnknownNameError, problem="no 'f' in a record of GRU, which has r, z, n, h"):
         record(made("gru"), inputs())["f"]
 
 

@@ -127,7 +127,7 @@ def recurrent_layer(module: Any) -> Stack:
     """The first recurrent layer of a module.
 
     Raises:
-        SettingError: there is none that can be recorded.
+        SettingError: there is no layer that can be recorded.
     """
     modules = list(module.modules()) if isinstance(module, nn.Module) else []
     for one in modules:
@@ -149,26 +149,24 @@ def tapped(stack: Stack) -> Iterator[list[Run]]:
     """Collect what each layer and direction reads and gives while the block runs."""
     runs: list[Run] = []
     cell = stack.cell
-    stack.cell = _Tap(cell, runs)  # type: ignore[assignment]
+    stack.cell = _tap(cell, runs)
     try:
         yield runs
     finally:
         stack.cell = cell
 
 
-class _Tap:
-    """A kind of cell that keeps what it runs."""
+def _tap(cell: Any, runs: list[Run]) -> Any:
+    """The same cell, of a subclass that keeps what it runs."""
 
-    def __init__(self, cell: Any, runs: list[Run]) -> None:
-        self._cell, self._runs = cell, runs
+    def run(_: Any, x: Tensor, weights: Any, state: Any, spec: Any, masks: Any, *, cells: bool = False) -> LayerOutput:
+        out: LayerOutput = cell.run(x, weights, state, spec, masks, cells=True)
+        runs.append(Run(cell, x, dict(weights), state, spec, masks, out))
+        return out if cells else out._replace(cells=None)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cell, name)
-
-    def run_all(self, *args: Any) -> None:
+    def run_all(*_: Any, **__: Any) -> None:
         """All layers in one call would hide the lower ones."""
 
-    def run(self, x: Tensor, weights: Any, state: Any, spec: Any, masks: Any, *, cells: bool = False) -> LayerOutput:
-        out: LayerOutput = self._cell.run(x, weights, state, spec, masks, cells=True)
-        self._runs.append(Run(self._cell, x, dict(weights), state, spec, masks, out))
-        return out if cells else out._replace(cells=None)
+    tap: Any = object.__new__(type(type(cell).__name__, (type(cell),), {"run": run, "run_all": run_all}))
+    tap.__dict__.update(vars(cell))
+    return tap
