@@ -546,7 +546,7 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(
         (Arg("id", ["store", "item"]), "--id store,item"),
         (Arg("date_format", "%d %b"), "--date-format '%d %b'"),
         ("there is no column 'x' (" + Arg("target") + ")", "there is no column 'x' (--target)"),
-        ("pass " + Call("panel.future_frame", 9), "pass a file with a row for each series and step ahead"),
+        ("pass " + Call("panel.future_frame", 9), "pass the output of gatecast future FILE --horizon 9 --known …"),
         (Call("LSTMForecaster", 20), "gatecast forecast FILE --horizon 20"),
         ("name it" + InPython(", or " + Arg("time", False)), "name it"),
         ("try a lower " + Arg("learning_rate", of="FitConfig"), "try a lower --fit.learning-rate"),

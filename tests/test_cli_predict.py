@@ -66,3 +66,16 @@ def test_the_model_knows_its_missing_codes(run: Run, tmp_path: Path) -> None:
     assert run("forecast", "coded.csv", *QUICK, "--missing=-200", "--out", "m")[0] == 0
     document = json.loads(run("predict", "m/model.gatecast", "coded.csv", "--json")[1])
     assert document["data"]["missing"] == 2
+
+
+def test_a_target_of_another_name_is_named(run: Run, model: Path, tmp_path: Path) -> None:
+    months(90, 3).rename(columns={"Riders": "guests"}).to_csv(tmp_path / "new.csv", index=False)
+    months(90, 3).to_csv(tmp_path / "same.csv", index=False)
+    code, _, err = run("predict", model, "new.csv")
+    assert code == 2
+    assert "there is no column 'Riders' (--target); the columns are Month, guests" in err
+    code, out, _ = run("predict", model, "new.csv", "--target", "guests", "--json")
+    assert code == 0
+    named = json.loads(out)
+    assert named["forecast"] == json.loads(run("predict", model, "same.csv", "--json")[1])["forecast"]
+    assert "renamed target" in out

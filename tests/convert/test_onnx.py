@@ -15,7 +15,7 @@ from fixtures.refused import refused
 
 from gatecast.base.errors import MissingExtraError, ModelFileError, SettingError
 from gatecast.base.findings import Arg
-from gatecast.convert import LayerWeights, OnnxActivation, from_onnx, from_onnx_arrays
+from gatecast.convert import LayerWeights, OnnxActivation, from_onnx, from_onnx_arrays, read_onnx
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install gatecast[onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -181,6 +181,25 @@ def test_arrays_that_do_not_fit(name: str) -> None:
 def saved(path: Path, model: Any) -> Path:
     path.write_bytes(model.SerializeToString())
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [("hidden_size", "x", "one int"), ("direction", ["forward"], "one str"), ("activations", "Tanh", "a list of str")],
+)
+def test_attributes_of_a_wrong_type(name: str, value: Any, wanted: str) -> None:
+    arrays = arrays_of("RNN")
+    with refused(ModelFileError, place="node '' (RNN)", problem=[name, f"must be {wanted}", repr(value)]):
+        from_onnx_arrays("RNN", arrays["W"], arrays["R"], arrays["B"], attributes={name: value})
+
+
+def test_two_nodes_of_one_name_are_read_by_number(tmp_path: Path) -> None:
+    model = model_of("RNN", arrays_of("RNN"))
+    model.graph.node.append(model.graph.node[0])
+    onnx.save(model, tmp_path / "a.onnx")
+    with refused(ModelFileError, place="a.onnx", problem="two nodes are named 'node'", remedy="by number"):
+        read_onnx(tmp_path / "a.onnx")
+    assert from_onnx(tmp_path / "a.onnx", 1).kind == "RNN"
 
 
 def test_a_file_is_its_arrays(tmp_path: Path) -> None:

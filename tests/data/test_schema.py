@@ -104,4 +104,4 @@ def test_values_are_checked(field: str, value: object) -> None:
 def test_every_option_of_the_command_line_is_a_field() -> None:
     described = [one.name for one in fields(Schema) if one.metadata]
     assert [one.name for one in fields(DataFlags)] == [*described, "no_time"]
-    assert set(described) | {"levels", "given"} == {one.name for one in fields(Schema)}
+    assert set(described) | {"levels", "indicators", "given"} == {one.name for one in fields(Schema)}

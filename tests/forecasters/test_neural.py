@@ -292,6 +292,7 @@ def test_paths_of_a_recursive_network_are_correlated_as_the_series_is(members: i
         "fit": {"steps": 150, "batch_size": 32, "learning_rate": 1e-2, "validation": 0},
         "members": members,
         "nonnegative": False,
+        "calibrate": False,
     }
     strong = forecaster(8, **wishes).fit(panel_of(walk(0.95))).predict(samples=400)
     none = forecaster(8, **wishes).fit(panel_of(walk(0.0))).predict(samples=400)
@@ -299,6 +300,18 @@ def test_paths_of_a_recursive_network_are_correlated_as_the_series_is(members: i
     assert abs(one_step_correlation(none)) < 0.4
     counted = np.quantile(none.samples[0], none.probabilities, axis=0).transpose(1, 2, 0)
     np.testing.assert_allclose(counted, none.quantiles[0], atol=0.6)  # of 200 and of 400 paths
+
+
+def test_a_series_too_short_to_hold_anything_back_has_the_intervals_of_naive_forecasts() -> None:
+    """The network knows its windows by heart, and is sure of itself."""
+    panel = panel_of(np.random.default_rng(0).normal(size=40).cumsum())
+    widths = {}
+    for calibrate in ("auto", False):
+        model = forecaster(12, fit={"steps": 100}, net={"hidden_size": 32}, calibrate=calibrate).fit(panel)
+        low, high = model.predict(levels=[80]).interval(80)
+        widths[calibrate] = (high - low)[0, :, 0]
+        assert model.calibration_.windows == 0
+    assert widths[False].mean() < widths["auto"].mean() / 2
 
 
 @pytest.mark.parametrize("head", ["normal", "negative_binomial", "point"])

@@ -11,8 +11,18 @@ from typing import Any
 from gatecast.cli import main
 
 COMMANDS = (
-    *("forecast", "backtest", "tune", "predict", "data", "explain-training"),
-    *("epidemic", "lab", "lab cell", "demo", "build-kernels"),
+    "forecast",
+    "backtest",
+    "tune",
+    "predict",
+    "data",
+    "explain-training",
+    "epidemic",
+    "lab",
+    "lab cell",
+    "demo",
+    "future",
+    "build-kernels",
 )
 # A cell of the help's tables that begins an entry; the lines of a wrapped text are indented further.
 ENTRY = re.compile(r"│ (?:\*  | {3})?(?=--|[A-Z])(.*?)│?$")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -85,6 +87,23 @@ def test_the_calibrated_table_ascends_even_with_uneven_factors() -> None:
 def test_identity_changes_nothing() -> None:
     table = gaussian_table(3, 4) + 7
     torch.testing.assert_close(identity(P, 4, 1)(table), table)
+
+
+@pytest.mark.parametrize(("windows", "share"), [(0, 1.0), (6, 0.75), (12, 0.5), (24, 0.0), (100, 0.0)])
+def test_few_held_back_windows_keep_the_widths_of_naive_forecasts(windows: int, share: float) -> None:
+    """Narrower widths come near them, the more windows are held back the less; wider ones stay."""
+    naive = torch.tensor([[3.0], [0.5]])
+    plain = identity(P, 2, 1)
+    table = gaussian_table(1, 2)
+    widths = replace(plain, windows=windows, naive=naive)(table)
+    torch.testing.assert_close(widths[:, 0], table[:, 0] * (1 + 2 * share))
+    torch.testing.assert_close(widths[:, 1], table[:, 1])
+
+
+def test_the_spread_of_naive_forecasts_survives_the_file() -> None:
+    kept = replace(identity(P, 2, 1), windows=3, naive=torch.tensor([[3.0], [0.5]]))
+    read = Calibration.from_state(P, kept.to_state(), 3)
+    assert torch.equal(read(gaussian_table(1, 2)), kept(gaussian_table(1, 2)))
 
 
 def test_normal_scores_of_a_normal() -> None:

@@ -147,6 +147,12 @@ def test_unknown_names_are_refused(name: str, remedy: Any) -> None:
         LSTM(3, 4, **{name: 2})
 
 
+@pytest.mark.parametrize("make", [LSTM, GRU, RNN, RNNCell, sLSTM])
+def test_kerass_name_of_a_required_size_is_pointed_out(make: Any) -> None:
+    with refused(SettingError, problem="has no option 'units'", remedy="it is 'hidden_size' here"):
+        make(3, units=8)
+
+
 def test_an_activation_with_weights_is_refused() -> None:
     for make in (LSTM, GRU, partial(ConvLSTM1d, kernel_size=3)):
         with refused(SettingError, problem=[Arg("activation"), "got PReLU"], remedy=["function", "outside"]):

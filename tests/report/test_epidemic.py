@@ -54,7 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_reports_the_result(page: Path) -> None:
     text = page.read_text("utf-8")
-    for words in ("Cases: 7 days from 2020-04-30", "WIS", "Who wins when", "R_t on the last day", "Halving time"):
+    for words in ("Cases: 7 days from 2020-04-30", "WIS", "Who wins when", "Reproduction number", "Halving time"):
         assert words in text
     assert "cases: 1 day with a &lt;backlog&gt;." in text
     assert "No forecast by LSTM: something to know; --horizon 3" in text

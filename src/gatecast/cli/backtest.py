@@ -74,6 +74,7 @@ def backtest(
     console.scores(tested)
     console.say()
     console.paragraph(verdict.text)
+    console.recommended(verdict, verdict.candidate)
     if paths:
         console.files(paths)
     facts = {"command": "backtest", "data": summary(panel), "verdict": verdict.to_dict()}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gatecast.cli.flags import ShowFlags
     from gatecast.data import Panel
     from gatecast.evaluation import Forecast
+    from gatecast.evaluation.verdict import Verdict
     from gatecast.forecasters import Backtest
 
 MOST_ROWS = 14
@@ -53,6 +54,11 @@ class Console:
         whole = re.sub(r"(?<=p) (?=[<=≤≥])|(?<=[<=≤≥]) (?=\d)|(?<=\d) (?=%)", "\0", text)  # p = 0.01, 12 %: not broken
         lines = textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False)
         self.say(lines.replace("\0", " "))
+
+    def recommended(self, verdict: Verdict, model: str) -> None:
+        """Say how to forecast with the model that the verdict recommends, where it is another one."""
+        if verdict.recommended not in (model, verdict.candidate):
+            self.say(f"--model auto forecasts with {verdict.recommended}.")
 
     def document(self, value: dict[str, Any]) -> None:
         """Print the result as JSON, with ``--json``."""

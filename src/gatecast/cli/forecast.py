@@ -111,6 +111,7 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
         console.scores(outcome.backtest)
         console.say()
         console.paragraph(outcome.verdict.text)
+        console.recommended(outcome.verdict, outcome.forecast.model)
     console.say()
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
     if "model.gatecast" not in folder.written:

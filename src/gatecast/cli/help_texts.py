@@ -82,6 +82,17 @@ For example
     gatecast data sales.csv --time date --target units --id store
 """
 
+FUTURE = """Print the file to fill in with the known covariates of the steps ahead, for --future.
+
+It has a row for each series and step, and a column for each covariate of --known, filled in where the file has rows
+after the last target value. It goes to standard output; nothing is written.
+
+For example
+
+    gatecast future sales.csv --horizon 14 --known price,holiday > plan.csv
+    gatecast forecast sales.csv --horizon 14 --known price,holiday --future plan.csv
+"""
+
 EPIDEMIC = """Forecast an epidemic: SEIR and LSTM against baselines, with R_t, scenarios and a verdict by origin.
 
 The file holds new or cumulative cases per day. Withdrawn cases, days without reports and backlogs are repaired and
@@ -144,6 +155,7 @@ COMMANDS = {
     "tune": TUNE,
     "predict": PREDICT,
     "data": DATA,
+    "future": FUTURE,
     "explain-training": EXPLAIN_TRAINING,
     "epidemic": EPIDEMIC,
     "lab": LAB,

@@ -38,7 +38,9 @@ _CONTROL = r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _CALLS: dict[str, Callable[..., str]] = {
     "Naive": lambda: "--model naive",
     "SeasonalNaive": lambda: "--model seasonal-naive",
-    "panel.future_frame": lambda *_: "a file with a row for each series and step ahead",
+    "panel.future_frame": lambda horizon=...: (
+        f"the output of gatecast future FILE --horizon {_shown(horizon)} --known …"
+    ),
     "LSTMForecaster": lambda horizon=..., **_: f"gatecast forecast FILE --horizon {_shown(horizon)}",
 }
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from gatecast.base.errors import SettingError
 from gatecast.base.findings import Arg
+from gatecast.data.schema import indicator_name
 from gatecast.data.wall_clock import zoned_times
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gatecast.data.panel import Panel
+    from gatecast.data.schema import Names
 
 
 def to_frame(panel: Panel) -> pd.DataFrame:
@@ -61,7 +63,22 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
         columns[name] = np.where(stored, panel.known[np.where(stored, rows, 0), k], np.nan)
     import pandas as pd
 
-    return pd.DataFrame(columns)
+    return pd.DataFrame(_as_text(columns, panel.schema.indicators))
+
+
+def _as_text(columns: dict[str, Any], indicators: tuple[tuple[str, Names], ...]) -> dict[str, Any]:
+    """The columns with the text of each group of indicators in their place; None where it is still to be given."""
+    for column, levels in indicators:
+        named = {indicator_name(column, level): level for level in levels if level}
+        if not set(named) <= set(columns):
+            continue
+        absent = np.isnan(columns[next(iter(named))])
+        text = np.full(len(absent), "", dtype=object)
+        text[absent] = None
+        for name, level in named.items():
+            text[columns.pop(name) == 1] = level
+        columns[column] = text
+    return columns
 
 
 def _keys(panel: Panel, series: np.ndarray, times: np.ndarray) -> dict[str, Any]:

@@ -33,12 +33,12 @@ def ends_ahead(panel: Panel, horizon: int | None = None) -> str:
         _end(panel, k, c, int(reach[k, c])) for c in np.argsort(reach[k], kind="stable") if reach[k, c] < wanted[k]
     ]
     of = f" of series {panel.ids[k]}" if len(panel) > 1 else ""
-    return f"complete for {plural(int(least[k]), 'row')} after the origin{of}: {', '.join(columns)}"
+    return f"complete for {plural(int(least[k]), 'row')} after the origin{of}: {', '.join(dict.fromkeys(columns))}"
 
 
 def _end(panel: Panel, k: int, column: int, rows: int) -> str:
     when = panel.freq.times(panel.starts[k], int(panel.lengths[k]) + rows - 1, 1)[0]
-    return f"{panel.known_names[column]} ends at {time_text(when)}"
+    return f"{panel.schema.source_of(panel.known_names[column])} ends at {time_text(when)}"
 
 
 def _reach(panel: Panel) -> np.ndarray:

@@ -32,6 +32,7 @@ class Schema:
 
     Args:
         levels: for each categorical covariate the names behind its codes.
+        indicators: past and known covariates that are text, with their levels: each has a column of 0 and 1.
         given: fields of the form of the text that were given, not found; they hold for other files too.
 
     Example:
@@ -68,6 +69,7 @@ class Schema:
     skip_rows: int = option(0, "Rows below the column names to leave out (units, notes).", least=0)
     start: object | None = option(None, "Time of the first row, for data without times.")
     levels: tuple[tuple[str, ...], ...] = ()
+    indicators: tuple[tuple[str, Names], ...] = ()
     given: Names = ()
 
     def __post_init__(self) -> None:
@@ -105,6 +107,11 @@ class Schema:
         """Columns by role, those still to be found left out."""
         return {role: getattr(self, role) for role in _ROLES if getattr(self, role)}
 
+    def source_of(self, covariate: str) -> str:
+        """The column of the source that a covariate is made of: ``promo`` for ``promo=small``."""
+        made = {indicator_name(column, level): column for column, levels in self.indicators for level in levels}
+        return made.get(covariate, covariate)
+
     # ── other files ───────────────────────────────────────────────────────────────────────────────────────────────
     def portable(self) -> Schema:
         """The schema for another file with the same columns.
@@ -138,4 +145,11 @@ class Schema:
                 plain[name] = Frequency(**{**plain[name], "seasons": tuple(plain[name]["seasons"])})
         if "levels" in plain:
             plain["levels"] = tuple(map(tuple, plain["levels"]))
+        if "indicators" in plain:
+            plain["indicators"] = tuple((name, tuple(levels)) for name, levels in plain["indicators"])
         return cls(**plain)
+
+
+def indicator_name(column: str, level: str) -> str:
+    """Name of the column of 0 and 1 that stands for a level of a covariate of text."""
+    return f"{column}={level}"

@@ -201,7 +201,8 @@ class LSTMForecaster(Forecaster):
         seeds = [self.seed + 1000 * member for member in range(self.members)]
         trained = train_members(blueprint, windows, (plan.training, plan.held_back), config, seeds=seeds)
         models, best = trained.models, trained.best_steps
-        calibration = calibration_of(models, windows, plan.held_back, wanted=self.calibrate, seed=self.seed)
+        used = plan.held_back, plan.everything(panel)[0]
+        calibration = calibration_of(models, windows, *used, wanted=self.calibrate, seed=self.seed)
         if plan.refits(config):  # for the best number of steps, now with the newest windows too
             lags, net = blueprint.shapes.lags, self._net()
             linear = linear_weights(panel, self.horizon, plan.context, net, self.seed, lags=lags)

@@ -103,7 +103,7 @@ def require_future(panel: Panel, horizon: int) -> None:
     if not len(missing):
         return
     series, step, _ = missing[0]
-    columns = sorted({panel.known_names[k] for k in missing[:, 2]})
+    columns = sorted({panel.schema.source_of(panel.known_names[k]) for k in missing[:, 2]})
     when = panel.future_times(horizon)[series]
     reach = int(complete_ahead(panel).min())
     shorter = Text() + ", or take " + Arg("horizon", reach) + (" or less" if reach > 1 else "") if reach else Text()

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gatecast.batches.windows import Batch, WindowOrigins, Windows
-from gatecast.models.calibration import Calibration, calibrate, identity, map_quantiles
+from gatecast.models.calibration import ENOUGH, Calibration, calibrate, identity, map_quantiles, spread_by_step
 from gatecast.models.model import ForecastModel
+from gatecast.models.naive_mixture import naive_forecasts
 from gatecast.nn.draws import drawing, injected
 from gatecast.nn.heads import Quantiles, interpolate
 
@@ -131,20 +132,31 @@ def average(tables: list[Table]) -> Table:
 
 
 def calibration_of(
-    models: list[ForecastModel], windows: Windows, held_back: WindowOrigins, *, wanted: bool | str, seed: int
+    models: list[ForecastModel],
+    windows: Windows,
+    held_back: WindowOrigins,
+    everything: WindowOrigins,
+    *,
+    wanted: bool | str,
+    seed: int,
 ) -> Calibration:
     """Calibration on the held-back windows (at most 1,024, evenly spaced); the identity where it is not wanted.
 
     Args:
         models: the members.
         windows: gathers the windows.
-        held_back: may be empty; then nothing is calibrated.
-        wanted: True or False; ``"auto"``: where there are held-back windows.
+        held_back: may be empty; then the widths are held against those of naive forecasts alone.
+        everything: all windows of the past, which naive forecasts are scored on.
+        wanted: False for none.
         seed: of the trajectories of a recursive network.
     """
     shapes = models[0].shapes
-    if not held_back.total or wanted is False:
-        return identity(PROBABILITIES, shapes.horizon, shapes.targets)
+    plain = identity(PROBABILITIES, shapes.horizon, shapes.targets)
+    if wanted is False:
+        return plain
+    naive = naive_spread(models[0], windows, everything) if held_back.total < ENOUGH else None
+    if not held_back.total:
+        return replace(plain, naive=naive)
     tables, targets, masks = [], [], []
     with torch.inference_mode():
         for part in held_back.evenly(CALIBRATION_WINDOWS).split(CHUNK):
@@ -153,4 +165,18 @@ def calibration_of(
             tables.append(average(parts))
             targets.append(models[0].to_scaled(batch.target, location, scale))
             masks.append(batch.mask)
-    return calibrate(torch.cat(tables), torch.cat(targets), torch.cat(masks), PROBABILITIES)
+    found = calibrate(torch.cat(tables), torch.cat(targets), torch.cat(masks), PROBABILITIES)
+    return replace(found, naive=naive)
+
+
+def naive_spread(model: ForecastModel, windows: Windows, past: WindowOrigins) -> Float[Tensor, "horizon targets"]:
+    """Standard deviation of the errors of the best naive forecast by step and target, in scaled units."""
+    with torch.inference_mode():
+        batch = windows.gather(*past.locate(past.evenly(CALIBRATION_WINDOWS)))
+        context, location, scale = model.scale(batch)
+        forecasts = naive_forecasts(context, batch.observed, model.shapes.horizon, model.shapes.seasons)
+        target = model.to_scaled(batch.target, location, scale)
+        errors = torch.where(batch.mask[..., None], (target[..., None] - forecasts) ** 2, 0.0).sum(0)
+        best = errors.sum(0).argmin(-1)
+        chosen = forecasts[..., torch.arange(len(best)), best]
+        return spread_by_step(chosen, target, batch.mask)

@@ -83,9 +83,9 @@ def check_classifier(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> No
 def check_calibration(state: Mapping[str, Tensor], horizon: int, targets: int, quantiles: int) -> None:
     """Check the tensors of a calibration."""
     sizes = {"factors": (horizon, quantiles), "steps": (horizon,), "targets": (targets, targets)}
-    sizes |= {"spread": (horizon, targets)} if "spread" in state else {}
+    sizes |= {name: (horizon, targets) for name in ("spread", "naive") if name in state}
     _check_tensors(state, sizes, "calibration.")
-    for name in ("factors", "spread"):
+    for name in ("factors", "spread", "naive"):
         if name in state and bool((state[name] < 0).any()):
             raise SettingError(f"calibration.{name} must be at least 0, got {float(state[name].min()):g}")
     for name in ("steps", "targets"):
@@ -215,6 +215,10 @@ def _check_schema(facts: dict[str, Any]) -> None:
     for place, names in enumerate(field(schema, "levels", "list") if "levels" in schema else []):
         check_field(f"schema.levels[{place}]", names, "list")
         entries({"names": names}, "names", "str")
+    for place, pair in enumerate(field(schema, "indicators", "list") if "indicators" in schema else []):
+        field({"pair": pair}, "pair", "list", size=2)
+        check_field(f"schema.indicators[{place}][0]", pair[0], "str")
+        entries({"names": pair[1]}, "names", "str")
     alias = field(facts, "schema.freq.alias", "str")
     if not re.fullmatch(r"|\d{0,9}[A-Za-z]+(-[A-Z]{3})?", alias):
         raise SettingError(f"schema.freq.alias must be a frequency, got {shown(alias)}")

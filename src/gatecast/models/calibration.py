@@ -2,8 +2,12 @@
 
 Widths: each quantile's distance from the median is stretched by the factor that gives it its coverage on the held-back
 windows (conformal, multiplicative, one side at a time: Romano, Patterson & Candès 2019, CQR, in normalised form).
-Few windows pull the factor towards 1. Dependence: a Gaussian copula whose correlation between two steps depends on
-their distance, from the normal scores of the held-back windows; it turns quantiles into joint sample paths.
+Few windows pull the factor towards 1. Where fewer than ``ENOUGH`` windows are held back, the widths are also held
+against those that the past errors of the best naive forecast ask for: a network that has learned a short series by
+heart is sure of itself without reason, and nothing held back would show it.
+
+Dependence: a Gaussian copula whose correlation between two steps depends on their distance, from the normal scores of
+the held-back windows; it turns quantiles into joint sample paths.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ Table = Float[Tensor, "windows horizon targets p"]
 Cells = Float[Tensor, "windows horizon targets"]
 
 GROUP = 200  # held-back values for each group of steps that shares its factors
+ENOUGH = 24  # held-back windows from which their errors alone decide
 PRIOR_WINDOWS = 5.0  # weight of the prior factor of 1, in windows
 WIDEST = 6.0
 
@@ -37,6 +42,8 @@ class Calibration:
         steps: ``(horizon,)`` correlation of normal scores by distance in steps, 1 first.
         targets: ``(targets, targets)`` correlation of normal scores between targets.
         windows: number of held-back windows.
+        naive: ``(horizon, targets)`` standard deviation of the past errors of the best naive forecast, where few
+            windows or none are held back.
     """
 
     probabilities: tuple[float, ...]
@@ -45,6 +52,7 @@ class Calibration:
     steps: Float[Tensor, " horizon"]
     targets: Float[Tensor, "targets targets"]
     windows: int = 0
+    naive: Float[Tensor, "horizon targets"] | None = None
 
     def __call__(self, table: Table) -> Table:
         """The quantile table with its calibrated widths, ascending."""
@@ -53,20 +61,29 @@ class Calibration:
         distance = table - centre
         if self.spread is not None:
             distance = self.spread[..., None] * _scores(self.probabilities, table)
-        distance = distance * self.factors[:, None]
+        distance = self._not_narrower(distance * self.factors[:, None])
         below = distance[..., :middle].flip(-1).cummin(-1).values.flip(-1)
         above = distance[..., middle + 1 :].cummax(-1).values
         return torch.cat([centre + below, centre, centre + above], -1)
 
+    def _not_narrower(self, distance: Float[Tensor, "*windows horizon targets p"]) -> Tensor:
+        """Distances from the median; the fewer windows are held back, the less they may be below the naive ones."""
+        if self.naive is None:
+            return distance
+        least = self.naive[..., None] * _scores(self.probabilities, distance)
+        wide = torch.where(least < 0, torch.minimum(distance, least), torch.maximum(distance, least))
+        return torch.lerp(distance, wide, max(0.0, 1 - self.windows / ENOUGH))
+
     def to_state(self) -> dict[str, Tensor]:
         """The tensors by name."""
-        state = {name: getattr(self, name) for name in ("factors", "spread", "steps", "targets")}
+        state = {name: getattr(self, name) for name in ("factors", "spread", "steps", "targets", "naive")}
         return {name: value.clone().contiguous() for name, value in state.items() if value is not None}
 
     @classmethod
     def from_state(cls, probabilities: tuple[float, ...], state: Mapping[str, Tensor], windows: int) -> Self:
         """The calibration with the tensors of :meth:`to_state`."""
-        return cls(probabilities, state["factors"], state.get("spread"), state["steps"], state["targets"], windows)
+        spread, naive = state.get("spread"), state.get("naive")
+        return cls(probabilities, state["factors"], spread, state["steps"], state["targets"], windows, naive)
 
     def paths(self, table: Table, count: int, generator: torch.Generator) -> Float[Tensor, "windows n horizon targets"]:
         """Joint paths whose values at each step follow the (calibrated) quantiles."""
@@ -126,7 +143,7 @@ def calibrate(
     windows, horizon, targets, _ = table.shape
     base = identity(probabilities, horizon, targets)
     is_point = bool((table[..., 0] == table[..., -1]).all())
-    spread = _point_spread(table, target, mask, probabilities) if is_point else None
+    spread = spread_by_step(table[..., probabilities.index(0.5)], target, mask) if is_point else None
     plain = Calibration(probabilities, base.factors, spread, base.steps, base.targets)
     factors = _factors(plain(table), target, mask, probabilities)
     widths = Calibration(probabilities, factors, spread, base.steps, base.targets)
@@ -169,9 +186,9 @@ def _conformal(ratio: Tensor, level: float) -> float:
     return float(ratio.sort().values[rank].clamp(0.2, WIDEST))
 
 
-def _point_spread(table: Table, target: Cells, mask: Tensor, probabilities: tuple[float, ...]) -> Tensor:
-    """Standard deviation of the errors of a point forecast by step, smoothed by the overall growth."""
-    error = torch.where(mask, (target - table[..., probabilities.index(0.5)]) ** 2, 0.0)
+def spread_by_step(forecast: Cells, target: Cells, mask: Tensor) -> Float[Tensor, "horizon targets"]:
+    """Standard deviation of the errors of a point forecast by step, pulled towards that of all steps."""
+    error = torch.where(mask, (target - forecast) ** 2, 0.0)
     by_step = error.sum(0) / mask.sum(0).clamp(min=1)
     overall = error.sum((0, 1)) / mask.sum((0, 1)).clamp(min=1)
     trust = mask.sum(0) / (mask.sum(0) + 20.0)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gatecast.base.errors import SettingError
 from gatecast.base.options import Bounds
 from gatecast.nn.cell_kinds import CellKind
 from gatecast.nn.checks import RULES, check_arguments, check_dtype
 from gatecast.nn.init import GateInitializer, fill
 from gatecast.nn.masks import weights_dropped
-from gatecast.nn.options import Passes, StackOptions, WeightPlace, differences, read_options, with_options
+from gatecast.nn.options import KERAS, Passes, StackOptions, WeightPlace, differences, read_options, with_options
 from gatecast.nn.regularizers import constraint_of
 from gatecast.ops.dispatch import NONE
 
@@ -46,6 +47,13 @@ class Recurrent(nn.Module):
     leading: ClassVar[int] = 2  # arguments that `repr` shows without their names
     rules: ClassVar[Mapping[str, tuple[str, Bounds]]] = RULES
     cell: CellKind
+
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        """Name Keras's words for required arguments, which Python would report as missing ones."""
+        for name in given.keys() & KERAS.keys():
+            if KERAS[name] in cls.usual:
+                raise SettingError(f"{cls.__name__} has no option {name!r}", f"it is {KERAS[name]!r} here")
+        return super().__new__(cls)
 
     def __init_subclass__(
         cls, *, kind: type[CellKind] | None = None, stack: type[StackOptions] | None = None, **more: Any

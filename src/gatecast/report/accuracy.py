@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gatecast.data.panel import Panel
+    from gatecast.evaluation.verdict import Verdict
     from gatecast.forecasters.backtest import Backtest
 
 _MOST_ORIGIN_VALUES = 300_000
@@ -76,6 +77,11 @@ class Accuracy:
     def __init__(self, backtest: Backtest, wanted: str) -> None:
         self.backtest = backtest
         self.candidate = wanted if wanted in backtest.models else str(backtest.models[0])
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether the model is better than the others."""
+        return self.backtest.verdict(self.candidate)
 
     @cached_property
     def overall(self) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def _title(panel: Panel, horizon: int) -> str:
 
 
 _CARDS = {
-    "R_t at the origin": "R_t on the last day",
+    "R_t at the origin": "Reproduction number",
     "doubling time (days)": "Doubling time",
     "peak date": "Peak",
     "peak (new cases a day)": "Cases a day at the peak",
@@ -165,6 +165,7 @@ def _data(study: Study, shown: Sequence[str]) -> Json:
         "hover": hover_format(panel.freq),
         "target": panel.target_names[0],
         "chosen": study.best.model,
+        "horizon": study.config.horizon,
         "models": list(study.forecasts),
         "series": [_series(study, rows[name], name, before[rows[name]]) for name in shown],
         "origins": _origin_lines(study.origins, panel) if study.origins else None,

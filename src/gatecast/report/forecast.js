@@ -59,7 +59,7 @@
       shapes: verticals(joined || !pastX.length ? [x[0]] : [pastX[last]]) });
     follow("fan", lines);
     legend("fan", [{ label: "Actual", color: colors.history }, { label: "Forecast", color: colors.accent },
-      ...[...forecast.bands].reverse().map((b, i, all) => ({ label: `${b.level} %`, color: colors.accent, look: "area", opacity: 0.5 - 0.25 * (i / all.length) })),
+      ...[...forecast.bands].reverse().map((b, i, all) => ({ label: `${b.level} %`, color: colors.accent, look: "area", opacity: 0.55 - 0.35 * (i / Math.max(1, all.length - 1)) })),
       ...(actual ? [{ label: "What happened", color: colors.history, look: "dot" }] : [])]);
     const labels = spans(pastX).map((span) => span.label);
     buttons("fan", [{ labels, chosen: Math.min(state.span, labels.length - 1), choose: (i) => { state.span = i; drawFan(); } }]);

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,14 @@ class Card:
 def unbroken(text: str) -> str:
     """The text with non-breaking spaces in ``12 %`` and ``p = 0.03``."""
     return re.sub(r" (?=[%=<≤≥])|(?<=[=<≤≥]) ", "\u00a0", text)
+
+
+def other_model(verdict: Verdict, model: str, run: Mapping[str, Any]) -> list[str]:
+    """A note where the forecast is by another model than the verdict recommends, and how to get that one."""
+    if model != verdict.candidate or verdict.recommended == model:
+        return []
+    how = "gatecast forecast --model auto" if "command" in run else f"fit {verdict.recommended}() to the panel"
+    return [f"This forecast is by {model}. For one by {verdict.recommended}: {how}."]
 
 
 def subject(panel: Panel) -> str:

@@ -91,6 +91,7 @@ def render(
     data = {"fan": charts.forecast_charts(panel, forecast, shown), "training": page["training"]}
     if accuracy is not None:
         page["verdict"], page["backtest"], data["backtest"] = _accuracy(panel, accuracy, shown)
+        page["notes"] = [*forecast.notes, *headline.other_model(accuracy.verdict, forecast.model, run)]
     return fill("forecast", page, data)
 
 
@@ -113,7 +114,7 @@ def _choose(forecast: Forecast, accuracy: Accuracy | None) -> tuple[list[str], l
 
 def _accuracy(panel: Panel, accuracy: Accuracy, shown: list[str]) -> tuple[str, dict[str, Any], charts.Json]:
     backtest, candidate = accuracy.backtest, accuracy.candidate
-    verdict = backtest.verdict(candidate)
+    verdict = accuracy.verdict
     origins = origin_charts(accuracy, panel, shown)
     calibration = calibration_chart(accuracy)
     page = {

@@ -12,8 +12,9 @@
       `${name} = ${typeof value === "number" ? +value.toPrecision(3) : value}`)].map(plain).join("<br>");
 
   function marks() {
-    const items = [["default", theme().others[0]], ["trial", theme().accent], ["stopped early", theme().rule]];
-    if (data.winner) items.push(["chosen", theme().good]);
+    const items = [["trial", theme().accent], ["stopped early", theme().rule]];
+    if (data.winner !== 0) items.unshift(["default", theme().others[0]]);
+    items.push([data.winner === 0 ? "default, chosen" : "chosen", theme().good]);
     legend("history", items.map(([label, color]) => ({ label, color, look: "dot full" })));
   }
 

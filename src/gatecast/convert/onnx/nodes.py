@@ -25,17 +25,19 @@ class Node:
         kind: the operator.
         arrays: W, R, B, P and constant initial states that are present.
         attributes: as ONNX names them.
+        file: that it is from, for messages.
     """
 
     name: str
     kind: str
     arrays: dict[str, np.ndarray] = field(repr=False)
     attributes: dict[str, Any]
+    file: str = ""
 
     @property
     def label(self) -> str:
         """The node in messages."""
-        return f"node {self.name!r} ({self.kind})"
+        return f"{self.file}{', ' if self.file else ''}node {self.name!r} ({self.kind})"
 
 
 def nodes_of(path: str | Path) -> list[Node]:
@@ -87,7 +89,7 @@ class _Constants:
                 )
             arrays |= {} if array is None else {slot: array}
         attributes = {a.name: _plain(onnx.helper.get_attribute_value(a)) for a in node.attribute}
-        return Node(name, node.op_type, arrays, attributes)
+        return Node(name, node.op_type, arrays, attributes, self.place)
 
     def _array(self, name: str, what: str) -> np.ndarray | None:
         onnx = require("onnx", extra="onnx", purpose="reading ONNX files")

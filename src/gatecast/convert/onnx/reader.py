@@ -24,10 +24,17 @@ from gatecast.convert.onnx.nodes import Node, nodes_of
 from gatecast.ops.activations import Activation
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
-ATTRIBUTES = (
-    "activation_alpha", "activation_beta", "activations", "clip", "direction", "hidden_size", "input_forget", "layout",
-    "linear_before_reset",
-)  # fmt: skip
+ATTRIBUTES: dict[str, type] = {  # with the type of the value, or of the values of a list
+    "activation_alpha": float,
+    "activation_beta": float,
+    "activations": str,
+    "clip": float,
+    "direction": str,
+    "hidden_size": int,
+    "input_forget": int,
+    "layout": int,
+    "linear_before_reset": int,
+}
 DEFAULT_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
@@ -68,7 +75,13 @@ def read_onnx(
     path: str | Path, *, options: Mapping[str, Any] | None = None, ignore: Collection[str] = ()
 ) -> dict[str, LayerWeights]:
     """All recurrent nodes of an ONNX file by their names, in the order of the graph; arguments as in `from_onnx`."""
-    return {node.name: _layer(node, options, ignore) for node in nodes_of(path)}
+    found: dict[str, LayerWeights] = {}
+    for node in nodes_of(path):
+        if node.name in found:
+            remedy = "take them by number: from_onnx(path, 0)"
+            raise ModelFileError(f"two nodes are named {node.name!r}", remedy, place=str(path))
+        found[node.name] = _layer(node, options, ignore)
+    return found
 
 
 def from_onnx_arrays(
@@ -112,6 +125,7 @@ def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str
         raise SettingError(
             f"{name} has no counterpart here", "leave it out with " + Arg("ignore", [name]), place=node.label
         )
+    _check_attributes(node)
     options = options or {}
     arguments = {**_sizes(node), **_functions(node), **_modes(node, options), **options}
     state: dict[str, Tensor] = {}
@@ -121,6 +135,17 @@ def _layer(node: Node, options: Mapping[str, Any] | None, ignore: Collection[str
     if arguments.get("coupled"):
         check_symmetric(arguments["recurrent_activation"], node.label)
     return LayerWeights(kind, arguments, state, node.name)
+
+
+def _check_attributes(node: Node) -> None:
+    """Check the types of the attributes, which a damaged file may have wrong."""
+    for name, value in node.attributes.items():
+        several, kind = name.startswith("activation"), ATTRIBUTES[name]
+        values = value if isinstance(value, list | tuple) else [value]
+        fits = all(isinstance(one, (float, int) if kind is float else kind) for one in values)
+        if isinstance(value, list | tuple) != several or not fits:
+            wanted = f"a list of {kind.__name__}" if several else f"one {kind.__name__}"
+            raise ModelFileError(f"the attribute {name} must be {wanted}, got {value!r}", place=node.label)
 
 
 def _sizes(node: Node) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gatecast.data.read.files import load_table
 from gatecast.data.read.form import check_form
 from gatecast.data.read.future import add_future
 from gatecast.data.read.grid import frequency_of
+from gatecast.data.read.indicators import with_indicators
 from gatecast.data.read.infer_frequency import parse_alias
 from gatecast.data.read.meaning import Meaning, find_meaning
 from gatecast.data.read.static_columns import read_category
@@ -68,8 +69,8 @@ def read_panel(
             None to find it; False to count rows.
         target: column to forecast, or several (forecast jointly; with ``layout="wide"`` each is a series).
         id: column or columns that distinguish the series; None to find them; ``()`` for one series.
-        past: numeric columns known up to the forecast origin only.
-        known: numeric columns known in advance; rows after the last target value are taken as the future.
+        past: columns of numbers or of text with few levels, known up to the forecast origin only.
+        known: such columns known in advance; rows after the last target value are taken as the future.
         static: numeric columns with one value a series.
         category: columns of names or codes with one value a series.
         freq: pandas offset alias such as ``"h"``; None to infer it. Given, it is checked.
@@ -157,8 +158,9 @@ def describe(source: Any, **given: Any) -> Schema:
 def _understood(source: Any, schema: Schema, name: str | None) -> tuple[Table, Meaning]:
     with readable(name or (Path(source).name if isinstance(source, str | PathLike) else "text")):
         table, findings = load_table(source, schema, name=name)
+    table, schema, indicated = with_indicators(table, schema)
     meaning = find_meaning(table, schema)
-    return table, replace(meaning, findings=[*findings, *meaning.findings])
+    return table, replace(meaning, findings=[*findings, *meaning.findings, *indicated])
 
 
 def refine(schema: Schema, **given: Any) -> Schema:

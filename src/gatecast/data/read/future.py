@@ -14,6 +14,7 @@ from gatecast.base.text import nearest, plural, shorten, time_text
 from gatecast.data.panel import Panel
 from gatecast.data.read.dates import parse_times, usable_format
 from gatecast.data.read.files import load_table
+from gatecast.data.read.indicators import indicate
 from gatecast.data.read.number_text import to_float
 from gatecast.data.read.origin import note
 from gatecast.data.read.roles import codes_of, series_names
@@ -44,6 +45,7 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
         raise DataError(problem, "read it with " + Arg("known", ["…"]), place=panel.source)
     schema = Schema(decimal=panel.schema.decimal, missing=panel.schema.missing)
     table, _ = load_table(frame, schema)
+    table, unseen = indicate(table, panel.schema.indicators)
     time, ids = _key_columns(panel, table)
     series = _series_of(panel, table, ids)
     times = _times_of(panel, table, time, series, date_format)
@@ -63,7 +65,8 @@ def add_future(panel: Panel, frame: Any, *, date_format: str | None = None, hori
             f"; {plural(int((~ahead).sum()), 'row')} {'outside the horizon' if late.any() else 'up to the origin'} "
         )
         message += "left aside"
-    return _extended(panel, future, lengths, note("future", message, lengths.sum()))
+    added = [note("future", message, lengths.sum()), *(one for one in unseen if one.kind == "unknown level")]
+    return _extended(panel, future, lengths, added)
 
 
 # ── reading the future ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,14 +189,15 @@ def _require_values(panel: Panel, future: np.ndarray, lengths: np.ndarray, sourc
     k, _, column = missing[0]
     steps = missing[(missing[:, 0] == k) & (missing[:, 2] == column), 1]
     dates = shorten([time_text(time) for time in panel.future_times(int(lengths[k]))[k][steps]])
-    others = sorted({panel.known_names[c] for c in missing[:, 2]} - {panel.known_names[column]})
+    names = [panel.schema.source_of(name) for name in panel.known_names]
+    others = sorted({names[c] for c in missing[:, 2]} - {names[column]})
     more = f" (missing values also in {', '.join(others)})" if others else ""
     where = f"series {str(panel.ids[k])!r} has no value at {dates}{more}"
-    problem = f"the known covariate {panel.known_names[column]!r} of {where}"
+    problem = f"the known covariate {names[column]!r} of {where}"
     raise DataError(problem, "give it for every step of the future", place=source)
 
 
-def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: Finding) -> Panel:
+def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: list[Finding]) -> Panel:
     """New flat arrays: the past of each series, then its future."""
     past = panel.end - panel.begin
     begin = np.concatenate([[0], np.cumsum(past + lengths)[:-1]]).astype(np.int64)
@@ -210,4 +214,4 @@ def _extended(panel: Panel, future: np.ndarray, lengths: np.ndarray, added: Find
         row = begin[k] + past[k]
         blocks["known"][row : row + length] = future[k, :length]
     end = begin + past
-    return replace(panel, begin=begin, end=end, stop=end + lengths, repairs=(*panel.repairs, added), **blocks)
+    return replace(panel, begin=begin, end=end, stop=end + lengths, repairs=(*panel.repairs, *added), **blocks)
