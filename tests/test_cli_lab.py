@@ -29,6 +29,19 @@ def test_cell_of_bundled_data_as_json(run: Run) -> None:
     assert (code, len(found["memory"]), len(found["influence"]["Passengers"])) == (0, 2, 36)
 
 
+def test_gradients(run: Run, tmp_path: Path) -> None:
+    sizes = ("--lag", 12, "--hidden", 4, "--recall", 5, "--updates", 2)
+    code, out, err = run("lab", "gradients", *sizes, "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert max(found["differences"].values()) < 1e-5
+    assert sorted(os.listdir(tmp_path / "lab-gradients")) == ["gradients.csv", "gradients.html", "run.json"]
+    table = pd.read_csv(tmp_path / "lab-gradients" / "gradients.csv")
+    assert set(table["group"]) == {"cells", "bias", "radius", "depth", "trained"}
+    assert set(table["lag"]) == {*range(13)}
+    assert run("lab", "gradients", "--lag", 3)[0] == 2
+
+
 def test_what_is_refused(run: Run) -> None:
     assert run("lab", "cell", "none.csv")[::2] == (2, "gatecast: none.csv: no such file in .; check the path\n")
     code, _, err = run("lab", "cell", "--series", "x", "--steps", 2)

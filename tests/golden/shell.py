@@ -20,6 +20,7 @@ COMMANDS = (
     "epidemic",
     "lab",
     "lab cell",
+    "lab gradients",
     "demo",
     "future",
     "build-kernels",

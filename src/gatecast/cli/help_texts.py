@@ -113,6 +113,7 @@ For example
 
     gatecast lab cell                          gates and memory of an LSTM, on one page
     gatecast lab cell sales.csv --horizon 14   the same on a file
+    gatecast lab gradients                     why the LSTM exists: gradients by lag
 """
 
 CELL = """Show the inside of a trained LSTM: gates and memory over time, the four steps in numbers, what it leans on.
@@ -126,7 +127,18 @@ For example
     gatecast lab cell sales.csv --horizon 14 --hidden 8 --series north
 """
 
-LAB_COMMANDS = {"cell": CELL}
+GRADIENTS = """Measure gradients by lag of RNN, GRU, LSTM and LSTM1997 beside theory.
+
+At the start and after training, by forget bias, spectral radius and depth, with and without clipping (15 seconds). The
+folder (--out) gets gradients.html, which needs no network, gradients.csv and run.json.
+
+For example
+
+    gatecast lab gradients
+    gatecast lab gradients --lag 200 --hidden 64 --recall 80
+"""
+
+LAB_COMMANDS = {"cell": CELL, "gradients": GRADIENTS}
 
 DEMO = """Forecast bundled real data (COVID-19 in India, China or Canada).
 
