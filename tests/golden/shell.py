@@ -18,6 +18,9 @@ COMMANDS = (
     "data",
     "explain-training",
     "epidemic",
+    "lab",
+    "lab cell",
+    "lab gradients",
     "demo",
     "future",
     "build-kernels",
@@ -40,7 +43,7 @@ def build() -> dict[str, Any]:
     os.environ["COLUMNS"] = "400"
     try:
         listed = re.findall(r"^│ ([a-z-]*[a-z]) ", shell("--help")[1], re.M)
-        return {"commands": sorted(listed)} | {name: options(shell(name, "--help")[1]) for name in COMMANDS}
+        return {"commands": sorted(listed)} | {name: options(shell(*name.split(), "--help")[1]) for name in COMMANDS}
     finally:
         os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
 

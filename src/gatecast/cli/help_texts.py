@@ -12,6 +12,7 @@ For example
     gatecast predict model.gatecast new.csv    forecast without training
     gatecast epidemic cases.csv --population 1e6   SEIR beside LSTM, R_t, scenarios
     gatecast nowcast radar.npz                 rain: the next two hours
+    gatecast lab cell                          a trained LSTM from the inside
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
@@ -121,6 +122,39 @@ For example
     gatecast nowcast today.npz --train june.npz,july.npz
 """
 
+LAB = """See the memory of recurrent networks: their gates, their gradients, the experiments of 1997.
+
+For example
+
+    gatecast lab cell                          gates and memory of an LSTM, on one page
+    gatecast lab cell sales.csv --horizon 14   the same on a file
+    gatecast lab gradients                     why the LSTM exists: gradients by lag
+"""
+
+CELL = """Show the inside of a trained LSTM: gates and memory over time, the four steps in numbers, what it leans on.
+
+A small LSTM is trained on the file (without one, on air passengers; a second or two). The folder (--out) gets cell.html
+and run.json. The page needs no network.
+
+For example
+
+    gatecast lab cell
+    gatecast lab cell sales.csv --horizon 14 --hidden 8 --series north
+"""
+
+GRADIENTS = """Measure gradients by lag of RNN, GRU, LSTM and LSTM1997 beside theory.
+
+At the start and after training, by forget bias, spectral radius and depth, with and without clipping (15 seconds). The
+folder (--out) gets gradients.html, which needs no network, gradients.csv and run.json.
+
+For example
+
+    gatecast lab gradients
+    gatecast lab gradients --lag 200 --hidden 64 --recall 80
+"""
+
+LAB_COMMANDS = {"cell": CELL, "gradients": GRADIENTS}
+
 DEMO = """Forecast bundled real data (COVID-19 in India, China or Canada; rain over Finland).
 
 For example
@@ -153,6 +187,7 @@ COMMANDS = {
     "explain-training": EXPLAIN_TRAINING,
     "epidemic": EPIDEMIC,
     "nowcast": NOWCAST,
+    "lab": LAB,
     "demo": DEMO,
     "build-kernels": BUILD_KERNELS,
 }

@@ -168,7 +168,7 @@ def _norms(states: list[tuple[Tensor, ...]], gradients: tuple[Tensor | None, ...
     parts, layers, batch = len(states[0]), states[0][0].shape[0], states[0][0].shape[1]
     table = [torch.zeros(layers) if g is None else g.double().square().sum((1, 2)).div(batch).sqrt() for g in gradients]
     norms = torch.stack([value.double() for value in table]).unflatten(0, (-1, parts)).flip(0)  # (lag, part, layer)
-    names = "hc"[:parts]
+    names = "hcu" if parts == 3 else "hcnm"[:parts]  # three parts: LSTM1997, with what its gates gave
     found = {f"{names[part]}{layer}": norms[:, part, layer].numpy() for layer in range(layers) for part in range(parts)}
     return LagGradients(np.arange(len(states)), found)
 
