@@ -10,11 +10,10 @@ from nowcast.events import blobs
 from gatecast.base.errors import SettingError
 from gatecast.nowcast import Extrapolation, Nowcast, Persistence, Smoothed, backtest_nowcasts
 from gatecast.nowcast.advection import displacements, moved
+from gatecast.nowcast.backtest import _fss
 from gatecast.nowcast.forecast import _best_area
-from gatecast.nowcast.smoothing import smoothed
-
-pytest.importorskip("pysteps", reason="pysteps is not installed: pip install gatecast[rain]")
 from gatecast.nowcast.motion import motion_of
+from gatecast.nowcast.smoothing import smoothed
 
 
 def test_a_field_moves_by_its_velocity() -> None:
@@ -48,6 +47,7 @@ def test_smoothing_keeps_the_mean_and_leaves_out_missing_pixels(deviation: float
 
 
 def test_the_motion_of_blobs_is_found() -> None:
+    pytest.importorskip("pysteps", reason="pysteps is not installed: pip install gatecast[rain]")
     grid = blobs(steps=6, velocity=(3.0, -2.0))
     velocity = motion_of(grid)[:, 40:90, 40:90]
     np.testing.assert_allclose(velocity.mean(axis=(1, 2)), [3.0, -2.0], atol=0.4)
@@ -56,6 +56,13 @@ def test_the_motion_of_blobs_is_found() -> None:
 def test_a_dry_field_does_not_move() -> None:
     grid = blobs(steps=6, velocity=(3.0, -2.0), rate=0.0)
     assert not motion_of(grid).any()
+
+
+def test_the_fss_is_that_of_pysteps() -> None:
+    scores = pytest.importorskip("pysteps.verification.spatialscores", reason="pysteps is not installed")
+    said, fell = (np.random.default_rng(k).random((40, 50)) < 0.3 for k in (0, 1))
+    error, worst = _fss(said, fell, 4.0)
+    assert 1 - error / worst == pytest.approx(scores.fss(said.astype(float), fell.astype(float), 0.5, 5), abs=1e-6)
 
 
 def test_extrapolation_is_right_about_rain_that_only_moves() -> None:

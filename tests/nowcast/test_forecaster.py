@@ -11,12 +11,19 @@ from nowcast.events import blobs
 
 from gatecast.base.errors import DataError, ModelFileError, NotFittedError, SettingError
 from gatecast.data.grid import Grid, read_grid
-from gatecast.nowcast import ConvLSTMForecaster, Extrapolation, Persistence, RainConfig, backtest_nowcasts
+from gatecast.nowcast import (
+    ConvLSTMForecaster,
+    Extrapolation,
+    Persistence,
+    RainConfig,
+    backtest_nowcasts,
+    finland,
+    pretrained,
+)
 from gatecast.nowcast.backtest import origins_of
 from gatecast.nowcast.config import DEFAULT_FIT
 from gatecast.nowcast.forecaster import _require_rain
 
-pytest.importorskip("pysteps", reason="pysteps is not installed: pip install gatecast[rain]")
 NET = RainConfig(hidden_channels=4, width=16, crop=32, pixels=600, leads=2, thresholds=(0.1, 0.5, 2.0, 5.0))
 FIT = replace(DEFAULT_FIT, steps=40, progress=False)
 
@@ -122,3 +129,12 @@ def test_thresholds_rise(thresholds: tuple[float, ...]) -> None:
 def test_a_dry_event_is_forecast_as_dry(fitted: ConvLSTMForecaster) -> None:
     dry = read_grid(np.zeros((6, 64, 64)), units="mm/h", step=10, pixel_km=2)
     assert fitted.predict(dry, 3).probability(0.5).max() < 0.2
+
+
+def test_the_bundled_forecaster_beats_its_rivals_on_an_event_that_it_has_not_seen() -> None:
+    grid = finland().rows(0, 26)
+    models = [pretrained("rain-netherlands"), Extrapolation(), Persistence()]
+    found = backtest_nowcasts(models, grid, minutes=60, every=45, thresholds=(0.5,))
+    scores = found.scores().query("minutes == 60").set_index("model")
+    assert scores.loc["ConvLSTM", "CSI"] > scores.loc["Persistence", "CSI"]
+    assert scores.loc["ConvLSTM", "CRPS"] < 0.8 * min(scores.loc[["Extrapolation", "Persistence"], "CRPS"])

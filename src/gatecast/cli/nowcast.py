@@ -133,7 +133,7 @@ def run_nowcast(
                 except DataError as error:
                     console.say(f"No backtest: {error}")
         ahead = forecaster.predict(grid, max(1, int(minutes // grid.step)))
-        ahead.to_xarray().to_netcdf(folder.file("nowcast.nc"), engine="h5netcdf")
+        ahead.write(folder.file("nowcast.nc"))
         if tested is not None:
             folder.write_frame("scores.csv", tested.scores())
         record = _record(command, grid, forecaster, minutes, every)
@@ -205,15 +205,15 @@ def _record(command: str, grid: Grid, forecaster: ConvLSTMForecaster, minutes: f
 def _document(
     ahead: Nowcast, tested: NowcastBacktest | None, record: dict[str, Any], paths: list[str]
 ) -> dict[str, Any]:
+    import numpy as np
+
     from gatecast.cli.output_frames import records
 
-    seen = ahead.inside > 0.5
-    wet = [float(one[mask].mean()) if mask.any() else None for one, mask in zip(ahead.rate >= 0.5, seen, strict=True)]
     return {
         **record,
         "model": ahead.model,
         "times": [str(one) for one in ahead.times],
-        "share above 0.5 mm/h": wet,
+        "area_0.5_mm_h": [None if np.isnan(one) else round(float(one), 4) for one in ahead.area(0.5)],
         "scores": records(tested.scores()) if tested is not None else None,
         "verdict": tested.verdict(ahead.model) if tested is not None else None,
         "files": paths,

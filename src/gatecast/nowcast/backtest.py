@@ -8,19 +8,22 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import torch
+from torch.nn import functional as F
 
 from gatecast.base.errors import DataError
 from gatecast.base.text import plural
 from gatecast.data.grid.grid import Grid
-from gatecast.data.grid.sources import pysteps
 from gatecast.nowcast.context import CONTEXT
 from gatecast.nowcast.forecast import Nowcast
 
 SCORED = (0.5, 1.0, 5.0, 10.0)  # mm/h
 LEADS = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0)  # minutes
+LEAST_AHEAD = 30.0  # minutes that must have been observed after an origin; farther times ahead have fewer origins
 FSS_KM = 20.0
 BINS = 10
 BOOTSTRAPS = 1000
+LEAST_ORIGINS = 5  # for a test
 
 
 @runtime_checkable
@@ -79,8 +82,10 @@ class NowcastBacktest:
             f"{candidate} has a CSI of {own:.2f} at {threshold:g} mm/h {minutes:g} min ahead, the best rival ({best}) "
             f"{other:.2f}"
         )
-        if self.origins < 5:
-            return f"{head}. With only {plural(self.origins, 'origin')} no test is possible: take it as a hint."
+        if len(table[candidate]) < LEAST_ORIGINS:
+            return (
+                f"{head}. With only {plural(len(table[candidate]), 'origin')} no test is possible: take it as a hint."
+            )
         low, high = _interval(table[candidate], table[best], seed)
         if low > 0:
             return f"{head}: it is better ({low:+.3f} to {high:+.3f}, 95 % by bootstrap over origins)."
@@ -119,7 +124,7 @@ def backtest_nowcasts(
         >>> found.scores().query("threshold == 0.5")["CSI"].tolist()
         [1.0, 1.0]
     """
-    origins = origins_of(grid, minutes, every)
+    origins = origins_of(grid, min(minutes, LEAST_AHEAD), every)
     rows, classes = list[dict[str, object]](), list[pd.DataFrame]()
     for number, last in enumerate(origins, 1):
         stage(f"origin {number} of {len(origins)}")
@@ -133,7 +138,12 @@ def backtest_nowcasts(
 
 
 def origins_of(grid: Grid, minutes: float, every: float) -> list[int]:
-    """The last fields of the past of each origin: every so many minutes, the farthest time ahead still observed.
+    """The last fields of the past of each origin, every so many minutes.
+
+    Args:
+        grid: the event.
+        minutes: that must have been observed after an origin.
+        every: minutes between two origins.
 
     Raises:
         DataError: there is none.
@@ -201,12 +211,13 @@ def _crps(nowcast: Nowcast, step: int, observed: np.ndarray, seen: np.ndarray) -
 
 
 def _fss(said: np.ndarray, fell: np.ndarray, pixel_km: float) -> tuple[float, float]:
-    """Terms of the fractions skill score (Roberts & Lean 2008) at 20 km."""
-    module = pysteps("verification.spatialscores", "the FSS")
-    scores = module.fss_init(0.5, max(1, round(FSS_KM / pixel_km)))
-    module.fss_accum(scores, said.astype(float), fell.astype(float))
-    squares = scores["sum_fct_sq"] + scores["sum_obs_sq"]
-    return float(squares - 2 * scores["sum_fct_obs"]), float(squares)
+    """Terms of the fractions skill score (Roberts & Lean 2008): shares of squares of 20 km, compared."""
+    size = max(1, round(FSS_KM / pixel_km))
+    both = torch.from_numpy(np.stack([said, fell])).float()[:, None]
+    before = size // 2  # a square of an even width reaches one pixel further up and left
+    padded = F.pad(both, (before, size - 1 - before, before, size - 1 - before))
+    first, second = F.avg_pool2d(padded, size, stride=1)[:, 0].double()
+    return float(((first - second) ** 2).sum()), float((first**2 + second**2).sum())
 
 
 def _classes(nowcast: Nowcast, grid: Grid, last: int, threshold: float) -> pd.DataFrame:

@@ -137,16 +137,11 @@ def _judged(backtest: NowcastBacktest) -> float:
 
 
 def _cards(nowcast: Nowcast, backtest: NowcastBacktest | None) -> list[Card]:
-    seen = nowcast.inside > 0.5
-    wet = [
-        float(100 * one[mask].mean()) if mask.any() else 0.0
-        for one, mask in zip(nowcast.rate >= 0.5, seen, strict=True)
-    ]
     now = nowcast.past.values[-1][~nowcast.past.missing[-1]]
     cards = [
         Card("Last field", time_text(nowcast.past.times[-1])[-5:], "UTC"),
         Card("Rain now", f"{100 * float((now >= 0.5).mean()):.0f} %", "of the observed area above 0.5 mm/h"),
-        Card("Rain at the end", f"{wet[-1]:.0f} %", "of the area that is known then"),
+        Card("Rain at the end", f"{100 * nowcast.area(0.5)[-1]:.0f} %", "expected, of the area that is known then"),
     ]
     if backtest is None:
         return cards
