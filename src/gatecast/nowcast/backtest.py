@@ -111,7 +111,7 @@ def backtest_nowcasts(
         minutes: the farthest time ahead.
         every: minutes between two origins.
         thresholds: mm/h, of the scores.
-        stage: is told about each origin.
+        stage: called with a line for each origin.
 
     Raises:
         DataError: the event is too short.
@@ -138,7 +138,7 @@ def backtest_nowcasts(
 
 
 def origins_of(grid: Grid, minutes: float, every: float) -> list[int]:
-    """The last fields of the past of each origin, every so many minutes.
+    """Numbers of the last field before each origin.
 
     Args:
         grid: the event.
@@ -146,7 +146,7 @@ def origins_of(grid: Grid, minutes: float, every: float) -> list[int]:
         every: minutes between two origins.
 
     Raises:
-        DataError: there is none.
+        DataError: the event has no origin.
     """
     ahead, step = max(1, int(minutes // grid.step)), max(1, round(every / grid.step))
     found = [last for last in range(CONTEXT - 1, len(grid) - ahead, step) if not grid.missing[last].all()]

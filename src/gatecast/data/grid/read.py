@@ -57,7 +57,7 @@ def read_grid(
     Example:
         >>> import numpy as np, gatecast
         >>> grid = gatecast.read_grid(np.full((12, 8, 8), 0.5), units="mm", step=10, pixel_km=1)
-        >>> float(grid.values.max()), str(grid.repairs[0].problem)
+        >>> float(grid.values.max()), str(grid.repairs[1].problem)
         (3.0, 'mm a step of 10 min were turned into mm/h (× 6)')
     """
     check_value(Arg("duplicates"), duplicates, "str", Bounds(one_of=DUPLICATES))
