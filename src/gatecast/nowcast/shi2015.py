@@ -64,7 +64,7 @@ class ShiConvLSTM(nn.Module):
         )
         self.pixels = nn.Conv2d(sum(hidden_channels), patch**2, 1)
 
-    def forward(self, images: Images, steps: int) -> Images:
+    def forward(self, images: Images, steps: int) -> Float[Tensor, "steps batch 1 y x"]:
         """Logits of the ``steps`` images that follow."""
         x, states = self._cut(images), []
         for layer in self.encoder:
@@ -105,7 +105,7 @@ class ShiLSTM(nn.Module):
         self.forecaster[0].get_parameter("weight_ih_l0").requires_grad_(False)
         self.pixels = nn.Linear(hidden_size, pixels)
 
-    def forward(self, images: Images, steps: int) -> Images:
+    def forward(self, images: Images, steps: int) -> Float[Tensor, "steps batch 1 y x"]:
         """Logits of the ``steps`` images that follow."""
         x, states = images.flatten(2), []
         for layer in self.encoder:
