@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from nowcast.events import blobs
 
-pytest.importorskip("pysteps", reason="pysteps is not installed: pip install gatecast[rain]")
 pytest.importorskip("h5netcdf", reason="h5netcdf is not installed: pip install gatecast[rain]")
 Run = Callable[..., tuple[int, str, str]]
 
