@@ -26,7 +26,7 @@ _GROUPS = (
     (
         "bias",
         "The forget bias",
-        "The same LSTM with other biases of its forget gate. Chrono: biases drawn so that units remember 1 to all of the "
+        "The same LSTM with other biases of its forget gate. Chrono: biases drawn so that units remember 1 to all "
         "steps (Tallec & Ollivier 2018).",
     ),
     (
