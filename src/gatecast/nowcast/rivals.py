@@ -85,13 +85,13 @@ def nowcast_of(
     name: str, grid: Grid, thresholds: Sequence[float], chances: Float[Tensor, "steps thresholds y x"], inside: Tensor
 ) -> Nowcast:
     """A nowcast of tensors; probabilities never rise with the threshold."""
-    falling = torch.cummin(chances.clamp(0, 1), 1).values
+    falling = np.minimum.accumulate(chances.clamp(0, 1).numpy(), axis=1)
     return Nowcast(
         name,
         grid,
         grid.times_ahead(len(chances)),
         tuple(thresholds),
-        np.ascontiguousarray(falling.numpy(), dtype=np.float32),
+        np.ascontiguousarray(falling, dtype=np.float32),
         np.ascontiguousarray(inside.clamp(0, 1).numpy(), dtype=np.float32),
     )
 
