@@ -1,7 +1,7 @@
 """On-line learning of the network of 1997: gatecast.lab.online against a loop of PyTorch, one core.
 
-``python benchmarks/lab_online.py``: milliseconds for each sequence of 100 to 110 steps and update, by the number of runs
-that learn together.
+``python benchmarks/lab_online.py``: milliseconds for each sequence of 100 to 110 steps with its update, by the number of
+runs that learn together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NET = Net(2, 2, 2, 1, in_bias=(-3.0, -6.0))
 
 
 def milliseconds(call: Callable[[], object], times: int) -> float:
-    """Median of five measurements, each of so many calls."""
+    """Median of five measurements, each of this many calls."""
     found = []
     for _ in range(5):
         clock = time.perf_counter()
@@ -46,7 +46,7 @@ def torch_loop(fused: bool) -> float:
 
 
 def ours(runs: int) -> float:
-    """One sequence and update of one run, where so many learn together."""
+    """One sequence and update of one run, where this many learn together."""
     learners = Learners(NET, range(runs))
     found = adding([np.random.default_rng(k) for k in range(runs)], 100)
     return milliseconds(lambda: learners.learn(found.x, found.lengths, found.target, rate=0.5), 50) / runs
