@@ -1,7 +1,7 @@
 """On-line learning of the network of 1997: gatecast.lab.online against a loop of PyTorch, one core.
 
-``python benchmarks/lab_online.py``: milliseconds for each sequence of 100 to 110 steps with its update, by the number of
-runs that learn together.
+``python benchmarks/lab_online.py``: milliseconds of a sequence of 100 to 110 steps with its update, by the number
+of runs that learn together.
 """
 
 from __future__ import annotations
