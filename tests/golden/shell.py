@@ -21,6 +21,7 @@ COMMANDS = (
     "lab",
     "lab cell",
     "lab gradients",
+    "lab memory",
     "demo",
     "future",
     "build-kernels",
