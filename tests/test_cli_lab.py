@@ -42,12 +42,34 @@ def test_gradients(run: Run, tmp_path: Path) -> None:
     assert run("lab", "gradients", "--lag", 3)[0] == 2
 
 
+def test_memory_is_resumed(run: Run, tmp_path: Path) -> None:
+    command = ("lab", "memory", "2a", "--seeds", 2, "--no-rivals", "--most", 40)
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    assert "5,040" in out
+    assert "> 40" in out
+    names = ["memory.csv", "memory.html", "outcomes.json", "run.json"]
+    assert sorted(os.listdir(tmp_path / "lab-memory")) == names
+    before = (tmp_path / "lab-memory" / "outcomes.json").stat().st_mtime_ns
+    code, out, _ = run(*command, "--json")
+    assert json.loads(out)["outcomes"][0]["sequences"] == [None, None]
+    assert (tmp_path / "lab-memory" / "outcomes.json").stat().st_mtime_ns == before
+    assert json.loads(run("lab", "memory", "--list", "--json")[1])["experiments"][0]["weights"] == "276"
+
+
 def test_what_is_refused(run: Run) -> None:
     assert run("lab", "cell", "none.csv")[::2] == (2, "gatecast: none.csv: no such file in .; check the path\n")
     code, _, err = run("lab", "cell", "--series", "x", "--steps", 2)
     assert (code, "there is no series 'x'" in err) == (2, True)
     code, _, err = run("lab", "cell", "--hidden", 0)
     assert (code, "must be at least 1" in err) == (2, True)
+    code, _, err = run("lab", "memory", "2d")
+    assert (code, "there is no experiment '2d'" in err) == (2, True)
+    assert run("lab", "memory", "--seeds", 0)[0] == 2
+    Path("lab-memory").mkdir(exist_ok=True)
+    Path("lab-memory", "outcomes.json").write_text("{}")
+    code, _, err = run("lab", "memory", "2a")
+    assert (code, "is not a file of gatecast lab memory" in err) == (2, True)
     code, _, err = run("lab", "celll")
     assert (code, 'Did you mean "cell"' in err) == (2, True)
 

@@ -22,6 +22,7 @@ COMMANDS = (
     "lab cell",
     "lab gradients",
     "nowcast",
+    "lab memory",
     "demo",
     "future",
     "build-kernels",

@@ -129,6 +129,7 @@ For example
     gatecast lab cell                          gates and memory of an LSTM, on one page
     gatecast lab cell sales.csv --horizon 14   the same on a file
     gatecast lab gradients                     why the LSTM exists: gradients by lag
+    gatecast lab memory                        the experiments of 1997, run again
 """
 
 CELL = """Show the inside of a trained LSTM: gates and memory over time, the four steps in numbers, what it leans on.
@@ -153,7 +154,20 @@ For example
     gatecast lab gradients --lag 200 --hidden 64 --recall 80
 """
 
-LAB_COMMANDS = {"cell": CELL, "gradients": GRADIENTS}
+MEMORY = """Run the experiments of Hochreiter & Schmidhuber 1997 again, beside the published figures.
+
+Networks, weight counts, learning rates, biases and truncated gradient are the paper's. The folder (--out) gets
+memory.html, which needs no network, memory.csv, run.json and outcomes.json, which holds what is finished: run the same
+command again to resume, or to add experiments.
+
+For example
+
+    gatecast lab memory                        those that take minutes
+    gatecast lab memory 2a 6a --seeds 3 --no-rivals
+    gatecast lab memory --list
+"""
+
+LAB_COMMANDS = {"cell": CELL, "gradients": GRADIENTS, "memory": MEMORY}
 
 DEMO = """Forecast bundled real data (COVID-19 in India, China or Canada; rain over Finland).
 

@@ -26,8 +26,8 @@ _GROUPS = (
     (
         "bias",
         "The forget bias",
-        "The same LSTM with other biases of its forget gate. Chrono: biases drawn so that units remember 1 to all "
-        "steps (Tallec & Ollivier 2018).",
+        "The same LSTM with other biases of its forget gate. Chrono: biases drawn so that units remember 1 to all of "
+        "the steps (Tallec & Ollivier 2018).",
     ),
     (
         "radius",
