@@ -1,9 +1,9 @@
-"""Wind power of GEFCom2012: the hidden 48 hours of 156 blocks, seven farms, weather as known at the start of each block.
+"""Wind power of GEFCom2012: the hidden 48 hours of 156 blocks, seven farms, weather as known at each block's start.
 
-Rivals on the same weather: persistence, climatology, the power curve of the forecast wind, gradient boosting (scikit-learn,
-by farm, fixed settings: wind at the hour and up to three hours around it, of all farms, lead, hour, season), and the same
-network with an LSTM over the hours ahead, or without wavelets. All networks learn from the hours that were not hidden.
-RMSE and CRPS in shares of capacity. *coverage* is the share of hidden hours inside the 80 % interval.
+Rivals on the same weather: persistence, climatology, the power curve of the forecast wind, gradient boosting of
+scikit-learn (by farm, fixed settings: wind at the hour and up to three hours around it, of all farms, lead, hour,
+season), and the same network with an LSTM over the hours ahead, or without wavelets. All learn from the hours that were
+not hidden, also those after a block, as in the competition. RMSE and CRPS are shares of capacity.
 
     python benchmarks/wind.py [--seeds 2] [--members 5] [--quick]
 """
@@ -39,7 +39,11 @@ def main() -> None:
     plant, hidden, origins = gefcom()
     rows = [base_row(name, plant, hidden, origins) for name in ("persistence", "climatology", "curve")]
     rows.append(boosting(plant, hidden, origins))
-    kinds = {"CNN, causal wavelets": {}, "CNN without wavelets": {"levels": 0}, "LSTM, causal wavelets": {"kind": "lstm"}}
+    kinds = {
+        "CNN, causal wavelets": {},
+        "CNN without wavelets": {"levels": 0},
+        "LSTM, causal wavelets": {"kind": "lstm"},
+    }
     for title, change in kinds.items():
         for seed in range(args.seeds):
             fit = replace(DEFAULT_FIT, steps=50) if args.quick else DEFAULT_FIT
@@ -64,7 +68,12 @@ def gefcom() -> tuple[Plant, np.ndarray, np.ndarray]:
     gone = np.isfinite(hidden_all[:, 0])
     first = np.flatnonzero(gone & ~np.r_[False, gone[:-1]])
     weather = tuple(
-        Vintages.read(pd.read_csv(folder / f"windforecasts_wf{k + 1}.csv.gz"), issued="date", lead="hors", variables=("u", "v", "ws"))
+        Vintages.read(
+            pd.read_csv(folder / f"windforecasts_wf{k + 1}.csv.gz"),
+            issued="date",
+            lead="hors",
+            variables=("u", "v", "ws"),
+        )
         for k in range(FARMS)
     )
     ids = tuple(f"farm {k + 1}" for k in range(FARMS))
@@ -114,7 +123,11 @@ def table_of(windows: PowerWindows, farm: int) -> np.ndarray:
     own = windows._own[:, farm]
     padded = np.pad(own[:, :3], [(0, 0), (0, 0), (3, 3)], mode="edge")
     around = [padded[:, :, k : k + HORIZON] for k in range(7) if k != 3]
-    return np.concatenate([windows.inputs, own, *around], 1).transpose(0, 2, 1).reshape(-1, windows.inputs.shape[1] + own.shape[1] + 18)
+    return (
+        np.concatenate([windows.inputs, own, *around], 1)
+        .transpose(0, 2, 1)
+        .reshape(-1, windows.inputs.shape[1] + own.shape[1] + 18)
+    )
 
 
 def network(name: str, model: PowerForecaster, plant: Plant, hidden: np.ndarray, origins: np.ndarray) -> dict[str, Any]:
@@ -129,7 +142,9 @@ def network(name: str, model: PowerForecaster, plant: Plant, hidden: np.ndarray,
         for level in (50, 80, 90)
     }
     alone = [member_rmse(model, k, plant, hidden, origins) for k in range(model.members)]
-    return scores(name, found.mean, hidden, CRPS=losses[seen].mean(), **inside, **{"mean member's RMSE": np.mean(alone)})
+    return scores(
+        name, found.mean, hidden, CRPS=losses[seen].mean(), **inside, **{"mean member's RMSE": np.mean(alone)}
+    )
 
 
 def member_rmse(model: PowerForecaster, number: int, plant: Plant, hidden: np.ndarray, origins: np.ndarray) -> float:

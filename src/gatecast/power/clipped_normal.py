@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LEVELS = torch.arange(1, 20) / 20  # of the loss
+LEVELS = (torch.arange(20) + 0.5) / 20  # of the loss
 
 
 def quantile(mean: Tensor, spread: Tensor, probability: float) -> Tensor:
@@ -23,7 +23,7 @@ def expected(mean: Tensor, spread: Tensor) -> Tensor:
 
 
 def crps(mean: Tensor, spread: Tensor, observed: Tensor) -> Float[Tensor, " *shape"]:
-    """CRPS as the mean of twice the pinball loss over 19 quantiles (Gneiting & Raftery 2007, equation 39)."""
+    """CRPS as the mean of twice the pinball loss over 20 quantiles (Gneiting & Raftery 2007, equation 39)."""
     z = torch.special.ndtri(LEVELS.double()).to(mean)
     quantiles = (mean[..., None] + spread[..., None] * z).clamp(0, 1)
     error = observed[..., None] - quantiles

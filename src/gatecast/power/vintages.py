@@ -64,7 +64,7 @@ class Vintages:
         hours = pd.to_numeric(table[lead], errors="coerce")
         odd = np.flatnonzero(~(hours.ge(1) & hours.eq(hours.round())))
         if len(odd):
-            shown = f"row {odd[0] + 1}: {table[lead].iloc[odd[0]]!r}"
+            shown = f"row {odd[0] + 1}: {table[lead].iloc[odd[0]]}"
             remedy = "give hours ahead of the issue in " + Arg("lead", lead) + ", not minutes or times"
             raise DataError(f"leads must be whole hours from 1 on, got {shown}", remedy, place=str(place))
         names = tuple(variables) or tuple(str(name) for name in table.columns if name not in (issued, lead))
@@ -93,7 +93,7 @@ class Vintages:
             age = ((moments - self.issued[np.maximum(issue, 0)]) / HOUR).astype(int)
             leads = age[:, None] + np.arange(horizon)
             inside = (issue[:, None] >= 0) & (leads < self.values.shape[1])
-            values = self.values[np.maximum(issue, 0)[:, None], np.minimum(leads, self.values.shape[1] - 1)]
+            values = self.values[np.maximum(issue, 0)[:, None], leads.clip(0, self.values.shape[1] - 1)]
             found = np.where(np.isnan(found) & inside[..., None], values, found)
         first = ((moments - self.issued[np.maximum(newest, 0)]) / HOUR).astype(np.float32)
         return found, np.where(newest >= 0, first, np.float32(np.nan))
