@@ -248,7 +248,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _long_lag(50, 50, 364, 30_000, 1),
         _long_lag(100, 100, 664, 31_000, 2),
         _long_lag(1000, 1000, 6_064, 49_000, 60),
-        _two("3a", 3, 27_380, noisy=False, minutes=2),
+        _two("3a", 3, 39_850, noisy=False, minutes=2),
         _two("3c", 3, 269_650, noisy=True, minutes=10),
         _adding(100, 74_000, 3),
         _adding(500, 209_000, 30),
