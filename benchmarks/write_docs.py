@@ -48,6 +48,7 @@ SCRIPTS = {  # part of the overview → script → title of its page
         "epidemic_world": "COVID-19 in ten countries",
         "epidemic_coverage": "Coverage of SEIR's intervals",
     },
+    "Rain": {"rain": "Rain, an event that was not learned from"},
 }
 HEAD = """# Benchmarks
 

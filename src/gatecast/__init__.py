@@ -13,10 +13,12 @@ from gatecast.base.version import VERSION as __version__
 
 _HOME = {
     "read_panel": "data",
+    "read_grid": "data",
     "describe": "data",
     "read": "data.read",
     "add_future": "data",
     "Panel": "data",
+    "Grid": "data",
     "Schema": "data",
     "Frequency": "data",
     "datasets": "data",
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from gatecast import nn as nn
     from gatecast import ops as ops
     from gatecast.base.errors import DataError, GatecastError
-    from gatecast.data import Frequency, Panel, Schema, add_future, datasets, describe, read_panel
+    from gatecast.data import Frequency, Grid, Panel, Schema, add_future, datasets, describe, read_grid, read_panel
     from gatecast.data.read import read
     from gatecast.epidemic import SEIRForecaster, SEIRHybrid
     from gatecast.evaluation import Forecast

@@ -21,6 +21,7 @@ COMMANDS = (
     "lab",
     "lab cell",
     "lab gradients",
+    "nowcast",
     "lab memory",
     "demo",
     "future",

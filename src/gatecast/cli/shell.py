@@ -16,6 +16,8 @@ _GROUPS = {"NetConfig": "net.", "FitConfig": "fit."}
 _OTHERS = (  # options declared by the commands themselves
     "cumulative",
     "folds",
+    "every",
+    "format",
     "future",
     "history",
     "horizon",
@@ -23,14 +25,19 @@ _OTHERS = (  # options declared by the commands themselves
     "minutes",
     "models",
     "out",
+    "pixel_km",
     "population",
     "refit",
     "scenario",
     "step",
+    "steps",
     "storage",
     "test",
+    "train",
     "transmission",
     "trials",
+    "units",
+    "variable",
     "windows",
 )
 _YES_NO = ("cumulative",)  # options whose values are the words yes and no

@@ -12,11 +12,13 @@ from gatecast.data.schema import Schema
 
 if TYPE_CHECKING:
     import gatecast.data.datasets as datasets
+    from gatecast.data.grid import Grid, read_grid
     from gatecast.data.read import add_future, describe, read_panel
 
 __all__ = [
     "add_future",
     "Frequency",
+    "Grid",
     "Panel",
     "Schema",
     "calendar_cycles",
@@ -24,8 +26,11 @@ __all__ = [
     "calendar_table",
     "datasets",
     "describe",
+    "read_grid",
     "read_panel",
 ]
 
 # The reader brings pandas, so it loads on first use.
-__getattr__ = lazy(__name__, {**dict.fromkeys(("add_future", "describe", "read_panel"), "read"), "datasets": ""})
+_HOME = {**dict.fromkeys(("add_future", "describe", "read_panel"), "read"), "datasets": ""}
+
+__getattr__ = lazy(__name__, {**_HOME, **dict.fromkeys(("Grid", "read_grid"), "grid")})
