@@ -42,7 +42,7 @@ def test_an_origin_sees_the_newest_issue_that_existed() -> None:
         ({"issued": ["soon"] * 6}, "soon"),
     ],
 )
-def test_what_is_no_forecast(change: dict[str, list[object]], words: str) -> None:
+def test_invalid_forecasts_are_refused(change: dict[str, list[object]], words: str) -> None:
     with pytest.raises(DataError) as refused:
         Vintages.read(ISSUES.assign(**change), issued="issued", lead="lead")
     assert words in str(refused.value)

@@ -110,7 +110,7 @@ class PowerWindows:
 
     @property
     def channels(self) -> int:
-        """Of the inputs, the sites told apart."""
+        """Of the inputs, with one for each site."""
         return self.inputs.shape[1] + self._own.shape[2] + len(self.plant.ids)
 
     def origins(self, chosen: np.ndarray | None = None) -> WindowOrigins:
