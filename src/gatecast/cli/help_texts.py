@@ -163,7 +163,7 @@ command again to resume, or to add experiments.
 For example
 
     gatecast lab memory                        those that take minutes
-    gatecast lab memory 2a 6a --seeds 3 --no-rivals
+    gatecast lab memory 6a 3a --seeds 3 --no-rivals
     gatecast lab memory --list
 """
 

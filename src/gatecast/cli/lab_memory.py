@@ -26,7 +26,7 @@ STORE = "outcomes.json"
 
 
 def memory(
-    *names: Annotated[str, Parameter(help="Experiments: 2a, 6a, default, all … (--list names all).", group=BASIC)],
+    *names: Annotated[str, Parameter(help="Experiments: 3a, 6a, default, all … (--list names all).", group=BASIC)],
     seeds: Annotated[int, Parameter(help="Runs of each experiment.", group=BASIC)] = 10,
     rivals: Annotated[bool, Parameter(help="Train other networks on the same tasks.", group=MODEL)] = True,
     most: Annotated[int | None, Parameter(help="Sequences after which a run is ended.", group=MODEL)] = None,

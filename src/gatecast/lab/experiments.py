@@ -134,7 +134,7 @@ def _noise_free(name: str, p: int, published: int, *, regular: bool, minutes: fl
         net=_lag_net(p),
         weights=10_504 if p == 100 else _lag_net(p).weights,
         rate=1.0,
-        most=10 * published,
+        most=4 * published,
         published=published,
         draw=lambda draws: draw.noise_free_lag(draws, p, regular=regular),
         criterion=("every output" if regular else "every output of the last step") + " within 0.25, weights fixed",
@@ -213,20 +213,16 @@ def _reber(blocks: int, size: int, weights: int, rate: float, published: int, mi
         draw=drawn,
         criterion="all legal letters highest at every step of 256 training and 256 test strings",
         test=test,
-        every=200,
+        every=100,
         minutes=minutes,
         other="Elman 0 %, RTRL some runs after 25,000 to 173,000, RCC 50 % after 182,000",
     )
 
 
 def _strings(count: int) -> list[tuple[str, list[str]]]:
-    """Different strings of the grammar."""
+    """Strings as the grammar draws them."""
     generator = np.random.default_rng(1997)
-    found: dict[str, list[str]] = {}
-    while len(found) < count:
-        text, legal = draw.embedded_reber(generator)
-        found[text] = legal
-    return list(found.items())
+    return [draw.embedded_reber(generator) for _ in range(count)]
 
 
 def _generators(seed: int, count: int) -> list[np.random.Generator]:
@@ -252,7 +248,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _long_lag(50, 50, 364, 30_000, 1),
         _long_lag(100, 100, 664, 31_000, 2),
         _long_lag(1000, 1000, 6_064, 49_000, 60),
-        _two("3a", 3, 27_380, noisy=False, minutes=2),
+        _two("3a", 3, 39_850, noisy=False, minutes=2),
         _two("3c", 3, 269_650, noisy=True, minutes=10),
         _adding(100, 74_000, 3),
         _adding(500, 209_000, 30),
@@ -263,4 +259,4 @@ EXPERIMENTS: dict[str, Experiment] = {
         _order(3, 571_100, 20),
     )
 }
-DEFAULT = ("1(276weights)", "2a", "2b", "2c(q=50)", "3a", "4(T=100)", "6a")
+DEFAULT = ("1(276weights)", "2c(q=50)", "3a", "4(T=100)", "6a")

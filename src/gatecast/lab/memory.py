@@ -17,6 +17,7 @@ from gatecast.base.text import nearest
 from gatecast.lab.experiments import DEFAULT, EXPERIMENTS, RECENT, Experiment
 from gatecast.lab.online import Learners
 from gatecast.lab.rivals import Rival, run_rivals
+from gatecast.lab.stepwise import learn_each_step
 
 TESTED = 2_560  # new sequences that a network is tested on once it has succeeded, as in the paper
 Progress = Callable[[str, float, int], Any]
@@ -165,7 +166,10 @@ def run_experiment(
     point = max(1, min(limit, experiment.published) // 60)
     for count in range(1, limit + 1):
         found = experiment.draw([draws[row] for row in rows])
-        error = runs.learn(found.x, found.lengths, found.target, rate=experiment.rate)
+        if found.target.ndim == 3:
+            error = learn_each_step(runs, found.x, found.lengths, found.target, rate=experiment.rate)
+        else:
+            error = runs.learn(found.x, found.lengths, found.target, rate=experiment.rate)
         watch.add(error, rows)
         if count % point == 0:
             curve.append((count, watch.median_error))
