@@ -85,7 +85,7 @@ def _check_used(name: str, windows: int, *, refit: bool, history: bool) -> None:
     if refit and not windows:
         problem = Arg("refit") + " is an option of the backtest, and " + Arg("windows", 0) + " leaves it out"
         raise SettingError(problem, "leave " + Arg("refit") + " out, or take " + Arg("windows", 5))
-    if not history and name in models.CLASSES:
+    if not history and name in models.CLASSES and name != "zeroshot":
         problem = Arg("history", False) + " is about the model file, and " + Arg("model", name) + " has none"
         raise SettingError(problem, "leave " + Arg("history", False) + " out, or take " + Arg("model", "lstm"))
 
