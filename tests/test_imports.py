@@ -44,6 +44,7 @@ PACKAGES = (
     "report",
     "training",
     "training.optimizers",
+    "synthetic",
     "tuning",
 )
 

@@ -26,6 +26,7 @@ _HOME = {
     "Forecaster": "forecasters",
     "LSTMForecaster": "forecasters",
     "LSTMClassifier": "forecasters",
+    "ZeroShotLSTM": "forecasters",
     "SEIRForecaster": "epidemic",
     "SEIRHybrid": "epidemic",
     "Naive": "forecasters",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         Mean,
         Naive,
         SeasonalNaive,
+        ZeroShotLSTM,
         fit_each,
         load,
     )

@@ -52,7 +52,8 @@ def check_applies(
     given = [*_changed(flags, skip=("model", "seed", *(("context",) if name == "linear" else ())))]
     given += [*_changed(net, of="NetConfig"), *_changed(fit, of="FitConfig")]
     if given:
-        problem = given[0] + " is an option of the LSTM, and " + Arg("model", name) + " has no network"
+        lack = " is trained already" if name == "zeroshot" else " has no network"
+        problem = given[0] + " is an option of the LSTM, and " + Arg("model", name) + lack
         raise SettingError(problem, "leave " + given[0] + " out, or take " + Arg("model", "lstm"))
     covariates = [Arg(one) for one in COVARIATES if data is not None and getattr(data, one)]
     covariates += [Arg(one) for one, value in (more or {}).items() if value]

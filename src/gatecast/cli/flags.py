@@ -85,8 +85,8 @@ class ModelFlags:
     model: Annotated[
         str,
         Parameter(
-            help="lstm, auto (the model that the backtest recommends), ensemble (a weighted blend of the best), naive, "
-            "seasonal-naive, drift, mean, linear, ets, arima or theta.",
+            help="lstm, zeroshot, auto (the model that the backtest recommends), ensemble (a weighted blend of the "
+            "best), naive, seasonal-naive, drift, mean, linear, ets, arima or theta.",
             group=MODEL,
         ),
     ] = "lstm"

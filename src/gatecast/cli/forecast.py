@@ -85,7 +85,7 @@ def _check_used(name: str, windows: int, *, refit: bool, history: bool) -> None:
     if refit and not windows:
         problem = Arg("refit") + " is an option of the backtest, and " + Arg("windows", 0) + " leaves it out"
         raise SettingError(problem, "leave " + Arg("refit") + " out, or take " + Arg("windows", 5))
-    if not history and name in models.CLASSES:
+    if not history and name in models.CLASSES and name != "zeroshot":
         problem = Arg("history", False) + " is about the model file, and " + Arg("model", name) + " has none"
         raise SettingError(problem, "leave " + Arg("history", False) + " out, or take " + Arg("model", "lstm"))
 
@@ -116,7 +116,7 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
     if "model.gatecast" not in folder.written:
         console.say(
-            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM can be saved."
+            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM, fitted or pre-trained, can be saved."
         )
     console.files(paths)
     console.document(_document(outcome, command, paths))

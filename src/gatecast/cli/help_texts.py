@@ -204,6 +204,17 @@ For example
     CXX=clang++ gatecast build-kernels --force
 """
 
+PRETRAIN = """Train the zero-shot LSTM anew, on synthetic series only: its weights and their card.
+
+The defaults and one thread made the weights of the package, in a few minutes of one core. The folder (--out) gets
+zeroshot.safetensors, zeroshot.json and run.json; nothing else is written.
+
+For example
+
+    gatecast pretrain
+    gatecast pretrain --seed 1 --steps 4000 --out seed1
+"""
+
 COMMANDS = {
     "forecast": FORECAST,
     "backtest": BACKTEST,
@@ -216,6 +227,7 @@ COMMANDS = {
     "nowcast": NOWCAST,
     "power": POWER,
     "lab": LAB,
+    "pretrain": PRETRAIN,
     "demo": DEMO,
     "build-kernels": BUILD_KERNELS,
 }

@@ -22,6 +22,7 @@ CLASSES = {
     "drift": "Drift",
     "mean": "Mean",
     "linear": "LinearAR",
+    "zeroshot": "ZeroShotLSTM",
     "ets": "AutoETS",
     "arima": "AutoARIMA",
     "theta": "AutoTheta",
@@ -36,7 +37,12 @@ def check_name(name: str, *, windows: int = 1) -> str:
         SettingError: unknown name, or a model chosen by backtest when there is no backtest.
     """
     plain = name.lower().replace("_", "-")
-    plain = {"seasonalnaive": "seasonal-naive", "linearar": "linear"}.get(plain, plain.removeprefix("auto") or "auto")
+    plain = {
+        "seasonalnaive": "seasonal-naive",
+        "linearar": "linear",
+        "zero-shot": "zeroshot",
+        "zeroshotlstm": "zeroshot",
+    }.get(plain, plain.removeprefix("auto") or "auto")
     if plain not in NAMES:
         near = nearest(plain, NAMES)
         raise SettingError(
@@ -70,7 +76,8 @@ def baseline(name: str, horizon: int, flags: ModelFlags) -> Forecaster:
     from gatecast import forecasters
 
     make: Callable[..., Any] = getattr(forecasters, CLASSES[name])
-    own = {"horizon": horizon, "context": flags.context} if name == "linear" else {}
+    own: dict[str, Any] = {"horizon": horizon, "context": flags.context} if name == "linear" else {}
+    own |= {"horizon": horizon} if name == "zeroshot" else {}
     forecaster: Forecaster = make(**own, seed=flags.seed)
     return forecaster
 

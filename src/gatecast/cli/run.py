@@ -146,15 +146,20 @@ def compare(panel: Panel, task: Task, console: Console, name: str) -> Backtest:
 
 
 def line_up(panel: Panel, task: Task, name: str) -> tuple[Sequence[Forecaster], list[str]]:
-    """The models of a backtest: the LSTM, or the baseline named by ``--model``, and the default baselines."""
+    """The models of a backtest: the LSTM, or the one named by ``--model``, and the default baselines.
+
+    Where the backtest chooses the model, the zero-shot LSTM is among them.
+    """
     from gatecast.forecasters import default_baselines
 
     baselines, left_out = default_baselines(panel, task.horizon)
     no_files: dict[str, Any] = {"checkpoint": None, "resume": False, "log_dir": None, "log": "csv"}
     quiet = replace(task.fit, progress=False, **no_files)  # only the final fit writes checkpoint and log
-    own = (
+    own: list[Forecaster] = (
         [models.lstm(task.horizon, task.flags, task.net, quiet)] if name in ("lstm", *models.CHOSEN_BY_BACKTEST) else []
     )
+    if name in models.CHOSEN_BY_BACKTEST:
+        own = [*own, models.baseline("zeroshot", task.horizon, task.flags)]
     asked = [] if own else [models.baseline(name, task.horizon, task.flags)]
     baselines = [one for one in baselines if one.name not in {other.name for other in asked}]
     return [*own, *asked, *baselines], list(left_out)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gatecast.forecasters.per_series import fit_each
     from gatecast.forecasters.saved import load
     from gatecast.forecasters.statistical import AutoARIMA, AutoETS, AutoTheta
+    from gatecast.forecasters.zeroshot import ZeroShotLSTM
 
 __all__ = [
     "AutoARIMA",
@@ -33,6 +34,7 @@ __all__ = [
     "Mean",
     "Naive",
     "SeasonalNaive",
+    "ZeroShotLSTM",
     "backtest",
     "best_of",
     "default_baselines",
@@ -48,6 +50,7 @@ _HOME = {
     "LSTMClassifier": "classifier",
     "LSTMForecaster": "neural",
     "load": "saved",
+    "ZeroShotLSTM": "zeroshot",
     **dict.fromkeys(("AutoARIMA", "AutoETS", "AutoTheta"), "statistical"),
 }
 

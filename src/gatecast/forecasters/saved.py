@@ -10,8 +10,9 @@ from gatecast.base.fields import field, shown
 from gatecast.forecasters.classifier import LSTMClassifier
 from gatecast.forecasters.model_file import read
 from gatecast.forecasters.neural import LSTMForecaster
+from gatecast.forecasters.zeroshot import ZeroShotLSTM
 
-KINDS: dict[str, Any] = {"forecaster": LSTMForecaster, "classifier": LSTMClassifier}
+KINDS: dict[str, Any] = {"forecaster": LSTMForecaster, "classifier": LSTMClassifier, "zeroshot": ZeroShotLSTM}
 
 
 def load(path: str | Path) -> Any:
