@@ -116,7 +116,8 @@ def forecast_panel(panel: Panel, task: Task, console: Console, folder: Folder, *
     console.forecast(outcome.forecast, folder.path / "forecast.csv")
     if "model.gatecast" not in folder.written:
         console.say(
-            f"No model file: the forecast is by {outcome.forecaster.name}, and only a single LSTM, fitted or pre-trained, can be saved."
+            f"No model file: the forecast is by {outcome.forecaster.name}, "
+            "and only a single LSTM, fitted or pre-trained, can be saved."
         )
     console.files(paths)
     console.document(_document(outcome, command, paths))
