@@ -87,11 +87,13 @@ def _weather(path: Path, issued: str, lead: str, site: str | None) -> dict[str, 
 
     table = pd.read_csv(path)
     if site is None:
-        return Vintages.read(table, issued=issued, lead=lead)
+        return Vintages.read(table, issued=issued, lead=lead, name=path.name)
     if site not in table.columns:
         raise SettingError(f"there is no column {site!r} in {path.name}", "name one with " + Arg("site", "farm"))
     parts = table.groupby(table[site].astype(str))
-    return {name: Vintages.read(part.drop(columns=site), issued=issued, lead=lead) for name, part in parts}
+    return {
+        name: Vintages.read(part.drop(columns=site), issued=issued, lead=lead, name=path.name) for name, part in parts
+    }
 
 
 def _say_plant(plant: Plant, console: Console) -> None:

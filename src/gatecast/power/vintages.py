@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +37,7 @@ class Vintages:
     names: tuple[str, ...]
 
     @classmethod
-    def read(cls, source: Any, *, issued: str, lead: str, variables: Sequence[str] = ()) -> Self:
+    def read(cls, source: Any, *, issued: str, lead: str, variables: Sequence[str] = (), name: str = "") -> Self:
         """A table with a row for each issue and hour ahead.
 
         Args:
@@ -44,6 +45,7 @@ class Vintages:
             issued: column with the time of issue.
             lead: column with the whole hours ahead, from 1 on.
             variables: columns of the forecast; () for all others.
+            name: of the source, for messages.
 
         Raises:
             DataError: a column is missing, an issue repeats an hour, or leads are not whole hours.
@@ -55,24 +57,24 @@ class Vintages:
             >>> Vintages.read(pd.DataFrame(rows), issued="issued", lead="lead").values.ravel().tolist()
             [5.0, 6.0]
         """
-        place = source if isinstance(source, str) else "weather"
+        place = name or (Path(source).name if isinstance(source, str | Path) else "weather")
         table = source if isinstance(source, pd.DataFrame) else pd.read_csv(source)
-        for name in (issued, lead, *variables):
-            if name not in table.columns:
-                problem = f"there is no column {name!r}; the columns are {shorten(list(table.columns))}"
-                raise DataError(problem, "name one of these", place=str(place))
+        for role, column in (("issued", issued), ("lead", lead), *(("variables", one) for one in variables)):
+            if column not in table.columns:
+                problem = f"there is no column {column!r}; the columns are {shorten(list(table.columns))}"
+                raise DataError(problem, "name one of these with " + Arg(role, "…"), place=place)
         hours = pd.to_numeric(table[lead], errors="coerce")
         odd = np.flatnonzero(~(hours.ge(1) & hours.eq(hours.round())))
         if len(odd):
             shown = f"row {odd[0] + 1}: {table[lead].iloc[odd[0]]}"
             remedy = "give hours ahead of the issue in " + Arg("lead", lead) + ", not minutes or times"
-            raise DataError(f"leads must be whole hours from 1 on, got {shown}", remedy, place=str(place))
+            raise DataError(f"leads must be whole hours from 1 on, got {shown}", remedy, place=place)
         names = tuple(variables) or tuple(str(name) for name in table.columns if name not in (issued, lead))
-        read, _ = parse_times(Column(issued, table[issued].astype(str), Origin(str(place))), None)
+        read, _ = parse_times(Column(issued, table[issued].astype(str), Origin(place)), None)
         if read.is_integer:
-            raise DataError("times of issue are plain numbers", "write them as 2024-01-31 12:00", place=str(place))
+            raise DataError("times of issue are plain numbers", "write them as 2024-01-31 12:00", place=place)
         times = read.values.astype("datetime64[h]")
-        return cls(*_cube(times, hours.to_numpy(int), table[list(names)].to_numpy(np.float32), str(place)), names)
+        return cls(*_cube(times, hours.to_numpy(int), table[list(names)].to_numpy(np.float32), place), names)
 
     def at(self, origins: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """What was known at origins about the hours after them.
