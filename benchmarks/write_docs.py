@@ -48,7 +48,10 @@ SCRIPTS = {  # part of the overview → script → title of its page
         "epidemic_world": "COVID-19 in ten countries",
         "epidemic_coverage": "Coverage of SEIR's intervals",
     },
-    "Rain": {"rain": "Rain, an event that was not learned from"},
+    "Rain and wind": {
+        "rain": "Rain, an event that was not learned from",
+        "wind": "Wind power of GEFCom2012",
+    },
 }
 HEAD = """# Benchmarks
 

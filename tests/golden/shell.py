@@ -22,6 +22,7 @@ COMMANDS = (
     "lab cell",
     "lab gradients",
     "nowcast",
+    "power",
     "lab memory",
     "demo",
     "future",

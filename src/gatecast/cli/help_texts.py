@@ -12,6 +12,7 @@ For example
     gatecast predict model.gatecast new.csv    forecast without training
     gatecast epidemic cases.csv --population 1e6   SEIR beside LSTM, R_t, scenarios
     gatecast nowcast radar.npz                 rain: the next two hours
+    gatecast power farm.csv --weather nwp.csv --capacity 50   wind power
     gatecast lab cell                          a trained LSTM from the inside
 
 Exit codes: 0 fine, 1 failure, 2 bad input or usage, 130 interrupted, 143 terminated.
@@ -122,6 +123,18 @@ For example
     gatecast nowcast today.npz --train june.npz,july.npz
 """
 
+POWER = """Forecast wind power by an ensemble of networks, with weather forecasts as they were known.
+
+The weather has a row for each issue and hour ahead: time of issue, lead in hours, and variables such as u, v and ws. At
+each origin, in training, test and forecast, the newest issue that existed counts. The folder (--out) gets forecast.csv,
+scores.csv and run.json; nothing else is written. Needs pip install "gatecast[wind]".
+
+For example
+
+    gatecast power farm.csv --weather weather.csv --capacity 50
+    gatecast power farms.csv --id farm --weather nwp.csv --site farm --issued date --lead hors --capacity 1
+"""
+
 LAB = """See the memory of recurrent networks: their gates, their gradients, the experiments of 1997.
 
 For example
@@ -212,6 +225,7 @@ COMMANDS = {
     "explain-training": EXPLAIN_TRAINING,
     "epidemic": EPIDEMIC,
     "nowcast": NOWCAST,
+    "power": POWER,
     "lab": LAB,
     "pretrain": PRETRAIN,
     "demo": DEMO,

@@ -14,6 +14,7 @@ from gatecast.base.findings import UNSET, Arg, Call, Finding, InPython, Part, Wo
 
 _GROUPS = {"NetConfig": "net.", "FitConfig": "fit."}
 _OTHERS = (  # options declared by the commands themselves
+    "capacity",
     "cumulative",
     "folds",
     "every",
@@ -21,14 +22,18 @@ _OTHERS = (  # options declared by the commands themselves
     "future",
     "history",
     "horizon",
+    "issued",
+    "lead",
     "levels",
     "minutes",
     "models",
+    "origins",
     "out",
     "pixel_km",
     "population",
     "refit",
     "scenario",
+    "site",
     "step",
     "steps",
     "storage",
