@@ -140,7 +140,7 @@ def _tensor(name: str, change: Callable[[Tensor], Tensor | None]) -> Callable[[A
 @pytest.mark.parametrize(
     ("words", "change"),
     [
-        ("kind must be one of forecaster, classifier, got 'other'", _field("kind", value="other")),
+        ("kind must be one of forecaster, classifier, zeroshot, got 'other'", _field("kind", value="other")),
         ("settings.horizon must be a whole number, got '4'", _field("settings", "horizon", value="4")),
         ("shapes.horizon must be settings.horizon = 4", _field("shapes", "horizon", value=10**6)),
         ("shapes.context must be at least 1 and at most 100000", _field("shapes", "context", value=10**12)),
